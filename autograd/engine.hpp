@@ -1,0 +1,54 @@
+#pragma once
+
+#include <vector>
+
+#include "autograd/tensor.hpp"
+
+namespace evenkeel {
+
+/// Back-propagates `gradients` (undefined: 1, for a one-element tensor only) from `tensors` into the grad() of every
+/// leaf below that requires gradients; grads accumulate. Contract:
+///   - nodes run once each, in reverse topological order by counting consumers, without recursion;
+///   - a gradient returned by an op must have the input's dtype and a shape that reduces to the input's by summing
+///     broadcast axes (done here, so no formula mentions broadcasting), else an error names op, input and both shapes;
+///   - the first gradient of a tensor is borrowed, sums are owned and added in place;
+///   - saved values are freed as soon as a node has run, unless retain_graph (default: create_graph);
+///   - a second backward through freed nodes is an error; so is a non-scalar without gradient, a gradient of another
+///     shape, and a tensor that requires no gradient;
+///   - with create_graph the backward formulas are recorded themselves; an op without second derivative says so;
+///   - if a backward throws, the graph stays destructible, and no leaf's grad was changed.
+void backward(const std::vector<Tensor>& tensors, const std::vector<Tensor>& gradients = {}, bool retain_graph = false,
+              bool create_graph = false);
+
+struct GradOptions {
+  bool retain_graph = false;
+  bool create_graph = false;
+  bool allow_unused = false;  ///< an input that outputs do not depend on: undefined instead of an error
+};
+/// d sum(outputs . grad_outputs) / d inputs, one per input (leaves or not), without touching any grad().
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                         const std::vector<Tensor>& grad_outputs = {}, GradOptions options = {});
+
+/// While one lives (per thread), every op checks its result and every backward its gradients for NaN and infinity; the
+/// error names the op, where it was created (module path and call stack) and the shape. Slow; for debugging.
+class AnomalyGuard {
+ public:
+  AnomalyGuard();
+  ~AnomalyGuard();
+  AnomalyGuard(const AnomalyGuard&) = delete;
+  AnomalyGuard& operator=(const AnomalyGuard&) = delete;
+};
+bool anomaly_enabled();
+
+/// Names a part of the model for anomaly reports while it runs ("features.0"); modules open one around each child.
+class NameScope {
+ public:
+  explicit NameScope(const std::string& name);
+  ~NameScope();
+  NameScope(const NameScope&) = delete;
+  NameScope& operator=(const NameScope&) = delete;
+  /// The names of the open scopes of this thread, joined by ".".
+  static std::string path();
+};
+
+}  // namespace evenkeel

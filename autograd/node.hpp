@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autograd/grad_mode.hpp"
+#include "autograd/tensor.hpp"
+
+namespace evenkeel {
+
+/// One gradient per input of an op; an undefined Tensor means "no gradient".
+using Grads = std::vector<Tensor>;
+
+/// Which values an op keeps for its backward: Keep::input(0) | Keep::output(). Default nothing, so that memory is
+/// reviewable in one line and in-place changes are noticed for exactly these values.
+class Keep {
+ public:
+  static constexpr Keep nothing() { return Keep(0); }
+  static constexpr Keep input(unsigned i) { return Keep(std::uint64_t{1} << i); }
+  static constexpr Keep inputs(unsigned count) { return Keep((std::uint64_t{1} << count) - 1); }
+  static constexpr Keep output(unsigned i = 0) { return Keep(std::uint64_t{1} << (32 + i)); }
+  friend constexpr Keep operator|(Keep a, Keep b) { return Keep(a.bits_ | b.bits_); }
+  constexpr bool has_input(std::size_t i) const { return (bits_ >> i & 1) != 0; }
+  constexpr bool has_output(std::size_t i) const { return (bits_ >> (32 + i) & 1) != 0; }
+
+ private:
+  explicit constexpr Keep(std::uint64_t bits) : bits_(bits) {}
+  std::uint64_t bits_;
+};
+
+/// What a backward formula may look at.
+class Saved {
+ public:
+  explicit Saved(const Node& node) : node_(node) {}
+  /// Input i, attached to the graph it came from (so a formula in differentiable ops can be differentiated again).
+  /// Throws unless kept, and if its values were changed in place since.
+  Tensor input(std::size_t i) const;
+  /// Output i, rebuilt from the node; keeping an output makes no reference cycle.
+  Tensor output(std::size_t i = 0) const;
+  /// False for inputs that want no gradient: skip their work.
+  bool needs(std::size_t i) const;
+
+ private:
+  const Node& node_;
+};
+
+/// dy holds one gradient per output of the op; undefined where an output was not used.
+using Backward = std::function<Grads(const Saved& saved, const Tensor& dy)>;
+using MultiBackward = std::function<Grads(const Saved& saved, const std::vector<Tensor>& dy)>;
+
+struct OpInfo {
+  std::string_view name;  ///< a literal; appears in errors, anomaly reports and the test table
+  std::vector<Tensor> inputs;
+  Keep keep = Keep::nothing();
+  bool twice_differentiable = true;  ///< false: backward under create_graph throws, naming the op
+};
+
+/// Wraps `value` as the result of an op. If grad mode is off or no input needs a gradient, nothing is recorded or kept.
+Tensor record(OpInfo info, Array value, Backward backward);
+/// The same for an op with several outputs; backward gets one dy per output.
+std::vector<Tensor> record(OpInfo info, std::vector<Array> values, MultiBackward backward);
+/// For in-place ops: `target`'s values were changed by an op whose inputs were `info.inputs` (target among them, taken
+/// before the change as an alias); from now on target is that op's result. Throws for a leaf that requires gradients
+/// while recording, and for an overlapping view.
+void record_in_place(OpInfo info, Tensor& target, Backward backward);
+/// Throws what record_in_place would throw, before the values are touched.
+void check_in_place(std::string_view op, const Tensor& target);
+
+/// Live graph nodes in this process, for leak tests.
+std::int64_t live_nodes();
+
+}  // namespace evenkeel

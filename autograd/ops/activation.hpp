@@ -1,0 +1,40 @@
+#pragma once
+
+#include "autograd/tensor.hpp"
+
+namespace evenkeel {
+
+// Elementwise functions of one tensor. float32 or float64; shapes are kept.
+
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor sqrt(const Tensor& x);   ///< derivative inf at 0, as PyTorch's
+Tensor rsqrt(const Tensor& x);  ///< 1 / sqrt(x)
+Tensor abs(const Tensor& x);    ///< derivative 0 at 0
+Tensor square(const Tensor& x);
+Tensor reciprocal(const Tensor& x);
+Tensor erf(const Tensor& x);
+Tensor clamp(const Tensor& x, double min, double max);  ///< gradient passes where min <= x <= max
+
+Tensor relu(const Tensor& x);  ///< max(x, 0); derivative 0 at 0; NaN stays NaN
+Tensor& relu_(Tensor& x);      ///< in place
+Tensor sigmoid(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor silu(const Tensor& x);  ///< x sigmoid(x)
+Tensor& silu_(Tensor& x);
+enum class GeluApproximation { none, tanh };
+Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);  ///< x Phi(x)
+Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
+Tensor elu(const Tensor& x, double alpha = 1.0);
+Tensor hardswish(const Tensor& x);  ///< x clamp(x + 3, 0, 6) / 6
+Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
+Tensor softmax(const Tensor& x, std::int64_t dim);
+Tensor log_softmax(const Tensor& x, std::int64_t dim);
+
+/// In training, zeroes each element with probability p and scales the rest by 1/(1 - p); else the identity.
+/// Element i's mask depends on the generator's state and i alone. Throws unless 0 <= p <= 1.
+Tensor dropout(const Tensor& x, double p, bool training, Generator& generator);
+/// The same for whole channels of (N, C, *) input.
+Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator);
+
+}  // namespace evenkeel

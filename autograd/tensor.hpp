@@ -1,0 +1,106 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/array.hpp"
+#include "core/random.hpp"
+
+namespace evenkeel {
+
+class Node;
+class Tensor;
+
+/// A function of a gradient, called when it is known; what it returns (unless undefined) replaces the gradient.
+using Hook = std::function<Tensor(const Tensor& grad)>;
+
+/// What autograd knows of a tensor, apart from its values; graph edges hold this, so that values nobody needs can go.
+struct AutogradMeta;
+
+/// What users see: a shared handle of an Array and, where gradients are wanted, its place in the graph. Copying a Tensor
+/// copies the handle. A default-constructed Tensor is undefined.
+class Tensor {
+ public:
+  Tensor() = default;
+  /// A leaf around `array` (shared, not copied).
+  explicit Tensor(Array array, bool requires_grad = false);
+  /// A rank-0 constant is made where a number meets a tensor in an expression; see autograd/ops/arithmetic.hpp.
+
+  bool defined() const { return impl_ != nullptr; }
+  const Array& array() const;
+  /// For writing into the values (optimizers, initialization); autograd notices through the storage's version.
+  Array& mutable_array();
+
+  const Shape& shape() const { return array().shape(); }
+  std::int64_t size(std::int64_t dim) const { return array().size(dim); }
+  int rank() const { return array().rank(); }
+  std::int64_t numel() const { return array().numel(); }
+  DType dtype() const { return array().dtype(); }
+  double item() const { return array().item(); }
+  template <class T>
+  std::vector<T> to_vector() const {
+    return array().to_vector<T>();
+  }
+
+  bool requires_grad() const;
+  /// Throws for non-float dtypes, and for turning it off on a tensor that an op made (use detach()).
+  Tensor& requires_grad_(bool requires_grad = true);
+  /// True unless an op made it while recording.
+  bool is_leaf() const;
+  /// Name of the op that made it, "" for a leaf.
+  std::string_view op_name() const;
+
+  /// The accumulated gradient (undefined if none). Leaves have one after backward(), others if retain_grad() was called.
+  const Tensor& grad() const;
+  /// Throws unless shape and dtype equal this tensor's (or `grad` is undefined).
+  void set_grad(Tensor grad);
+  void retain_grad();
+  /// set_to_none: grad() becomes undefined, else it is filled with 0.
+  void zero_grad(bool set_to_none = true);
+  /// Called with the gradient of this tensor, in order of registration; returns a number for remove_hook.
+  std::size_t register_hook(Hook hook);
+  void remove_hook(std::size_t id);
+
+  /// Back-propagates from this tensor into the leaves' grad(). See autograd/engine.hpp.
+  void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
+
+  /// The same values outside the graph (storage shared).
+  Tensor detach() const;
+  /// The same handle as another's.
+  bool is(const Tensor& other) const { return impl_ == other.impl_; }
+
+  /// For the engine: place in the graph; null where no gradient is wanted.
+  const std::shared_ptr<AutogradMeta>& meta() const;
+  void set_meta(std::shared_ptr<AutogradMeta> meta);
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+
+/// Options of the factory functions.
+struct TensorOptions {
+  DType dtype = DType::float32;
+  bool requires_grad = false;
+};
+
+Tensor zeros(const Shape& shape, TensorOptions options = {});
+Tensor ones(const Shape& shape, TensorOptions options = {});
+Tensor full(const Shape& shape, double value, TensorOptions options = {});
+Tensor arange(double start, double stop, double step = 1, TensorOptions options = {});
+/// Standard normal, uniform in [0, 1), integers in [low, high) (int64), a permutation of 0..n-1 (int64).
+Tensor randn(const Shape& shape, Generator& generator, TensorOptions options = {});
+Tensor rand(const Shape& shape, Generator& generator, TensorOptions options = {});
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator);
+Tensor randperm(std::int64_t n, Generator& generator);
+/// A tensor of the given values, row-major: tensor<double>({1, 2, 3, 4}, {2, 2}).
+template <class T>
+Tensor tensor(const std::vector<T>& values, const Shape& shape, bool requires_grad = false) {
+  return Tensor(Array::from(values, shape), requires_grad);
+}
+
+}  // namespace evenkeel

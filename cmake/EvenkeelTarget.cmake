@@ -1,0 +1,25 @@
+# evenkeel_library(folder): the static library evenkeel_<folder>, alias evenkeel::<folder>. Sources follow by
+# target_sources(), dependencies by target_link_libraries() in the folder's own CMakeLists.txt.
+add_library(evenkeel_options INTERFACE)  # warnings, sanitizers: for our own sources, not for users'
+target_compile_options(evenkeel_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(EVENKEEL_WERROR)
+  target_compile_options(evenkeel_options INTERFACE -Werror)
+endif()
+if(EVENKEEL_SANITIZE)
+  target_compile_options(evenkeel_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_link_options(evenkeel_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(EVENKEEL_NATIVE)
+  target_compile_options(evenkeel_options INTERFACE -march=native)
+endif()
+
+function(evenkeel_library folder)
+  add_library(evenkeel_${folder} STATIC)
+  add_library(evenkeel::${folder} ALIAS evenkeel_${folder})
+  set_target_properties(evenkeel_${folder} PROPERTIES EXPORT_NAME ${folder})
+  target_compile_features(evenkeel_${folder} PUBLIC cxx_std_20)
+  target_link_libraries(evenkeel_${folder} PRIVATE $<BUILD_INTERFACE:evenkeel_options>)
+  target_include_directories(
+    evenkeel_${folder} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/evenkeel>)
+endfunction()

@@ -1,0 +1,1 @@
+# Install rules: headers, static libraries and find_package(evenkeel).

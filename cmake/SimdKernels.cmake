@@ -1,0 +1,27 @@
+# evenkeel_simd_kernels(target family...): builds core/kernels/simd/<family>_impl.hpp once per instruction set. The impl
+# header defines template <class Arch, class T> struct <Family>Kernels (static functions), declared in
+# core/kernels/<family>.hpp, where core/kernels/<family>.cpp chooses among them at run time.
+set(EVENKEEL_SIMD_FLAGS_Sse2 -msse2)
+set(EVENKEEL_SIMD_FLAGS_Avx2 -mavx2 -mfma)
+set(EVENKEEL_SIMD_FLAGS_Avx512 -mavx512f -mavx512cd -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512)
+
+function(evenkeel_simd_kernels target)
+  foreach(family IN LISTS ARGN)
+    string(REGEX REPLACE "(^|_)([a-z])" ";\\2" words "${family}")
+    set(Family "")
+    foreach(word IN LISTS words)
+      if(NOT word STREQUAL "")
+        string(SUBSTRING "${word}" 0 1 first)
+        string(SUBSTRING "${word}" 1 -1 rest)
+        string(TOUPPER "${first}" first)
+        string(APPEND Family "${first}${rest}")
+      endif()
+    endforeach()
+    foreach(Arch IN ITEMS Sse2 Avx2 Avx512)
+      set(source "${PROJECT_BINARY_DIR}/simd/${family}_${Arch}.cpp")
+      configure_file("${PROJECT_SOURCE_DIR}/cmake/simd_source.cpp.in" "${source}" @ONLY)
+      set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${EVENKEEL_SIMD_FLAGS_${Arch}}")
+      target_sources(${target} PRIVATE "${source}")
+    endforeach()
+  endforeach()
+endfunction()

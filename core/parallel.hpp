@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace evenkeel {
+
+/// Threads that kernels and matrix products use: set_num_threads() on this thread's behalf, else OMP_NUM_THREADS, else
+/// the number of cores. There is one pool of threads (OpenMP's); OpenBLAS itself always runs single-threaded inside it.
+int num_threads();
+/// Throws unless n >= 1.
+void set_num_threads(int n);
+
+/// Sets the thread count for a scope and restores the former one.
+class ThreadsGuard {
+ public:
+  explicit ThreadsGuard(int n) : before_(num_threads()) { set_num_threads(n); }
+  ~ThreadsGuard() { set_num_threads(before_); }
+  ThreadsGuard(const ThreadsGuard&) = delete;
+  ThreadsGuard& operator=(const ThreadsGuard&) = delete;
+
+ private:
+  int before_;
+};
+
+/// Calls body(first, last) over consecutive chunks of [begin, end), possibly at the same time. Every chunk but the last
+/// has `grain` elements, whatever the thread count, so a result can only depend on the chunk boundaries. Runs in the
+/// calling thread when there is one chunk, one thread, or the call is inside another parallel_for (one level of
+/// threads). An exception in `body` reaches the caller after all chunks stopped.
+void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
+                  const std::function<void(std::int64_t, std::int64_t)>& body);
+
+/// True inside the body of a parallel_for that runs on more than one thread.
+bool in_parallel();
+
+/// Elements of elementwise work per chunk: large enough to hide the cost of waking a thread.
+inline constexpr std::int64_t kElementGrain = 32768;
+
+}  // namespace evenkeel

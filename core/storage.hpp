@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+namespace evenkeel {
+
+/// Thrown when memory can't be had; nothing that existed before is changed.
+class OutOfMemory : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(std::size_t bytes);
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+/// A block of raw memory, 64-byte aligned, shared by the arrays that view it, given back to the caching allocator
+/// when the last of them goes.
+class Storage {
+ public:
+  /// Uninitialised memory; throws OutOfMemory.
+  explicit Storage(std::size_t bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+  /// Counts writes: every Array::mutable_data() raises it. Autograd compares it to notice an in-place change of a
+  /// value that backward needs.
+  std::uint64_t version = 0;
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// Counters of the caching allocator, in bytes.
+struct MemoryStats {
+  std::size_t in_use = 0;     ///< held by live storages (rounded up to size classes)
+  std::size_t peak = 0;       ///< the highest in_use since the last reset_peak_memory()
+  std::size_t cached = 0;     ///< freed by storages, kept for reuse
+  std::uint64_t system_allocations = 0;  ///< blocks that were asked of the system so far
+};
+
+/// The allocator keeps freed blocks by size class (eight classes per power of two), so that a training step asks the
+/// system for nothing after the first. Thread-safe.
+MemoryStats memory_stats();
+/// Sets `peak` to `in_use`.
+void reset_peak_memory();
+/// Gives all cached blocks back to the system.
+void empty_cache();
+/// Makes allocations that would bring in_use above `bytes` throw OutOfMemory (0: no limit, the default).
+void set_memory_limit(std::size_t bytes);
+
+}  // namespace evenkeel
