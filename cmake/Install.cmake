@@ -1,1 +1,17 @@
-# Install rules: headers, static libraries and find_package(evenkeel).
+# Install rules: headers under include/evenkeel, the static libraries, and find_package(evenkeel).
+include(CMakePackageConfigHelpers)
+
+install(TARGETS evenkeel evenkeel_core evenkeel_autograd evenkeel_nn evenkeel_optim evenkeel_models evenkeel_data
+        EXPORT evenkeelTargets)
+install(EXPORT evenkeelTargets NAMESPACE evenkeel:: DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/evenkeel")
+foreach(folder IN ITEMS core autograd nn optim models data)
+  install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/evenkeel"
+          FILES_MATCHING PATTERN "*.hpp" PATTERN "simd" EXCLUDE)
+endforeach()
+install(FILES "${PROJECT_SOURCE_DIR}/evenkeel.hpp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/evenkeel")
+
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/evenkeelConfig.cmake.in" evenkeelConfig.cmake
+                              INSTALL_DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/evenkeel")
+write_basic_package_version_file(evenkeelConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/evenkeelConfig.cmake" "${PROJECT_BINARY_DIR}/evenkeelConfigVersion.cmake"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/evenkeel")

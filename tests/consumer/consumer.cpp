@@ -1,0 +1,18 @@
+#include <evenkeel.hpp>
+
+// Fits y = 2x with one Linear layer; exits with 0 if it learned that.
+int main() {
+  using namespace evenkeel;
+  Generator generator(0);
+  nn::Linear layer(1, 1, generator);
+  optim::SGD optimizer(layer.parameters(), {.lr = 0.5});
+  const Tensor x = rand({16, 1}, generator);
+  const Tensor y = 2 * x;
+  for (int step = 0; step < 300; ++step) {
+    optimizer.zero_grad();
+    mse_loss(layer(x), y).backward();
+    optimizer.step();
+  }
+  const double slope = layer.weight.item();
+  return slope > 1.99 && slope < 2.01 ? 0 : 1;
+}

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds a Release and runs the whole test suite. Arguments go to ctest (-R conv, -V, ...).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+./cmake/setup.sh
+[ -f build/release/build.ninja ] || cmake --preset release >/dev/null
+cmake --build --preset release
+exec ctest --preset release -j "$(nproc)" "$@"
