@@ -16,7 +16,7 @@ endif()
 function(evenkeel_library folder)
   add_library(evenkeel_${folder} STATIC)
   add_library(evenkeel::${folder} ALIAS evenkeel_${folder})
-  set_target_properties(evenkeel_${folder} PROPERTIES EXPORT_NAME ${folder})
+  set_target_properties(evenkeel_${folder} PROPERTIES EXPORT_NAME ${folder} LINKER_LANGUAGE CXX)
   target_compile_features(evenkeel_${folder} PUBLIC cxx_std_20)
   target_link_libraries(evenkeel_${folder} PRIVATE $<BUILD_INTERFACE:evenkeel_options>)
   target_include_directories(
