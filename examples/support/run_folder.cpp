@@ -1,0 +1,138 @@
+#include "examples/support/run_folder.hpp"
+
+#include "core/error.hpp"
+#include "core/io/file.hpp"
+
+#include <system_error>
+
+#include <cstdio>
+#include <map>
+#include <sstream>
+#include <utility>
+
+namespace evenkeel::examples {
+
+namespace {
+
+constexpr const char* kHeader =
+    "run,epoch,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds,learning_rate";
+
+/// A string in gnuplot's single quotes.
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) {
+    result += c;
+    if (c == '\'') {
+      result += c;
+    }
+  }
+  return result + "'";
+}
+
+std::string csv_row(const EpochMetrics& m) {
+  char text[256];
+  std::snprintf(text, sizeof text, ",%d,%.9g,%.9g,%.9g,%.9g,%.6g,%.6g,%.9g\n", m.epoch, m.train_loss, m.train_accuracy,
+                m.test_loss, m.test_accuracy, m.images_per_second, m.seconds, m.learning_rate);
+  return "\"" + m.run + "\"" + text;
+}
+
+EpochMetrics parse_csv_row(const std::string& line, const std::filesystem::path& path) {
+  EpochMetrics m;
+  const std::size_t quote = line.find('"', 1);
+  require(line.starts_with('"') && quote != std::string::npos, "metrics", path.string(), " has a bad line: ", line);
+  m.run = line.substr(1, quote - 1);
+  const int fields = std::sscanf(line.c_str() + quote + 1, ",%d,%lf,%lf,%lf,%lf,%lf,%lf,%lf", &m.epoch, &m.train_loss,
+                                 &m.train_accuracy, &m.test_loss, &m.test_accuracy, &m.images_per_second, &m.seconds,
+                                 &m.learning_rate);
+  require(fields == 8, "metrics", path.string(), " has a bad line: ", line);
+  return m;
+}
+
+/// One gnuplot data block per run, named $run0, $run1, ...
+void write_blocks(std::ostream& out, const std::vector<EpochMetrics>& metrics, std::vector<std::string>& names) {
+  std::map<std::string, std::string> blocks;
+  for (const EpochMetrics& m : metrics) {
+    if (!blocks.contains(m.run)) {
+      names.push_back(m.run);
+    }
+    blocks[m.run] += concat(m.epoch, " ", m.train_loss, " ", m.test_loss, " ", 100 * m.train_accuracy, " ",
+                            100 * m.test_accuracy, "\n");
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    out << "$run" << i << " << EOD\n" << blocks[names[i]] << "EOD\n";
+  }
+}
+
+/// A panel: the training value dashed, the test value solid, one colour per run.
+void write_panel(std::ostream& out, const std::vector<std::string>& names, const char* label, int train_column,
+                 int test_column) {
+  out << "set ylabel " << quoted(label) << "\nplot ";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    out << (i == 0 ? "" : ", ") << "$run" << i << " using 1:" << test_column << " with linespoints pt 7 ps 0.6 lw 2 lc "
+        << i + 1 << " title " << quoted(names[i] + ", test") << ", $run" << i << " using 1:" << train_column
+        << " with lines dt 2 lw 1.5 lc " << i + 1 << " title " << quoted(names[i] + ", train");
+  }
+  out << "\n";
+}
+
+}  // namespace
+
+RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)) {
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  require(!error && std::filesystem::is_directory(path_), "run folder", "cannot create ", path_.string(), ": ",
+          error ? error.message() : "a file of that name is in the way");
+}
+
+void RunFolder::load_metrics() {
+  std::ifstream in(file("metrics.csv"));
+  std::string line;
+  if (!std::getline(in, line)) {
+    return;
+  }
+  require(line == kHeader, "metrics", file("metrics.csv").string(), " has other columns than expected: ", line);
+  while (std::getline(in, line)) {
+    metrics_.push_back(parse_csv_row(line, file("metrics.csv")));
+  }
+}
+
+void RunFolder::add(const EpochMetrics& metrics) {
+  metrics_.push_back(metrics);
+  AtomicFile out(file("metrics.csv"), "metrics");
+  out.write(std::string(kHeader) + "\n");
+  for (const EpochMetrics& m : metrics_) {
+    out.write(csv_row(m));
+  }
+  out.commit();
+}
+
+bool RunFolder::draw_curves(const std::string& title) const {
+  std::ostringstream script;
+  script.imbue(std::locale::classic());
+  std::vector<std::string> names;
+  write_blocks(script, metrics_, names);
+  const std::pair<const char*, const char*> terminals[] = {{"pngcairo size 1200,500", "curves.png"},
+                                                           {"svg size 1200,500 background 'white'", "curves.svg"}};
+  for (const auto& [terminal, name] : terminals) {
+    script << "set terminal " << terminal << "\nset output " << quoted(file(name).string()) << "\nset grid\n"
+           << "set key bottom left samplen 2\nset xlabel 'epoch'\nset xtics 1\nset multiplot layout 1,2 title "
+           << quoted(title) << "\n";
+    write_panel(script, names, "loss", 2, 3);
+    script << "set key bottom right\n";
+    write_panel(script, names, "accuracy, %", 4, 5);
+    script << "unset multiplot\nunset output\n";
+  }
+  std::FILE* gnuplot = popen("gnuplot 2>&1 >/dev/null", "w");
+  if (gnuplot == nullptr) {
+    return false;
+  }
+  const std::string text = script.str();
+  std::fwrite(text.data(), 1, text.size(), gnuplot);
+  if (pclose(gnuplot) == 0) {
+    return true;
+  }
+  std::printf("gnuplot is missing or failed: no picture drawn\n");
+  return false;
+}
+
+}  // namespace evenkeel::examples
