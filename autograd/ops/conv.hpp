@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <string_view>
 
 #include "autograd/tensor.hpp"
@@ -19,7 +20,8 @@ struct Size2 {
 struct Padding {
   Size2 size = 0;
   bool same = false;
-  constexpr Padding(std::int64_t both) : size(both) {}  // NOLINT(google-explicit-constructor)
+  template <std::integral Int>                         // a template, so that a literal 0 is no null pointer
+  constexpr Padding(Int both) : size(both) {}  // NOLINT(google-explicit-constructor)
   constexpr Padding(std::int64_t h, std::int64_t w) : size(h, w) {}
   constexpr Padding(Size2 s) : size(s) {}  // NOLINT(google-explicit-constructor)
   Padding(const char* mode);               // NOLINT(google-explicit-constructor): "same" or "valid", else throws
