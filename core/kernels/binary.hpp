@@ -1,8 +1,121 @@
 #pragma once
 
+#include "core/kernels/math.hpp"
+#include "core/kernels/op_list.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
 namespace evenkeel::kernels {
 
-// One struct per binary op: `f(a, b)` for arithmetic (Add, Subtract, Multiply, Divide, Power, Maximum, Minimum), and
-// `test(a, b)` for comparisons (Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual).
+// One struct per binary op: `f(a, b)` for arithmetic; V is std::int64_t or a SIMD batch of float or double. `test(a,
+// b)` for comparisons of scalars of any dtype. A new op is its struct and one word in BinaryOps or CompareOps.
+
+struct Add {
+  template <class V>
+  static V f(V a, V b) {
+    return a + b;
+  }
+};
+struct Subtract {
+  template <class V>
+  static V f(V a, V b) {
+    return a - b;
+  }
+};
+struct Multiply {
+  template <class V>
+  static V f(V a, V b) {
+    return a * b;
+  }
+};
+/// Integers truncate toward zero.
+struct Divide {
+  template <class V>
+  static V f(V a, V b) {
+    return a / b;
+  }
+};
+/// a^b with std::pow's special cases; over integers a negative exponent gives 0 unless a is 1 or -1.
+struct Power {
+  template <class V>
+  static V f(V a, V b) {
+    return math::pow(a, b);
+  }
+};
+/// NaN wins.
+struct Maximum {
+  template <class V>
+  static V f(V a, V b) {
+    return select((a >= b) | (a != a), a, b);
+  }
+};
+/// NaN wins.
+struct Minimum {
+  template <class V>
+  static V f(V a, V b) {
+    return select((a <= b) | (a != a), a, b);
+  }
+};
+
+struct Equal {
+  template <class T>
+  static bool test(T a, T b) {
+    return a == b;
+  }
+};
+struct NotEqual {
+  template <class T>
+  static bool test(T a, T b) {
+    return a != b;
+  }
+};
+struct Less {
+  template <class T>
+  static bool test(T a, T b) {
+    return a < b;
+  }
+};
+struct LessEqual {
+  template <class T>
+  static bool test(T a, T b) {
+    return a <= b;
+  }
+};
+struct Greater {
+  template <class T>
+  static bool test(T a, T b) {
+    return a > b;
+  }
+};
+struct GreaterEqual {
+  template <class T>
+  static bool test(T a, T b) {
+    return a >= b;
+  }
+};
+
+using BinaryOps = OpList<Add, Subtract, Multiply, Divide, Power, Maximum, Minimum>;
+using CompareOps = OpList<Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual>;
+
+/// Which operand of a run is one number for all its elements.
+enum class Repeat { none, left, right };
+
+/// The SIMD side, per instruction set; `op` is an index into BinaryOps.
+template <class Arch, class T>
+struct BinaryKernels {
+  static void run(std::size_t op, Repeat repeat, std::int64_t n, const T* a, const T* b, T* y);
+  static void add_scaled(std::int64_t n, T scale, const T* b, T* a);
+};
+
+/// y[i] = f(a[i], b[i]) for contiguous runs (or single numbers, see Repeat); y may be a or b. T: float, double, int64.
+template <class T>
+void binary(std::size_t op, Repeat repeat, std::int64_t n, const T* a, const T* b, T* y);
+/// y[i] = test(a[i], b[i]); T is any dtype's type.
+template <class T>
+void compare(std::size_t op, Repeat repeat, std::int64_t n, const T* a, const T* b, bool* y);
+/// a[i] += scale * b[i]. T: float, double, int64.
+template <class T>
+void add_scaled(std::int64_t n, T scale, const T* b, T* a);
 
 }  // namespace evenkeel::kernels

@@ -1,5 +1,11 @@
 #pragma once
 
+#include "core/kernels/math.hpp"
+#include "core/kernels/op_list.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
 namespace evenkeel {
 
 /// Up to two numbers that a unary op depends on (slope, lower and upper bound, exponent).
@@ -10,9 +16,368 @@ struct Scalars {
 
 namespace kernels {
 
-// One struct per unary op, value beside derivative: V is float, double or a SIMD batch of them. `f` is the value; `df`
-// the derivative, as a function of the input, or of the output where kDerivativeOfOutput is true.
-// The helper of this file (core/kernels/math.hpp) gives exp, log, tanh, erf, select ... for scalars and batches alike.
+// One struct per unary op, value beside derivative; V is a SIMD batch of float or double. `f` is the value; `df` the
+// derivative, as a function of the input, or of the output where kDerivativeOfOutput is true. An op with numbers takes
+// Scalars::a and Scalars::b, broadcast, as further arguments. A new op is its struct and one word in UnaryOps.
+
+struct OfInput {
+  static constexpr bool kDerivativeOfOutput = false;
+};
+struct OfOutput {
+  static constexpr bool kDerivativeOfOutput = true;
+};
+
+/// y = e^x,  y' = y
+struct Exp : OfOutput {
+  template <class V>
+  static V f(V x) {
+    return math::exp(x);
+  }
+  template <class V>
+  static V df(V y) {
+    return y;
+  }
+};
+
+/// y = ln x,  y' = 1 / x
+struct Log : OfInput {
+  template <class V>
+  static V f(V x) {
+    return math::log(x);
+  }
+  template <class V>
+  static V df(V x) {
+    return V(1) / x;
+  }
+};
+
+/// y = sqrt x,  y' = 1 / (2y)
+struct Sqrt : OfOutput {
+  template <class V>
+  static V f(V x) {
+    return sqrt(x);
+  }
+  template <class V>
+  static V df(V y) {
+    return V(0.5) / y;
+  }
+};
+
+/// y = 1 / sqrt x,  y' = -y^3 / 2
+struct Rsqrt : OfOutput {
+  template <class V>
+  static V f(V x) {
+    return V(1) / sqrt(x);
+  }
+  template <class V>
+  static V df(V y) {
+    return V(-0.5) * y * y * y;
+  }
+};
+
+/// y = |x|,  y' = sign x (0 at 0)
+struct Abs : OfInput {
+  template <class V>
+  static V f(V x) {
+    return abs(x);
+  }
+  template <class V>
+  static V df(V x) {
+    return select(x > V(0), V(1), select(x < V(0), V(-1), V(0)));
+  }
+};
+
+/// y = -x,  y' = -1
+struct Neg : OfInput {
+  template <class V>
+  static V f(V x) {
+    return -x;
+  }
+  template <class V>
+  static V df(V) {
+    return V(-1);
+  }
+};
+
+/// y = x^2,  y' = 2x
+struct Square : OfInput {
+  template <class V>
+  static V f(V x) {
+    return x * x;
+  }
+  template <class V>
+  static V df(V x) {
+    return x + x;
+  }
+};
+
+/// y = 1 / x,  y' = -y^2
+struct Reciprocal : OfOutput {
+  template <class V>
+  static V f(V x) {
+    return V(1) / x;
+  }
+  template <class V>
+  static V df(V y) {
+    return -(y * y);
+  }
+};
+
+/// y = -1, 0 or 1 (0 for NaN, as PyTorch's),  y' = 0
+struct Sign : OfInput {
+  template <class V>
+  static V f(V x) {
+    return select(x > V(0), V(1), select(x < V(0), V(-1), V(0)));
+  }
+  template <class V>
+  static V df(V) {
+    return V(0);
+  }
+};
+
+/// y = tanh x,  y' = 1 - y^2
+struct Tanh : OfOutput {
+  template <class V>
+  static V f(V x) {
+    return math::tanh(x);
+  }
+  template <class V>
+  static V df(V y) {
+    return (V(1) - y) * (V(1) + y);
+  }
+};
+
+/// y = s(x) = 1 / (1 + e^-x),  y' = y (1 - y)
+struct Sigmoid : OfOutput {
+  template <class V>
+  static V f(V x) {
+    return math::logistic(x);
+  }
+  template <class V>
+  static V df(V y) {
+    return y * (V(1) - y);
+  }
+};
+
+/// y = erf x,  y' = 2 / sqrt(pi) e^(-x^2)
+struct Erf : OfInput {
+  template <class V>
+  static V f(V x) {
+    return math::erf(x);
+  }
+  template <class V>
+  static V df(V x) {
+    return V(1.12837916709551257390) * math::exp(-(x * x));
+  }
+};
+
+/// y = max(x, 0), NaN stays NaN,  y' = 1 where y > 0, else 0
+struct Relu : OfOutput {
+  template <class V>
+  static V f(V x) {
+    return select(x <= V(0), V(0), x);
+  }
+  template <class V>
+  static V df(V y) {
+    return select(y <= V(0), V(0), V(1));
+  }
+};
+
+/// y = x s(x),  y' = s(x) (1 + x (1 - s(x))),  s(x) = 1 / (1 + e^-x). The limits at -inf are taken (0), where PyTorch
+/// gives NaN. arXiv:1702.03118
+struct Silu : OfInput {
+  template <class V>
+  static V f(V x) {
+    using T = typename V::value_type;
+    return select(x < V(T(-1e4)), V(0), x * math::logistic(x));
+  }
+  template <class V>
+  static V df(V x) {
+    using T = typename V::value_type;
+    const V z = math::clamp(x, V(T(-1e4)), V(T(1e4)));
+    const V s = math::logistic(z);
+    return s * (V(1) + z * math::logistic(-z));
+  }
+};
+
+/// y = x P(x),  y' = P(x) + x p(x),  P and p the standard normal distribution and density. arXiv:1606.08415
+struct Gelu : OfInput {
+  template <class V>
+  static V f(V x) {
+    using T = typename V::value_type;
+    return select(x < V(T(-1e4)), V(0), x * math::normal_cdf(x));
+  }
+  template <class V>
+  static V df(V x) {
+    using T = typename V::value_type;
+    const V z = math::clamp(x, V(T(-1e4)), V(T(1e4)));
+    return math::normal_cdf(z) + z * math::normal_pdf(z);
+  }
+};
+
+/// y = x (1 + tanh u) / 2 = x s(2u),  u = sqrt(2 / pi) (x + 0.044715 x^3),  y' = s(2u) (1 + 2 x s(-2u) u')
+struct GeluTanh : OfInput {
+  template <class V>
+  static V twice_u(V x) {
+    using T = typename V::value_type;
+    return V(T(1.59576912160573071176)) * x * (V(1) + V(T(0.044715)) * x * x);
+  }
+  template <class V>
+  static V f(V x) {
+    using T = typename V::value_type;
+    return select(x < V(T(-1e4)), V(0), x * math::logistic(twice_u(x)));
+  }
+  template <class V>
+  static V df(V x) {
+    using T = typename V::value_type;
+    const V z = math::clamp(x, V(T(-1e4)), V(T(1e4)));
+    const V v = twice_u(z);
+    const V dv = V(T(1.59576912160573071176)) * (V(1) + V(T(0.134145)) * z * z);
+    return math::logistic(v) * (V(1) + z * dv * math::logistic(-v));
+  }
+};
+
+/// y = x where x > 0, else a x,  y' = 1 or a
+struct LeakyRelu : OfInput {
+  template <class V>
+  static V f(V x, V a, V) {
+    return select(x > V(0), x, a * x);
+  }
+  template <class V>
+  static V df(V x, V a, V) {
+    return select(x > V(0), V(1), a);
+  }
+};
+
+/// y = x where x > 0, else a (e^x - 1),  y' = 1 or a e^x. arXiv:1511.07289
+struct Elu : OfInput {
+  template <class V>
+  static V f(V x, V a, V) {
+    return select(x > V(0), x, a * math::expm1(x));
+  }
+  template <class V>
+  static V df(V x, V a, V) {
+    return select(x > V(0), V(1), a * math::exp(x));
+  }
+};
+
+/// y = x clamp(x + 3, 0, 6) / 6,  y' = 0, (2x + 3) / 6 on [-3, 3], 1. arXiv:1905.02244
+struct Hardswish : OfInput {
+  template <class V>
+  static V f(V x) {
+    return select(x <= V(-3), V(0), select(x >= V(3), x, x * (x + V(3)) / V(6)));
+  }
+  template <class V>
+  static V df(V x) {
+    return select(x < V(-3), V(0), select(x > V(3), V(1), (x + x + V(3)) / V(6)));
+  }
+};
+
+/// y = ln(1 + e^(a x)) / a, x itself where a x > b,  y' = s(a x) or 1
+struct Softplus : OfInput {
+  template <class V>
+  static V f(V x, V a, V b) {
+    const V z = a * x;
+    const V positive = select(z < V(0), V(0), z);
+    return select(z > b, x, (positive + math::log1p(math::exp(-abs(z)))) / a);
+  }
+  template <class V>
+  static V df(V x, V a, V b) {
+    const V z = a * x;
+    return select(z > b, V(1), math::logistic(z));
+  }
+};
+
+/// y = min(max(x, a), b), NaN stays NaN,  y' = 1 where a <= x <= b, else 0
+struct Clamp : OfInput {
+  template <class V>
+  static V f(V x, V a, V b) {
+    return math::clamp(x, a, b);
+  }
+  template <class V>
+  static V df(V x, V a, V b) {
+    return select((x >= a) & (x <= b), V(1), V(0));
+  }
+};
+
+/// y = x^a with std::pow's special cases,  y' = a x^(a - 1), 0 if a = 0
+struct Pow : OfInput {
+  template <class V>
+  static V f(V x, V a, V) {
+    return math::pow_uniform(x, a.get(0));
+  }
+  template <class V>
+  static V df(V x, V a, V) {
+    return a.get(0) == 0 ? V(0) : a * math::pow_uniform(x, a.get(0) - 1);
+  }
+};
+
+/// y = x + a,  y' = 1
+struct AddScalar : OfInput {
+  template <class V>
+  static V f(V x, V a, V) {
+    return x + a;
+  }
+  template <class V>
+  static V df(V, V, V) {
+    return V(1);
+  }
+};
+
+/// y = a x,  y' = a
+struct MulScalar : OfInput {
+  template <class V>
+  static V f(V x, V a, V) {
+    return x * a;
+  }
+  template <class V>
+  static V df(V, V a, V) {
+    return a;
+  }
+};
+
+/// y = a - x,  y' = -1
+struct RsubScalar : OfInput {
+  template <class V>
+  static V f(V x, V a, V) {
+    return a - x;
+  }
+  template <class V>
+  static V df(V, V, V) {
+    return V(-1);
+  }
+};
+
+/// y = a / x,  y' = -a / x^2
+struct RdivScalar : OfInput {
+  template <class V>
+  static V f(V x, V a, V) {
+    return a / x;
+  }
+  template <class V>
+  static V df(V x, V a, V) {
+    return -(a / x) / x;
+  }
+};
+
+using UnaryOps =
+    OpList<Exp, Log, Sqrt, Rsqrt, Abs, Neg, Square, Reciprocal, Sign, Tanh, Sigmoid, Erf, Relu, Silu, Gelu, GeluTanh,
+           LeakyRelu, Elu, Hardswish, Softplus, Clamp, Pow, AddScalar, MulScalar, RsubScalar, RdivScalar>;
+
+/// The SIMD side, per instruction set; `op` is an index into UnaryOps.
+template <class Arch, class T>
+struct UnaryKernels {
+  static void forward(std::size_t op, std::int64_t n, const T* x, T* y, Scalars s);
+  static void gradient(std::size_t op, std::int64_t n, const T* dy, const T* v, T* dx, Scalars s);
+};
+
+/// y[i] = f(x[i]) for contiguous x and y, which may be the same array.
+template <class T>
+void unary(std::size_t op, std::int64_t n, const T* x, T* y, Scalars s);
+/// dx[i] = dy[i] df(v[i]). Where df is 0, or dy is 0 and df infinite, dx is 0: a gradient that does not pass never
+/// turns into NaN.
+template <class T>
+void unary_gradient(std::size_t op, std::int64_t n, const T* dy, const T* v, T* dx, Scalars s);
 
 }  // namespace kernels
 }  // namespace evenkeel

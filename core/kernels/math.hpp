@@ -1,0 +1,53 @@
+#pragma once
+
+#include <type_traits>
+
+namespace evenkeel::kernels {
+
+/// condition ? a : b for scalars; SIMD batches bring their own select().
+template <class T>
+requires std::is_arithmetic_v<T>
+constexpr T select(bool condition, T a, T b) { return condition ? a : b; }
+
+// The functions that functors may use on SIMD batches, beside the operators, select, abs, sqrt and fma of the batches
+// themselves. Right to a few units in the last place over the whole range, subnormals, infinities and NaN included;
+// defined in core/kernels/simd/math.hpp.
+namespace math {
+
+template <class V>
+V exp(V x);
+template <class V>
+V expm1(V x);
+template <class V>
+V log(V x);
+template <class V>
+V log1p(V x);
+template <class V>
+V tanh(V x);
+/// 1 / (1 + exp(-x))
+template <class V>
+V logistic(V x);
+template <class V>
+V erf(V x);
+/// (1 + erf(x / sqrt 2)) / 2, without cancellation for negative x
+template <class V>
+V normal_cdf(V x);
+/// exp(-x^2 / 2) / sqrt(2 pi)
+template <class V>
+V normal_pdf(V x);
+/// std::pow of every lane
+template <class V>
+V pow(V x, V exponent);
+/// std::pow(x, exponent) with the same exponent for all lanes
+template <class V>
+V pow_uniform(V x, typename V::value_type exponent);
+
+/// min(max(x, low), high) that keeps NaN.
+template <class V>
+V clamp(V x, V low, V high) {
+  const V raised = select(x < low, low, x);
+  return select(raised > high, high, raised);
+}
+
+}  // namespace math
+}  // namespace evenkeel::kernels
