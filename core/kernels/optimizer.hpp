@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+namespace evenkeel::kernels {
+
+/// One step of gradient descent with momentum; see optim::SGD.
+struct SgdStep {
+  double lr = 0, momentum = 0, dampening = 0, weight_decay = 0;
+  bool nesterov = false;
+  bool maximize = false;
+  bool first = false;  ///< the buffer has no value yet and becomes the gradient, undampened
+};
+
+/// One step of Adam or AdamW; see optim::Adam.
+struct AdamStep {
+  double lr = 0, beta1 = 0, beta2 = 0, eps = 0, weight_decay = 0;
+  double bias_correction1 = 1;       ///< 1 - beta1^step
+  double root_bias_correction2 = 1;  ///< sqrt(1 - beta2^step)
+  bool decoupled = false;            ///< AdamW: weight decay acts on the parameter, not on the gradient
+  bool maximize = false;
+};
+
+template <class Arch, class T>
+struct OptimizerKernels {
+  static void sgd(const SgdStep& step, std::int64_t n, const T* g, T* p, T* buffer);
+  static void adam(const AdamStep& step, std::int64_t n, const T* g, T* p, T* m, T* v, T* v_max);
+};
+
+/// Updates n parameters p with gradients g in one pass. buffer: the momentum buffer, null without momentum.
+template <class T>
+void sgd_step(const SgdStep& step, std::int64_t n, const T* g, T* p, T* buffer);
+/// m, v: the running averages of the gradient and its square; v_max: the largest v so far, or null without amsgrad.
+template <class T>
+void adam_step(const AdamStep& step, std::int64_t n, const T* g, T* p, T* m, T* v, T* v_max);
+
+}  // namespace evenkeel::kernels
