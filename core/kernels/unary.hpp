@@ -336,6 +336,18 @@ struct MulScalar : OfInput {
   }
 };
 
+/// y = x / a,  y' = 1 / a
+struct DivScalar : OfInput {
+  template <class V>
+  static V f(V x, V a, V) {
+    return x / a;
+  }
+  template <class V>
+  static V df(V, V a, V) {
+    return V(1) / a;
+  }
+};
+
 /// y = a - x,  y' = -1
 struct RsubScalar : OfInput {
   template <class V>
@@ -362,7 +374,7 @@ struct RdivScalar : OfInput {
 
 using UnaryOps =
     OpList<Exp, Log, Sqrt, Rsqrt, Abs, Neg, Square, Reciprocal, Sign, Tanh, Sigmoid, Erf, Relu, Silu, Gelu, GeluTanh,
-           LeakyRelu, Elu, Hardswish, Softplus, Clamp, Pow, AddScalar, MulScalar, RsubScalar, RdivScalar>;
+           LeakyRelu, Elu, Hardswish, Softplus, Clamp, Pow, AddScalar, MulScalar, DivScalar, RsubScalar, RdivScalar>;
 
 /// The SIMD side, per instruction set; `op` is an index into UnaryOps.
 template <class Arch, class T>
