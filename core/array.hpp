@@ -1,15 +1,16 @@
 #pragma once
 
+#include "core/dtype.hpp"
+#include "core/shape.hpp"
+#include "core/storage.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <ostream>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include "core/dtype.hpp"
-#include "core/shape.hpp"
-#include "core/storage.hpp"
 
 namespace evenkeel {
 
@@ -26,9 +27,10 @@ class Array {
   static Array zeros(const Shape& shape, DType dtype = DType::float32) { return full(shape, 0.0, dtype); }
   static Array ones(const Shape& shape, DType dtype = DType::float32) { return full(shape, 1.0, dtype); }
   static Array full(const Shape& shape, double value, DType dtype = DType::float32);
-  /// start, start + step, ... below `stop`; ceil((stop - start) / step) elements.
+  /// start, start + step, ... below `stop` (above it for a negative step); ceil((stop - start) / step) elements.
   static Array arange(double start, double stop, double step = 1, DType dtype = DType::float32);
-  /// A copy of `values` (row-major) with the given shape; throws when the counts differ.
+  /// A copy of `values` (row-major) with the given shape; throws when the counts differ. T is the C++ type of a dtype;
+  /// a std::vector<bool> has no span, so booleans come as std::span<const bool>.
   template <class T>
   static Array from(std::span<const T> values, const Shape& shape);
   template <class T>
@@ -107,15 +109,19 @@ class Array {
   Array contiguous() const;
   /// A contiguous copy with its own storage.
   Array clone() const;
-  /// Itself if the dtype is the same, else a converted contiguous copy (floats truncate toward zero to integers).
+  /// Itself if the dtype is the same, else a converted contiguous copy. Floats truncate toward zero to integers and
+  /// saturate; NaN becomes 0. int64 to uint8 wraps around; to bool is "not equal 0".
   Array to(DType dtype) const;
   /// Writes `source` (broadcast to this shape, converted to this dtype) into this view, as if from a copy.
   void copy_(const Array& source);
+  /// Sets every element of this view; the value converts as in to().
   void fill_(double value);
 
  private:
   Array(std::shared_ptr<Storage> storage, const Shape& shape, const Shape& strides, std::int64_t offset, DType dtype);
   Array view(const Shape& shape, const Shape& strides, std::int64_t offset) const;
+  void require_defined(std::string_view op) const;
+  bool overlaps(const Array& other) const;
   void check_type(DType wanted, std::string_view op) const;
   void require_contiguous(std::string_view op) const;
 

@@ -1,15 +1,18 @@
 #pragma once
 
+#include "core/array.hpp"
+
 #include <array>
 #include <cstdint>
 
-#include "core/array.hpp"
-
 namespace evenkeel {
 
-/// A counter-based random generator (Philox 4x32-10; Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
-/// Element i of a draw is a function of (seed, counter + i) alone, so results depend on the seed and the sequence of
-/// calls, never on the number of threads. Explicit: every function that draws takes a Generator.
+/// Philox 4x32-10: ten rounds that map (counter, key) to four 32-bit words.
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+
+/// A counter-based random generator (Philox 4x32-10; Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
+/// 3"). Element i of a draw is a function of (seed, counter, i) alone, so results depend on the seed and the sequence
+/// of calls, never on the number of threads. Explicit: every function that draws takes a Generator.
 class Generator {
  public:
   struct State {
@@ -42,12 +45,13 @@ class Generator {
   State state_;
 };
 
-/// Uniform in [low, high).
+/// Uniform in [low, high); float32 or float64 (32 and 53 random bits per element).
 Array random_uniform(const Shape& shape, Generator& generator, double low = 0, double high = 1,
                      DType dtype = DType::float32);
+/// Normal with the given mean and standard deviation; float32 or float64.
 Array random_normal(const Shape& shape, Generator& generator, double mean = 0, double std = 1,
                     DType dtype = DType::float32);
-/// Integers uniform in [low, high).
+/// Integers uniform in [low, high), without bias, converted to `dtype`.
 Array random_int(const Shape& shape, Generator& generator, std::int64_t low, std::int64_t high,
                  DType dtype = DType::int64);
 /// A random permutation of 0..n-1, int64.

@@ -1,13 +1,14 @@
 #pragma once
 
+#include "core/error.hpp"
+
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <ostream>
 #include <span>
 #include <vector>
-
-#include "core/error.hpp"
 
 namespace evenkeel {
 
@@ -52,7 +53,8 @@ class Shape {
 /// Dims to reduce over; the same type, another role.
 using Dims = Shape;
 
-/// Product of the sizes, 1 for rank 0. Throws (naming `op`) on a negative size or when the product exceeds int64.
+/// Product of the sizes, 1 for rank 0. Throws (naming `op`) on a negative size or when the product of the non-zero
+/// sizes exceeds int64.
 std::int64_t numel(const Shape& shape, std::string_view op = "shape");
 /// Row-major strides, in elements.
 Shape contiguous_strides(const Shape& shape);

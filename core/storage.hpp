@@ -2,8 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <stdexcept>
+#include <new>
 #include <string>
 
 namespace evenkeel {
@@ -43,14 +42,15 @@ class Storage {
 
 /// Counters of the caching allocator, in bytes.
 struct MemoryStats {
-  std::size_t in_use = 0;     ///< held by live storages (rounded up to size classes)
-  std::size_t peak = 0;       ///< the highest in_use since the last reset_peak_memory()
-  std::size_t cached = 0;     ///< freed by storages, kept for reuse
+  std::size_t in_use = 0;                ///< held by live storages (rounded up to size classes)
+  std::size_t peak = 0;                  ///< the highest in_use since the last reset_peak_memory()
+  std::size_t cached = 0;                ///< freed by storages, kept for reuse
   std::uint64_t system_allocations = 0;  ///< blocks that were asked of the system so far
 };
 
 /// The allocator keeps freed blocks by size class (eight classes per power of two), so that a training step asks the
-/// system for nothing after the first. Thread-safe.
+/// system for nothing after the first. More than the machine's physical memory is refused. Thread-safe; usable before
+/// main and at exit.
 MemoryStats memory_stats();
 /// Sets `peak` to `in_use`.
 void reset_peak_memory();

@@ -1,0 +1,78 @@
+#include "core/copy.hpp"
+
+#include "core/parallel.hpp"
+#include "core/strided.hpp"
+
+#include <cstring>
+#include <numeric>
+
+namespace evenkeel {
+namespace {
+
+using Loop = StridedLoop<2>;  // operand 0: target, 1: source
+
+template <class To, class From>
+void copy_run(To* target, std::int64_t target_stride, const From* source, std::int64_t source_stride,
+              std::int64_t count) {
+  if (target_stride == 1 && source_stride == 1) {
+    if constexpr (std::is_same_v<To, From>) {
+      std::memcpy(target, source, static_cast<std::size_t>(count) * sizeof(To));
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) {
+        target[i] = convert<To>(source[i]);
+      }
+    }
+  } else if (target_stride == 1 && source_stride == 0) {
+    std::fill(target, target + count, convert<To>(*source));
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) {
+      target[i * target_stride] = convert<To>(source[i * source_stride]);
+    }
+  }
+}
+
+template <class To, class From>
+void copy_typed(const Loop& loop, const std::byte* source, std::byte* target) {
+  const std::int64_t target_stride = loop.strides[0].back();
+  const std::int64_t source_stride = loop.strides[1].back();
+  parallel_for(0, numel(loop.shape), kElementGrain, [&](std::int64_t first, std::int64_t last) {
+    for_each_run(loop, first, last, [&](const std::array<std::int64_t, 2>& offsets, std::int64_t count) {
+      copy_run(reinterpret_cast<To*>(target) + offsets[0], target_stride,
+               reinterpret_cast<const From*>(source) + offsets[1], source_stride, count);
+    });
+  });
+}
+
+// The dims in the order of the target's memory, so that writes go forward and permuted copies of equal layout merge.
+Loop in_target_order(const Shape& shape, const Shape& target_strides, const Shape& source_strides) {
+  std::array<int, Shape::kMaxRank> order{};
+  const auto end = order.begin() + shape.rank();
+  std::iota(order.begin(), end, 0);
+  std::stable_sort(order.begin(), end, [&](int a, int b) { return target_strides[a] > target_strides[b]; });
+  Loop loop;
+  for (auto d = order.begin(); d != end; ++d) {
+    loop.shape.push_back(shape[*d]);
+    loop.strides[0].push_back(target_strides[*d]);
+    loop.strides[1].push_back(source_strides[*d]);
+  }
+  return collapse(loop.shape, loop.strides);
+}
+
+}  // namespace
+
+void copy_strided(const Shape& shape, const StridedSource& source, const StridedTarget& target) {
+  if (numel(shape, "copy") == 0) {
+    return;
+  }
+  const Loop loop = in_target_order(shape, target.strides, source.strides);
+  // Bytes, not bools: uninitialised memory may be copied, and may hold something else than 0 and 1.
+  if (source.dtype == DType::boolean && target.dtype == DType::boolean) {
+    copy_typed<std::uint8_t, std::uint8_t>(loop, source.data, target.data);
+    return;
+  }
+  dispatch_all(target.dtype, [&]<class To>() {
+    dispatch_all(source.dtype, [&]<class From>() { copy_typed<To, From>(loop, source.data, target.data); });
+  });
+}
+
+}  // namespace evenkeel

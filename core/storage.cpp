@@ -1,0 +1,181 @@
+#include "core/storage.hpp"
+
+#include "core/error.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdlib>
+#include <limits>
+#include <mutex>
+#include <new>
+#include <utility>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace evenkeel {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kClassesPerPower = 8;
+
+// A freed block holds the link to the next one of its size class, so giving memory back never allocates.
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+// AddressSanitizer does not see our cache: tell it which bytes are out of bounds (the rest of the size class) or freed.
+void forbid([[maybe_unused]] std::byte* data, [[maybe_unused]] std::size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_poison_memory_region(data, bytes);
+#endif
+}
+void permit([[maybe_unused]] std::byte* data, [[maybe_unused]] std::size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(data, bytes);
+#endif
+}
+
+struct SizeClass {
+  std::size_t bytes;  // rounded up
+  std::size_t index;
+};
+
+// Sizes 64, 128, ... 512, then eight equal steps per power of two. Expects bytes <= max / 2.
+SizeClass size_class(std::size_t bytes) {
+  bytes = std::max(bytes, kAlignment);
+  const std::size_t power = std::bit_floor(bytes);
+  const std::size_t step = std::max(power / kClassesPerPower, kAlignment);
+  const std::size_t rounded = (bytes + step - 1) / step * step;
+  const std::size_t floor = std::bit_floor(rounded);
+  const std::size_t eighth = (rounded - floor) / std::max<std::size_t>(floor / kClassesPerPower, 1);
+  return {rounded, static_cast<std::size_t>(std::countr_zero(floor)) * kClassesPerPower + eighth};
+}
+
+std::size_t physical_memory() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page_size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page_size > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page_size)
+                                    : std::numeric_limits<std::size_t>::max();
+}
+
+class Allocator {
+ public:
+  std::byte* allocate(std::size_t bytes) {
+    if (bytes > std::numeric_limits<std::size_t>::max() / 2) {
+      throw OutOfMemory(bytes);
+    }
+    const SizeClass size = size_class(bytes);
+    const std::lock_guard lock(mutex_);
+    if (limit_ > 0 && (size.bytes > limit_ || stats_.in_use > limit_ - size.bytes)) {
+      throw OutOfMemory(bytes);
+    }
+    std::byte* data = take_cached(size);
+    if (data == nullptr) {
+      data = ask_system(size.bytes);
+      if (data == nullptr) {
+        throw OutOfMemory(bytes);
+      }
+    }
+    stats_.in_use += size.bytes;
+    stats_.peak = std::max(stats_.peak, stats_.in_use);
+    permit(data, bytes);
+    forbid(data + bytes, size.bytes - bytes);
+    return data;
+  }
+
+  void release(std::byte* data, std::size_t bytes) noexcept {
+    const SizeClass size = size_class(bytes);
+    permit(data, size.bytes);
+    const std::lock_guard lock(mutex_);
+    bins_[size.index] = new (data) FreeBlock{bins_[size.index]};
+    forbid(data + sizeof(FreeBlock), size.bytes - sizeof(FreeBlock));
+    stats_.in_use -= size.bytes;
+    stats_.cached += size.bytes;
+  }
+
+  MemoryStats stats() {
+    const std::lock_guard lock(mutex_);
+    return stats_;
+  }
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    stats_.peak = stats_.in_use;
+  }
+  void set_limit(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    limit_ = bytes;
+  }
+  void empty_cache() {
+    const std::lock_guard lock(mutex_);
+    drop_cached();
+  }
+
+ private:
+  std::byte* take_cached(const SizeClass& size) {
+    FreeBlock* block = bins_[size.index];
+    if (block == nullptr) {
+      return nullptr;
+    }
+    bins_[size.index] = block->next;
+    stats_.cached -= size.bytes;
+    return reinterpret_cast<std::byte*>(block);
+  }
+
+  // More than the machine has is refused here: the kernel would promise it, and kill the process later.
+  std::byte* ask_system(std::size_t bytes) {
+    if (bytes > physical_ || stats_.in_use > physical_ - bytes) {
+      return nullptr;
+    }
+    if (stats_.cached > physical_ - bytes - stats_.in_use) {
+      drop_cached();
+    }
+    void* data = std::aligned_alloc(kAlignment, bytes);
+    if (data == nullptr) {
+      drop_cached();
+      data = std::aligned_alloc(kAlignment, bytes);
+    }
+    stats_.system_allocations += data != nullptr ? 1 : 0;
+    return static_cast<std::byte*>(data);
+  }
+
+  void drop_cached() {
+    for (FreeBlock*& bin : bins_) {
+      while (bin != nullptr) {
+        std::free(std::exchange(bin, bin->next));
+      }
+    }
+    stats_.cached = 0;
+  }
+
+  std::mutex mutex_;
+  MemoryStats stats_;
+  std::size_t limit_ = 0;
+  const std::size_t physical_ = physical_memory();
+  std::array<FreeBlock*, 64 * kClassesPerPower> bins_{};
+};
+
+// Never destroyed: storages may live in statics that go after this file's.
+Allocator& allocator() {
+  static Allocator* const instance = new Allocator;
+  return *instance;
+}
+
+}  // namespace
+
+OutOfMemory::OutOfMemory(std::size_t bytes) : text_(concat("out of memory: can't allocate ", bytes, " bytes")) {}
+
+Storage::Storage(std::size_t bytes) : data_(allocator().allocate(bytes)), bytes_(bytes) {}
+
+Storage::~Storage() { allocator().release(data_, bytes_); }
+
+MemoryStats memory_stats() { return allocator().stats(); }
+void reset_peak_memory() { allocator().reset_peak(); }
+void empty_cache() { allocator().empty_cache(); }
+void set_memory_limit(std::size_t bytes) { allocator().set_limit(bytes); }
+
+}  // namespace evenkeel
