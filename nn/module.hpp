@@ -1,13 +1,16 @@
 #pragma once
 
+#include "autograd/tensor.hpp"
+
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
+#include <ostream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
-
-#include "autograd/tensor.hpp"
 
 namespace evenkeel::nn {
 
@@ -50,7 +53,7 @@ class Slot {
 
 /// Base of everything with named parameters, buffers and children. A derived class names each member once:
 ///   Tensor& weight = parameter("weight", Array::ones({8}));
-///   Slot& conv1 = add<Conv2d>("conv1", 3, 32, Conv2dOptions{.kernel_size = 3});
+///   Slot& conv1 = add<Conv2d>("conv1", 3, 32, generator, Conv2dOptions{.kernel_size = 3});
 /// Members are references into the registry, so to(), load_state_dict() and replace() change what they see.
 /// Not copyable, not movable.
 class Module {
@@ -70,6 +73,8 @@ class Module {
   Module& train(bool mode = true);
   Module& eval() { return train(false); }
 
+  /// A parameter that stands under several names (assign one member to another to tie them) is listed once, under the
+  /// first; state_dict() lists it under all.
   std::vector<Tensor> parameters() const;
   std::vector<std::pair<std::string, Tensor>> named_parameters() const;
   std::vector<std::pair<std::string, Tensor>> named_buffers() const;
@@ -77,18 +82,20 @@ class Module {
   std::vector<std::pair<std::string, Module*>> named_modules();
   std::vector<std::pair<std::string, const Module*>> named_modules() const;
   /// Direct children.
-  std::vector<Slot*> children() const;
+  std::vector<Slot*> children();
+  std::vector<const Slot*> children() const;
   /// The slot at a nested name ("features.0"); throws if there is none.
-  Slot& child(const std::string& name) const;
+  Slot& child(const std::string& name);
+  const Slot& child(const std::string& name) const;
   /// The parameter (buffer) at a nested name; throws if there is none.
-  Tensor& get_parameter(const std::string& name) const;
-  Tensor& get_buffer(const std::string& name) const;
+  Tensor& get_parameter(const std::string& name);
+  Tensor& get_buffer(const std::string& name);
   /// Number of parameter elements; only those that require a gradient if asked.
   std::int64_t num_parameters(bool trainable_only = false) const;
 
   /// Calls f on every module below this one, children first, then on this one.
   Module& apply(const std::function<void(Module&)>& f);
-  /// Converts floating parameters, buffers and gradients.
+  /// Converts floating parameters, buffers and gradients. Handles stay the same, so an optimizer goes on working.
   Module& to(DType dtype);
   Module& requires_grad_(bool requires_grad = true);
   void zero_grad(bool set_to_none = true);
@@ -100,11 +107,21 @@ class Module {
   /// has changed.
   LoadReport load_state_dict(const StateDict& state, bool strict = true);
 
+  /// The random generators of the layers (dropout), as int64 [seed, counter] under the layers' names: what a checkpoint
+  /// needs beyond state_dict() to go on bit for bit.
+  StateDict generator_state() const;
+  /// Throws, changing nothing, unless the names are exactly those of generator_state().
+  void load_generator_state(const StateDict& state);
+
  protected:
   /// Registers a parameter (an undefined Array: registered, but never listed) and returns the place where it lives.
   /// Throws for an empty name, one with a dot, and one already taken.
   Tensor& parameter(const std::string& name, Array value);
   Tensor& buffer(const std::string& name, Array value);
+  /// A buffer that files of older versions lack: loading one without it is no error and keeps the present value.
+  Tensor& optional_buffer(const std::string& name, Array value);
+  /// Registers a generator of this module's own, derived from `source`, which moves on: two layers never share numbers.
+  Generator& generator(const std::string& name, Generator& source);
   /// Registers a child of type T made from `args`.
   template <class T, class... Args>
   Slot& add(const std::string& name, Args&&... args);
@@ -115,25 +132,57 @@ class Module {
   bool training_ = true;
 
  private:
+  enum class Kind { parameter, buffer, optional_buffer };
   struct Entry {
     std::string name;
     Tensor tensor;
-    bool is_buffer;
+    Kind kind;
   };
-  void check_name(const std::string& name, const char* kind) const;
+  Entry& add_entry(const std::string& name, Array value, Kind kind, std::string_view what);
+  void check_name(const std::string& name, std::string_view what) const;
+  Entry& entry(const std::string& name, bool is_parameter);
+  /// Calls f(name, entry) in the order of state_dict().
+  void for_each_entry(const std::function<void(const std::string& name, const Entry& entry)>& f) const;
 
   std::list<Entry> entries_;
+  std::list<std::pair<std::string, Generator>> generators_;
   std::list<Slot> slots_;
+};
+
+/// eval() for a scope; afterwards every module below has the mode that it had before.
+class EvalGuard {
+ public:
+  explicit EvalGuard(Module& module);
+  ~EvalGuard();
+  EvalGuard(const EvalGuard&) = delete;
+  EvalGuard& operator=(const EvalGuard&) = delete;
+
+ private:
+  std::vector<std::pair<Module*, bool>> before_;
 };
 
 /// Prints as PyTorch prints a module.
 std::ostream& operator<<(std::ostream& out, const Module& module);
 
+/// Called after a layer's forward with its input and output.
+using ForwardHook = std::function<void(const Layer& layer, const Tensor& x, const Tensor& y)>;
+
 /// A module of one input and one output.
 class Layer : public Module {
  public:
   virtual Tensor forward(const Tensor& x) = 0;
-  Tensor operator()(const Tensor& x) { return forward(x); }
+  /// forward, then the hooks.
+  Tensor operator()(const Tensor& x);
+  /// Multiply-adds of one forward with this input and output shape, children not counted.
+  virtual std::int64_t macs(const Shape& /*x*/, const Shape& /*y*/) const { return 0; }
+
+  /// Hooks run in order of registration; the number is for remove_forward_hook.
+  std::size_t register_forward_hook(ForwardHook hook);
+  void remove_forward_hook(std::size_t id);
+
+ private:
+  std::vector<std::pair<std::size_t, ForwardHook>> forward_hooks_;
+  std::size_t next_hook_ = 0;
 };
 
 template <class T, class... Args>

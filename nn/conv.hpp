@@ -1,0 +1,65 @@
+#pragma once
+
+#include "autograd/ops/conv.hpp"
+#include "nn/module.hpp"
+
+namespace evenkeel::nn {
+
+struct Conv2dOptions {
+  Size2 kernel_size;  ///< must be given
+  Size2 stride = 1;
+  Padding padding = 0;
+  Size2 dilation = 1;
+  std::int64_t groups = 1;
+  bool bias = true;
+};
+
+/// Cross-correlation; see conv2d in autograd/ops/conv.hpp for the formula.
+///   x: (N, in_channels, H, W) or without N, y: (N, out_channels, OH, OW),
+///   weight: (out_channels, in_channels/groups, KH, KW), bias: (out_channels)
+/// Both start uniform in +-1/sqrt(in_channels/groups KH KW), drawn from `generator`. Prints padding "valid" as none.
+class Conv2d : public Layer {
+ public:
+  Conv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts);
+  std::string type_name() const override { return "Conv2d"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+  std::int64_t macs(const Shape& x, const Shape& y) const override;
+  void reset_parameters(Generator& generator);
+
+  const std::int64_t in_channels, out_channels;
+  const Conv2dOptions options;
+  Tensor& weight;
+  Tensor& bias;
+};
+
+struct ConvTranspose2dOptions {
+  Size2 kernel_size;  ///< must be given
+  Size2 stride = 1;
+  Size2 padding = 0;
+  Size2 output_padding = 0;  ///< smaller than stride or dilation
+  Size2 dilation = 1;
+  std::int64_t groups = 1;
+  bool bias = true;
+};
+
+/// The adjoint of Conv2d; see conv_transpose2d in autograd/ops/conv.hpp.
+///   x: (N, in_channels, H, W), weight: (in_channels, out_channels/groups, KH, KW), bias: (out_channels)
+/// Both start uniform in +-1/sqrt(out_channels/groups KH KW), as PyTorch's (which takes the fan of weight's second
+/// dim).
+class ConvTranspose2d : public Layer {
+ public:
+  ConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts);
+  std::string type_name() const override { return "ConvTranspose2d"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+  std::int64_t macs(const Shape& x, const Shape& y) const override;
+  void reset_parameters(Generator& generator);
+
+  const std::int64_t in_channels, out_channels;
+  const ConvTranspose2dOptions options;
+  Tensor& weight;
+  Tensor& bias;
+};
+
+}  // namespace evenkeel::nn

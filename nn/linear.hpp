@@ -1,0 +1,36 @@
+#pragma once
+
+#include "nn/module.hpp"
+
+namespace evenkeel::nn {
+
+struct LinearOptions {
+  bool bias = true;
+};
+
+/// y = x weight^T + bias.
+///   x: (*, in_features), y: (*, out_features), weight: (out_features, in_features), bias: (out_features)
+/// Both start uniform in +-1/sqrt(in_features), drawn from `generator`.
+class Linear : public Layer {
+ public:
+  Linear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts = {});
+  std::string type_name() const override { return "Linear"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+  std::int64_t macs(const Shape& x, const Shape& y) const override;
+  void reset_parameters(Generator& generator);
+
+  const std::int64_t in_features, out_features;
+  const LinearOptions options;
+  Tensor& weight;
+  Tensor& bias;
+};
+
+/// y = x.
+class Identity : public Layer {
+ public:
+  std::string type_name() const override { return "Identity"; }
+  Tensor forward(const Tensor& x) override { return x; }
+};
+
+}  // namespace evenkeel::nn

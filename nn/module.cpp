@@ -1,0 +1,401 @@
+#include "nn/module.hpp"
+
+#include "autograd/engine.hpp"
+#include "autograd/grad_mode.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <map>
+#include <set>
+
+namespace evenkeel::nn {
+
+namespace {
+
+std::string join(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "\"" : ", \"") + name + "\"";
+  }
+  return text;
+}
+
+/// Calls f(name, module) for `module` and everything below it, parents first. M is Module or const Module.
+template <class M, class F>
+void walk(M& module, const std::string& prefix, const F& f) {
+  f(prefix, module);
+  for (auto* slot : module.children()) {
+    walk(static_cast<M&>(**slot), join(prefix, slot->name()), f);
+  }
+}
+
+}  // namespace
+
+// ---- Slot and Layer
+
+Slot::Slot(std::string name, std::unique_ptr<Layer> layer) : name_(std::move(name)), layer_(std::move(layer)) {
+  require(layer_ != nullptr, "Slot", "child '", name_, "' needs a layer, got nullptr");
+}
+
+Slot::~Slot() = default;
+
+Tensor Slot::operator()(const Tensor& x) const {
+  const NameScope scope(name_);
+  return (*layer_)(x);
+}
+
+std::unique_ptr<Layer> Slot::replace(std::unique_ptr<Layer> layer) {
+  require(layer != nullptr, "Slot::replace", "child '", name_, "' needs a layer, got nullptr");
+  std::swap(layer_, layer);
+  return layer;
+}
+
+Tensor Layer::operator()(const Tensor& x) {
+  Tensor y = forward(x);
+  for (const auto& [id, hook] : forward_hooks_) {
+    hook(*this, x, y);
+  }
+  return y;
+}
+
+std::size_t Layer::register_forward_hook(ForwardHook hook) {
+  forward_hooks_.emplace_back(next_hook_, std::move(hook));
+  return next_hook_++;
+}
+
+void Layer::remove_forward_hook(std::size_t id) {
+  std::erase_if(forward_hooks_, [id](const auto& entry) { return entry.first == id; });
+}
+
+// ---- Registration
+
+void Module::check_name(const std::string& name, std::string_view what) const {
+  require(!name.empty(), what, what, " name can't be empty string \"\"");
+  require(name.find('.') == std::string::npos, what, what, " name can't contain \".\", got: ", name);
+  const bool taken =
+      std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; }) ||
+      std::any_of(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.name() == name; }) ||
+      std::any_of(generators_.begin(), generators_.end(), [&](const auto& g) { return g.first == name; });
+  require(!taken, what, "attribute '", name, "' already exists");
+}
+
+Module::Entry& Module::add_entry(const std::string& name, Array value, Kind kind, std::string_view what) {
+  check_name(name, what);
+  const bool is_parameter = kind == Kind::parameter;
+  entries_.push_back({name, value.defined() ? Tensor(std::move(value), is_parameter) : Tensor(), kind});
+  return entries_.back();
+}
+
+Tensor& Module::parameter(const std::string& name, Array value) {
+  return add_entry(name, std::move(value), Kind::parameter, "parameter").tensor;
+}
+
+Tensor& Module::buffer(const std::string& name, Array value) {
+  return add_entry(name, std::move(value), Kind::buffer, "buffer").tensor;
+}
+
+Tensor& Module::optional_buffer(const std::string& name, Array value) {
+  return add_entry(name, std::move(value), Kind::optional_buffer, "buffer").tensor;
+}
+
+Generator& Module::generator(const std::string& name, Generator& source) {
+  check_name(name, "generator");
+  const std::uint64_t stream = source.reserve(1);
+  return generators_.emplace_back(name, source.fork(stream)).second;
+}
+
+Slot& Module::add_layer(const std::string& name, std::unique_ptr<Layer> layer) {
+  check_name(name, "module");
+  return slots_.emplace_back(name, std::move(layer));
+}
+
+// ---- Listing
+
+std::vector<Slot*> Module::children() {
+  std::vector<Slot*> result;
+  std::transform(slots_.begin(), slots_.end(), std::back_inserter(result), [](Slot& slot) { return &slot; });
+  return result;
+}
+
+std::vector<const Slot*> Module::children() const {
+  std::vector<const Slot*> result;
+  std::transform(slots_.begin(), slots_.end(), std::back_inserter(result), [](const Slot& slot) { return &slot; });
+  return result;
+}
+
+std::vector<std::pair<std::string, Module*>> Module::named_modules() {
+  std::vector<std::pair<std::string, Module*>> result;
+  walk(*this, "", [&](const std::string& name, Module& module) { result.emplace_back(name, &module); });
+  return result;
+}
+
+std::vector<std::pair<std::string, const Module*>> Module::named_modules() const {
+  std::vector<std::pair<std::string, const Module*>> result;
+  walk(*this, "", [&](const std::string& name, const Module& module) { result.emplace_back(name, &module); });
+  return result;
+}
+
+void Module::for_each_entry(const std::function<void(const std::string&, const Entry&)>& f) const {
+  walk(*this, "", [&](const std::string& prefix, const Module& module) {
+    for (const bool parameters_now : {true, false}) {
+      for (const Entry& entry : module.entries_) {
+        if (entry.tensor.defined() && (entry.kind == Kind::parameter) == parameters_now) {
+          f(join(prefix, entry.name), entry);
+        }
+      }
+    }
+  });
+}
+
+std::vector<std::pair<std::string, Tensor>> Module::named_parameters() const {
+  std::vector<std::pair<std::string, Tensor>> result;
+  for_each_entry([&](const std::string& name, const Entry& entry) {
+    const bool listed =
+        std::any_of(result.begin(), result.end(), [&](const auto& other) { return other.second.is(entry.tensor); });
+    if (entry.kind == Kind::parameter && !listed) {
+      result.emplace_back(name, entry.tensor);
+    }
+  });
+  return result;
+}
+
+std::vector<Tensor> Module::parameters() const {
+  std::vector<Tensor> result;
+  for (auto& [name, tensor] : named_parameters()) {
+    result.push_back(std::move(tensor));
+  }
+  return result;
+}
+
+std::vector<std::pair<std::string, Tensor>> Module::named_buffers() const {
+  std::vector<std::pair<std::string, Tensor>> result;
+  for_each_entry([&](const std::string& name, const Entry& entry) {
+    if (entry.kind != Kind::parameter) {
+      result.emplace_back(name, entry.tensor);
+    }
+  });
+  return result;
+}
+
+const Slot& Module::child(const std::string& name) const {
+  const std::size_t dot = name.find('.');
+  const std::string first = name.substr(0, dot);
+  std::vector<std::string> known;
+  for (const Slot& slot : slots_) {
+    if (slot.name() == first) {
+      return dot == std::string::npos ? slot : static_cast<const Module&>(*slot).child(name.substr(dot + 1));
+    }
+    known.push_back(slot.name());
+  }
+  fail("child", type_name(), " has no child named '", first, "'; it has ", known.empty() ? "none" : quoted_list(known));
+}
+
+Slot& Module::child(const std::string& name) { return const_cast<Slot&>(std::as_const(*this).child(name)); }
+
+Module::Entry& Module::entry(const std::string& name, bool is_parameter) {
+  const std::size_t dot = name.rfind('.');
+  Module& owner = dot == std::string::npos ? *this : static_cast<Module&>(*child(name.substr(0, dot)));
+  const std::string last = dot == std::string::npos ? name : name.substr(dot + 1);
+  const char* op = is_parameter ? "get_parameter" : "get_buffer";
+  for (Entry& e : owner.entries_) {
+    if (e.name == last) {
+      require((e.kind == Kind::parameter) == is_parameter, op, "'", name, "' of ", type_name(),
+              is_parameter ? " is a buffer, not a parameter" : " is a parameter, not a buffer");
+      return e;
+    }
+  }
+  fail(op, owner.type_name(), " has no attribute '", last, "' (asked for '", name, "')");
+}
+
+Tensor& Module::get_parameter(const std::string& name) { return entry(name, true).tensor; }
+
+Tensor& Module::get_buffer(const std::string& name) { return entry(name, false).tensor; }
+
+std::int64_t Module::num_parameters(bool trainable_only) const {
+  std::int64_t count = 0;
+  for (const Tensor& parameter : parameters()) {
+    count += !trainable_only || parameter.requires_grad() ? parameter.numel() : 0;
+  }
+  return count;
+}
+
+// ---- Changing everything
+
+Module& Module::train(bool mode) {
+  on_train(mode);
+  for (Slot& slot : slots_) {
+    slot->train(mode);
+  }
+  return *this;
+}
+
+EvalGuard::EvalGuard(Module& module) {
+  for (const auto& [name, part] : module.named_modules()) {
+    before_.emplace_back(part, part->training());
+  }
+  module.eval();
+}
+
+EvalGuard::~EvalGuard() {
+  // Parents come first, so a child's own mode is what stays.
+  for (const auto& [part, mode] : before_) {
+    part->train(mode);
+  }
+}
+
+Module& Module::apply(const std::function<void(Module&)>& f) {
+  for (Slot& slot : slots_) {
+    slot->apply(f);
+  }
+  f(*this);
+  return *this;
+}
+
+Module& Module::to(DType dtype) {
+  require(is_floating(dtype), "Module::to", "only accepts floating point dtypes, but got desired dtype=", dtype);
+  const auto convert = [&](Module& module) {
+    for (Entry& e : module.entries_) {
+      if (!e.tensor.defined() || !is_floating(e.tensor.dtype()) || e.tensor.dtype() == dtype) {
+        continue;
+      }
+      const Tensor grad = e.tensor.grad();
+      e.tensor.set_grad({});
+      Array& values = e.tensor.mutable_array();
+      values = values.to(dtype);
+      if (grad.defined()) {
+        e.tensor.set_grad(Tensor(grad.array().to(dtype)));
+      }
+    }
+  };
+  return apply(convert);
+}
+
+Module& Module::requires_grad_(bool requires_grad) {
+  for (Tensor& parameter : parameters()) {
+    parameter.requires_grad_(requires_grad);
+  }
+  return *this;
+}
+
+void Module::zero_grad(bool set_to_none) {
+  for (Tensor& parameter : parameters()) {
+    parameter.zero_grad(set_to_none);
+  }
+}
+
+// ---- State
+
+StateDict Module::state_dict() const {
+  StateDict state;
+  for_each_entry([&](const std::string& name, const Entry& entry) { state.emplace_back(name, entry.tensor.array()); });
+  return state;
+}
+
+namespace {
+
+/// Empty if `value` fits into `present`, else PyTorch's sentence.
+std::string misfit(const std::string& name, const Array& value, const Array& present) {
+  if (!value.defined()) {
+    return concat("undefined value for ", name, ".");
+  }
+  if (value.shape() != present.shape()) {
+    return concat("size mismatch for ", name, ": copying a param with shape ", value.shape(),
+                  " from checkpoint, the shape in current model is ", present.shape(), ".");
+  }
+  if (value.dtype() != present.dtype()) {
+    return concat("dtype mismatch for ", name, ": copying a param of ", value.dtype(),
+                  " from checkpoint, the dtype in current model is ", present.dtype(),
+                  " (convert one of them with to()).");
+  }
+  return "";
+}
+
+}  // namespace
+
+LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
+  std::map<std::string, const Array*> given;
+  std::vector<std::string> errors;
+  for (const auto& [name, value] : state) {
+    if (!given.emplace(name, &value).second) {
+      errors.push_back(concat("Duplicate key in state_dict: \"", name, "\"."));
+    }
+  }
+  LoadReport report;
+  std::vector<std::pair<Tensor, const Array*>> copies;
+  std::set<std::string> known;
+  for_each_entry([&](const std::string& name, const Entry& entry) {
+    known.insert(name);
+    const auto found = given.find(name);
+    if (found != given.end()) {
+      const std::string error = misfit(name, *found->second, entry.tensor.array());
+      if (!error.empty()) {
+        errors.push_back(error);
+      }
+      copies.emplace_back(entry.tensor, found->second);
+    } else if (entry.kind != Kind::optional_buffer) {
+      report.missing.push_back(name);
+    }
+  });
+  for (const auto& [name, value] : state) {
+    if (!known.contains(name)) {
+      report.unexpected.push_back(name);
+    }
+  }
+  if (strict && !report.unexpected.empty()) {
+    errors.insert(errors.begin(), concat("Unexpected key(s) in state_dict: ", quoted_list(report.unexpected), "."));
+  }
+  if (strict && !report.missing.empty()) {
+    errors.insert(errors.begin(), concat("Missing key(s) in state_dict: ", quoted_list(report.missing), "."));
+  }
+  if (!errors.empty()) {
+    std::string text = concat("Error(s) in loading state_dict for ", type_name(), ":");
+    for (const std::string& error : errors) {
+      text += "\n\t" + error;
+    }
+    fail("load_state_dict", text);
+  }
+  for (auto& [tensor, value] : copies) {
+    tensor.mutable_array().copy_(*value);
+  }
+  return report;
+}
+
+StateDict Module::generator_state() const {
+  StateDict state;
+  walk(*this, "", [&](const std::string& prefix, const Module& module) {
+    for (const auto& [name, own] : module.generators_) {
+      const auto [seed, counter] = own.state();
+      const std::vector<std::int64_t> words = {std::bit_cast<std::int64_t>(seed), std::bit_cast<std::int64_t>(counter)};
+      state.emplace_back(join(prefix, name), Array::from(words, {2}));
+    }
+  });
+  return state;
+}
+
+void Module::load_generator_state(const StateDict& state) {
+  const StateDict present = generator_state();
+  require(state.size() == present.size(), "load_generator_state", "got ", state.size(), " generators, ", type_name(),
+          " has ", present.size());
+  std::map<std::string, Generator::State> wanted;
+  for (const auto& [name, value] : state) {
+    require(value.defined() && value.dtype() == DType::int64 && value.shape() == Shape{2}, "load_generator_state", "'",
+            name, "' must be an int64 array of shape [2]");
+    const auto words = value.to_vector<std::int64_t>();
+    wanted[name] = {std::bit_cast<std::uint64_t>(words[0]), std::bit_cast<std::uint64_t>(words[1])};
+  }
+  for (const auto& [name, value] : present) {
+    require(wanted.contains(name), "load_generator_state", "no state for '", name, "' of ", type_name());
+  }
+  walk(*this, "", [&](const std::string& prefix, Module& module) {
+    for (auto& [name, own] : module.generators_) {
+      own.set_state(wanted.at(join(prefix, name)));
+    }
+  });
+}
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "autograd/ops/conv.hpp"
+
+#include <string>
+
+namespace evenkeel::nn {
+
+// How Python prints values, for Module::extra_repr().
+
+/// "1e-05", "0.1", "1.0": the shortest digits that read back as the same number.
+std::string repr(double value);
+/// "True" or "False".
+std::string repr(bool value);
+/// "(3, 5)".
+std::string repr(Size2 size);
+/// A whole number without its ".0": "1", "2.5".
+std::string repr_number(double value);
+/// One number if both are equal, as most users wrote it: "2", "(3, 5)".
+std::string repr_short(Size2 size);
+
+}  // namespace evenkeel::nn
