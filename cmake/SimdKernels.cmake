@@ -4,6 +4,9 @@
 set(EVENKEEL_SIMD_FLAGS_Sse2 -msse2)
 set(EVENKEEL_SIMD_FLAGS_Avx2 -mavx2 -mfma)
 set(EVENKEEL_SIMD_FLAGS_Avx512 -mavx512f -mavx512cd -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # GCC 12 warns about its own AVX-512 intrinsics
+  list(APPEND EVENKEEL_SIMD_FLAGS_Avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
 
 function(evenkeel_simd_kernels target)
   foreach(family IN LISTS ARGN)

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace evenkeel::kernels {
 
@@ -12,18 +13,21 @@ namespace evenkeel::kernels {
 // b)` for comparisons of scalars of any dtype. A new op is its struct and one word in BinaryOps or CompareOps.
 
 struct Add {
+  static constexpr std::string_view kName = "add";
   template <class V>
   static V f(V a, V b) {
     return a + b;
   }
 };
 struct Subtract {
+  static constexpr std::string_view kName = "sub";
   template <class V>
   static V f(V a, V b) {
     return a - b;
   }
 };
 struct Multiply {
+  static constexpr std::string_view kName = "mul";
   template <class V>
   static V f(V a, V b) {
     return a * b;
@@ -31,6 +35,7 @@ struct Multiply {
 };
 /// Integers truncate toward zero.
 struct Divide {
+  static constexpr std::string_view kName = "div";
   template <class V>
   static V f(V a, V b) {
     return a / b;
@@ -38,6 +43,7 @@ struct Divide {
 };
 /// a^b with std::pow's special cases; over integers a negative exponent gives 0 unless a is 1 or -1.
 struct Power {
+  static constexpr std::string_view kName = "pow";
   template <class V>
   static V f(V a, V b) {
     return math::pow(a, b);
@@ -45,6 +51,7 @@ struct Power {
 };
 /// NaN wins.
 struct Maximum {
+  static constexpr std::string_view kName = "maximum";
   template <class V>
   static V f(V a, V b) {
     return select((a >= b) | (a != a), a, b);
@@ -52,6 +59,7 @@ struct Maximum {
 };
 /// NaN wins.
 struct Minimum {
+  static constexpr std::string_view kName = "minimum";
   template <class V>
   static V f(V a, V b) {
     return select((a <= b) | (a != a), a, b);
@@ -59,36 +67,42 @@ struct Minimum {
 };
 
 struct Equal {
+  static constexpr std::string_view kName = "eq";
   template <class T>
   static bool test(T a, T b) {
     return a == b;
   }
 };
 struct NotEqual {
+  static constexpr std::string_view kName = "ne";
   template <class T>
   static bool test(T a, T b) {
     return a != b;
   }
 };
 struct Less {
+  static constexpr std::string_view kName = "lt";
   template <class T>
   static bool test(T a, T b) {
     return a < b;
   }
 };
 struct LessEqual {
+  static constexpr std::string_view kName = "le";
   template <class T>
   static bool test(T a, T b) {
     return a <= b;
   }
 };
 struct Greater {
+  static constexpr std::string_view kName = "gt";
   template <class T>
   static bool test(T a, T b) {
     return a > b;
   }
 };
 struct GreaterEqual {
+  static constexpr std::string_view kName = "ge";
   template <class T>
   static bool test(T a, T b) {
     return a >= b;

@@ -2,8 +2,6 @@
 
 #include <string_view>
 
-#include "core/error.hpp"
-
 namespace evenkeel {
 
 /// Instruction sets that the SIMD kernels are built for; avx2 includes FMA3, avx512 means F, CD, DQ and BW.

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace evenkeel {
 
@@ -18,7 +19,8 @@ namespace kernels {
 
 // One struct per unary op, value beside derivative; V is a SIMD batch of float or double. `f` is the value; `df` the
 // derivative, as a function of the input, or of the output where kDerivativeOfOutput is true. An op with numbers takes
-// Scalars::a and Scalars::b, broadcast, as further arguments. A new op is its struct and one word in UnaryOps.
+// Scalars::a and Scalars::b, broadcast, as further arguments. kName appears in errors. A new op is its struct and one
+// word in UnaryOps.
 
 struct OfInput {
   static constexpr bool kDerivativeOfOutput = false;
@@ -29,6 +31,7 @@ struct OfOutput {
 
 /// y = e^x,  y' = y
 struct Exp : OfOutput {
+  static constexpr std::string_view kName = "exp";
   template <class V>
   static V f(V x) {
     return math::exp(x);
@@ -41,6 +44,7 @@ struct Exp : OfOutput {
 
 /// y = ln x,  y' = 1 / x
 struct Log : OfInput {
+  static constexpr std::string_view kName = "log";
   template <class V>
   static V f(V x) {
     return math::log(x);
@@ -53,6 +57,7 @@ struct Log : OfInput {
 
 /// y = sqrt x,  y' = 1 / (2y)
 struct Sqrt : OfOutput {
+  static constexpr std::string_view kName = "sqrt";
   template <class V>
   static V f(V x) {
     return sqrt(x);
@@ -65,6 +70,7 @@ struct Sqrt : OfOutput {
 
 /// y = 1 / sqrt x,  y' = -y^3 / 2
 struct Rsqrt : OfOutput {
+  static constexpr std::string_view kName = "rsqrt";
   template <class V>
   static V f(V x) {
     return V(1) / sqrt(x);
@@ -77,6 +83,7 @@ struct Rsqrt : OfOutput {
 
 /// y = |x|,  y' = sign x (0 at 0)
 struct Abs : OfInput {
+  static constexpr std::string_view kName = "abs";
   template <class V>
   static V f(V x) {
     return abs(x);
@@ -89,6 +96,7 @@ struct Abs : OfInput {
 
 /// y = -x,  y' = -1
 struct Neg : OfInput {
+  static constexpr std::string_view kName = "neg";
   template <class V>
   static V f(V x) {
     return -x;
@@ -101,6 +109,7 @@ struct Neg : OfInput {
 
 /// y = x^2,  y' = 2x
 struct Square : OfInput {
+  static constexpr std::string_view kName = "square";
   template <class V>
   static V f(V x) {
     return x * x;
@@ -113,6 +122,7 @@ struct Square : OfInput {
 
 /// y = 1 / x,  y' = -y^2
 struct Reciprocal : OfOutput {
+  static constexpr std::string_view kName = "reciprocal";
   template <class V>
   static V f(V x) {
     return V(1) / x;
@@ -125,6 +135,7 @@ struct Reciprocal : OfOutput {
 
 /// y = -1, 0 or 1 (0 for NaN, as PyTorch's),  y' = 0
 struct Sign : OfInput {
+  static constexpr std::string_view kName = "sign";
   template <class V>
   static V f(V x) {
     return select(x > V(0), V(1), select(x < V(0), V(-1), V(0)));
@@ -137,6 +148,7 @@ struct Sign : OfInput {
 
 /// y = tanh x,  y' = 1 - y^2
 struct Tanh : OfOutput {
+  static constexpr std::string_view kName = "tanh";
   template <class V>
   static V f(V x) {
     return math::tanh(x);
@@ -149,6 +161,7 @@ struct Tanh : OfOutput {
 
 /// y = s(x) = 1 / (1 + e^-x),  y' = y (1 - y)
 struct Sigmoid : OfOutput {
+  static constexpr std::string_view kName = "sigmoid";
   template <class V>
   static V f(V x) {
     return math::logistic(x);
@@ -161,18 +174,21 @@ struct Sigmoid : OfOutput {
 
 /// y = erf x,  y' = 2 / sqrt(pi) e^(-x^2)
 struct Erf : OfInput {
+  static constexpr std::string_view kName = "erf";
   template <class V>
   static V f(V x) {
     return math::erf(x);
   }
   template <class V>
   static V df(V x) {
-    return V(1.12837916709551257390) * math::exp(-(x * x));
+    using T = typename V::value_type;
+    return V(T(1.12837916709551257390)) * math::exp(-(x * x));
   }
 };
 
 /// y = max(x, 0), NaN stays NaN,  y' = 1 where y > 0, else 0
 struct Relu : OfOutput {
+  static constexpr std::string_view kName = "relu";
   template <class V>
   static V f(V x) {
     return select(x <= V(0), V(0), x);
@@ -186,6 +202,7 @@ struct Relu : OfOutput {
 /// y = x s(x),  y' = s(x) (1 + x (1 - s(x))),  s(x) = 1 / (1 + e^-x). The limits at -inf are taken (0), where PyTorch
 /// gives NaN. arXiv:1702.03118
 struct Silu : OfInput {
+  static constexpr std::string_view kName = "silu";
   template <class V>
   static V f(V x) {
     using T = typename V::value_type;
@@ -202,6 +219,7 @@ struct Silu : OfInput {
 
 /// y = x P(x),  y' = P(x) + x p(x),  P and p the standard normal distribution and density. arXiv:1606.08415
 struct Gelu : OfInput {
+  static constexpr std::string_view kName = "gelu";
   template <class V>
   static V f(V x) {
     using T = typename V::value_type;
@@ -217,6 +235,7 @@ struct Gelu : OfInput {
 
 /// y = x (1 + tanh u) / 2 = x s(2u),  u = sqrt(2 / pi) (x + 0.044715 x^3),  y' = s(2u) (1 + 2 x s(-2u) u')
 struct GeluTanh : OfInput {
+  static constexpr std::string_view kName = "gelu";
   template <class V>
   static V twice_u(V x) {
     using T = typename V::value_type;
@@ -239,6 +258,7 @@ struct GeluTanh : OfInput {
 
 /// y = x where x > 0, else a x,  y' = 1 or a
 struct LeakyRelu : OfInput {
+  static constexpr std::string_view kName = "leaky_relu";
   template <class V>
   static V f(V x, V a, V) {
     return select(x > V(0), x, a * x);
@@ -251,6 +271,7 @@ struct LeakyRelu : OfInput {
 
 /// y = x where x > 0, else a (e^x - 1),  y' = 1 or a e^x. arXiv:1511.07289
 struct Elu : OfInput {
+  static constexpr std::string_view kName = "elu";
   template <class V>
   static V f(V x, V a, V) {
     return select(x > V(0), x, a * math::expm1(x));
@@ -263,6 +284,7 @@ struct Elu : OfInput {
 
 /// y = x clamp(x + 3, 0, 6) / 6,  y' = 0, (2x + 3) / 6 on [-3, 3], 1. arXiv:1905.02244
 struct Hardswish : OfInput {
+  static constexpr std::string_view kName = "hardswish";
   template <class V>
   static V f(V x) {
     return select(x <= V(-3), V(0), select(x >= V(3), x, x * (x + V(3)) / V(6)));
@@ -275,6 +297,7 @@ struct Hardswish : OfInput {
 
 /// y = ln(1 + e^(a x)) / a, x itself where a x > b,  y' = s(a x) or 1
 struct Softplus : OfInput {
+  static constexpr std::string_view kName = "softplus";
   template <class V>
   static V f(V x, V a, V b) {
     const V z = a * x;
@@ -290,6 +313,7 @@ struct Softplus : OfInput {
 
 /// y = min(max(x, a), b), NaN stays NaN,  y' = 1 where a <= x <= b, else 0
 struct Clamp : OfInput {
+  static constexpr std::string_view kName = "clamp";
   template <class V>
   static V f(V x, V a, V b) {
     return math::clamp(x, a, b);
@@ -302,6 +326,7 @@ struct Clamp : OfInput {
 
 /// y = x^a with std::pow's special cases,  y' = a x^(a - 1), 0 if a = 0
 struct Pow : OfInput {
+  static constexpr std::string_view kName = "pow";
   template <class V>
   static V f(V x, V a, V) {
     return math::pow_uniform(x, a.get(0));
@@ -314,6 +339,7 @@ struct Pow : OfInput {
 
 /// y = x + a,  y' = 1
 struct AddScalar : OfInput {
+  static constexpr std::string_view kName = "add";
   template <class V>
   static V f(V x, V a, V) {
     return x + a;
@@ -326,6 +352,7 @@ struct AddScalar : OfInput {
 
 /// y = a x,  y' = a
 struct MulScalar : OfInput {
+  static constexpr std::string_view kName = "mul";
   template <class V>
   static V f(V x, V a, V) {
     return x * a;
@@ -338,6 +365,7 @@ struct MulScalar : OfInput {
 
 /// y = x / a,  y' = 1 / a
 struct DivScalar : OfInput {
+  static constexpr std::string_view kName = "div";
   template <class V>
   static V f(V x, V a, V) {
     return x / a;
@@ -350,6 +378,7 @@ struct DivScalar : OfInput {
 
 /// y = a - x,  y' = -1
 struct RsubScalar : OfInput {
+  static constexpr std::string_view kName = "sub";
   template <class V>
   static V f(V x, V a, V) {
     return a - x;
@@ -362,6 +391,7 @@ struct RsubScalar : OfInput {
 
 /// y = a / x,  y' = -a / x^2
 struct RdivScalar : OfInput {
+  static constexpr std::string_view kName = "div";
   template <class V>
   static V f(V x, V a, V) {
     return a / x;

@@ -3,10 +3,12 @@
 // For the per-instruction-set sources only. Every function in kernels/simd carries Arch as a template parameter: an
 // inline function without it, compiled with -mavx512f and merged by the linker, would crash older machines.
 
-#include <cstddef>
+#include "core/kernels/isa.hpp"
+
 #include <xsimd/xsimd.hpp>
 
-#include "core/kernels/isa.hpp"
+#include <cstddef>
+#include <cstdint>
 
 namespace evenkeel::kernels::simd {
 
@@ -28,5 +30,29 @@ struct XsimdArch<Avx512> {
 /// A SIMD register of T for the instruction set Arch.
 template <class Arch, class T>
 using Batch = xsimd::batch<T, typename XsimdArch<Arch>::type>;
+
+/// Number of lanes.
+template <class Arch, class T>
+inline constexpr std::int64_t kLanes = static_cast<std::int64_t>(Batch<Arch, T>::size);
+
+/// Loads the first `count` < kLanes elements; the other lanes are `rest`. With store_partial the last elements of an
+/// array take the same path as all others, so a value never depends on its position.
+template <class Arch, class T>
+Batch<Arch, T> load_partial(const T* p, std::int64_t count, T rest) {
+  alignas(64) T lanes[kLanes<Arch, T>];
+  for (std::int64_t i = 0; i < kLanes<Arch, T>; ++i) {
+    lanes[i] = i < count ? p[i] : rest;
+  }
+  return Batch<Arch, T>::load_aligned(lanes);
+}
+
+template <class Arch, class T>
+void store_partial(const Batch<Arch, T>& value, T* p, std::int64_t count) {
+  alignas(64) T lanes[kLanes<Arch, T>];
+  value.store_aligned(lanes);
+  for (std::int64_t i = 0; i < count; ++i) {
+    p[i] = lanes[i];
+  }
+}
 
 }  // namespace evenkeel::kernels::simd
