@@ -1,12 +1,12 @@
 #pragma once
 
+#include "core/array.hpp"
+#include "core/random.hpp"
+
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
-
-#include "core/array.hpp"
-#include "core/random.hpp"
 
 namespace evenkeel {
 
@@ -19,8 +19,8 @@ using Hook = std::function<Tensor(const Tensor& grad)>;
 /// What autograd knows of a tensor, apart from its values; graph edges hold this, so that values nobody needs can go.
 struct AutogradMeta;
 
-/// What users see: a shared handle of an Array and, where gradients are wanted, its place in the graph. Copying a Tensor
-/// copies the handle. A default-constructed Tensor is undefined.
+/// What users see: a shared handle of an Array and, where gradients are wanted, its place in the graph. Copying a
+/// Tensor copies the handle. A default-constructed Tensor is undefined.
 class Tensor {
  public:
   Tensor() = default;
@@ -52,7 +52,8 @@ class Tensor {
   /// Name of the op that made it, "" for a leaf.
   std::string_view op_name() const;
 
-  /// The accumulated gradient (undefined if none). Leaves have one after backward(), others if retain_grad() was called.
+  /// The accumulated gradient (undefined if none). Leaves have one after backward(), others if retain_grad() was
+  /// called.
   const Tensor& grad() const;
   /// Throws unless shape and dtype equal this tensor's (or `grad` is undefined).
   void set_grad(Tensor grad);
@@ -70,6 +71,8 @@ class Tensor {
   Tensor detach() const;
   /// The same handle as another's.
   bool is(const Tensor& other) const { return impl_ == other.impl_; }
+  /// True if nothing else has this handle or its storage, so that its values may be reused.
+  bool is_unshared() const { return impl_.use_count() == 1 && array().is_unshared(); }
 
   /// For the engine: place in the graph; null where no gradient is wanted.
   const std::shared_ptr<AutogradMeta>& meta() const;

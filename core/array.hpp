@@ -83,6 +83,8 @@ class Array {
   std::byte* mutable_raw();
   std::uint64_t version() const { return storage_ ? storage_->version : 0; }
   bool shares_storage(const Array& other) const { return defined() && storage_ == other.storage_; }
+  /// True if no other array has this storage.
+  bool is_unshared() const { return storage_.use_count() == 1; }
 
   /// The only element, converted to double; throws unless numel() == 1.
   double item() const;

@@ -1,0 +1,233 @@
+#include "autograd/node.hpp"
+
+#include "autograd/graph.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace evenkeel {
+
+namespace {
+
+std::atomic<std::int64_t> node_count{0};
+
+// Nodes of this thread that wait for their destruction. Plain pointers, so that tensors may die at any time, also after
+// the thread's other variables.
+thread_local Node* doomed = nullptr;
+thread_local bool draining = false;
+
+bool wants_graph(const OpInfo& info) {
+  return grad_enabled() &&
+         std::any_of(info.inputs.begin(), info.inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
+}
+
+/// The edge to one input. A view whose base was changed in place since would carry a gradient for values that are gone.
+std::shared_ptr<AutogradMeta> edge_to(const Tensor& input, std::string_view op, std::size_t index) {
+  if (!input.requires_grad()) {
+    return nullptr;
+  }
+  const std::shared_ptr<AutogradMeta>& meta = input.meta();
+  const Array& array = input.array();
+  if (meta->is_view) {
+    require(meta->view_version == array.version(), op, "input ", index, " is a view made by '", meta->node->name,
+            "', and what it views was changed in place since; make the view again");
+  }
+  if (!meta->node && (meta->dtype != array.dtype() || meta->shape != array.shape())) {
+    meta->dtype = array.dtype();  // a parameter that was converted or given another array
+    meta->shape = array.shape();
+  }
+  return meta;
+}
+
+std::shared_ptr<Node> make_node(const OpInfo& info) {
+  auto node = std::make_shared<Node>(info.name);
+  node->twice_differentiable = info.twice_differentiable;
+  node->origin = detail::capture_origin();
+  for (std::size_t i = 0; i < info.inputs.size(); ++i) {
+    node->edges.push_back(edge_to(info.inputs[i], info.name, i));
+    if (info.keep.has_input(i) && info.inputs[i].defined()) {
+      const Array& array = info.inputs[i].array();
+      node->saved.push_back({array, array.version(), static_cast<std::uint32_t>(i), false, {}});
+    }
+  }
+  return node;
+}
+
+std::shared_ptr<AutogradMeta> make_output(const std::shared_ptr<Node>& node, std::uint32_t index, const Array& value,
+                                          Keep keep) {
+  auto meta = std::make_shared<AutogradMeta>(value, true);
+  meta->node = node;
+  meta->output_index = index;
+  if (keep.has_output(index)) {
+    node->saved.push_back({value, value.version(), index, true, meta});
+  }
+  return meta;
+}
+
+Tensor attach(const std::shared_ptr<Node>& node, std::uint32_t index, Array value, const OpInfo& info) {
+  std::shared_ptr<AutogradMeta> meta = make_output(node, index, value, info.keep);
+  meta->is_view = std::any_of(info.inputs.begin(), info.inputs.end(),
+                              [&](const Tensor& x) { return x.defined() && value.shares_storage(x.array()); });
+  meta->view_version = value.version();
+  Tensor result(std::move(value));
+  result.set_meta(std::move(meta));
+  return result;
+}
+
+}  // namespace
+
+AutogradMeta::~AutogradMeta() {
+  if (!node) {
+    return;
+  }
+  if (node.use_count() > 1) {
+    return;
+  }
+  Node* last = node.get();
+  last->self_ = std::move(node);
+  last->next_ = doomed;
+  doomed = last;
+  if (draining) {
+    return;
+  }
+  draining = true;
+  while (doomed != nullptr) {
+    Node* next = doomed;
+    doomed = next->next_;
+    const std::shared_ptr<Node> owner = std::move(next->self_);
+  }
+  draining = false;
+}
+
+Node::Node(std::string_view op) : name(op) { node_count.fetch_add(1, std::memory_order_relaxed); }
+Node::~Node() { node_count.fetch_sub(1, std::memory_order_relaxed); }
+
+std::int64_t live_nodes() { return node_count.load(std::memory_order_relaxed); }
+
+Grads Node::run(const Tensor& gradient, std::uint64_t wanted_inputs) {
+  wanted = wanted_inputs;
+  return backward(Saved(*this), gradient);
+}
+
+Grads Node::run(std::vector<Tensor>& gradients, std::uint64_t wanted_inputs) {
+  wanted = wanted_inputs;
+  return multi_backward(Saved(*this), gradients);
+}
+
+void Node::release() {
+  freed = true;
+  saved = {};
+  backward = nullptr;
+  multi_backward = nullptr;
+}
+
+const SavedValue& Node::saved_value(std::size_t index, bool is_output) const {
+  const auto found = std::find_if(saved.begin(), saved.end(), [&](const SavedValue& value) {
+    return value.index == index && value.is_output == is_output;
+  });
+  const std::string_view kind = is_output ? "output" : "input";
+  require(found != saved.end(), "backward", "'", name, "' did not keep its ", kind, " ", index);
+  if (found->value.version() != found->version) {
+    const std::string which = is_output && output_count == 1 ? std::string(kind) : concat(kind, " ", index);
+    fail("backward", "'", name, "' needs its ", which, " for backward, but it was changed in place: version ",
+         found->value.version(), ", expected ", found->version);
+  }
+  return *found;
+}
+
+Tensor Saved::input(std::size_t i) const {
+  require(i < node_.edges.size(), "backward", "'", node_.name, "' has ", node_.edges.size(), " inputs, no input ", i);
+  Tensor result(node_.saved_value(i, false).value);
+  if (node_.edges[i]) {
+    result.set_meta(node_.edges[i]);
+  }
+  return result;
+}
+
+Tensor Saved::output(std::size_t i) const {
+  const SavedValue& kept = node_.saved_value(i, true);
+  Tensor result(kept.value);
+  if (grad_enabled()) {
+    std::shared_ptr<AutogradMeta> meta = kept.meta.lock();
+    if (!meta) {
+      meta = std::make_shared<AutogradMeta>(kept.value, true);
+      meta->node = std::const_pointer_cast<Node>(node_.shared_from_this());
+      meta->output_index = kept.index;
+    }
+    result.set_meta(std::move(meta));
+  }
+  return result;
+}
+
+bool Saved::needs(std::size_t i) const {
+  return i < node_.edges.size() && node_.edges[i] != nullptr && detail::wants(node_.wanted, i);
+}
+
+Tensor record(OpInfo info, Array value, Backward backward) {
+  if (detail::check_results()) [[unlikely]] {
+    detail::check_result(info.name, value);
+  }
+  if (!wants_graph(info) || !is_floating(value.dtype())) {
+    return Tensor(std::move(value));
+  }
+  const std::shared_ptr<Node> node = make_node(info);
+  node->backward = std::move(backward);
+  return attach(node, 0, std::move(value), info);
+}
+
+std::vector<Tensor> record(OpInfo info, std::vector<Array> values, MultiBackward backward) {
+  std::vector<Tensor> results;
+  results.reserve(values.size());
+  if (detail::check_results()) [[unlikely]] {
+    for (const Array& value : values) {
+      detail::check_result(info.name, value);
+    }
+  }
+  std::shared_ptr<Node> node;
+  if (wants_graph(info)) {
+    node = make_node(info);
+    node->multi_backward = std::move(backward);
+    node->output_count = static_cast<std::uint32_t>(values.size());
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const bool recorded = node && is_floating(values[i].dtype());
+    results.push_back(recorded ? attach(node, static_cast<std::uint32_t>(i), std::move(values[i]), info)
+                               : Tensor(std::move(values[i])));
+  }
+  return results;
+}
+
+void check_in_place(std::string_view op, const Tensor& target) {
+  require(!target.array().has_overlap(), op,
+          "unsupported operation: more than one element of the written-to tensor refers to a single memory location "
+          "(shape ",
+          target.shape(), ", strides ", target.array().strides(), "); clone() it first");
+  if (!grad_enabled() || !target.requires_grad()) {
+    return;
+  }
+  require(!target.is_leaf(), op, "a leaf Variable that requires grad is being used in an in-place operation (shape ",
+          target.shape(), "); use NoGradGuard to change a parameter");
+  require(!target.meta()->is_view, op, "the target is a view made by '", target.op_name(),
+          "'; changing it in place would change what it views behind the graph's back; clone() it first");
+}
+
+void record_in_place(OpInfo info, Tensor& target, Backward backward) {
+  check_in_place(info.name, target);
+  const Array& value = target.array();
+  if (detail::check_results()) [[unlikely]] {
+    detail::check_result(info.name, value);
+  }
+  if (!wants_graph(info) || !is_floating(value.dtype())) {
+    return;
+  }
+  const std::shared_ptr<Node> node = make_node(info);
+  for (SavedValue& kept : node->saved) {
+    if (kept.value.shares_storage(value)) {
+      --kept.version;  // what was kept is the value before the change, and that is gone
+    }
+  }
+  node->backward = std::move(backward);
+  target.set_meta(make_output(node, 0, value, info.keep));
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,184 @@
+#include "autograd/tensor.hpp"
+
+#include "autograd/engine.hpp"
+#include "autograd/graph.hpp"
+
+#include <atomic>
+
+namespace evenkeel {
+
+struct Tensor::Impl {
+  explicit Impl(Array values) : array(std::move(values)) {}
+  Array array;
+  std::shared_ptr<AutogradMeta> meta;
+};
+
+namespace {
+
+/// The meta to hang gradients and hooks on, made when first needed.
+AutogradMeta& ensure_meta(Tensor& tensor) {
+  if (!tensor.meta()) {
+    tensor.set_meta(std::make_shared<AutogradMeta>(tensor.array(), false));
+  }
+  return *tensor.meta();
+}
+
+Tensor make(Array array, const TensorOptions& options) { return Tensor(std::move(array), options.requires_grad); }
+
+}  // namespace
+
+Tensor::Tensor(Array array, bool requires_grad) {
+  if (!array.defined()) {
+    require(!requires_grad, "Tensor", "an undefined array can't require gradients");
+    return;
+  }
+  impl_ = std::make_shared<Impl>(std::move(array));
+  if (requires_grad) {
+    requires_grad_();
+  }
+}
+
+const Array& Tensor::array() const {
+  require(defined(), "Tensor", "this tensor is undefined");
+  return impl_->array;
+}
+
+Array& Tensor::mutable_array() {
+  require(defined(), "Tensor", "this tensor is undefined");
+  return impl_->array;
+}
+
+bool Tensor::requires_grad() const { return impl_ && impl_->meta && impl_->meta->requires_grad; }
+
+Tensor& Tensor::requires_grad_(bool requires_grad) {
+  require(!requires_grad || is_floating(dtype()), "requires_grad_",
+          "only Tensors of floating point dtype can require gradients, this one is ", dtype());
+  require(requires_grad || is_leaf(), "requires_grad_",
+          "you can only change requires_grad flags of leaf variables; this is the result of '", op_name(),
+          "': use detach()");
+  if (requires_grad || impl_->meta) {
+    ensure_meta(*this).requires_grad = requires_grad;
+  }
+  return *this;
+}
+
+bool Tensor::is_leaf() const { return !meta() || !meta()->node; }
+
+std::string_view Tensor::op_name() const { return is_leaf() ? std::string_view() : meta()->node->name; }
+
+const Tensor& Tensor::grad() const {
+  static const Tensor undefined;
+  return meta() ? meta()->grad : undefined;
+}
+
+void Tensor::set_grad(Tensor grad) {
+  if (!grad.defined()) {
+    if (meta()) {
+      meta()->grad = Tensor();
+    }
+    return;
+  }
+  require(grad.shape() == shape(), "set_grad", "assigned grad has shape ", grad.shape(), ", expected the tensor's ",
+          shape());
+  require(grad.dtype() == dtype(), "set_grad", "assigned grad has dtype ", grad.dtype(), ", expected the tensor's ",
+          dtype());
+  require(!grad.is(*this), "set_grad", "can't assign a tensor as its own grad");
+  ensure_meta(*this).grad = std::move(grad);
+}
+
+void Tensor::retain_grad() {
+  require(requires_grad(), "retain_grad", "can't retain_grad on a tensor that has requires_grad=false");
+  meta()->retain_grad = !is_leaf();
+}
+
+void Tensor::zero_grad(bool set_to_none) {
+  if (!grad().defined()) {
+    return;
+  }
+  Tensor& old = meta()->grad;
+  if (set_to_none) {
+    old = Tensor();
+  } else if (old.is_unshared() && old.is_leaf()) {
+    old.mutable_array().fill_(0);
+  } else {
+    old = Tensor(Array::zeros(old.shape(), old.dtype()));
+  }
+}
+
+std::size_t Tensor::register_hook(Hook hook) {
+  require(requires_grad(), "register_hook", "cannot register a hook on a tensor that doesn't require gradient");
+  auto& hooks = meta()->hooks;
+  if (!hooks) {
+    hooks = std::make_unique<std::vector<std::pair<std::size_t, Hook>>>();
+  }
+  static std::atomic<std::size_t> next_id{0};
+  const std::size_t id = next_id++;
+  hooks->emplace_back(id, std::move(hook));
+  return id;
+}
+
+void Tensor::remove_hook(std::size_t id) {
+  if (meta() && meta()->hooks) {
+    std::erase_if(*meta()->hooks, [id](const auto& entry) { return entry.first == id; });
+  }
+}
+
+void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {
+  evenkeel::backward({*this}, {gradient}, retain_graph, create_graph);
+}
+
+Tensor Tensor::detach() const { return Tensor(array()); }
+
+const std::shared_ptr<AutogradMeta>& Tensor::meta() const {
+  static const std::shared_ptr<AutogradMeta> none;
+  return impl_ ? impl_->meta : none;
+}
+
+void Tensor::set_meta(std::shared_ptr<AutogradMeta> meta) {
+  require(defined(), "Tensor", "this tensor is undefined");
+  impl_->meta = std::move(meta);
+}
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  if (!tensor.defined()) {
+    return out << "tensor(undefined)";
+  }
+  std::string text = to_string(tensor.array());
+  if (tensor.requires_grad()) {
+    const std::string suffix = tensor.is_leaf() ? "requires_grad=True" : concat("grad_fn=<", tensor.op_name(), ">");
+    text.pop_back();
+    const std::size_t last_line = text.size() - (text.rfind('\n') + 1);
+    const auto width = static_cast<std::size_t>(PrintOptions{}.line_width);
+    const bool fits = last_line + suffix.size() + 4 <= width;
+    text += (fits ? ", " : ",\n       ") + suffix + ")";
+  }
+  return out << text;
+}
+
+Tensor zeros(const Shape& shape, TensorOptions options) { return make(Array::zeros(shape, options.dtype), options); }
+
+Tensor ones(const Shape& shape, TensorOptions options) { return make(Array::ones(shape, options.dtype), options); }
+
+Tensor full(const Shape& shape, double value, TensorOptions options) {
+  return make(Array::full(shape, value, options.dtype), options);
+}
+
+Tensor arange(double start, double stop, double step, TensorOptions options) {
+  return make(Array::arange(start, stop, step, options.dtype), options);
+}
+
+Tensor randn(const Shape& shape, Generator& generator, TensorOptions options) {
+  return make(random_normal(shape, generator, 0, 1, options.dtype), options);
+}
+
+Tensor rand(const Shape& shape, Generator& generator, TensorOptions options) {
+  return make(random_uniform(shape, generator, 0, 1, options.dtype), options);
+}
+
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
+  return Tensor(random_int(shape, generator, low, high));
+}
+
+Tensor randperm(std::int64_t n, Generator& generator) { return Tensor(random_permutation(n, generator)); }
+
+}  // namespace evenkeel
