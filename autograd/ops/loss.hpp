@@ -9,7 +9,7 @@ namespace evenkeel {
 enum class Reduction { mean, sum, none };
 
 struct CrossEntropyOptions {
-  Tensor weight;                    ///< (C), or undefined
+  Tensor weight = {};                    ///< (C), or undefined
   std::int64_t ignore_index = -100; ///< class-index targets equal to it add nothing to loss, count or gradient
   double label_smoothing = 0;
   Reduction reduction = Reduction::mean;
@@ -20,7 +20,7 @@ struct CrossEntropyOptions {
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options = {});
 
 struct NllOptions {
-  Tensor weight;
+  Tensor weight = {};
   std::int64_t ignore_index = -100;
   Reduction reduction = Reduction::mean;
 };
@@ -35,8 +35,8 @@ Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduc
                       double beta = 1.0);
 
 struct BceOptions {
-  Tensor weight;      ///< per element, broadcast; or undefined
-  Tensor pos_weight;  ///< of the positive term, broadcast; or undefined
+  Tensor weight = {};      ///< per element, broadcast; or undefined
+  Tensor pos_weight = {};  ///< of the positive term, broadcast; or undefined
   Reduction reduction = Reduction::mean;
 };
 /// -[p t log s(x) + (1 - t) log(1 - s(x))] with s = sigmoid, computed without overflow.

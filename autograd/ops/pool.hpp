@@ -9,7 +9,7 @@ namespace evenkeel {
 
 struct MaxPool2dParams {
   Size2 kernel_size = 2;
-  std::optional<Size2> stride;  ///< kernel_size if absent
+  std::optional<Size2> stride = {};  ///< kernel_size if absent
   Size2 padding = 0;
   Size2 dilation = 1;
   bool ceil_mode = false;
@@ -20,11 +20,11 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dParams& params);
 
 struct AvgPool2dParams {
   Size2 kernel_size = 2;
-  std::optional<Size2> stride;
+  std::optional<Size2> stride = {};
   Size2 padding = 0;
   bool ceil_mode = false;
   bool count_include_pad = true;
-  std::optional<std::int64_t> divisor_override;
+  std::optional<std::int64_t> divisor_override = {};
 };
 Tensor avg_pool2d(const Tensor& x, const AvgPool2dParams& params);
 

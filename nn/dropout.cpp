@@ -1,0 +1,33 @@
+#include "nn/dropout.hpp"
+
+#include "autograd/ops/activation.hpp"
+#include "nn/repr.hpp"
+
+namespace evenkeel::nn {
+
+namespace {
+
+double checked(const char* layer, double p) {
+  require(p >= 0 && p <= 1, layer, "dropout probability has to be between 0 and 1, but got ", p);
+  return p;
+}
+
+std::string describe(double p) { return "p=" + repr(p) + ", inplace=False"; }
+
+}  // namespace
+
+Dropout::Dropout(double probability, Generator& source)
+    : p(checked("Dropout", probability)), generator(Module::generator("generator", source)) {}
+
+std::string Dropout::extra_repr() const { return describe(p); }
+
+Tensor Dropout::forward(const Tensor& x) { return dropout(x, p, training(), generator); }
+
+Dropout2d::Dropout2d(double probability, Generator& source)
+    : p(checked("Dropout2d", probability)), generator(Module::generator("generator", source)) {}
+
+std::string Dropout2d::extra_repr() const { return describe(p); }
+
+Tensor Dropout2d::forward(const Tensor& x) { return dropout2d(x, p, training(), generator); }
+
+}  // namespace evenkeel::nn

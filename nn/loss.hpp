@@ -1,0 +1,85 @@
+#pragma once
+
+#include "autograd/ops/loss.hpp"
+#include "nn/module.hpp"
+
+namespace evenkeel::nn {
+
+// Losses as modules: loss(input, target). Formulas stand in autograd/ops/loss.hpp. A class weight is a buffer, so it is
+// converted and saved with the module.
+
+/// A module of input and target.
+class Loss : public Module {
+ public:
+  virtual Tensor forward(const Tensor& input, const Tensor& target) = 0;
+  Tensor operator()(const Tensor& input, const Tensor& target) { return forward(input, target); }
+};
+
+class CrossEntropyLoss : public Loss {
+ public:
+  explicit CrossEntropyLoss(CrossEntropyOptions opts = {});
+  std::string type_name() const override { return "CrossEntropyLoss"; }
+  Tensor forward(const Tensor& input, const Tensor& target) override;
+
+  Tensor& weight;
+
+ private:
+  CrossEntropyOptions options_;
+};
+
+class NLLLoss : public Loss {
+ public:
+  explicit NLLLoss(NllOptions opts = {});
+  std::string type_name() const override { return "NLLLoss"; }
+  Tensor forward(const Tensor& input, const Tensor& target) override;
+
+  Tensor& weight;
+
+ private:
+  NllOptions options_;
+};
+
+class MSELoss : public Loss {
+ public:
+  explicit MSELoss(Reduction how = Reduction::mean) : reduction(how) {}
+  std::string type_name() const override { return "MSELoss"; }
+  Tensor forward(const Tensor& input, const Tensor& target) override { return mse_loss(input, target, reduction); }
+
+  const Reduction reduction;
+};
+
+class L1Loss : public Loss {
+ public:
+  explicit L1Loss(Reduction how = Reduction::mean) : reduction(how) {}
+  std::string type_name() const override { return "L1Loss"; }
+  Tensor forward(const Tensor& input, const Tensor& target) override { return l1_loss(input, target, reduction); }
+
+  const Reduction reduction;
+};
+
+class SmoothL1Loss : public Loss {
+ public:
+  explicit SmoothL1Loss(Reduction how = Reduction::mean, double quadratic_below = 1.0);
+  std::string type_name() const override { return "SmoothL1Loss"; }
+  Tensor forward(const Tensor& input, const Tensor& target) override {
+    return smooth_l1_loss(input, target, reduction, beta);
+  }
+
+  const Reduction reduction;
+  const double beta;
+};
+
+class BCEWithLogitsLoss : public Loss {
+ public:
+  explicit BCEWithLogitsLoss(BceOptions opts = {});
+  std::string type_name() const override { return "BCEWithLogitsLoss"; }
+  Tensor forward(const Tensor& input, const Tensor& target) override;
+
+  Tensor& weight;
+  Tensor& pos_weight;
+
+ private:
+  BceOptions options_;
+};
+
+}  // namespace evenkeel::nn

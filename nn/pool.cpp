@@ -1,0 +1,57 @@
+#include "nn/pool.hpp"
+
+#include "nn/repr.hpp"
+
+namespace evenkeel::nn {
+
+namespace {
+
+/// Checks at construction what max_pool2d and avg_pool2d would say at the first input.
+template <class Params>
+Params checked(const char* layer, const Params& p) {
+  const Size2 stride = p.stride.value_or(p.kernel_size);
+  require(p.kernel_size.h >= 1 && p.kernel_size.w >= 1, layer, "kernel_size must be positive, got ",
+          repr(p.kernel_size));
+  require(stride.h >= 1 && stride.w >= 1, layer, "stride must be positive, got ", repr(stride));
+  require(
+      p.padding.h >= 0 && p.padding.w >= 0 && 2 * p.padding.h <= p.kernel_size.h && 2 * p.padding.w <= p.kernel_size.w,
+      layer, "pad should be at most half of kernel size, got padding ", repr(p.padding), " with kernel_size ",
+      repr(p.kernel_size));
+  return p;
+}
+
+template <class Params>
+std::string describe(const Params& p) {
+  return concat("kernel_size=", repr_short(p.kernel_size), ", stride=", repr_short(p.stride.value_or(p.kernel_size)),
+                ", padding=", repr_short(p.padding));
+}
+
+}  // namespace
+
+MaxPool2d::MaxPool2d(MaxPool2dParams opts) : options(checked("MaxPool2d", opts)) {
+  require(opts.dilation.h >= 1 && opts.dilation.w >= 1, "MaxPool2d", "dilation must be positive, got ",
+          repr(opts.dilation));
+}
+
+std::string MaxPool2d::extra_repr() const {
+  return concat(describe(options), ", dilation=", repr_short(options.dilation),
+                ", ceil_mode=", repr(options.ceil_mode));
+}
+
+AvgPool2d::AvgPool2d(AvgPool2dParams opts) : options(checked("AvgPool2d", opts)) {
+  require(opts.divisor_override != 0, "AvgPool2d", "divisor must be not zero");
+}
+
+std::string AvgPool2d::extra_repr() const { return describe(options); }
+
+AdaptiveAvgPool2d::AdaptiveAvgPool2d(Size2 output) : output_size(output) {
+  require(output.h >= 0 && output.w >= 0, "AdaptiveAvgPool2d", "output_size must not be negative, got ", repr(output));
+}
+
+std::string AdaptiveAvgPool2d::extra_repr() const {
+  const auto side = [](std::int64_t size) { return size == 0 ? "None" : std::to_string(size); };
+  const auto [h, w] = output_size;
+  return "output_size=" + (h == w && h != 0 ? side(h) : "(" + side(h) + ", " + side(w) + ")");
+}
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,174 @@
+#include "nn/summary.hpp"
+
+#include "autograd/grad_mode.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iomanip>
+#include <map>
+
+namespace evenkeel::nn {
+
+namespace {
+
+std::int64_t bytes(const Tensor& tensor) {
+  return tensor.numel() * static_cast<std::int64_t>(item_size(tensor.dtype()));
+}
+
+/// Watches every layer for a scope.
+class Watch {
+ public:
+  explicit Watch(Layer& model) {
+    for (const auto& [name, module] : model.named_modules()) {
+      auto& layer = dynamic_cast<Layer&>(*module);  // children are Layers, and so is the model
+      hooks_.emplace_back(&layer, layer.register_forward_hook([this](const Layer& l, const Tensor& x, const Tensor& y) {
+        LayerSummary& seen = seen_[&l];
+        ++seen.calls;
+        seen.output = y.shape();
+        seen.macs += l.macs(x.shape(), y.shape());
+        if (l.children().empty() && !y.array().shares_storage(x.array())) {
+          seen.output_bytes += bytes(y);
+        }
+      }));
+    }
+  }
+  ~Watch() {
+    for (const auto& [layer, hook] : hooks_) {
+      layer->remove_forward_hook(hook);
+    }
+  }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  /// What was seen of a module.
+  LayerSummary of(const Module* module) const {
+    const auto found = seen_.find(module);
+    return found == seen_.end() ? LayerSummary{} : found->second;
+  }
+
+ private:
+  std::vector<std::pair<Layer*, std::size_t>> hooks_;
+  std::map<const Module*, LayerSummary> seen_;
+};
+
+std::string owner(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  return dot == std::string::npos ? "" : name.substr(0, dot);
+}
+
+void count_state(const Module& model, Summary& summary) {
+  std::map<std::string, LayerSummary*> by_name;
+  for (LayerSummary& layer : summary.layers) {
+    by_name[layer.name] = &layer;
+  }
+  for (const auto& [name, parameter] : model.named_parameters()) {
+    by_name.at(owner(name))->parameters += parameter.numel();
+    by_name.at(owner(name))->parameter_bytes += bytes(parameter);
+  }
+  for (const auto& [name, buffer] : model.named_buffers()) {
+    by_name.at(owner(name))->parameter_bytes += bytes(buffer);
+  }
+  summary.trainable_parameters = model.num_parameters(true);
+}
+
+DType input_dtype(const Module& model) {
+  const auto parameters = model.parameters();
+  const auto floating =
+      std::find_if(parameters.begin(), parameters.end(), [](const Tensor& p) { return is_floating(p.dtype()); });
+  return floating == parameters.end() ? DType::float32 : floating->dtype();
+}
+
+}  // namespace
+
+std::int64_t Summary::total(std::int64_t LayerSummary::*column) const {
+  std::int64_t sum = 0;
+  for (const LayerSummary& layer : layers) {
+    sum += layer.*column;
+  }
+  return sum;
+}
+
+Summary summary(Layer& model, const Shape& input_shape) {
+  const NoGradGuard no_grad;
+  const EvalGuard eval(model);
+  const Watch watch(model);
+  model(zeros(input_shape, {.dtype = input_dtype(model)}));
+  Summary result;
+  result.input = input_shape;
+  for (const auto& [name, module] : model.named_modules()) {
+    LayerSummary layer = watch.of(module);
+    layer.name = name;
+    layer.type = module->type_name();
+    result.layers.push_back(std::move(layer));
+  }
+  count_state(model, result);
+  return result;
+}
+
+namespace {
+
+/// "1,234,567"
+std::string grouped(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t i = text.size(); i > 3;) {
+    i -= 3;
+    text.insert(i, ",");
+  }
+  return text;
+}
+
+std::string kibibytes(std::int64_t size) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << std::fixed << std::setprecision(1) << static_cast<double>(size) / 1024 << " KiB";
+  return out.str();
+}
+
+using Row = std::array<std::string, 5>;
+
+Row row_of(const LayerSummary& layer) {
+  const std::size_t depth =
+      layer.name.empty() ? 0 : 1 + static_cast<std::size_t>(std::count(layer.name.begin(), layer.name.end(), '.'));
+  const std::string own_name = layer.name.substr(layer.name.rfind('.') + 1);
+  const std::string label = std::string(2 * depth, ' ') + (own_name.empty() ? "" : own_name + ": ") + layer.type;
+  return {label, layer.calls == 0 ? "-" : concat(layer.output), grouped(layer.parameters), grouped(layer.macs),
+          kibibytes(layer.parameter_bytes + layer.output_bytes)};
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Summary& summary) {
+  std::vector<Row> rows = {{"Layer", "Output shape", "Parameters", "MACs", "Memory"}};
+  std::transform(summary.layers.begin(), summary.layers.end(), std::back_inserter(rows), row_of);
+  std::array<std::size_t, 5> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
+  std::size_t line = 2 * (widths.size() - 1);
+  for (const std::size_t width : widths) {
+    line += width;
+  }
+  const auto pad = [](const std::string& text, std::size_t width) { return std::string(width - text.size(), ' '); };
+  for (const Row& row : rows) {
+    out << row[0] << pad(row[0], widths[0]) << "  " << row[1] << pad(row[1], widths[1]);
+    for (std::size_t i = 2; i < row.size(); ++i) {
+      out << "  " << pad(row[i], widths[i]) << row[i];
+    }
+    out << "\n";
+    if (&row == &rows.front()) {
+      out << std::string(line, '-') << "\n";
+    }
+  }
+  const std::int64_t parameters = summary.total(&LayerSummary::parameters);
+  out << std::string(line, '-') << "\n"
+      << "Input " << summary.input << "; " << grouped(parameters) << " parameters, "
+      << grouped(summary.trainable_parameters) << " trainable; " << grouped(summary.total(&LayerSummary::macs))
+      << " MACs\n"
+      << "Parameters and buffers " << kibibytes(summary.total(&LayerSummary::parameter_bytes)) << ", layer outputs "
+      << kibibytes(summary.total(&LayerSummary::output_bytes)) << "\n";
+  return out;
+}
+
+}  // namespace evenkeel::nn
