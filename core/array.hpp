@@ -143,8 +143,10 @@ struct PrintOptions {
   int line_width = 80;
 };
 
-/// The text that PyTorch prints for a tensor of these values: "tensor([[1., 2.],\n        [3., 4.]])".
-std::string to_string(const Array& array, const PrintOptions& options = {});
+/// The text that PyTorch prints for a tensor of these values: "tensor([[1., 2.],\n        [3., 4.]])". `suffixes` such
+/// as "requires_grad=True" follow the values as PyTorch places them. An undefined array prints as "tensor(undefined)".
+std::string to_string(const Array& array, const PrintOptions& options = {},
+                      const std::vector<std::string>& suffixes = {});
 std::ostream& operator<<(std::ostream& out, const Array& array);
 
 }  // namespace evenkeel
