@@ -183,11 +183,11 @@ Shape reversed(const Shape& shape) {
 std::string make_header(const Array& array) {
   const auto known = std::find_if(kEncodings.begin(), kEncodings.end(),
                                   [&](const Encoding& encoding) { return encoding.dtype == array.dtype(); });
-  std::string text = "{'descr': '" + std::string(known->descr) + "', 'fortran_order': False, 'shape': (";
-  for (int d = 0; d < array.rank(); ++d) {
-    text += (d > 0 ? " " : "") + std::to_string(array.shape()[d]) + (d + 1 < array.rank() || d == 0 ? "," : "");
+  std::string sizes;
+  for (std::int64_t size : array.shape()) {
+    sizes += sizes.empty() ? concat(size, ",") : concat(sizes.back() == ',' ? " " : ", ", size);
   }
-  text += "), }";
+  std::string text = concat("{'descr': '", known->descr, "', 'fortran_order': False, 'shape': (", sizes, "), }");
   constexpr std::size_t kPrefix = 10;
   text.append(kAlignment - 1 - (kPrefix + text.size()) % kAlignment, ' ');
   text += '\n';
