@@ -1,19 +1,19 @@
 #pragma once
 
+#include "autograd/tensor.hpp"
+
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "autograd/tensor.hpp"
 
 namespace evenkeel {
 
 /// Defaults are torch.autograd.gradcheck's.
 struct GradcheckOptions {
-  double eps = 1e-6;   ///< step of the central difference
+  double eps = 1e-6;  ///< step of the central difference
   double atol = 1e-5;
   double rtol = 1e-3;
-  bool check_noncontiguous = true;  ///< repeat with transposed copies of the inputs
+  bool check_noncontiguous = true;  ///< repeat with transposed, strided inputs and upstream gradients
   bool raise = true;                ///< throw std::runtime_error with the report instead of returning it
   /// Called before every evaluation of the function, to put back state that it changes (buffers, generators).
   std::function<void()> reset = [] {};
@@ -30,9 +30,17 @@ struct GradcheckReport {
 using TensorFunction = std::function<Tensor(const std::vector<Tensor>&)>;
 
 /// Compares reverse mode with central differences for every element of every input that requires a gradient and every
-/// output element: |a - n| <= atol + rtol |n|. Inputs must be float64 (anything else throws); they are perturbed in
-/// place and restored. Also checks that backward is repeatable bit for bit and that a zero upstream gradient gives zero.
-GradcheckReport gradcheck(const TensorFunction& fn, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
+/// output element: |a - n| <= atol + rtol |n|. Also checks that backward is repeatable bit for bit and that a zero
+/// upstream gradient gives zero. An output that needs no gradient is compared with derivatives of zero.
+///
+/// Inputs must be float64, apart from integer inputs, which are passed through (anything else throws). They are
+/// perturbed in place and restored, so a module's parameters can be inputs, although the function reaches them by
+/// another way:
+///   gradcheck([&](const std::vector<Tensor>& in) { return layer(in[0]); }, {x, layer.weight, layer.bias},
+///             {.reset = [&] { layer.running_mean.mutable_array().fill_(0); }});  // what forward changes
+/// reset must leave the inputs alone: they are perturbed when it is called.
+GradcheckReport gradcheck(const TensorFunction& fn, const std::vector<Tensor>& inputs,
+                          const GradcheckOptions& options = {});
 /// The same for the gradient itself, as a function of the inputs and a random upstream gradient.
 GradcheckReport gradgradcheck(const TensorFunction& fn, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options = {});
