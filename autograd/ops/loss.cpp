@@ -1,0 +1,312 @@
+#include "autograd/ops/loss.hpp"
+
+#include "autograd/node.hpp"
+#include "autograd/ops/activation.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/constant.hpp"
+#include "autograd/ops/reduce.hpp"
+#include "autograd/ops/shape.hpp"
+#include "core/parallel.hpp"
+#include "core/reduce.hpp"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace evenkeel {
+namespace {
+
+void check_float(std::string_view op, const Tensor& x) {
+  require(x.defined(), op, "got an undefined tensor");
+  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+}
+
+Tensor reduced(const Tensor& losses, Reduction reduction) {
+  switch (reduction) {
+    case Reduction::none:
+      return losses;
+    case Reduction::sum:
+      return sum(losses);
+    default:
+      return mean(losses);
+  }
+}
+
+/// What a loss over classes needs beside its tensors. Sample i = (n, s) has its classes at input[(n C + c) inner + s].
+struct Classes {
+  std::int64_t batch = 1, count = 0, inner = 1;
+  int dim = 0;                  ///< of the classes in the input
+  Shape samples;                ///< the input's shape without dim
+  std::vector<double> weights;  ///< one per class
+  double weight_sum = 0;
+  std::int64_t ignore_index = -100;
+  double smoothing = 0;
+  Reduction reduction = Reduction::mean;
+
+  std::int64_t first(std::int64_t sample) const { return sample / inner * count * inner + sample % inner; }
+  double weight(std::int64_t c) const { return weights[static_cast<std::size_t>(c)]; }
+  double target_part(std::int64_t t) const { return (1 - smoothing) * weight(t); }
+  double smooth_part(std::int64_t c) const { return smoothing / static_cast<double>(count) * weight(c); }
+};
+
+Classes classes_of(std::string_view op, const Tensor& input, const Tensor& weight) {
+  check_float(op, input);
+  require(input.rank() >= 1, op, "expected input of shape (C), (N, C) or (N, C, d1, ...), got ", input.shape());
+  Classes k;
+  k.dim = input.rank() == 1 ? 0 : 1;
+  k.batch = k.dim == 0 ? 1 : input.size(0);
+  k.count = input.size(k.dim);
+  k.samples = input.shape();
+  k.samples.erase(k.dim);
+  for (int d = k.dim + 1; d < input.rank(); ++d) {
+    k.inner *= input.size(d);
+  }
+  k.weights.assign(static_cast<std::size_t>(k.count), 1.0);
+  if (weight.defined()) {
+    check_float(op, weight);
+    require(weight.shape() == Shape{k.count}, op, "weight tensor should be defined either for all ", k.count,
+            " classes or no classes but got weight tensor of shape ", weight.shape());
+    k.weights = weight.array().to(DType::float64).to_vector<double>();
+  }
+  for (const double w : k.weights) {
+    k.weight_sum += w;
+  }
+  return k;
+}
+
+/// Checks class indices before any of them is used to address memory.
+void check_targets(std::string_view op, const Classes& k, const Tensor& target) {
+  require(target.dtype() == DType::int64, op, "expected an int64 target of class indices, got ", target.dtype(),
+          " of shape ", target.shape());
+  require(target.shape() == k.samples, op, "target has shape ", target.shape(), ", expected ", k.samples,
+          " (the input's without its class axis)");
+  const Array indices = target.array().contiguous();
+  for (std::int64_t i = 0; i < indices.numel(); ++i) {
+    const std::int64_t t = indices.data<std::int64_t>()[i];
+    require(t == k.ignore_index || (t >= 0 && t < k.count), op, "Target ", t, " is out of bounds: target number ", i,
+            ", ", k.count, " classes");
+  }
+}
+
+/// The divisor of the mean: the weights of the targets that are not ignored.
+double kept_weight(const Classes& k, const Array& target) {
+  double total = 0;
+  for (const std::int64_t t : target.span<std::int64_t>()) {
+    total += t == k.ignore_index ? 0 : k.weight(t);
+  }
+  return total;
+}
+
+/// -sum_c q_c w_c log_p_c of every sample, reduced; q is the smoothed one-hot target. A term of weight 0 is left out,
+/// so that a log-probability of -inf there does no harm.
+template <class T>
+Array class_losses(const Classes& k, const Array& log_p, const Array& target) {
+  const std::int64_t* t = target.data<std::int64_t>();
+  const T* x = log_p.data<T>();
+  std::vector<double> losses(static_cast<std::size_t>(target.numel()), 0.0);
+  const auto term = [](double factor, T value) { return factor == 0 ? 0 : factor * static_cast<double>(value); };
+  parallel_for(0, target.numel(), 1024, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      if (t[i] == k.ignore_index) {
+        continue;
+      }
+      const T* row = x + k.first(i);
+      double loss = -term(k.target_part(t[i]), row[t[i] * k.inner]);
+      for (std::int64_t c = 0; k.smoothing > 0 && c < k.count; ++c) {
+        loss -= term(k.smooth_part(c), row[c * k.inner]);
+      }
+      losses[static_cast<std::size_t>(i)] = loss;
+    }
+  });
+  if (k.reduction == Reduction::none) {
+    return Array::from(losses, k.samples).to(log_p.dtype());
+  }
+  double total = 0;
+  for (const double loss : losses) {
+    total += loss;
+  }
+  return Array::full({}, k.reduction == Reduction::sum ? total : total / kept_weight(k, target), log_p.dtype());
+}
+
+/// What the reduction multiplies dy with. With every target ignored the mean is NaN, but the gradient is 0.
+double gradient_scale(const Classes& k, const Array& target) {
+  if (k.reduction != Reduction::mean) {
+    return 1;
+  }
+  const double total = kept_weight(k, target);
+  return total == 0 ? 0 : 1 / total;
+}
+
+/// dy as one gradient per sample (or one for all), broadcast over the classes.
+Tensor sample_gradient(const Classes& k, const Array& target, const Tensor& dy) {
+  return k.reduction == Reduction::none ? unsqueeze(dy, k.dim) : dy * gradient_scale(k, target);
+}
+
+/// q_c w_c of every sample, in the input's layout; 0 for ignored samples.
+template <class T>
+Array coefficients(const Classes& k, const Array& target, const Shape& shape) {
+  Array result = Array::zeros(shape, dtype_of<T>);
+  T* y = result.mutable_data<T>();
+  const std::int64_t* t = target.data<std::int64_t>();
+  for (std::int64_t i = 0; i < target.numel(); ++i) {
+    if (t[i] == k.ignore_index) {
+      continue;
+    }
+    for (std::int64_t c = 0; k.smoothing > 0 && c < k.count; ++c) {
+      y[k.first(i) + c * k.inner] = static_cast<T>(k.smooth_part(c));
+    }
+    y[k.first(i) + t[i] * k.inner] += static_cast<T>(k.target_part(t[i]));
+  }
+  return result;
+}
+
+Tensor coefficients(const Classes& k, const Array& target, const Tensor& like) {
+  return dispatch_float(like.dtype(), "cross_entropy",
+                        [&]<class T>() { return Tensor(coefficients<T>(k, target, like.shape())); });
+}
+
+/// dx_c = dy (p_c sum_j q_j w_j - q_c w_c), written over the softmax p.
+template <class T>
+void cross_entropy_gradient(const Classes& k, const Array& target, const Array& dy, Array& p) {
+  const double scale = gradient_scale(k, target);
+  const std::int64_t* t = target.data<std::int64_t>();
+  const T* upstream = dy.data<T>();
+  T* x = p.mutable_data<T>();
+  parallel_for(0, target.numel(), 1024, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      T* row = x + k.first(i);
+      const bool ignored = t[i] == k.ignore_index;
+      const double g = scale * static_cast<double>(k.reduction == Reduction::none ? upstream[i] : upstream[0]);
+      const double all = ignored ? 0 : k.target_part(t[i]) + k.smoothing / static_cast<double>(k.count) * k.weight_sum;
+      for (std::int64_t c = 0; c < k.count; ++c) {
+        T& value = row[c * k.inner];
+        const double own = (c == t[i] ? k.target_part(c) : 0) + k.smooth_part(c);
+        value = ignored ? T(0) : static_cast<T>(g * (all * static_cast<double>(value) - own));
+      }
+    }
+  });
+}
+
+/// loss = -sum_c q_c w_c log softmax(x)_c with class probabilities q, in differentiable ops. A class of probability 0
+/// adds nothing, even where the logit is -inf.
+Tensor cross_entropy_probabilities(const Tensor& input, const Tensor& target, const Classes& k,
+                                   const CrossEntropyOptions& options) {
+  require(target.dtype() == input.dtype(), "cross_entropy", "input is ", input.dtype(), ", target probabilities are ",
+          target.dtype());
+  require(options.ignore_index < 0, "cross_entropy", "ignore_index is not supported for floating point target");
+  Tensor q = target;
+  if (k.smoothing > 0) {
+    q = target * (1 - k.smoothing) + k.smoothing / static_cast<double>(k.count);
+  }
+  if (options.weight.defined()) {
+    Shape per_class = Shape::filled(input.rank(), 1);
+    per_class[k.dim] = k.count;
+    q = q * Tensor(options.weight.array().to(input.dtype()).reshape(per_class));
+  }
+  const Tensor log_p = log_softmax(input, k.dim), zero = constant(0, q);
+  const Tensor impossible = eq(log_p, constant(-std::numeric_limits<double>::infinity(), q));
+  const Tensor safe = where(impossible, where(eq(q, zero), zero, log_p), log_p);
+  return reduced(-sum(q * safe, {k.dim}), k.reduction);
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options) {
+  Classes k = classes_of("cross_entropy", input, options.weight);
+  require(target.defined(), "cross_entropy", "got an undefined target");
+  require(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cross_entropy",
+          "label_smoothing must be between 0.0 and 1.0. Got: ", options.label_smoothing);
+  k.ignore_index = options.ignore_index;
+  k.smoothing = options.label_smoothing;
+  k.reduction = options.reduction;
+  if (is_floating(target.dtype()) && target.shape() == input.shape()) {
+    return cross_entropy_probabilities(input, target, k, options);
+  }
+  check_targets("cross_entropy", k, target);
+  return dispatch_float(input.dtype(), "cross_entropy", [&]<class T>() {
+    Array loss = class_losses<T>(k, log_softmax(input.array(), k.dim).contiguous(), target.array().contiguous());
+    return record({.name = "cross_entropy", .inputs = {input, target}, .keep = Keep::inputs(2)}, std::move(loss),
+                  [k](const Saved& saved, const Tensor& dy) -> Grads {
+                    const Tensor x = saved.input(0);
+                    const Array t = saved.input(1).array().contiguous();
+                    if (!grad_enabled()) {
+                      Array dx = softmax(x.array(), k.dim).contiguous();
+                      cross_entropy_gradient<T>(k, t, dy.array().contiguous(), dx);
+                      return {Tensor(dx), Tensor()};
+                    }
+                    const Tensor q = coefficients(k, t, x), all = sum(q, {k.dim}, true);
+                    return {sample_gradient(k, t, dy) * (all * softmax(x, k.dim) - q), Tensor()};
+                  });
+  });
+}
+
+/// dx_c = -dy weight_c [c = target]
+Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& options) {
+  Classes k = classes_of("nll_loss", input, options.weight);
+  require(target.defined(), "nll_loss", "got an undefined target");
+  k.ignore_index = options.ignore_index;
+  k.reduction = options.reduction;
+  check_targets("nll_loss", k, target);
+  return dispatch_float(input.dtype(), "nll_loss", [&]<class T>() {
+    Array loss = class_losses<T>(k, input.array().contiguous(), target.array().contiguous());
+    return record({.name = "nll_loss", .inputs = {input, target}, .keep = Keep::input(1)}, std::move(loss),
+                  [k, shape = input.shape()](const Saved& saved, const Tensor& dy) -> Grads {
+                    const Array t = saved.input(1).array().contiguous();
+                    return {-(sample_gradient(k, t, dy) * Tensor(coefficients<T>(k, t, shape))), Tensor()};
+                  });
+  });
+}
+
+namespace {
+/// input - target, of equal shapes and dtypes.
+Tensor difference(std::string_view op, const Tensor& input, const Tensor& target) {
+  check_float(op, input);
+  check_float(op, target);
+  require(input.shape() == target.shape(), op, "input has shape ", input.shape(), ", target has shape ", target.shape(),
+          "; expected equal shapes");
+  require(input.dtype() == target.dtype(), op, "input is ", input.dtype(), ", target is ", target.dtype());
+  return input - target;
+}
+}  // namespace
+
+/// loss = d^2,  d = input - target
+Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  return reduced(square(difference("mse_loss", input, target)), reduction);
+}
+
+/// loss = |d|
+Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  return reduced(abs(difference("l1_loss", input, target)), reduction);
+}
+
+/// The square is that of d, not of |d|, so that the second derivative is 1 / beta at d = 0 too.
+Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, double beta) {
+  require(beta >= 0, "smooth_l1_loss", "expected beta >= 0, got ", beta);
+  const Tensor d = difference("smooth_l1_loss", input, target), size = abs(d);
+  if (beta == 0) {
+    return reduced(size, reduction);
+  }
+  return reduced(where(lt(size, constant(beta, d)), square(d) * (0.5 / beta), size - 0.5 * beta), reduction);
+}
+
+/// -log s(x) = softplus(-x) and -log(1 - s(x)) = softplus(x), whose sum of two terms of one sign does not cancel.
+Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options) {
+  const std::string_view op = "binary_cross_entropy_with_logits";
+  check_float(op, input);
+  check_float(op, target);
+  require(input.shape() == target.shape(), op, "Target size (", target.shape(), ") must be the same as input size (",
+          input.shape(), ")");
+  const double threshold = 40;  // from here on log(1 + exp x) is x in float64
+  Tensor positive = target * softplus(-input, 1, threshold);
+  if (options.pos_weight.defined()) {
+    positive = positive * options.pos_weight;
+  }
+  Tensor losses = positive + (1 - target) * softplus(input, 1, threshold);
+  if (options.weight.defined()) {
+    losses = losses * options.weight;
+  }
+  require(losses.shape() == input.shape(), op, "weight and pos_weight must broadcast to ", input.shape());
+  return reduced(losses, options.reduction);
+}
+
+}  // namespace evenkeel
