@@ -1,0 +1,213 @@
+#include "optim/lr_scheduler.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace evenkeel::optim {
+
+using std::numbers::pi;
+
+LRScheduler::LRScheduler(Optimizer& optimizer) : optimizer_(optimizer) {
+  for (std::size_t group = 0; group < optimizer.num_groups(); ++group) {
+    auto& initial = optimizer.initial_lr(group);
+    initial = initial.value_or(optimizer.lr(group));
+    base_lrs_.push_back(*initial);
+  }
+  last_lr_ = base_lrs_;
+  saved("last_epoch", last_epoch_);
+  saved("base_lrs", base_lrs_);
+  saved("last_lr", last_lr_);
+}
+
+void LRScheduler::initial_step() {
+  last_epoch_ = -1;
+  LRScheduler::step();
+}
+
+void LRScheduler::step() {
+  ++last_epoch_;
+  std::vector<double> lrs(num_groups());
+  try {
+    for (std::size_t group = 0; group < lrs.size(); ++group) {
+      lrs[group] = next_lr(group);
+    }
+  } catch (...) {
+    --last_epoch_;
+    throw;
+  }
+  set_lrs(lrs);
+}
+
+void LRScheduler::restart() {
+  last_epoch_ = 0;
+  std::vector<double> lrs(num_groups());
+  for (std::size_t group = 0; group < lrs.size(); ++group) {
+    lrs[group] = first_lr(group);
+  }
+  set_lrs(lrs);
+}
+
+void LRScheduler::set_lrs(const std::vector<double>& lrs) {
+  for (std::size_t group = 0; group < lrs.size(); ++group) {
+    optimizer_.set_lr(group, lrs[group]);
+  }
+  last_lr_ = lrs;
+}
+
+std::vector<double> LRScheduler::per_group(std::vector<double> values, std::string_view op,
+                                           std::string_view name) const {
+  if (values.size() == 1) {
+    values.resize(num_groups(), values[0]);
+  }
+  require(values.size() == num_groups(), op, "expected ", num_groups(), " values for ", name, ", got ", values.size());
+  return values;
+}
+
+NamedArrays LRScheduler::state_dict() const {
+  NamedArrays state;
+  for (const StateField& field : fields_) {
+    save_field(state, "", field);
+  }
+  return state;
+}
+
+void LRScheduler::load_state_dict(const NamedArrays& state) {
+  StateLoader loader("LRScheduler::load_state_dict", state);
+  for (const StateField& field : fields_) {
+    loader.field("", field);
+  }
+  loader.finish();
+}
+
+StepLR::StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma)
+    : LRScheduler(optimizer), step_size_(step_size), gamma_(gamma) {
+  require(step_size > 0, "StepLR", "step_size is ", step_size, ", expected a positive number");
+  saved("step_size", step_size_);
+  saved("gamma", gamma_);
+  initial_step();
+}
+
+double StepLR::next_lr(std::size_t group) {
+  const bool now = last_epoch_ != 0 && last_epoch_ % step_size_ == 0;
+  return now ? present_lr(group) * gamma_ : present_lr(group);
+}
+
+MultiStepLR::MultiStepLR(Optimizer& optimizer, std::vector<std::int64_t> milestones, double gamma)
+    : LRScheduler(optimizer), milestones_(std::move(milestones)), gamma_(gamma) {
+  saved("milestones", milestones_);
+  saved("gamma", gamma_);
+  initial_step();
+}
+
+double MultiStepLR::factor() const {
+  return std::pow(gamma_, static_cast<double>(std::ranges::count(milestones_, last_epoch_)));
+}
+
+double MultiStepLR::next_lr(std::size_t group) { return present_lr(group) * factor(); }
+
+double MultiStepLR::first_lr(std::size_t group) { return base_lr(group) * factor(); }
+
+ExponentialLR::ExponentialLR(Optimizer& optimizer, double gamma) : LRScheduler(optimizer), gamma_(gamma) {
+  saved("gamma", gamma_);
+  initial_step();
+}
+
+double ExponentialLR::next_lr(std::size_t group) {
+  return last_epoch_ == 0 ? present_lr(group) : present_lr(group) * gamma_;
+}
+
+CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, std::int64_t T_max, double eta_min)
+    : LRScheduler(optimizer), T_max_(T_max), eta_min_(eta_min) {
+  require(T_max > 0, "CosineAnnealingLR", "T_max is ", T_max, ", expected a positive number");
+  saved("T_max", T_max_);
+  saved("eta_min", eta_min_);
+  initial_step();
+}
+
+double CosineAnnealingLR::next_lr(std::size_t group) {
+  const double lr = present_lr(group);
+  if (last_epoch_ == 0) {
+    return lr;
+  }
+  const auto angle = [this](std::int64_t epoch) {
+    return pi * static_cast<double>(epoch) / static_cast<double>(T_max_);
+  };
+  // Coming from the lowest point, where the present rate says nothing: 1 + cos(angle) was 0.
+  if ((last_epoch_ - 1 - T_max_) % (2 * T_max_) == 0) {
+    return lr + (base_lr(group) - eta_min_) * (1 - std::cos(angle(1))) / 2;
+  }
+  return (1 + std::cos(angle(last_epoch_))) / (1 + std::cos(angle(last_epoch_ - 1))) * (lr - eta_min_) + eta_min_;
+}
+
+LinearLR::LinearLR(Optimizer& optimizer, double start_factor, double end_factor, std::int64_t total_iters)
+    : LRScheduler(optimizer), start_factor_(start_factor), end_factor_(end_factor), total_iters_(total_iters) {
+  require(start_factor >= 0 && start_factor <= 1, "LinearLR",
+          "Starting multiplicative factor expected to be between 0 and 1, got ", start_factor);
+  require(end_factor >= 0 && end_factor <= 1, "LinearLR",
+          "Ending multiplicative factor expected to be between 0 and 1, got ", end_factor);
+  require(total_iters >= 0, "LinearLR", "total_iters is ", total_iters, ", expected at least 0");
+  saved("start_factor", start_factor_);
+  saved("end_factor", end_factor_);
+  saved("total_iters", total_iters_);
+  initial_step();
+}
+
+double LinearLR::next_lr(std::size_t group) {
+  const double first = total_iters_ == 0 ? end_factor_ : start_factor_;
+  if (last_epoch_ == 0) {
+    return present_lr(group) * first;
+  }
+  if (last_epoch_ > total_iters_) {
+    return present_lr(group);
+  }
+  // factor(epoch) / factor(epoch - 1), both times total_iters
+  const double rise = end_factor_ - start_factor_;
+  const double before = static_cast<double>(total_iters_) * start_factor_ + static_cast<double>(last_epoch_ - 1) * rise;
+  if (before == 0) {
+    return base_lr(group) * rise / static_cast<double>(total_iters_);
+  }
+  return present_lr(group) * (1 + rise / before);
+}
+
+double LinearLR::first_lr(std::size_t group) {
+  return base_lr(group) * (total_iters_ == 0 ? end_factor_ : start_factor_);
+}
+
+ConstantLR::ConstantLR(Optimizer& optimizer, double factor, std::int64_t total_iters)
+    : LRScheduler(optimizer), factor_(factor), total_iters_(total_iters) {
+  require(factor >= 0 && factor <= 1, "ConstantLR",
+          "Constant multiplicative factor expected to be between 0 and 1, got ", factor);
+  require(total_iters >= 0, "ConstantLR", "total_iters is ", total_iters, ", expected at least 0");
+  saved("factor", factor_);
+  saved("total_iters", total_iters_);
+  initial_step();
+}
+
+double ConstantLR::next_lr(std::size_t group) {
+  if (last_epoch_ == 0) {
+    return total_iters_ == 0 ? present_lr(group) : present_lr(group) * factor_;
+  }
+  if (last_epoch_ != total_iters_) {
+    return present_lr(group);
+  }
+  return factor_ == 0 ? base_lr(group) : present_lr(group) * (1 / factor_);
+}
+
+double ConstantLR::first_lr(std::size_t group) { return total_iters_ == 0 ? base_lr(group) : base_lr(group) * factor_; }
+
+LambdaLR::LambdaLR(Optimizer& optimizer, Function f)
+    : LambdaLR(optimizer, std::vector<Function>(optimizer.num_groups(), std::move(f))) {}
+
+LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions)
+    : LRScheduler(optimizer), functions_(std::move(functions)) {
+  require(functions_.size() == num_groups(), "LambdaLR", "Expected ", num_groups(), " lr_lambdas, but got ",
+          functions_.size());
+  require(std::ranges::all_of(functions_, [](const Function& f) { return static_cast<bool>(f); }), "LambdaLR",
+          "a function is empty");
+  initial_step();
+}
+
+double LambdaLR::next_lr(std::size_t group) { return base_lr(group) * functions_[group](last_epoch_); }
+
+}  // namespace evenkeel::optim

@@ -1,0 +1,268 @@
+#pragma once
+
+#include "optim/optimizer.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace evenkeel::optim {
+
+/// Base of the schedules, with the rules of torch.optim.lr_scheduler 1.13: the constructor sets the learning rate of
+/// epoch 0, each step() moves on by one epoch (or batch). Schedules change the present rate (StepLR multiplies it, and
+/// so on), so several can act on one optimizer, and a rate set by hand is respected. The rate at construction is the
+/// base rate; it is remembered in the optimizer, where later schedules find it.
+/// The optimizer must outlive the schedule.
+class LRScheduler {
+ public:
+  virtual ~LRScheduler() = default;
+  LRScheduler(const LRScheduler&) = delete;
+  LRScheduler& operator=(const LRScheduler&) = delete;
+
+  virtual void step();
+  std::int64_t last_epoch() const { return last_epoch_; }
+  /// The learning rate of each group after the last step.
+  const std::vector<double>& get_last_lr() const { return last_lr_; }
+  const Optimizer& optimizer() const { return optimizer_; }
+
+  /// Everything but the optimizer and functions. To continue a run, load the optimizer's state too: it holds the rates.
+  virtual NamedArrays state_dict() const;
+  /// All or nothing; throws naming every missing, unexpected or misshapen key.
+  virtual void load_state_dict(const NamedArrays& state);
+
+ protected:
+  explicit LRScheduler(Optimizer& optimizer);
+  /// For the constructors of derived classes, at their end.
+  void initial_step();
+  /// Goes back to epoch 0 from the base rates; what SequentialLR does at a milestone.
+  virtual void restart();
+  /// The rate of a group at last_epoch(), from its present rate.
+  virtual double next_lr(std::size_t group) = 0;
+  /// The rate of a group at epoch 0, from its base rate.
+  virtual double first_lr(std::size_t group) { return base_lr(group); }
+
+  /// Makes a member part of the saved state.
+  template <class T>
+  void saved(std::string name, T& member) {
+    fields_.push_back({std::move(name), &member});
+  }
+  double base_lr(std::size_t group) const { return base_lrs_[group]; }
+  double present_lr(std::size_t group) const { return optimizer_.lr(group); }
+  std::size_t num_groups() const { return base_lrs_.size(); }
+  void set_lrs(const std::vector<double>& lrs);
+  /// `values` as they are, or one value repeated for each group.
+  std::vector<double> per_group(std::vector<double> values, std::string_view op, std::string_view name) const;
+
+  Optimizer& optimizer_;
+  std::int64_t last_epoch_ = -1;
+  std::vector<double> base_lrs_, last_lr_;
+
+ private:
+  friend class SequentialLR;
+  std::vector<StateField> fields_;
+};
+
+/// lr = lr * gamma every step_size epochs.
+class StepLR : public LRScheduler {
+ public:
+  StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma = 0.1);
+
+ protected:
+  double next_lr(std::size_t group) override;
+
+ private:
+  std::int64_t step_size_;
+  double gamma_;
+};
+
+/// lr = lr * gamma at each milestone, once for every time that it is listed.
+class MultiStepLR : public LRScheduler {
+ public:
+  MultiStepLR(Optimizer& optimizer, std::vector<std::int64_t> milestones, double gamma = 0.1);
+
+ protected:
+  double next_lr(std::size_t group) override;
+  double first_lr(std::size_t group) override;
+
+ private:
+  double factor() const;
+  std::vector<std::int64_t> milestones_;
+  double gamma_;
+};
+
+/// lr = lr * gamma at every epoch.
+class ExponentialLR : public LRScheduler {
+ public:
+  ExponentialLR(Optimizer& optimizer, double gamma);
+
+ protected:
+  double next_lr(std::size_t group) override;
+
+ private:
+  double gamma_;
+};
+
+/// lr = eta_min + (base - eta_min) (1 + cos(pi epoch / T_max)) / 2, computed as a recursion from the present rate. Past
+/// T_max the rate rises again, with period 2 T_max. Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts.
+class CosineAnnealingLR : public LRScheduler {
+ public:
+  CosineAnnealingLR(Optimizer& optimizer, std::int64_t T_max, double eta_min = 0);
+
+ protected:
+  double next_lr(std::size_t group) override;
+
+ private:
+  std::int64_t T_max_;
+  double eta_min_;
+};
+
+/// lr = base * factor, with the factor going from start_factor to end_factor over total_iters epochs. With
+/// total_iters = 0 the factor is end_factor from the start (PyTorch: start_factor for ever), and start_factor = 0 is
+/// allowed (PyTorch divides by zero).
+class LinearLR : public LRScheduler {
+ public:
+  LinearLR(Optimizer& optimizer, double start_factor = 1.0 / 3, double end_factor = 1, std::int64_t total_iters = 5);
+
+ protected:
+  double next_lr(std::size_t group) override;
+  double first_lr(std::size_t group) override;
+
+ private:
+  double start_factor_, end_factor_;
+  std::int64_t total_iters_;
+};
+
+/// lr = base * factor before epoch total_iters, base from then on. factor = 0 is allowed (PyTorch divides by zero).
+class ConstantLR : public LRScheduler {
+ public:
+  ConstantLR(Optimizer& optimizer, double factor = 1.0 / 3, std::int64_t total_iters = 5);
+
+ protected:
+  double next_lr(std::size_t group) override;
+  double first_lr(std::size_t group) override;
+
+ private:
+  double factor_;
+  std::int64_t total_iters_;
+};
+
+/// lr = base * f(epoch); one function for all groups or one per group. Functions are not part of the saved state.
+class LambdaLR : public LRScheduler {
+ public:
+  using Function = std::function<double(std::int64_t epoch)>;
+  LambdaLR(Optimizer& optimizer, Function f);
+  LambdaLR(Optimizer& optimizer, std::vector<Function> functions);
+
+ protected:
+  double next_lr(std::size_t group) override;
+  double first_lr(std::size_t group) override { return next_lr(group); }
+
+ private:
+  std::vector<Function> functions_;
+};
+
+enum class Anneal : std::uint8_t { cos, linear };
+
+struct OneCycleOptions {
+  std::vector<double> max_lr;  ///< one value, or one per group
+  std::int64_t total_steps = 0;
+  double pct_start = 0.3;  ///< the part of the steps in which the rate rises
+  Anneal anneal_strategy = Anneal::cos;
+  bool cycle_momentum = true;
+  std::vector<double> base_momentum = {0.85};
+  std::vector<double> max_momentum = {0.95};
+  double div_factor = 25;         ///< initial rate: max_lr / div_factor
+  double final_div_factor = 1e4;  ///< lowest rate: initial rate / final_div_factor
+  bool three_phase = false;
+};
+
+/// The 1cycle policy, stepped after every batch: up to max_lr and down to the lowest rate, while the momentum (beta1
+/// of Adam) goes the other way. The rate at epoch total_steps, after the last batch, stays the lowest (PyTorch goes
+/// past it); one step more throws. Smith & Topin 2018, arXiv:1708.07120.
+class OneCycleLR : public LRScheduler {
+ public:
+  OneCycleLR(Optimizer& optimizer, OneCycleOptions options);
+
+ protected:
+  double next_lr(std::size_t group) override;
+  double first_lr(std::size_t group) override { return next_lr(group); }
+
+ private:
+  enum class Level : std::uint8_t { initial, max, min };
+  struct Phase {
+    double end_step;
+    Level from, to;
+  };
+  std::vector<Phase> phases() const;
+  double anneal(double from, double to, double part) const;
+  double rate(Level level, std::size_t group) const;
+  double momentum(Level level, std::size_t group) const;
+
+  OneCycleOptions options_;
+  std::string momentum_name_;
+  std::vector<double> initial_lr_, min_lr_;
+};
+
+/// Runs schedules one after the other: schedulers[i + 1] starts from its epoch 0 at epoch milestones[i]. All act on
+/// `optimizer`, whose rates go back to the base first. Milestones must be positive and rise.
+class SequentialLR : public LRScheduler {
+ public:
+  SequentialLR(Optimizer& optimizer, std::vector<std::shared_ptr<LRScheduler>> schedulers,
+               std::vector<std::int64_t> milestones);
+  void step() override;
+  NamedArrays state_dict() const override;
+  void load_state_dict(const NamedArrays& state) override;
+
+ protected:
+  void restart() override;
+  double next_lr(std::size_t group) override { return present_lr(group); }
+
+ private:
+  std::vector<std::shared_ptr<LRScheduler>> schedulers_;
+  std::vector<std::int64_t> milestones_;
+};
+
+/// `then`, after a linear rise of the rate from start_factor * base to base over `steps` steps. steps = 0: `then`
+/// itself.
+std::shared_ptr<LRScheduler> warmup(Optimizer& optimizer, std::int64_t steps, std::shared_ptr<LRScheduler> then,
+                                    double start_factor = 1.0 / 3);
+
+enum class PlateauMode : std::uint8_t { min, max };
+enum class ThresholdMode : std::uint8_t { rel, abs };
+
+struct PlateauOptions {
+  PlateauMode mode = PlateauMode::min;
+  double factor = 0.1;
+  std::int64_t patience = 10;
+  double threshold = 1e-4;
+  ThresholdMode threshold_mode = ThresholdMode::rel;
+  std::int64_t cooldown = 0;
+  std::vector<double> min_lr = {0};  ///< one value, or one per group
+  double eps = 1e-8;                 ///< smaller changes of the rate are not made
+};
+
+/// lr = max(lr * factor, min_lr) when a metric has not got better for more than `patience` epochs. A NaN is no better.
+class ReduceLROnPlateau {
+ public:
+  explicit ReduceLROnPlateau(Optimizer& optimizer, PlateauOptions options = {});
+  void step(double metric);
+  std::int64_t last_epoch() const { return last_epoch_; }
+  std::vector<double> get_last_lr() const;
+  NamedArrays state_dict() const;
+  void load_state_dict(const NamedArrays& state);
+
+ private:
+  bool better(double metric) const;
+  void reduce();
+
+  Optimizer& optimizer_;
+  PlateauOptions options_;
+  double best_;
+  std::int64_t num_bad_epochs_ = 0, cooldown_counter_ = 0, last_epoch_ = 0;
+  std::vector<StateField> fields_;
+};
+
+}  // namespace evenkeel::optim

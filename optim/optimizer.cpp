@@ -1,0 +1,188 @@
+#include "optim/optimizer.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::optim {
+namespace {
+
+std::string group_prefix(std::size_t group) { return concat("param_groups.", group, "."); }
+
+std::string state_prefix(const std::string& name, std::size_t index) {
+  return name.empty() ? concat("state.", index, ".") : concat("state.", name, ".");
+}
+
+}  // namespace
+
+ParamList::ParamList(const std::vector<std::pair<std::string, Tensor>>& named) {
+  for (const auto& [name, tensor] : named) {
+    tensors.push_back(tensor);
+    names.push_back(name);
+  }
+}
+
+void Optimizer::check_param(const Tensor& tensor, const std::vector<Tensor>& others) const {
+  require(tensor.defined(), type_name(), "can't optimize an undefined tensor");
+  require(is_floating(tensor.dtype()), type_name(), "can't optimize a tensor of ", tensor.dtype(), " (shape ",
+          tensor.shape(), "), expected float32 or float64");
+  require(tensor.is_leaf(), type_name(), "can't optimize a non-leaf Tensor (made by ", tensor.op_name(), ", shape ",
+          tensor.shape(), ")");
+  const auto same = [&](const Tensor& other) { return other.is(tensor); };
+  require(std::ranges::none_of(others, same), type_name(),
+          "optimizer contains a parameter group with duplicate parameters (shape ", tensor.shape(), ")");
+  for (const Group& group : groups_) {
+    require(std::ranges::none_of(group.params, same, &Param::tensor), type_name(),
+            "some parameters appear in more than one parameter group (shape ", tensor.shape(), ")");
+  }
+}
+
+void Optimizer::add_group(ParamList params, std::vector<StateField> options) {
+  require(!params.tensors.empty(), type_name(), "optimizer got an empty parameter list");
+  Group group;
+  std::vector<Tensor> seen;
+  for (std::size_t i = 0; i < params.tensors.size(); ++i) {
+    check_param(params.tensors[i], seen);
+    seen.push_back(params.tensors[i]);
+    group.params.push_back({params.tensors[i], params.names[i], std::vector<Array>(state_specs_.size())});
+  }
+  group.options = std::move(options);
+  groups_.push_back(std::move(group));
+}
+
+void Optimizer::step() {
+  for (std::size_t group = 0; group < groups_.size(); ++group) {
+    for (Param& param : groups_[group].params) {
+      if (param.tensor.grad().defined()) {
+        step_param(group, param);
+      }
+    }
+  }
+}
+
+void Optimizer::step_param(std::size_t group, Param& param) {
+  const Array grad = param.tensor.grad().array().contiguous();
+  Array& values = param.tensor.mutable_array();
+  require(grad.dtype() == values.dtype() && grad.shape() == values.shape(), type_name(), "gradient is ", grad.dtype(),
+          " of shape ", grad.shape(), ", the parameter ", values.dtype(), " of shape ", values.shape());
+  for (std::size_t i = 0; i < state_specs_.size(); ++i) {
+    const Array& state = param.state[i];
+    const bool fits = !state.defined() || state_specs_[i].counter || state.dtype() == values.dtype();
+    require(fits, type_name(), state_specs_[i].name, " is ", state.dtype(), ", but the parameter became ",
+            values.dtype(), "; make a new optimizer after converting a model");
+  }
+  if (values.is_contiguous()) {
+    update(group, grad, values, param.state);
+  } else {
+    Array copy = values.clone();
+    update(group, grad, copy, param.state);
+    values.copy_(copy);
+  }
+}
+
+void Optimizer::zero_grad(bool set_to_none) {
+  for (Group& group : groups_) {
+    for (Param& param : group.params) {
+      param.tensor.zero_grad(set_to_none);
+    }
+  }
+}
+
+std::vector<Tensor> Optimizer::params(std::size_t group) const {
+  std::vector<Tensor> tensors;
+  for (const Param& param : groups_.at(group).params) {
+    tensors.push_back(param.tensor);
+  }
+  return tensors;
+}
+
+double* Optimizer::find_option(std::size_t group, std::string_view name) const {
+  for (const StateField& field : groups_.at(group).options) {
+    if (field.name == name && std::holds_alternative<double*>(field.value)) {
+      return std::get<double*>(field.value);
+    }
+  }
+  return nullptr;
+}
+
+bool Optimizer::has_option(std::string_view name) const { return find_option(0, name) != nullptr; }
+
+double Optimizer::option(std::size_t group, std::string_view name) const {
+  const double* value = find_option(group, name);
+  require(value != nullptr, type_name(), "there is no option '", name, "'");
+  return *value;
+}
+
+void Optimizer::set_option(std::size_t group, std::string_view name, double value) {
+  double* target = find_option(group, name);
+  require(target != nullptr, type_name(), "there is no option '", name, "'");
+  *target = value;
+}
+
+NamedArrays Optimizer::state_dict() const {
+  NamedArrays state;
+  std::size_t index = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const Group& group = groups_[g];
+    for (const StateField& field : group.options) {
+      save_field(state, group_prefix(g), field);
+    }
+    state.emplace_back(group_prefix(g) + "size", Array::scalar(static_cast<std::int64_t>(group.params.size())));
+    if (group.initial_lr) {
+      state.emplace_back(group_prefix(g) + "initial_lr", Array::scalar(*group.initial_lr));
+    }
+    for (const Param& param : group.params) {
+      const std::string prefix = state_prefix(param.name, index++);
+      for (std::size_t i = 0; i < state_specs_.size(); ++i) {
+        if (param.state[i].defined()) {
+          state.emplace_back(prefix + state_specs_[i].name, param.state[i]);
+        }
+      }
+    }
+  }
+  return state;
+}
+
+void Optimizer::load_param(StateLoader& loader, const std::string& prefix, Param& param) const {
+  const auto has = [&](const StateSpec& spec) { return loader.has(prefix + spec.name); };
+  const bool any = std::ranges::any_of(state_specs_, has);
+  for (std::size_t i = 0; i < state_specs_.size(); ++i) {
+    const StateSpec& spec = state_specs_[i];
+    Array& target = param.state[i];
+    if (!any || (spec.optional && !has(spec))) {
+      loader.on_success([&target] { target = {}; });
+    } else if (spec.counter) {
+      loader.array(prefix + spec.name, {}, DType::int64, target);
+    } else {
+      loader.array(prefix + spec.name, param.tensor.shape(), param.tensor.dtype(), target);
+    }
+  }
+}
+
+void Optimizer::load_state_dict(const NamedArrays& state) {
+  const std::string op = concat(type_name(), "::load_state_dict");
+  StateLoader loader(op, state);
+  std::size_t index = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    Group& group = groups_[g];
+    for (const StateField& field : group.options) {
+      loader.field(group_prefix(g), field);
+    }
+    const Array* size = loader.find(group_prefix(g) + "size", {}, DType::int64);
+    if (size != nullptr && size->item_int64() != static_cast<std::int64_t>(group.params.size())) {
+      loader.problem(
+          concat("loaded state dict contains a parameter group that doesn't match the size of optimizer's "
+                 "group ",
+                 g, " (", size->item_int64(), " parameters, expected ", group.params.size(), ")"));
+    }
+    if (loader.has(group_prefix(g) + "initial_lr")) {
+      if (const Array* lr = loader.find(group_prefix(g) + "initial_lr", {}, DType::float64)) {
+        loader.on_success([&group, value = lr->item()] { group.initial_lr = value; });
+      }
+    }
+    for (Param& param : group.params) {
+      load_param(loader, state_prefix(param.name, index++), param);
+    }
+  }
+  loader.finish();
+}
+
+}  // namespace evenkeel::optim

@@ -1,0 +1,91 @@
+#include "optim/lr_scheduler.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace evenkeel::optim {
+
+ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, PlateauOptions options)
+    : optimizer_(optimizer), options_(std::move(options)) {
+  require(options_.factor < 1, "ReduceLROnPlateau", "Factor should be < 1.0, got ", options_.factor);
+  if (options_.min_lr.size() == 1) {
+    options_.min_lr.resize(optimizer.num_groups(), options_.min_lr[0]);
+  }
+  require(options_.min_lr.size() == optimizer.num_groups(), "ReduceLROnPlateau", "expected ", optimizer.num_groups(),
+          " min_lrs, got ", options_.min_lr.size());
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  best_ = options_.mode == PlateauMode::min ? kInfinity : -kInfinity;
+  fields_ = {{"best", &best_},
+             {"num_bad_epochs", &num_bad_epochs_},
+             {"cooldown_counter", &cooldown_counter_},
+             {"last_epoch", &last_epoch_},
+             {"factor", &options_.factor},
+             {"patience", &options_.patience},
+             {"threshold", &options_.threshold},
+             {"cooldown", &options_.cooldown},
+             {"min_lrs", &options_.min_lr},
+             {"eps", &options_.eps}};
+}
+
+bool ReduceLROnPlateau::better(double metric) const {
+  const bool relative = options_.threshold_mode == ThresholdMode::rel;
+  if (options_.mode == PlateauMode::min) {
+    return metric < (relative ? best_ * (1 - options_.threshold) : best_ - options_.threshold);
+  }
+  return metric > (relative ? best_ * (options_.threshold + 1) : best_ + options_.threshold);
+}
+
+void ReduceLROnPlateau::reduce() {
+  for (std::size_t group = 0; group < options_.min_lr.size(); ++group) {
+    const double before = optimizer_.lr(group);
+    const double after = std::max(before * options_.factor, options_.min_lr[group]);
+    if (before - after > options_.eps) {
+      optimizer_.set_lr(group, after);
+    }
+  }
+}
+
+void ReduceLROnPlateau::step(double metric) {
+  ++last_epoch_;
+  if (better(metric)) {
+    best_ = metric;
+    num_bad_epochs_ = 0;
+  } else {
+    ++num_bad_epochs_;
+  }
+  if (cooldown_counter_ > 0) {
+    --cooldown_counter_;
+    num_bad_epochs_ = 0;  // bad epochs during the cooldown don't count
+  }
+  if (num_bad_epochs_ > options_.patience) {
+    reduce();
+    cooldown_counter_ = options_.cooldown;
+    num_bad_epochs_ = 0;
+  }
+}
+
+std::vector<double> ReduceLROnPlateau::get_last_lr() const {
+  std::vector<double> lrs;
+  for (std::size_t group = 0; group < optimizer_.num_groups(); ++group) {
+    lrs.push_back(optimizer_.lr(group));
+  }
+  return lrs;
+}
+
+NamedArrays ReduceLROnPlateau::state_dict() const {
+  NamedArrays state;
+  for (const StateField& field : fields_) {
+    save_field(state, "", field);
+  }
+  return state;
+}
+
+void ReduceLROnPlateau::load_state_dict(const NamedArrays& state) {
+  StateLoader loader("ReduceLROnPlateau::load_state_dict", state);
+  for (const StateField& field : fields_) {
+    loader.field("", field);
+  }
+  loader.finish();
+}
+
+}  // namespace evenkeel::optim

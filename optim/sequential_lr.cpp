@@ -1,0 +1,115 @@
+#include "optim/lr_scheduler.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::optim {
+namespace {
+
+std::string child_prefix(std::size_t i) { return concat("schedulers.", i, "."); }
+
+/// Splits off the entries whose names start with `prefix`, which is taken away.
+NamedArrays split_off(NamedArrays& state, const std::string& prefix) {
+  NamedArrays part, rest;
+  for (auto& [name, array] : state) {
+    if (name.starts_with(prefix)) {
+      part.emplace_back(name.substr(prefix.size()), array);
+    } else {
+      rest.emplace_back(name, array);
+    }
+  }
+  state = std::move(rest);
+  return part;
+}
+
+}  // namespace
+
+SequentialLR::SequentialLR(Optimizer& optimizer, std::vector<std::shared_ptr<LRScheduler>> schedulers,
+                           std::vector<std::int64_t> milestones)
+    : LRScheduler(optimizer), schedulers_(std::move(schedulers)), milestones_(std::move(milestones)) {
+  require(!schedulers_.empty() && milestones_.size() == schedulers_.size() - 1, "SequentialLR",
+          "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
+          "points, but got number of schedulers ",
+          schedulers_.size(), " and the number of milestones to be equal to ", milestones_.size());
+  for (std::size_t i = 0; i < schedulers_.size(); ++i) {
+    require(
+        schedulers_[i] != nullptr && &schedulers_[i]->optimizer() == &optimizer, "SequentialLR",
+        "Sequential Schedulers expects all schedulers to belong to the same optimizer, but got schedulers at index ", i,
+        " to be different than the optimizer passed in.");
+  }
+  std::int64_t last = 0;
+  for (const std::int64_t milestone : milestones_) {
+    require(milestone > last, "SequentialLR", "milestone ", milestone, " follows ", last,
+            ", expected positive milestones that rise");
+    last = milestone;
+  }
+  saved("milestones", milestones_);
+  SequentialLR::restart();
+}
+
+void SequentialLR::restart() {
+  last_epoch_ = 0;
+  for (std::size_t group = 0; group < num_groups(); ++group) {
+    optimizer_.set_lr(group, *optimizer_.initial_lr(group));
+  }
+  schedulers_[0]->restart();
+  last_lr_ = schedulers_[0]->get_last_lr();
+}
+
+void SequentialLR::step() {
+  const std::int64_t epoch = last_epoch_ + 1;
+  const auto passed = std::ranges::upper_bound(milestones_, epoch) - milestones_.begin();
+  LRScheduler& scheduler = *schedulers_[static_cast<std::size_t>(passed)];
+  if (passed > 0 && milestones_[static_cast<std::size_t>(passed - 1)] == epoch) {
+    scheduler.restart();
+  } else {
+    scheduler.step();
+  }
+  last_epoch_ = epoch;
+  last_lr_ = scheduler.get_last_lr();
+}
+
+NamedArrays SequentialLR::state_dict() const {
+  NamedArrays state = LRScheduler::state_dict();
+  for (std::size_t i = 0; i < schedulers_.size(); ++i) {
+    for (auto& [name, array] : schedulers_[i]->state_dict()) {
+      state.emplace_back(child_prefix(i) + name, array);
+    }
+  }
+  return state;
+}
+
+void SequentialLR::load_state_dict(const NamedArrays& state) {
+  NamedArrays own = state;
+  std::vector<NamedArrays> before, parts;
+  for (std::size_t i = 0; i < schedulers_.size(); ++i) {
+    before.push_back(schedulers_[i]->state_dict());
+    parts.push_back(split_off(own, child_prefix(i)));
+  }
+  std::size_t loaded = 0;
+  try {
+    for (; loaded < schedulers_.size(); ++loaded) {
+      schedulers_[loaded]->load_state_dict(parts[loaded]);
+    }
+    LRScheduler::load_state_dict(own);
+  } catch (...) {
+    for (std::size_t i = 0; i < loaded; ++i) {
+      schedulers_[i]->load_state_dict(before[i]);
+    }
+    throw;
+  }
+}
+
+std::shared_ptr<LRScheduler> warmup(Optimizer& optimizer, std::int64_t steps, std::shared_ptr<LRScheduler> then,
+                                    double start_factor) {
+  require(steps >= 0, "warmup", "steps is ", steps, ", expected at least 0");
+  require(then != nullptr, "warmup", "there is no scheduler to follow");
+  if (steps == 0) {
+    return then;
+  }
+  auto rise = std::make_shared<LinearLR>(optimizer, start_factor, 1.0, steps);
+  return std::make_shared<SequentialLR>(optimizer,
+                                        std::vector<std::shared_ptr<LRScheduler>>{std::move(rise), std::move(then)},
+                                        std::vector<std::int64_t>{steps});
+}
+
+}  // namespace evenkeel::optim
