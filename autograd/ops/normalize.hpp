@@ -9,7 +9,8 @@ namespace evenkeel {
 /// v = sum((x - m)^2) / (n - correction), s = 1 / sqrt(v + eps) or 1 / (sqrt(v) + eps):
 ///   x_hat = (x - m) s,   y = x_hat weight + bias
 ///   dx = s (q - b - x_hat k),  q = dy weight,  b = mean(q) if centred else 0,
-///   k = sum(q x_hat) / (n - correction) [times (sqrt(v) + eps) / sqrt(v) if eps stands outside the root; 0 where v = 0].
+///   k = sum(q x_hat) / (n - correction) [times (sqrt(v) + eps) / sqrt(v) if eps stands outside the root; 0 where v =
+///   0].
 struct Normalized {
   Tensor y;
   Array mean, var;  ///< float64, one per (slice, group): m and v above, for running statistics
@@ -19,8 +20,8 @@ struct Normalized {
 Normalized normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, GroupView view, AffineView affine,
                      const Standardization& how);
 
-/// y = (x - mean) / sqrt(var + eps) * weight + bias with given statistics (BatchNorm in eval, FrozenBatchNorm); mean and
-/// var have affine.params elements, x's dtype, and get no gradient.
+/// y = (x - mean) / sqrt(var + eps) * weight + bias with given statistics (BatchNorm in eval, FrozenBatchNorm); mean
+/// and var have affine.params elements, x's dtype, and get no gradient.
 Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
                       AffineView affine, double eps);
 

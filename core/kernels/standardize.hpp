@@ -9,8 +9,8 @@ namespace evenkeel {
 /// outer and inner for each (slice, group). See DESIGN.md's table (BatchNorm: 1, N, C, H*W; GroupNorm: 1, 1, N*G, ...).
 struct GroupView {
   std::int64_t slices = 1, outer = 1, groups = 1, inner = 1;
-  std::int64_t count() const { return outer * inner; }             ///< elements per group
-  std::int64_t statistics() const { return slices * groups; }      ///< number of (slice, group) pairs
+  std::int64_t count() const { return outer * inner; }         ///< elements per group
+  std::int64_t statistics() const { return slices * groups; }  ///< number of (slice, group) pairs
   std::int64_t numel() const { return slices * outer * groups * inner; }
 };
 
@@ -27,4 +27,88 @@ struct Standardization {
   bool eps_in_root = true;  ///< sqrt(v + eps), or sqrt(v) + eps
 };
 
+namespace kernels {
+
+/// What is normalized, and whether mean and variance are given (`fixed`: eval, frozen layers) or the input's own.
+struct NormalizeSpec {
+  GroupView view;
+  AffineView affine;
+  Standardization how;
+  bool fixed = false;
+};
+
+/// y = (x - mean) s weight + bias, s = 1 / sqrt(var + eps). mean and var (one per statistic) are read if spec.fixed,
+/// else written. weight, bias: spec.affine.params entries or empty. Groups must not be empty. Any thread count gives
+/// the same bits.
+///   Statistics: one pass of sums around a shift taken from the group's first elements, repeated around the mean just
+///   found where that shift was more than 3 standard deviations off. The mean is subtracted as hi + lo.
+template <class T>
+void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
+               std::span<double> mean, std::span<double> var, std::span<T> y);
+
+/// The gradients of normalize (autograd/ops/normalize.hpp has the formula); an empty dx, dweight or dbias is not
+/// wanted.
+template <class T>
+void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
+                        std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
+                        std::span<T> dx, std::span<T> dweight, std::span<T> dbias);
+
+/// Of one group: xc = (x - hi) - lo is the centred value, exact where x is near the mean hi + lo.
+template <class T>
+struct Center {
+  T hi, lo;
+};
+
+/// dx = dy c1 + (xc s) c2 + c3.
+template <class T>
+struct GradientCoefficients {
+  T s, c1, c2, c3;
+};
+
+/// `rows` rows of `width` elements that start `stride` apart.
+struct RowBlock {
+  std::int64_t rows, stride, width;
+};
+
+/// Two sums, added to by the loops below.
+struct SumPair {
+  double first, second;
+};
+
+/// The loops of normalization for one instruction set; partial sums of a few dozen values per lane go into doubles.
+///   Runs: n contiguous elements of one group; with `w` (and `b`) parameters per element, else numbers.
+///   Rows: every column j has its own numbers; `row_w`, `row_b` (null: 1 and 0) are a row's scale and shift.
+template <class Arch, class T>
+struct StandardizeKernels {
+  /// x[0] + mean(x - x[0]): exact for constant x.
+  static T run_mean(const T* x, std::int64_t n);
+  /// sums += (sum(x - shift), sum((x - shift)^2)).
+  static void run_moments(const T* x, std::int64_t n, T shift, SumPair& sums);
+  static void run_scale(const T* x, T* y, std::int64_t n, Center<T> m, T a, T b);
+  static void run_scale(const T* x, T* y, std::int64_t n, Center<T> m, T s, const T* w, const T* b);
+  /// sums += (sum(dy), sum(dy xc)).
+  static void run_gradient_sums(const T* x, const T* dy, std::int64_t n, Center<T> m, SumPair& sums);
+  /// The same with dy w for dy; also dw += dy xc s and db += dy, per element.
+  static void run_gradient_sums(const T* x, const T* dy, std::int64_t n, Center<T> m, T s, const T* w, T* dw, T* db,
+                                SumPair& sums);
+  static void run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m, GradientCoefficients<T> c);
+  static void run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m, GradientCoefficients<T> c,
+                           const T* w);
+
+  /// The mean of the first rows, per column: exact for constant columns.
+  static void row_means(const T* x, RowBlock block, T* mean);
+  static void row_moments(const T* x, RowBlock block, const T* shift, SumPair* sums);
+  static void row_scale(const T* x, T* y, RowBlock block, const T* hi, const T* lo, const T* a, const T* b,
+                        const T* row_w, const T* row_b);
+  /// Per column: sums = (sum(dy row_w), sum(dy row_w xc)).
+  static void row_gradient_sums(const T* x, const T* dy, RowBlock block, const T* hi, const T* lo, const T* row_w,
+                                SumPair* sums);
+  /// Per row: (sum(dy), sum(dy xc s)), written `step` apart.
+  static void row_parameter_sums(const T* x, const T* dy, RowBlock block, const T* hi, const T* lo, const T* s,
+                                 SumPair* sums, std::int64_t step);
+  static void row_gradient(const T* x, const T* dy, T* dx, RowBlock block, const T* hi, const T* lo, const T* s,
+                           const T* c1, const T* c2, const T* c3, const T* row_w);
+};
+
+}  // namespace kernels
 }  // namespace evenkeel

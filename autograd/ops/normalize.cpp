@@ -1,0 +1,239 @@
+#include "autograd/ops/normalize.hpp"
+
+#include "autograd/node.hpp"
+#include "autograd/ops/activation.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/constant.hpp"
+#include "autograd/ops/reduce.hpp"
+#include "autograd/ops/shape.hpp"
+
+namespace evenkeel {
+namespace {
+
+using kernels::NormalizeSpec;
+
+void check_parameter(std::string_view op, std::string_view which, const Tensor& parameter, const Tensor& x,
+                     std::int64_t expected) {
+  if (!parameter.defined()) {
+    return;
+  }
+  require(parameter.numel() == expected, op, which, " has ", parameter.numel(), " elements (shape ", parameter.shape(),
+          "), expected ", expected, " for input of shape ", x.shape());
+  require(parameter.dtype() == x.dtype(), op, which, " is ", parameter.dtype(), ", the input ", x.dtype());
+}
+
+void check_input(std::string_view op, const Tensor& x) {
+  require(x.defined(), op, "the input is an undefined tensor");
+  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+}
+
+void check_affine(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                  const AffineView& affine) {
+  check_parameter(op, "weight", weight, x, affine.params);
+  check_parameter(op, "bias", bias, x, affine.params);
+  const std::int64_t period = affine.params * affine.inner;
+  require(period > 0 ? x.numel() % period == 0 : x.numel() == 0 || !(weight.defined() || bias.defined()), op,
+          "input of shape ", x.shape(), " does not divide into ", affine.params, " parameters for ", affine.inner,
+          " neighbouring elements each");
+}
+
+template <class T>
+std::span<const T> values(const Array& array) {
+  return array.defined() ? array.span<T>() : std::span<const T>();
+}
+template <class T>
+std::span<T> values(Array& array, bool) {
+  return array.defined() ? array.mutable_span<T>() : std::span<T>();
+}
+
+Array contiguous_or_undefined(const Tensor& tensor) { return tensor.defined() ? tensor.array().contiguous() : Array(); }
+
+Array run_forward(const NormalizeSpec& spec, const Tensor& x, const Tensor& weight, const Tensor& bias, Array& mean,
+                  Array& var) {
+  Array y = Array::empty(x.shape(), x.dtype());
+  if (y.numel() == 0) {
+    return y;
+  }
+  const Array xs = x.array().contiguous();
+  const Array w = contiguous_or_undefined(weight);
+  const Array b = contiguous_or_undefined(bias);
+  dispatch_float(x.dtype(), "normalize", [&]<class T>() {
+    kernels::normalize<T>(spec, xs.span<T>(), values<T>(w), values<T>(b), mean.mutable_span<double>(),
+                          var.mutable_span<double>(), y.mutable_span<T>());
+  });
+  return y;
+}
+
+/// What both ops' backward works on: inputs x, weight, bias in this order; the last two may be undefined.
+struct GradientInputs {
+  Tensor x, weight, dy;
+  Shape weight_shape, bias_shape;
+  bool needs_x, needs_weight, needs_bias;
+};
+
+Tensor zeros_if(bool wanted, const Shape& shape, DType dtype) {
+  return wanted ? Tensor(Array::zeros(shape, dtype)) : Tensor();
+}
+
+/// An empty batch moves nothing.
+Grads empty_gradient(const GradientInputs& in) {
+  const DType dtype = in.x.dtype();
+  return {zeros_if(in.needs_x, in.x.shape(), dtype), zeros_if(in.needs_weight, in.weight_shape, dtype),
+          zeros_if(in.needs_bias, in.bias_shape, dtype)};
+}
+
+Grads fused_gradient(const NormalizeSpec& spec, const GradientInputs& in, const Array& mean, const Array& var) {
+  const auto result = [&](bool wanted, const Shape& shape) {
+    return wanted ? Array::empty(shape, in.x.dtype()) : Array();
+  };
+  Array dx = result(in.needs_x, in.x.shape());
+  Array dweight = result(in.needs_weight, in.weight_shape);
+  Array dbias = result(in.needs_bias, in.bias_shape);
+  const Array x = in.x.array().contiguous();
+  const Array dy = in.dy.array().contiguous();
+  const Array weight = contiguous_or_undefined(in.weight);
+  dispatch_float(x.dtype(), "normalize", [&]<class T>() {
+    kernels::normalize_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean.span<double>(),
+                                   var.span<double>(), values<T>(dx, true), values<T>(dweight, true),
+                                   values<T>(dbias, true));
+  });
+  const auto wrap = [](const Array& array) { return array.defined() ? Tensor(array) : Tensor(); };
+  return {wrap(dx), wrap(dweight), wrap(dbias)};
+}
+
+/// (repeats, params, inner): the parameter's axis in the middle.
+Tensor by_parameter(const Tensor& t, const AffineView& affine) {
+  if (affine.params == 0) {
+    return reshape(t, {t.numel(), 1, 1});
+  }
+  return reshape(t, {t.numel() / (affine.params * affine.inner), affine.params, affine.inner});
+}
+
+/// q = dy weight.
+Tensor weighted(const Tensor& dy, const Tensor& weight, const AffineView& affine) {
+  if (!weight.defined()) {
+    return dy;
+  }
+  return reshape(by_parameter(dy, affine) * reshape(weight, {1, affine.params, 1}), dy.shape());
+}
+
+/// dx, dweight = sum(dy x_hat) and dbias = sum(dy) of a parameter's elements.
+Grads twin_gradients(const GradientInputs& in, const AffineView& affine, const Tensor& x_hat, const Tensor& dx) {
+  Grads grads(3);
+  if (in.needs_x) {
+    grads[0] = reshape(dx, in.x.shape());
+  }
+  const Tensor dy = by_parameter(in.dy, affine);
+  if (in.needs_weight) {
+    grads[1] = reshape(sum(dy * by_parameter(x_hat, affine), {0, 2}), in.weight_shape);
+  }
+  if (in.needs_bias) {
+    grads[2] = reshape(sum(dy, {0, 2}), in.bias_shape);
+  }
+  return grads;
+}
+
+/// The formula of the header in differentiable ops.
+Grads normalize_twin(const NormalizeSpec& spec, const GradientInputs& in) {
+  const Standardization& how = spec.how;
+  const GroupView& view = spec.view;
+  const Shape shape{view.slices, view.outer, view.groups, view.inner};
+  const Dims group{1, 3};
+  const double n = static_cast<double>(view.count());
+  const Tensor x = reshape(in.x, shape);
+  const Tensor xc = how.center ? x - mean(x, group, true) : x;
+  const Tensor v = sum(square(xc), group, true) / (n - how.correction);
+  const Tensor q = reshape(weighted(in.dy, in.weight, spec.affine), shape);
+  Tensor s;
+  Tensor k_factor;
+  if (how.eps_in_root) {
+    s = rsqrt(v + how.eps);
+  } else {
+    const Tensor varies = gt(v, constant(0, v));
+    const Tensor deviation = sqrt(where(varies, v, constant(1, v)));  // a constant group: finite, then selected away
+    s = where(varies, reciprocal(deviation + how.eps), constant(1 / how.eps, v));
+    k_factor = where(varies, (deviation + how.eps) / deviation, constant(0, v));
+  }
+  const Tensor x_hat = xc * s;
+  Tensor k = sum(q * x_hat, group, true) / (n - how.correction);
+  if (k_factor.defined()) {
+    k = k * k_factor;
+  }
+  const Tensor centred = how.center ? q - mean(q, group, true) : q;
+  return twin_gradients(in, spec.affine, x_hat, s * (centred - x_hat * k));
+}
+
+/// The same where mean and var are given.
+Grads normalize_with_twin(const NormalizeSpec& spec, const GradientInputs& in, const Array& mean, const Array& var) {
+  const GroupView& view = spec.view;
+  const Tensor x = reshape(in.x, {view.outer, view.groups, view.inner});
+  const Shape shape{1, view.groups, 1};
+  const Tensor m(mean.to(x.dtype()).reshape(shape));
+  const Tensor s = rsqrt(Tensor(var.to(x.dtype()).reshape(shape)) + spec.how.eps);
+  const Tensor q = reshape(weighted(in.dy, in.weight, spec.affine), x.shape());
+  return twin_gradients(in, spec.affine, (x - m) * s, q * s);
+}
+
+Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Tensor& x, const Tensor& weight,
+                        const Tensor& bias, Array y, const Array& mean, const Array& var) {
+  const bool has_weight = weight.defined();
+  const Shape weight_shape = has_weight ? weight.shape() : Shape();
+  const Shape bias_shape = bias.defined() ? bias.shape() : Shape();
+  return record({.name = op, .inputs = {x, weight, bias}, .keep = Keep::inputs(2)}, std::move(y),
+                [=](const Saved& saved, const Tensor& dy) -> Grads {
+                  const GradientInputs in{saved.input(0),
+                                          has_weight ? saved.input(1) : Tensor(),
+                                          dy,
+                                          weight_shape,
+                                          bias_shape,
+                                          saved.needs(0),
+                                          saved.needs(1),
+                                          saved.needs(2)};
+                  if (in.x.numel() == 0) {
+                    return empty_gradient(in);
+                  }
+                  if (!grad_enabled()) {
+                    return fused_gradient(spec, in, mean, var);
+                  }
+                  return spec.fixed ? normalize_with_twin(spec, in, mean, var) : normalize_twin(spec, in);
+                });
+}
+
+}  // namespace
+
+Normalized normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, GroupView view, AffineView affine,
+                     const Standardization& how) {
+  check_input("normalize", x);
+  require(view.numel() == x.numel(), "normalize", "input of shape ", x.shape(), " has ", x.numel(),
+          " elements, the view [", view.slices, ", ", view.outer, ", ", view.groups, ", ", view.inner, "] has ",
+          view.numel());
+  check_affine("normalize", x, weight, bias, affine);
+  require(x.numel() == 0 || view.count() > how.correction, "normalize", "groups of ", view.count(),
+          " value have no variance with correction ", how.correction, " (input of shape ", x.shape(), ")");
+  const NormalizeSpec spec{view, affine, how};
+  Array mean = Array::zeros({view.statistics()}, DType::float64);
+  Array var = Array::zeros({view.statistics()}, DType::float64);
+  Array y = run_forward(spec, x, weight, bias, mean, var);
+  Tensor result = record_normalize("normalize", spec, x, weight, bias, std::move(y), mean, var);
+  return {std::move(result), std::move(mean), std::move(var)};
+}
+
+/// dx = s q,  dweight = sum(dy x_hat),  dbias = sum(dy);  s = 1 / sqrt(var + eps)
+Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
+                      AffineView affine, double eps) {
+  check_input("normalize_with", x);
+  check_affine("normalize_with", x, weight, bias, affine);
+  require(mean.defined() && var.defined(), "normalize_with", "mean and var must be given");
+  check_parameter("normalize_with", "mean", mean, x, affine.params);
+  check_parameter("normalize_with", "var", var, x, affine.params);
+  const std::int64_t period = affine.params * affine.inner;
+  const GroupView view{1, period > 0 ? x.numel() / period : 0, affine.params, affine.inner};
+  // Copies: an update of the running statistics between forward and backward changes nothing.
+  Array mean64 = mean.dtype() == DType::float64 ? mean.array().clone() : mean.array().to(DType::float64);
+  Array var64 = var.dtype() == DType::float64 ? var.array().clone() : var.array().to(DType::float64);
+  const NormalizeSpec spec{view, affine, {.eps = eps}, true};
+  Array y = run_forward(spec, x, weight, bias, mean64, var64);
+  return record_normalize("normalize_with", spec, x, weight, bias, std::move(y), mean64, var64);
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,264 @@
+#include "core/kernels/standardize.hpp"
+
+#include "core/kernels/isa.hpp"
+#include "core/kernels/standardize_plan.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace evenkeel::kernels {
+namespace {
+
+using detail::AffineKind;
+using detail::center_of;
+using detail::each_run;
+using detail::kUnitWidth;
+using detail::Plan;
+using detail::scale_of;
+using detail::Unit;
+using std::int64_t;
+
+/// Mean and sum of squares around it from sums (of x - shift, of its square) over n elements.
+struct Moments {
+  double mean, sum_sq;
+};
+Moments moments_of(double shift, SumPair sums, double n) {
+  return {shift + sums.first / n, std::max(0.0, sums.second - sums.first * sums.first / n)};
+}
+
+/// Whether the shift was so far from the mean that the subtraction in moments_of costs digits (more than 3 standard
+/// deviations: a factor of 10).
+bool shift_is_poor(SumPair sums, double n) { return sums.first * sums.first / n > 0.9 * sums.second; }
+
+template <class K, class T>
+class Statistics {
+ public:
+  Statistics(const Plan& plan, const NormalizeSpec& spec, const T* x, double* mean, double* var)
+      : plan_(plan), spec_(spec), x_(x), mean_(mean), var_(var) {}
+
+  void operator()(const Unit& u) const {
+    if (plan_.rows) {
+      by_rows(u);
+    } else {
+      by_runs(u);
+    }
+  }
+
+ private:
+  double count() const { return static_cast<double>(plan_.view.count()); }
+
+  void write(int64_t statistic, double mean, double sum_sq) const {
+    mean_[statistic] = mean;
+    var_[statistic] = sum_sq / (count() - spec_.how.correction);
+  }
+
+  void by_runs(const Unit& u) const {
+    T shift[kUnitWidth];
+    SumPair sums[kUnitWidth];
+    for (int64_t g = 0; g < u.groups; ++g) {
+      const T* run = x_ + u.offset + g * plan_.view.inner;
+      shift[g] = spec_.how.center ? K::run_mean(run, std::min<int64_t>(plan_.view.inner, 256)) : T(0);
+      sums[g] = {0, 0};
+    }
+    each_run(plan_, u, [&](int64_t g, int64_t i) { K::run_moments(x_ + i, plan_.view.inner, shift[g], sums[g]); });
+    for (int64_t g = 0; g < u.groups; ++g) {
+      finish_runs(u, g, shift[g], sums[g]);
+    }
+  }
+
+  void finish_runs(const Unit& u, int64_t g, T shift, SumPair sums) const {
+    if (spec_.how.center && shift_is_poor(sums, count())) {
+      shift = static_cast<T>(static_cast<double>(shift) + sums.first / count());
+      sums = {0, 0};
+      for (int64_t o = 0; o < plan_.view.outer; ++o) {
+        K::run_moments(x_ + u.offset + o * plan_.row_size() + g * plan_.view.inner, plan_.view.inner, shift, sums);
+      }
+    }
+    if (!std::isfinite(sums.second)) {
+      return in_double(u, g);
+    }
+    const Moments m =
+        spec_.how.center ? moments_of(static_cast<double>(shift), sums, count()) : Moments{0, sums.second};
+    write(u.statistic + g, m.mean, m.sum_sq);
+  }
+
+  /// For squares beyond the range of float.
+  void in_double(const Unit& u, int64_t g) const {
+    double mean = 0;
+    if (spec_.how.center) {
+      each_value(u, g, [&](double value) { mean += value; });
+      mean /= count();
+    }
+    double sum_sq = 0;
+    each_value(u, g, [&](double value) { sum_sq += (value - mean) * (value - mean); });
+    write(u.statistic + g, mean, sum_sq);
+  }
+
+  template <class F>
+  void each_value(const Unit& u, int64_t g, F f) const {
+    for (int64_t o = 0; o < plan_.view.outer; ++o) {
+      const T* run = x_ + u.offset + o * plan_.row_size() + g * plan_.view.inner;
+      for (int64_t i = 0; i < plan_.view.inner; ++i) {
+        f(static_cast<double>(run[i]));
+      }
+    }
+  }
+
+  void by_rows(const Unit& u) const {
+    const RowBlock block = plan_.row_block(u);
+    const double rows = static_cast<double>(block.rows);
+    T shift[kUnitWidth] = {};
+    SumPair sums[kUnitWidth];
+    if (spec_.how.center) {
+      K::row_means(x_ + u.offset, block, shift);
+    }
+    K::row_moments(x_ + u.offset, block, shift, sums);
+    if (spec_.how.center &&
+        std::any_of(sums, sums + block.width, [&](const SumPair& sum) { return shift_is_poor(sum, rows); })) {
+      for (int64_t j = 0; j < block.width; ++j) {
+        shift[j] = static_cast<T>(static_cast<double>(shift[j]) + sums[j].first / rows);
+      }
+      K::row_moments(x_ + u.offset, block, shift, sums);
+    }
+    for (int64_t g = 0; g < u.groups; ++g) {
+      finish_rows(u, g, shift + g * plan_.view.inner, sums + g * plan_.view.inner);
+    }
+  }
+
+  /// Joins the columns of a group: the spread of their means adds to their sums of squares.
+  void finish_rows(const Unit& u, int64_t g, const T* shift, const SumPair* sums) const {
+    const double rows = static_cast<double>(plan_.view.outer);
+    double sum_sq = 0;
+    double difference = 0;
+    double difference_sq = 0;
+    const double first = static_cast<double>(shift[0]) + sums[0].first / rows;
+    for (int64_t j = 0; j < plan_.view.inner; ++j) {
+      const Moments column = moments_of(static_cast<double>(shift[j]), sums[j], rows);
+      sum_sq += spec_.how.center ? column.sum_sq : sums[j].second;
+      difference += column.mean - first;
+      difference_sq += (column.mean - first) * (column.mean - first);
+    }
+    if (!std::isfinite(sum_sq)) {
+      return in_double(u, g);
+    }
+    if (!spec_.how.center) {
+      return write(u.statistic + g, 0, sum_sq);
+    }
+    const Moments means = moments_of(first, {difference, difference_sq}, static_cast<double>(plan_.view.inner));
+    write(u.statistic + g, means.mean, sum_sq + rows * means.sum_sq);
+  }
+
+  const Plan& plan_;
+  const NormalizeSpec& spec_;
+  const T* x_;
+  double* mean_;
+  double* var_;
+};
+
+template <class T>
+struct ForwardArgs {
+  const Plan& plan;
+  const Standardization& how;
+  const T* x;
+  const T* weight;  // or null
+  const T* bias;    // or null
+  const T* laid_out_weight;
+  const T* laid_out_bias;
+  const double* mean;
+  const double* var;
+  T* y;
+
+  double weight_of(int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
+  T bias_of(int64_t parameter) const { return bias ? bias[parameter] : T(0); }
+};
+
+template <class K, class T>
+void scale_run(const ForwardArgs<T>& in, int64_t begin, Center<T> m, double s) {
+  if (in.plan.kind == AffineKind::per_position) {
+    return detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
+      K::run_scale(in.x + i, in.y + i, length, m, static_cast<T>(s), in.laid_out_weight + place,
+                   in.laid_out_bias + place);
+    });
+  }
+  detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
+    K::run_scale(in.x + i, in.y + i, length, m, static_cast<T>(s * in.weight_of(p)), in.bias_of(p));
+  });
+}
+
+template <class K, class T>
+void scale_rows(const ForwardArgs<T>& in, const Unit& u) {
+  const bool per_row = in.plan.kind == AffineKind::per_row;
+  const int64_t inner = in.plan.view.inner;
+  T hi[kUnitWidth], lo[kUnitWidth], a[kUnitWidth], b[kUnitWidth];
+  for (int64_t g = 0; g < u.groups; ++g) {
+    const int64_t p = in.plan.parameter(u.offset + g * inner);
+    const Center<T> m = center_of<T>(in.mean[u.statistic + g]);
+    const double s = scale_of(in.var[u.statistic + g], in.how);
+    std::fill_n(hi + g * inner, inner, m.hi);
+    std::fill_n(lo + g * inner, inner, m.lo);
+    std::fill_n(a + g * inner, inner, static_cast<T>(per_row ? s : s * in.weight_of(p)));
+    std::fill_n(b + g * inner, inner, per_row ? T(0) : in.bias_of(p));
+  }
+  K::row_scale(in.x + u.offset, in.y + u.offset, in.plan.row_block(u), hi, lo, a, b,
+               per_row ? in.laid_out_weight + u.row : nullptr, per_row ? in.laid_out_bias + u.row : nullptr);
+}
+
+template <class K, class T>
+void scale_unit(const ForwardArgs<T>& in, const Unit& u) {
+  if (in.plan.rows) {
+    return scale_rows<K>(in, u);
+  }
+  Center<T> m[kUnitWidth];
+  double s[kUnitWidth];
+  for (int64_t g = 0; g < u.groups; ++g) {
+    m[g] = center_of<T>(in.mean[u.statistic + g]);
+    s[g] = scale_of(in.var[u.statistic + g], in.how);
+  }
+  each_run(in.plan, u, [&](int64_t g, int64_t i) { scale_run<K>(in, i, m[g], s[g]); });
+}
+
+template <class T>
+const T* data_or_null(std::span<const T> values) {
+  return values.empty() ? nullptr : values.data();
+}
+
+}  // namespace
+
+template <class T>
+void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
+               std::span<double> mean, std::span<double> var, std::span<T> y) {
+  const Plan plan(spec);
+  const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
+  const auto laid_out_bias = detail::laid_out(bias, plan, T(0));
+  const ForwardArgs<T> args{plan,
+                            spec.how,
+                            x.data(),
+                            data_or_null(weight),
+                            data_or_null(bias),
+                            laid_out_weight.data(),
+                            laid_out_bias.data(),
+                            mean.data(),
+                            var.data(),
+                            y.data()};
+  dispatch_isa([&]<class Arch>() {
+    using K = StandardizeKernels<Arch, T>;
+    const Statistics<K, T> statistics(plan, spec, x.data(), mean.data(), var.data());
+    parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        const Unit unit = plan.unit(i);
+        if (!spec.fixed) {
+          statistics(unit);
+        }
+        scale_unit<K>(args, unit);  // while the unit's elements are cached
+      }
+    });
+  });
+}
+
+template void normalize(const NormalizeSpec&, std::span<const float>, std::span<const float>, std::span<const float>,
+                        std::span<double>, std::span<double>, std::span<float>);
+template void normalize(const NormalizeSpec&, std::span<const double>, std::span<const double>, std::span<const double>,
+                        std::span<double>, std::span<double>, std::span<double>);
+
+}  // namespace evenkeel::kernels

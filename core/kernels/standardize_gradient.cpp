@@ -1,0 +1,348 @@
+#include "core/kernels/isa.hpp"
+#include "core/kernels/standardize.hpp"
+#include "core/kernels/standardize_plan.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace evenkeel::kernels {
+namespace {
+
+using detail::AffineKind;
+using detail::center_of;
+using detail::each_run;
+using detail::kUnitWidth;
+using detail::Plan;
+using detail::scale_of;
+using detail::Unit;
+using std::int64_t;
+
+/// dweight and dbias as they are added up: one (sum(dy), sum(dy x_hat)) per cell, where a cell is the part of x with
+/// one parameter that one unit sees whole: a group, a segment, or a unit's part of a row.
+std::size_t cell_count(const Plan& plan) {
+  switch (plan.kind) {
+    case AffineKind::per_group:
+      return static_cast<std::size_t>(plan.view.statistics());
+    case AffineKind::per_segment:
+      return static_cast<std::size_t>(plan.view.numel() / plan.segment);
+    case AffineKind::per_row:
+      return static_cast<std::size_t>(plan.view.slices * plan.view.outer * plan.blocks);
+    default:
+      return 0;
+  }
+}
+
+/// The first element of a cell.
+int64_t cell_begin(const Plan& plan, int64_t cell) {
+  const GroupView& v = plan.view;
+  switch (plan.kind) {
+    case AffineKind::per_group:
+      return cell / v.groups * v.outer * plan.row_size() + cell % v.groups * v.inner;
+    case AffineKind::per_segment:
+      return cell * plan.segment;
+    default:
+      return cell / plan.blocks * plan.row_size();
+  }
+}
+
+template <class T>
+struct BackwardArgs {
+  const Plan& plan;
+  const NormalizeSpec& spec;
+  const T* x;
+  const T* dy;
+  const T* weight;  // or null
+  const T* laid_out_weight;
+  const double* mean;
+  const double* var;
+  bool wants_parameters;
+  SumPair* cells;
+  T* dx;  // or null
+
+  bool needs_sums() const { return wants_parameters || (dx && !spec.fixed); }
+  double weight_of(int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
+  double weight_at(int64_t element) const { return weight_of(plan.parameter(element)); }
+};
+
+/// Of one group: dx = s (q - b - x_hat k), as in autograd/ops/normalize.hpp.
+template <class T>
+struct GroupGradient {
+  Center<T> m;
+  double s, b, k;
+
+  GradientCoefficients<T> coefficients(double w) const {
+    return {static_cast<T>(s), static_cast<T>(s * w), static_cast<T>(-s * k), static_cast<T>(-s * b)};
+  }
+};
+
+template <class T>
+GroupGradient<T> with_statistics(const BackwardArgs<T>& in, int64_t statistic) {
+  return {center_of<T>(in.mean[statistic]), scale_of(in.var[statistic], in.spec.how), 0, 0};
+}
+
+/// Sets b and k from q_sums = (sum(q), sum(q x_hat)); they stay 0 where the statistics are given.
+template <class T>
+void take_sums(const BackwardArgs<T>& in, int64_t statistic, SumPair q_sums, GroupGradient<T>& group) {
+  if (in.spec.fixed) {
+    return;
+  }
+  const Standardization& how = in.spec.how;
+  const double n = static_cast<double>(in.plan.view.count());
+  group.b = how.center ? q_sums.first / n : 0;
+  group.k = q_sums.second / (n - how.correction);
+  if (!how.eps_in_root) {
+    const double deviation = std::sqrt(in.var[statistic]);
+    group.k = deviation > 0 ? group.k * (deviation + how.eps) / deviation : 0;
+  }
+}
+
+/// A chunk's sums per element of the parameters' period; taken in T for a few dozen runs, then added to doubles.
+template <class T>
+class PositionSums {
+ public:
+  PositionSums(int64_t period, double* totals)
+      : dw_(static_cast<std::size_t>(period)), db_(static_cast<std::size_t>(period)), totals_(totals) {}
+
+  T* dw() { return dw_.data(); }
+  T* db() { return db_.data(); }
+  void count_run() {
+    if (++runs_ == 32) {
+      flush();
+    }
+  }
+  void flush() {
+    for (std::size_t i = 0; i < dw_.size(); ++i) {
+      totals_[i] += static_cast<double>(db_[i]);
+      totals_[dw_.size() + i] += static_cast<double>(dw_[i]);
+    }
+    std::fill(dw_.begin(), dw_.end(), T(0));
+    std::fill(db_.begin(), db_.end(), T(0));
+    runs_ = 0;
+  }
+
+ private:
+  std::vector<T> dw_, db_;
+  double* totals_;  // period entries for db, then for dw
+  int runs_ = 0;
+};
+
+/// Adds the run's part of (sum(q), sum(q x_hat)), per group without the weight; writes the cells of segments.
+template <class K, class T>
+void sum_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group, PositionSums<T>* positions,
+             SumPair& q_sums) {
+  if (in.plan.kind == AffineKind::per_position) {
+    SumPair sums{0, 0};
+    detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
+      K::run_gradient_sums(in.x + i, in.dy + i, length, group.m, static_cast<T>(group.s), in.laid_out_weight + place,
+                           positions->dw() + place, positions->db() + place, sums);
+      positions->count_run();
+    });
+    q_sums.first += sums.first;
+    q_sums.second += sums.second * group.s;
+    return;
+  }
+  detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
+    SumPair sums{0, 0};
+    K::run_gradient_sums(in.x + i, in.dy + i, length, group.m, sums);
+    sums.second *= group.s;
+    double w = 1;
+    if (in.plan.kind == AffineKind::per_segment) {
+      in.cells[i / length] = sums;
+      w = in.weight_of(p);
+    }
+    q_sums.first += sums.first * w;
+    q_sums.second += sums.second * w;
+  });
+}
+
+template <class K, class T>
+void gradient_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
+  if (in.plan.kind == AffineKind::per_position) {
+    return detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
+      K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, group.coefficients(1),
+                      in.laid_out_weight + place);
+    });
+  }
+  detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
+    K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, group.coefficients(in.weight_of(p)));
+  });
+}
+
+/// Stores the sums of a group with one parameter as its cell, and turns them into sums of q.
+template <class T>
+void take_group_cell(const BackwardArgs<T>& in, int64_t statistic, int64_t begin, SumPair& sums) {
+  in.cells[statistic] = sums;
+  sums.first *= in.weight_at(begin);
+  sums.second *= in.weight_at(begin);
+}
+
+template <class K, class T>
+void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* positions) {
+  GroupGradient<T> groups[kUnitWidth];
+  for (int64_t g = 0; g < u.groups; ++g) {
+    groups[g] = with_statistics(in, u.statistic + g);
+  }
+  if (in.needs_sums()) {
+    SumPair sums[kUnitWidth] = {};
+    each_run(in.plan, u, [&](int64_t g, int64_t i) { sum_run<K>(in, i, groups[g], positions, sums[g]); });
+    for (int64_t g = 0; g < u.groups; ++g) {
+      if (in.plan.kind == AffineKind::per_group) {
+        take_group_cell(in, u.statistic + g, u.offset + g * in.plan.view.inner, sums[g]);
+      }
+      take_sums(in, u.statistic + g, sums[g], groups[g]);
+    }
+  }
+  if (in.dx) {
+    each_run(in.plan, u, [&](int64_t g, int64_t i) { gradient_run<K>(in, i, groups[g]); });
+  }
+}
+
+/// Numbers per column of a unit that is walked by rows.
+template <class T>
+struct Columns {
+  T hi[kUnitWidth], lo[kUnitWidth], s[kUnitWidth], c1[kUnitWidth], c2[kUnitWidth], c3[kUnitWidth];
+  SumPair sums[kUnitWidth];
+};
+
+/// Joins the sums of each group's columns and sets the columns' coefficients.
+template <class T>
+void finish_columns(const BackwardArgs<T>& in, const Unit& u, Columns<T>& columns) {
+  const bool per_row = in.plan.kind == AffineKind::per_row;
+  const int64_t inner = in.plan.view.inner;
+  for (int64_t g = 0; g < u.groups; ++g) {
+    const int64_t begin = u.offset + g * inner;
+    GroupGradient<T> group = with_statistics(in, u.statistic + g);
+    if (in.needs_sums()) {
+      SumPair sums{0, 0};
+      for (int64_t j = g * inner; j < (g + 1) * inner; ++j) {
+        sums.first += columns.sums[j].first;
+        sums.second += columns.sums[j].second * group.s;
+      }
+      if (!per_row) {
+        take_group_cell(in, u.statistic + g, begin, sums);
+      }
+      take_sums(in, u.statistic + g, sums, group);
+    }
+    const GradientCoefficients<T> c = group.coefficients(per_row ? 1 : in.weight_at(begin));
+    std::fill_n(columns.c1 + g * inner, inner, c.c1);
+    std::fill_n(columns.c2 + g * inner, inner, c.c2);
+    std::fill_n(columns.c3 + g * inner, inner, c.c3);
+  }
+}
+
+template <class K, class T>
+void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
+  const bool per_row = in.plan.kind == AffineKind::per_row;
+  const int64_t inner = in.plan.view.inner;
+  const RowBlock block = in.plan.row_block(u);
+  const T* x = in.x + u.offset;
+  const T* dy = in.dy + u.offset;
+  const T* row_w = per_row ? in.laid_out_weight + u.row : nullptr;
+  Columns<T> c;
+  for (int64_t g = 0; g < u.groups; ++g) {
+    const GroupGradient<T> group = with_statistics(in, u.statistic + g);
+    std::fill_n(c.hi + g * inner, inner, group.m.hi);
+    std::fill_n(c.lo + g * inner, inner, group.m.lo);
+    std::fill_n(c.s + g * inner, inner, static_cast<T>(group.s));
+  }
+  if (in.needs_sums()) {
+    K::row_gradient_sums(x, dy, block, c.hi, c.lo, row_w, c.sums);
+  }
+  if (per_row && in.wants_parameters) {
+    SumPair* cells = in.cells + u.row * in.plan.blocks + u.block;
+    K::row_parameter_sums(x, dy, block, c.hi, c.lo, c.s, cells, in.plan.blocks);
+  }
+  finish_columns(in, u, c);
+  if (in.dx) {
+    K::row_gradient(x, dy, in.dx + u.offset, block, c.hi, c.lo, c.s, c.c1, c.c2, c.c3, row_w);
+  }
+}
+
+/// dweight and dbias from the cells, or from each chunk's sums per position, in the order of their index.
+template <class T>
+void write_parameters(const Plan& plan, std::span<const SumPair> cells, std::span<const double> totals,
+                      std::span<T> dweight, std::span<T> dbias) {
+  std::vector<SumPair> sums(static_cast<std::size_t>(plan.affine.params), SumPair{0, 0});
+  for (std::size_t cell = 0; cell < cells.size(); ++cell) {
+    const int64_t p = plan.parameter(cell_begin(plan, static_cast<int64_t>(cell)));
+    sums[static_cast<std::size_t>(p)].first += cells[cell].first;
+    sums[static_cast<std::size_t>(p)].second += cells[cell].second;
+  }
+  const std::size_t period = static_cast<std::size_t>(plan.period());
+  for (std::size_t chunk = 0; chunk < totals.size(); chunk += 2 * period) {
+    for (std::size_t i = 0; i < period; ++i) {
+      SumPair& sum = sums[i / static_cast<std::size_t>(plan.affine.inner)];
+      sum.first += totals[chunk + i];
+      sum.second += totals[chunk + period + i];
+    }
+  }
+  for (std::size_t p = 0; p < dweight.size(); ++p) {
+    dweight[p] = static_cast<T>(sums[p].second);
+  }
+  for (std::size_t p = 0; p < dbias.size(); ++p) {
+    dbias[p] = static_cast<T>(sums[p].first);
+  }
+}
+
+template <class K, class T>
+void run_chunk(const BackwardArgs<T>& in, int64_t first, int64_t last, double* totals) {
+  const bool per_position = in.plan.kind == AffineKind::per_position;
+  PositionSums<T> positions(per_position ? in.plan.period() : 0, totals);
+  for (int64_t i = first; i < last; ++i) {
+    const Unit unit = in.plan.unit(i);
+    if (in.plan.rows) {
+      unit_by_rows<K>(in, unit);
+    } else {
+      unit_by_runs<K>(in, unit, &positions);
+    }
+  }
+  if (per_position) {
+    positions.flush();
+  }
+}
+
+}  // namespace
+
+template <class T>
+void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
+                        std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
+                        std::span<T> dx, std::span<T> dweight, std::span<T> dbias) {
+  const Plan plan(spec);
+  const bool wants_parameters = !dweight.empty() || !dbias.empty();
+  const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
+  std::vector<SumPair> cells(cell_count(plan));
+  const int64_t chunks = (plan.units + plan.grain - 1) / plan.grain;
+  const bool per_position = plan.kind == AffineKind::per_position;
+  std::vector<double> totals(static_cast<std::size_t>(per_position ? chunks * 2 * plan.period() : 0));
+  const BackwardArgs<T> args{plan,
+                             spec,
+                             x.data(),
+                             dy.data(),
+                             weight.empty() ? nullptr : weight.data(),
+                             laid_out_weight.data(),
+                             mean.data(),
+                             var.data(),
+                             wants_parameters,
+                             cells.data(),
+                             dx.empty() ? nullptr : dx.data()};
+  dispatch_isa([&]<class Arch>() {
+    parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
+      double* chunk_totals = totals.data() + (per_position ? first / plan.grain * 2 * plan.period() : 0);
+      run_chunk<StandardizeKernels<Arch, T>>(args, first, last, chunk_totals);
+    });
+  });
+  if (wants_parameters) {
+    write_parameters<T>(plan, cells, totals, dweight, dbias);
+  }
+}
+
+template void normalize_gradient(const NormalizeSpec&, std::span<const float>, std::span<const float>,
+                                 std::span<const float>, std::span<const double>, std::span<const double>,
+                                 std::span<float>, std::span<float>, std::span<float>);
+template void normalize_gradient(const NormalizeSpec&, std::span<const double>, std::span<const double>,
+                                 std::span<const double>, std::span<const double>, std::span<const double>,
+                                 std::span<double>, std::span<double>, std::span<double>);
+
+}  // namespace evenkeel::kernels

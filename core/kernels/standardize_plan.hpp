@@ -1,0 +1,118 @@
+#pragma once
+
+// How the work of normalization is cut; shared by its forward and its backward, private to them.
+
+#include "core/kernels/standardize.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace evenkeel::kernels::detail {
+
+/// Elements of a row that one unit of work takes: whole cache lines, and its columns stay cached between the passes.
+inline constexpr std::int64_t kUnitWidth = 256;
+
+/// How parameters meet groups.
+enum class AffineKind {
+  per_group,     ///< one parameter for all of a group (BatchNorm, InstanceNorm), or none at all
+  per_segment,   ///< one per stretch of a run (GroupNorm)
+  per_position,  ///< one per element of a run (LayerNorm)
+  per_row,       ///< one per row, while every column is a group (LayerNorm over channels)
+};
+
+/// `groups` neighbouring groups of one slice.
+struct Unit {
+  std::int64_t groups;
+  std::int64_t statistic;  ///< index of the first group's statistics
+  std::int64_t offset;     ///< of the first element
+  std::int64_t row;        ///< slice * outer
+  std::int64_t block;      ///< number of the unit in its slice
+};
+
+/// The cut depends on sizes only, so results do not depend on the thread count.
+struct Plan {
+  explicit Plan(const NormalizeSpec& spec);
+
+  GroupView view;
+  AffineView affine;
+  AffineKind kind;
+  bool rows;             ///< walk by rows (a register takes the same place of neighbouring groups), else by runs
+  std::int64_t segment;  ///< elements with the same parameter, per_segment
+  std::int64_t block;    ///< groups of a unit
+  std::int64_t blocks;   ///< units of a slice
+  std::int64_t units, grain;
+
+  Unit unit(std::int64_t index) const;
+  std::int64_t row_size() const { return view.groups * view.inner; }
+  std::int64_t period() const { return affine.params * affine.inner; }
+  /// Index of the parameter of element i.
+  std::int64_t parameter(std::int64_t i) const { return affine.params > 1 ? i / affine.inner % affine.params : 0; }
+  RowBlock row_block(const Unit& u) const { return {view.outer, row_size(), u.groups * view.inner}; }
+};
+
+/// 1 / sqrt(v + eps) or 1 / (sqrt(v) + eps); 0 for a constant group with eps = 0, so that y is the bias.
+double scale_of(double var, const Standardization& how);
+
+template <class T>
+Center<T> center_of(double mean) {
+  const T hi = static_cast<T>(mean);
+  return {hi, static_cast<T>(mean - static_cast<double>(hi))};
+}
+
+/// f(group in the unit, its first element) for each run of the unit, in the order of memory.
+template <class F>
+void each_run(const Plan& plan, const Unit& u, F f) {
+  for (std::int64_t o = 0; o < plan.view.outer; ++o) {
+    for (std::int64_t g = 0; g < u.groups; ++g) {
+      f(g, u.offset + o * plan.row_size() + g * plan.view.inner);
+    }
+  }
+}
+
+/// f(first element, length, place in the parameters' period) for the stretches of a run within one period.
+template <class F>
+void each_stretch(const Plan& plan, std::int64_t begin, F f) {
+  const std::int64_t end = begin + plan.view.inner;
+  for (std::int64_t i = begin; i < end;) {
+    const std::int64_t place = i % plan.period();
+    const std::int64_t length = end - i < plan.period() - place ? end - i : plan.period() - place;
+    f(i, length, place);
+    i += length;
+  }
+}
+
+/// f(first element, length, parameter) for the stretches of a run with one parameter.
+template <class F>
+void each_segment(const Plan& plan, std::int64_t begin, F f) {
+  const std::int64_t length = plan.kind == AffineKind::per_segment ? plan.segment : plan.view.inner;
+  const std::int64_t end = begin + plan.view.inner;
+  std::int64_t p = plan.parameter(begin);
+  for (std::int64_t i = begin; i < end; i += length) {
+    f(i, length, p);
+    p = p + 1 == plan.affine.params ? 0 : p + 1;
+  }
+}
+
+/// A parameter (or `otherwise`, if it is empty) laid out for the loops: per element of a period (per_position), per row
+/// (per_row), else nothing.
+template <class T>
+std::vector<T> laid_out(std::span<const T> parameter, const Plan& plan, T otherwise) {
+  std::int64_t size = 0;
+  std::int64_t step = 1;
+  if (plan.kind == AffineKind::per_position) {
+    size = plan.period();
+  } else if (plan.kind == AffineKind::per_row) {
+    size = plan.view.slices * plan.view.outer;
+    step = plan.row_size();
+  }
+  std::vector<T> values(static_cast<std::size_t>(size), otherwise);
+  if (!parameter.empty()) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = parameter[static_cast<std::size_t>(plan.parameter(static_cast<std::int64_t>(i) * step))];
+    }
+  }
+  return values;
+}
+
+}  // namespace evenkeel::kernels::detail
