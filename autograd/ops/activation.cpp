@@ -4,6 +4,7 @@
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/constant.hpp"
 #include "autograd/ops/reduce.hpp"
+#include "autograd/ops/shape.hpp"
 #include "core/elementwise.hpp"
 #include "core/reduce.hpp"
 
@@ -131,8 +132,7 @@ Tensor& elementwise_(std::string_view op, Tensor& x, Twin twin) {
   check_in_place(op, x);
   constexpr bool kOfOutput = F::kDerivativeOfOutput;
   const bool copy = !kOfOutput && grad_enabled() && x.requires_grad();
-  Tensor before(copy ? x.array().clone() : x.array());
-  before.set_meta(x.meta());
+  const Tensor before = copy ? clone(x) : x;
   map_<F>(x.mutable_array());
   record_in_place({.name = op, .inputs = {before}, .keep = kOfOutput ? Keep::output() : Keep::input(0)}, x,
                   [twin](const Saved& saved, const Tensor& dy) -> Grads {

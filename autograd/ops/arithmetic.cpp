@@ -3,6 +3,7 @@
 #include "autograd/node.hpp"
 #include "autograd/ops/activation.hpp"
 #include "autograd/ops/constant.hpp"
+#include "autograd/ops/shape.hpp"
 #include "core/elementwise.hpp"
 
 #include <cmath>
@@ -38,17 +39,8 @@ void check_in_place(std::string_view op, const Tensor& a, const Tensor& b) {
 
 Keep keep_if(bool needed, Keep keep) { return needed ? keep : Keep::nothing(); }
 
-/// `values` at x's place in the graph: what an in-place op's input was before the change.
-Tensor with_values(const Tensor& x, Array values) {
-  Tensor alias{std::move(values)};
-  alias.set_meta(x.meta());
-  return alias;
-}
-
 /// b, or a copy of it if writing into a would change it.
-Tensor apart_from(const Tensor& b, const Tensor& a) {
-  return b.array().shares_storage(a.array()) ? with_values(b, b.array().clone()) : b;
-}
+Tensor apart_from(const Tensor& b, const Tensor& a) { return b.array().shares_storage(a.array()) ? clone(b) : b; }
 
 }  // namespace
 
@@ -229,9 +221,9 @@ Tensor operator*(double a, const Tensor& b) { return b * a; }
 
 Tensor& add_(Tensor& a, const Tensor& b) {
   check_in_place("add_", a, b);
-  const Tensor before = with_values(a, a.array()), other = apart_from(b, a);
+  const Tensor other = apart_from(b, a);
   zip_<kernels::Add>(a.mutable_array(), other.array());
-  record_in_place({.name = "add_", .inputs = {before, other}}, a, [](const Saved&, const Tensor& dy) -> Grads {
+  record_in_place({.name = "add_", .inputs = {a, other}}, a, [](const Saved&, const Tensor& dy) -> Grads {
     return {dy, dy};
   });
   return a;
@@ -239,9 +231,9 @@ Tensor& add_(Tensor& a, const Tensor& b) {
 
 Tensor& sub_(Tensor& a, const Tensor& b) {
   check_in_place("sub_", a, b);
-  const Tensor before = with_values(a, a.array()), other = apart_from(b, a);
+  const Tensor other = apart_from(b, a);
   zip_<kernels::Subtract>(a.mutable_array(), other.array());
-  record_in_place({.name = "sub_", .inputs = {before, other}}, a, [](const Saved& saved, const Tensor& dy) -> Grads {
+  record_in_place({.name = "sub_", .inputs = {a, other}}, a, [](const Saved& saved, const Tensor& dy) -> Grads {
     return {dy, saved.needs(1) ? -dy : Tensor()};
   });
   return a;
@@ -251,7 +243,7 @@ Tensor& sub_(Tensor& a, const Tensor& b) {
 Tensor& mul_(Tensor& a, const Tensor& b) {
   check_in_place("mul_", a, b);
   const bool copy = grad_enabled() && b.requires_grad();
-  const Tensor before = with_values(a, copy ? a.array().clone() : a.array()), other = apart_from(b, a);
+  const Tensor before = copy ? clone(a) : a, other = apart_from(b, a);
   const Keep keep = mul_keep(a, b);
   zip_<kernels::Multiply>(a.mutable_array(), other.array());
   record_in_place({.name = "mul_", .inputs = {before, other}, .keep = keep}, a, mul_backward);
@@ -261,11 +253,11 @@ Tensor& mul_(Tensor& a, const Tensor& b) {
 Tensor& div_(Tensor& a, const Tensor& b) {
   check_float("div_", a);
   check_in_place("div_", a, b);
-  const Tensor before = with_values(a, a.array()), other = apart_from(b, a);
+  const Tensor other = apart_from(b, a);
   const Keep keep = Keep::input(1) | keep_if(b.requires_grad(), Keep::output());
   zip_<kernels::Divide>(a.mutable_array(), other.array());
   record_in_place(
-      {.name = "div_", .inputs = {before, other}, .keep = keep}, a, [](const Saved& saved, const Tensor& dy) -> Grads {
+      {.name = "div_", .inputs = {a, other}, .keep = keep}, a, [](const Saved& saved, const Tensor& dy) -> Grads {
         const Tensor v = saved.input(1);
         return {saved.needs(0) ? dy / v : Tensor(), saved.needs(1) ? -(dy * (saved.output() / v)) : Tensor()};
       });
