@@ -84,7 +84,7 @@ RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)) {
           error ? error.message() : "a file of that name is in the way");
 }
 
-void RunFolder::load_metrics() {
+void RunFolder::load_metrics(int last_epoch) {
   std::ifstream in(file("metrics.csv"));
   std::string line;
   if (!std::getline(in, line)) {
@@ -92,7 +92,10 @@ void RunFolder::load_metrics() {
   }
   require(line == kHeader, "metrics", file("metrics.csv").string(), " has other columns than expected: ", line);
   while (std::getline(in, line)) {
-    metrics_.push_back(parse_csv_row(line, file("metrics.csv")));
+    const EpochMetrics row = parse_csv_row(line, file("metrics.csv"));
+    if (row.epoch <= last_epoch) {
+      metrics_.push_back(row);
+    }
   }
 }
 

@@ -24,8 +24,8 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
 
-  /// Puts rows of an earlier part of the run back (a resumed run continues the same csv).
-  void load_metrics();
+  /// Puts the rows of an earlier part of the run back, up to `last_epoch` (a resumed run continues the same csv).
+  void load_metrics(int last_epoch);
   /// Appends a row and rewrites metrics.csv (to a temporary file, then renamed).
   void add(const EpochMetrics& metrics);
   const std::vector<EpochMetrics>& metrics() const { return metrics_; }

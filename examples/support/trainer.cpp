@@ -1,0 +1,119 @@
+#include "examples/support/trainer.hpp"
+
+#include "autograd/engine.hpp"
+#include "autograd/grad_mode.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/loss.hpp"
+#include "core/reduce.hpp"
+
+#include <csignal>
+
+namespace evenkeel::examples {
+
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void on_signal(int) { interrupted = 1; }
+
+std::int64_t count_right(const Tensor& logits, const Tensor& labels) {
+  const Array predictions = argmax(logits.array(), 1);
+  const std::int64_t* predicted = predictions.data<std::int64_t>();
+  const std::int64_t* expected = labels.array().data<std::int64_t>();
+  std::int64_t right = 0;
+  for (std::int64_t i = 0; i < labels.numel(); ++i) {
+    right += predicted[i] == expected[i] ? 1 : 0;
+  }
+  return right;
+}
+
+/// Sums over the batches of a pass.
+class Tally {
+ public:
+  void add(const Tensor& loss, const Tensor& logits, const Tensor& labels) {
+    images_ += labels.numel();
+    loss_ += loss.item() * static_cast<double>(labels.numel());
+    right_ += count_right(logits, labels);
+  }
+  std::int64_t images() const { return images_; }
+  Score score() const {
+    const auto n = static_cast<double>(images_);
+    return images_ == 0 ? Score{} : Score{loss_ / n, static_cast<double>(right_) / n};
+  }
+
+ private:
+  std::int64_t images_ = 0, right_ = 0;
+  double loss_ = 0;
+};
+
+DType dtype_of_model(const nn::Layer& model) { return model.parameters().at(0).dtype(); }
+
+/// Adds up to `batches` batches of epoch 0 to a tally, without recording, in the mode that the model has.
+Score score_batches(nn::Layer& model, data::DataLoader& loader, std::int64_t batches) {
+  const NoGradGuard no_grad;
+  const DType dtype = dtype_of_model(model);
+  Tally tally;
+  loader.start_epoch(0);
+  for (std::int64_t i = 0; i < batches; ++i) {
+    const std::optional<data::Batch> batch = loader.next();
+    if (!batch) {
+      break;
+    }
+    const Tensor logits = model(to(batch->images, dtype));
+    tally.add(cross_entropy(logits, batch->labels), logits, batch->labels);
+    if (interrupted != 0) {
+      throw Interrupted();
+    }
+  }
+  return tally.score();
+}
+
+}  // namespace
+
+void stop_on_interrupt() {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+}
+
+Score train_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoader& loader, std::int64_t epoch,
+                  const StepCallback& on_step) {
+  const DType dtype = dtype_of_model(model);
+  model.train();
+  Tally tally;
+  loader.start_epoch(epoch);
+  std::int64_t step = 0;
+  while (const std::optional<data::Batch> batch = loader.next()) {
+    optimizer.zero_grad();
+    const Tensor logits = model(to(batch->images, dtype));
+    const Tensor loss = cross_entropy(logits, batch->labels);
+    loss.backward();
+    optimizer.step();
+    tally.add(loss, logits, batch->labels);
+    if (on_step) {
+      on_step(++step, tally.score(), tally.images());
+    }
+    if (interrupted != 0) {
+      throw Interrupted();
+    }
+  }
+  return tally.score();
+}
+
+Score evaluate(nn::Layer& model, data::DataLoader& loader) {
+  const nn::EvalGuard eval(model);
+  return score_batches(model, loader, loader.size());
+}
+
+double train_eval_gap(nn::Layer& model, data::DataLoader& loader, std::int64_t batches) {
+  nn::StateDict before = model.state_dict();
+  for (auto& [name, value] : before) {
+    value = value.clone();
+  }
+  model.train();
+  const double in_training = score_batches(model, loader, batches).loss;
+  model.load_state_dict(before);
+  const nn::EvalGuard eval(model);
+  return score_batches(model, loader, batches).loss - in_training;
+}
+
+}  // namespace evenkeel::examples

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "data/data_loader.hpp"
+#include "nn/module.hpp"
+#include "optim/optimizer.hpp"
+
+#include <atomic>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+namespace evenkeel::examples {
+
+/// Mean loss per image (each batch weighs as many images as it has) and the fraction of right answers.
+struct Score {
+  double loss = 0, accuracy = 0;
+};
+
+/// Ctrl-C was pressed: thrown between two steps, after which nothing of the unfinished epoch may be saved.
+class Interrupted : public std::runtime_error {
+ public:
+  Interrupted() : std::runtime_error("interrupted") {}
+};
+
+/// From now on SIGINT and SIGTERM make train_epoch and evaluate throw Interrupted at the next step.
+void stop_on_interrupt();
+
+/// Called after each step of an epoch: steps done, score so far, images so far.
+using StepCallback = std::function<void(std::int64_t step, const Score& so_far, std::int64_t images)>;
+
+/// One epoch in training mode: zero_grad, forward, cross entropy, backward, step for every batch. Images are converted
+/// to the dtype of the model's parameters.
+Score train_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoader& loader, std::int64_t epoch,
+                  const StepCallback& on_step = {});
+
+/// The score over one pass, in eval mode and without recording.
+Score evaluate(nn::Layer& model, data::DataLoader& loader);
+
+/// Loss in eval mode minus loss in training mode on the first `batches` batches of `loader`, with the same weights: 0
+/// for norms that take their statistics from each sample, else what the running statistics miss. Weights and statistics
+/// stay as they were; the model is in training mode afterwards.
+double train_eval_gap(nn::Layer& model, data::DataLoader& loader, std::int64_t batches);
+
+}  // namespace evenkeel::examples
