@@ -52,9 +52,7 @@ struct Entry {
   std::optional<std::vector<std::uint64_t>> shape;
   std::optional<std::vector<std::uint64_t>> offsets;
   const FileType* type = nullptr;
-
-  std::uint64_t begin() const { return (*offsets)[0]; }
-  std::uint64_t end() const { return (*offsets)[1]; }
+  std::uint64_t begin = 0, end = 0;  ///< the offsets, once checked
 };
 
 struct Header {
@@ -176,22 +174,24 @@ void check_entry(Entry& entry, const std::string& where) {
           "', expected F64, F32, F16, BF16, I64, U8 or BOOL");
   require(entry.offsets->size() == 2, kLoad, where, "tensor '", entry.name, "' has ", entry.offsets->size(),
           " data_offsets, expected 2");
-  require(entry.begin() <= entry.end(), kLoad, where, "tensor '", entry.name, "' has reversed data_offsets [",
-          entry.begin(), ", ", entry.end(), "]");
+  entry.begin = entry.offsets->front();
+  entry.end = entry.offsets->back();
+  require(entry.begin <= entry.end, kLoad, where, "tensor '", entry.name, "' has reversed data_offsets [", entry.begin,
+          ", ", entry.end, "]");
   const std::uint64_t bytes = declared_bytes(entry, where);
-  require(entry.end() - entry.begin() == bytes, kLoad, where, "tensor '", entry.name, "' has data_offsets [",
-          entry.begin(), ", ", entry.end(), "], but its dtype and shape make ", bytes, " bytes");
+  require(entry.end - entry.begin == bytes, kLoad, where, "tensor '", entry.name, "' has data_offsets [", entry.begin,
+          ", ", entry.end, "], but its dtype and shape make ", bytes, " bytes");
 }
 
 /// The entries in the order of their data, which they must cover without holes and overlaps.
 void check_layout(std::vector<Entry>& entries, std::uint64_t data_bytes, const std::string& where) {
-  std::ranges::stable_sort(entries, {}, [](const Entry& e) { return std::pair(e.begin(), e.end()); });
+  std::ranges::stable_sort(entries, {}, [](const Entry& e) { return std::pair(e.begin, e.end); });
   std::uint64_t position = 0;
   for (const Entry& entry : entries) {
-    require(entry.begin() >= position, kLoad, where, "the data of tensor '", entry.name, "' overlaps another's");
-    require(entry.begin() == position, kLoad, where, "a hole of ", entry.begin() - position,
+    require(entry.begin >= position, kLoad, where, "the data of tensor '", entry.name, "' overlaps another's");
+    require(entry.begin == position, kLoad, where, "a hole of ", entry.begin - position,
             " bytes before the data of tensor '", entry.name, "'");
-    position = entry.end();
+    position = entry.end;
     require(position <= data_bytes, kLoad, where, "the data of tensor '", entry.name, "' ends at byte ", position,
             ", but there are ", data_bytes, " bytes of data (is the file truncated?)");
   }
@@ -246,7 +246,7 @@ Array read_entry(const InputFile& file, const Entry& entry, std::uint64_t data_s
     shape.push_back(static_cast<std::int64_t>(size));
   }
   Array array = Array::empty(shape, entry.type->dtype);
-  const std::uint64_t offset = data_start + entry.begin();
+  const std::uint64_t offset = data_start + entry.begin;
   if (entry.type->name == "F16") {
     read_halves(file, offset, array.mutable_span<float>(), from_float16);
     return array;
@@ -256,7 +256,7 @@ Array read_entry(const InputFile& file, const Entry& entry, std::uint64_t data_s
     return array;
   }
   std::byte* data = array.mutable_raw();
-  const std::size_t bytes = entry.end() - entry.begin();
+  const std::size_t bytes = entry.end - entry.begin;
   file.read(offset, data, bytes);
   if (array.dtype() == DType::boolean) {
     const bool valid = std::all_of(data, data + bytes, [](std::byte b) { return b <= std::byte{1}; });
