@@ -1,0 +1,38 @@
+#pragma once
+
+#include "core/kernels/conv.hpp"
+
+namespace evenkeel::kernels {
+
+/// The ways to compute a convolution; each has the signatures of core/kernels/conv.hpp in a class of its own.
+enum class ConvAlgorithm {
+  columns,    ///< im2col and a matrix product per block of pixels; any geometry
+  depthwise,  ///< plain loops over one channel; groups == channels
+};
+
+/// The table of shape conditions; depends on the geometry only.
+ConvAlgorithm choose_algorithm(const ConvGeometry& g);
+
+/// The convolution that is the input gradient of `g` (stride 1 only): x and y change places, the weight is transposed
+/// and flipped.
+ConvGeometry adjoint_geometry(const ConvGeometry& g);
+
+/// sum[i] = partials[0][i] + partials[1][i] + ..., in this order, for `parts` rows of `size` elements.
+template <class T>
+void add_partials(std::int64_t parts, std::int64_t size, const T* partials, T* sum);
+
+template <class T>
+struct ColumnConv {
+  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
+  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
+};
+
+template <class T>
+struct DepthwiseConv {
+  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
+  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
+};
+
+}  // namespace evenkeel::kernels

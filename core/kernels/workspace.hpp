@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/storage.hpp"
+
+namespace evenkeel::kernels {
+
+/// Uninitialised scratch memory for `count` elements, from the caching allocator (so a second call finds the block that
+/// the first gave back), freed at the end of the scope. Each unit of parallel work makes its own.
+template <class T>
+class Workspace {
+ public:
+  explicit Workspace(std::int64_t count) : storage_(static_cast<std::size_t>(count) * sizeof(T)) {}
+  T* data() { return reinterpret_cast<T*>(storage_.data()); }
+
+ private:
+  Storage storage_;
+};
+
+}  // namespace evenkeel::kernels

@@ -1,0 +1,253 @@
+#include "core/kernels/conv.hpp"
+#include "core/kernels/conv_algorithms.hpp"
+#include "core/parallel.hpp"
+#include "tests/support/reference.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <ostream>
+#include <vector>
+
+namespace evenkeel {
+namespace {
+
+namespace ref = reference;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+ConvGeometry geometry(const ref::Conv& s) {
+  return {.batch = s.n,
+          .channels = s.c,
+          .height = s.h,
+          .width = s.w,
+          .out_channels = s.o,
+          .out_height = s.oh(),
+          .out_width = s.ow(),
+          .kernel_h = s.kh,
+          .kernel_w = s.kw,
+          .stride_h = s.stride_h,
+          .stride_w = s.stride_w,
+          .pad_top = s.pad_h,
+          .pad_left = s.pad_w,
+          .dilation_h = s.dilation_h,
+          .dilation_w = s.dilation_w,
+          .groups = s.groups};
+}
+
+struct Case {
+  const char* name;
+  ref::Conv sizes;
+};
+
+/// Uneven in every pair of numbers, so that a swapped index changes the result.
+const std::vector<Case> kCases = {
+    {"uneven everything",
+     {.n = 2,
+      .c = 3,
+      .h = 9,
+      .w = 11,
+      .o = 5,
+      .kh = 3,
+      .kw = 2,
+      .stride_h = 2,
+      .stride_w = 3,
+      .pad_h = 1,
+      .pad_w = 2,
+      .dilation_h = 1,
+      .dilation_w = 2}},
+    {"stride 1, uneven", {.n = 2, .c = 3, .h = 7, .w = 10, .o = 4, .kh = 3, .kw = 5, .pad_h = 2, .pad_w = 1}},
+    {"one channel in and out", {.h = 6, .w = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"3x3, batch 1", {.c = 5, .h = 32, .w = 32, .o = 12, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"3x3, width 28", {.n = 3, .c = 2, .h = 28, .w = 28, .o = 9, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"dilation, stride 1",
+     {.n = 2,
+      .c = 4,
+      .h = 17,
+      .w = 31,
+      .o = 7,
+      .kh = 3,
+      .kw = 3,
+      .pad_h = 2,
+      .pad_w = 3,
+      .dilation_h = 2,
+      .dilation_w = 3}},
+    {"kernel larger than input, saved by padding",
+     {.n = 2, .c = 2, .h = 2, .w = 3, .o = 3, .kh = 5, .kw = 4, .pad_h = 2, .pad_w = 3}},
+    {"windows wholly in padding", {.c = 2, .h = 3, .w = 4, .o = 3, .kh = 2, .kw = 2, .pad_h = 3, .pad_w = 4}},
+    {"same, even kernel",
+     {.n = 2, .c = 3, .h = 6, .w = 7, .o = 4, .kh = 4, .kw = 2, .pad_h = 1, .pad_w = 0, .extra_h = 1, .extra_w = 1}},
+    {"1x1", {.n = 3, .c = 6, .h = 12, .w = 13, .o = 5}},
+    {"1x1, small images", {.n = 5, .c = 6, .h = 3, .w = 2, .o = 5}},
+    {"1x1, strided", {.n = 2, .c = 4, .h = 9, .w = 8, .o = 5, .stride_h = 2, .stride_w = 3}},
+    {"1x1, padded", {.n = 2, .c = 4, .h = 5, .w = 6, .o = 3, .pad_h = 1, .pad_w = 2}},
+    {"1x1, grouped", {.n = 2, .c = 6, .h = 5, .w = 7, .o = 9, .groups = 3}},
+    {"stride larger than kernel",
+     {.n = 2, .c = 3, .h = 11, .w = 13, .o = 4, .kh = 2, .kw = 1, .stride_h = 4, .stride_w = 3}},
+    {"2 groups", {.n = 2, .c = 4, .h = 8, .w = 6, .o = 6, .kh = 3, .kw = 2, .pad_h = 1, .groups = 2}},
+    {"3 groups, strided",
+     {.n = 2, .c = 6, .h = 9, .w = 7, .o = 12, .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .groups = 3}},
+    {"depthwise", {.n = 2, .c = 5, .h = 9, .w = 8, .o = 5, .kh = 3, .kw = 4, .pad_h = 1, .pad_w = 2, .groups = 5}},
+    {"depthwise, multiplier 2, strided",
+     {.n = 3,
+      .c = 3,
+      .h = 10,
+      .w = 9,
+      .o = 6,
+      .kh = 3,
+      .kw = 2,
+      .stride_h = 2,
+      .stride_w = 3,
+      .pad_h = 2,
+      .pad_w = 1,
+      .dilation_h = 2,
+      .groups = 3}},
+    {"output 1x1", {.n = 4, .c = 3, .h = 5, .w = 4, .o = 6, .kh = 5, .kw = 4}},
+    {"input 1x1", {.n = 3, .c = 3, .h = 1, .w = 1, .o = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"tall", {.c = 2, .h = 300, .w = 5, .o = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"wide", {.c = 2, .h = 3, .w = 130, .o = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"patch of 257", {.n = 2, .c = 257, .h = 4, .w = 5, .o = 3}},
+    {"patch of 576", {.n = 2, .c = 64, .h = 6, .w = 5, .o = 17, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"small images, many", {.n = 33, .c = 3, .h = 4, .w = 3, .o = 5, .kh = 3, .kw = 2, .pad_h = 1, .pad_w = 1}},
+    {"rows of 17", {.n = 2, .c = 3, .h = 5, .w = 17, .o = 10, .kh = 2, .kw = 3, .pad_h = 0, .pad_w = 1}},
+    {"rows of 47", {.n = 9, .c = 1, .h = 6, .w = 47, .o = 1, .kh = 5, .kw = 5, .pad_h = 2, .pad_w = 2}},
+    {"rows of 64", {.n = 2, .c = 7, .h = 4, .w = 64, .o = 8, .kh = 1, .kw = 3, .pad_w = 1}},
+};
+
+struct Gradients {
+  std::vector<double> y, dx, dw, db;
+};
+
+/// All four kernels on buffers full of NaN, as doubles.
+template <class T>
+Gradients run(const ref::Conv& s, const ref::Values& x, const ref::Values& w, const ref::Values& bias,
+              const ref::Values& dy) {
+  const ConvGeometry g = geometry(s);
+  const auto tx = ref::cast<T>(x), tw = ref::cast<T>(w), tb = ref::cast<T>(bias), tdy = ref::cast<T>(dy);
+  std::vector<T> y(ref::at(g.y_size()), T(kNaN)), dx(ref::at(g.x_size()), T(kNaN)),
+      dw(ref::at(g.weight_size()), T(kNaN)), db(ref::at(g.out_channels), T(kNaN));
+  kernels::conv2d<T>(g, tx.data(), tw.data(), bias.empty() ? nullptr : tb.data(), y.data());
+  kernels::conv2d_input_gradient<T>(g, tdy.data(), tw.data(), nullptr, dx.data());
+  kernels::conv2d_weight_gradient<T>(g, tx.data(), tdy.data(), dw.data());
+  kernels::channel_sums<T>(g.batch, g.out_channels, g.pixels(), tdy.data(), db.data());
+  return {ref::Values(y.begin(), y.end()), ref::Values(dx.begin(), dx.end()), ref::Values(dw.begin(), dw.end()),
+          ref::Values(db.begin(), db.end())};
+}
+
+template <class T>
+Gradients run(const ref::Conv& s) {
+  return run<T>(s, ref::random_values(s.x_size(), 1), ref::random_values(s.weight_size(), 2),
+                ref::random_values(s.o, 3), ref::random_values(s.y_size(), 4));
+}
+
+void check_against_reference(const ref::Conv& s, const Gradients& actual, double tolerance) {
+  const ref::Values x = ref::random_values(s.x_size(), 1), w = ref::random_values(s.weight_size(), 2);
+  const ref::Values bias = ref::random_values(s.o, 3), dy = ref::random_values(s.y_size(), 4);
+  CHECK(ref::worst_error(actual.y, ref::conv2d(s, x, w, bias)) < tolerance);
+  CHECK(ref::worst_error(actual.dx, ref::conv2d_input_gradient(s, dy, w)) < tolerance);
+  CHECK(ref::worst_error(actual.dw, ref::conv2d_weight_gradient(s, x, dy)) < tolerance);
+  CHECK(ref::worst_error(actual.db, ref::conv2d_bias_gradient(s, dy)) < tolerance);
+}
+
+TEST_CASE("convolution kernels equal the seven loops") {
+  for (const Case& c : kCases) {
+    CAPTURE(c.name);
+    check_against_reference(c.sizes, run<double>(c.sizes), 1e-12);
+    check_against_reference(c.sizes, run<float>(c.sizes), 5e-5);
+  }
+}
+
+TEST_CASE("convolution kernels give the same bits with any number of threads") {
+  for (const Case& c : kCases) {
+    CAPTURE(c.name);
+    ref::Conv s = c.sizes;
+    s.n = 3;
+    Gradients results[2];
+    for (const int threads : {1, 3}) {
+      const ThreadsGuard guard(threads);
+      results[threads / 2] = run<float>(s);
+    }
+    CHECK(results[0].y == results[1].y);
+    CHECK(results[0].dx == results[1].dx);
+    CHECK(results[0].dw == results[1].dw);
+    CHECK(results[0].db == results[1].db);
+  }
+}
+
+TEST_CASE("a large convolution, split among threads, equals the seven loops") {
+  const ThreadsGuard guard(2);
+  const ref::Conv s{.n = 2, .c = 32, .h = 32, .w = 32, .o = 24, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+  check_against_reference(s, run<float>(s), 1e-4);
+  const ref::Conv strided{.n = 3, .c = 40, .h = 33, .w = 30, .o = 24, .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2};
+  check_against_reference(strided, run<float>(strided), 1e-4);
+}
+
+TEST_CASE("without bias, and with a bias on the input gradient") {
+  const ref::Conv s{.n = 2, .c = 3, .h = 6, .w = 5, .o = 4, .kh = 3, .kw = 2, .pad_h = 1};
+  const ref::Values x = ref::random_values(s.x_size(), 1), w = ref::random_values(s.weight_size(), 2);
+  const ref::Values dy = ref::random_values(s.y_size(), 4), bias = ref::random_values(s.c, 5);
+  CHECK(ref::worst_error(run<double>(s, x, w, {}, dy).y, ref::conv2d(s, x, w, {})) < 1e-13);
+  for (const std::int64_t stride : {1, 2}) {
+    for (const std::int64_t groups : {1, 3}) {
+      ref::Conv t = s;
+      t.o = 6;
+      t.stride_h = stride;
+      t.groups = groups;
+      const ref::Values tw = ref::random_values(t.weight_size(), 2), tdy = ref::random_values(t.y_size(), 4);
+      ref::Values expected = ref::conv2d_input_gradient(t, tdy, tw);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        expected[i] += bias[i / ref::at(t.h * t.w) % ref::at(t.c)];
+      }
+      std::vector<double> dx(expected.size(), kNaN);
+      kernels::conv2d_input_gradient(geometry(t), tdy.data(), tw.data(), bias.data(), dx.data());
+      CHECK(ref::worst_error(dx, expected) < 1e-13);
+    }
+  }
+}
+
+TEST_CASE("NaN and infinity stay within their receptive field") {
+  for (const double value : {kNaN, std::numeric_limits<double>::infinity()}) {
+    for (const std::int64_t width : {7, 16, 29}) {
+      const ref::Conv s{.n = 2, .c = 2, .h = 8, .w = width, .o = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+      const ref::Values w = ref::random_values(s.weight_size(), 2);
+      const ref::Values bias = ref::random_values(s.o, 3);
+      for (const std::int64_t cell : {std::int64_t{0}, width - 1, 4 * width + 3, 7 * width, 8 * width - 1}) {
+        CAPTURE(width);
+        CAPTURE(cell);
+        ref::Values x = ref::random_values(s.x_size(), 1), dy = ref::random_values(s.y_size(), 4);
+        x[ref::at(cell)] = value;
+        CHECK(ref::worst_error(run<double>(s, x, w, bias, dy).y, ref::conv2d(s, x, w, bias)) < 1e-13);
+        CHECK(ref::worst_error(run<double>(s, x, w, bias, dy).dw, ref::conv2d_weight_gradient(s, x, dy)) < 1e-13);
+        x = ref::random_values(s.x_size(), 1);
+        dy[ref::at(cell)] = value;
+        CHECK(ref::worst_error(run<double>(s, x, w, bias, dy).dx, ref::conv2d_input_gradient(s, dy, w)) < 1e-13);
+      }
+    }
+  }
+}
+
+TEST_CASE("an empty batch has a zero weight and bias gradient") {
+  const ref::Conv s{.n = 0, .c = 3, .h = 5, .w = 6, .o = 4, .kh = 3, .kw = 3};
+  const Gradients result = run<float>(s);
+  CHECK(result.y.empty());
+  CHECK(result.dx.empty());
+  CHECK(result.dw == ref::Values(ref::at(s.weight_size()), 0.0));
+  CHECK(result.db == ref::Values(4, 0.0));
+}
+
+TEST_CASE("a bias gradient over a million cells is summed exactly enough") {
+  const std::vector<float> dy(1'000'000, 0.1F);
+  float sum = 0;
+  kernels::channel_sums<float>(1, 1, 1'000'000, dy.data(), &sum);
+  CHECK(std::abs(static_cast<double>(sum) / (1e6 * static_cast<double>(0.1F)) - 1) < 1e-6);
+}
+
+TEST_CASE("the algorithm follows from the shape") {
+  CHECK(kernels::choose_algorithm({.channels = 6, .out_channels = 6, .groups = 6}) ==
+        kernels::ConvAlgorithm::depthwise);
+  CHECK(kernels::choose_algorithm({.channels = 6, .out_channels = 6, .groups = 2}) == kernels::ConvAlgorithm::columns);
+  CHECK(kernels::choose_algorithm({.channels = 1, .out_channels = 6}) == kernels::ConvAlgorithm::columns);
+}
+
+}  // namespace
+}  // namespace evenkeel
