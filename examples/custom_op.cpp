@@ -3,16 +3,16 @@
 // mish(x) = x tanh(softplus(x)), softplus(x) = log(1 + exp(x))            Misra 2019, arXiv:1908.08681
 // mish'(x) = t + x (1 - t^2) s,  t = tanh(softplus(x)), s = sigmoid(x)
 //
-// First as a composition of ops that exist: nothing else to do. Then as an op with its own backward (autograd::Function),
-// which keeps one value instead of three. gradcheck compares reverse mode with central differences in float64; the program
-// exits with 1 if a check fails. Takes a second.
-
-#include <cstdio>
+// First as a composition of ops that exist: nothing else to do. Then as an op with its own backward
+// (autograd::Function), which keeps one value instead of three. gradcheck compares reverse mode with central
+// differences in float64; the program exits with 1 if a check fails. Takes a second.
 
 #include "autograd/engine.hpp"
 #include "autograd/function.hpp"
 #include "autograd/gradcheck.hpp"
 #include "autograd/ops.hpp"
+
+#include <cstdio>
 
 using namespace evenkeel;
 

@@ -1,0 +1,33 @@
+// The first program of the README: trains a small CNN with GroupNorm on drawn digits and prints how many it gets right.
+#include <cstdio>
+#include <evenkeel.hpp>
+
+using namespace evenkeel;
+
+int main() {
+  Generator generator(0);
+  const data::SyntheticDigits train({.size = 2000, .seed = 1}), test({.size = 500, .seed = 2});
+  data::DataLoader batches(train, {.batch_size = 16, .shuffle = true});
+  data::DataLoader test_batches(test, {.batch_size = 100});
+
+  models::SmallCNN model(generator, {.in_channels = 1, .norm = "gn"});
+  optim::SGD optimizer(model.parameters(), {.lr = 0.05, .momentum = 0.9});
+  std::cout << model << "\n";
+
+  for (int epoch = 0; epoch < 5; ++epoch) {
+    batches.start_epoch(epoch);
+    while (auto batch = batches.next()) {
+      optimizer.zero_grad();
+      cross_entropy(model(batch->images), batch->labels).backward();
+      optimizer.step();
+    }
+    model.eval();
+    double right = 0;
+    test_batches.start_epoch(0);
+    while (auto batch = test_batches.next()) {
+      right += no_grad([&] { return sum(eq(argmax(model(batch->images), 1), batch->labels)).item(); });
+    }
+    model.train();
+    std::printf("epoch %d: %.1f%% right\n", epoch + 1, 100 * right / 500);
+  }
+}

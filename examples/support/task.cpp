@@ -1,0 +1,55 @@
+#include "examples/support/task.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "core/error.hpp"
+#include "data/cifar10.hpp"
+#include "data/mnist.hpp"
+#include "data/synthetic_digits.hpp"
+
+namespace evenkeel::examples {
+
+Task load_task(const std::string& spec, std::uint64_t seed) {
+  const std::size_t colon = spec.find(':');
+  const std::string name = spec.substr(0, colon);
+  const std::string detail = colon == std::string::npos ? "" : spec.substr(colon + 1);
+  Task task;
+  if (name == "synthetic" && (detail.empty() || detail == "hard")) {
+    data::SyntheticDigitsOptions options{.size = 20000, .channels = 3, .seed = 2 * seed};
+    options.difficulty = detail == "hard" ? data::Difficulty::hard : data::Difficulty::normal;
+    task.train = std::make_unique<data::SyntheticDigits>(options);
+    options.size = 2000;
+    options.seed = 2 * seed + 1;
+    task.test = std::make_unique<data::SyntheticDigits>(options);
+    task.mean = {0.5, 0.5, 0.5};
+    task.std = {0.25, 0.25, 0.25};
+  } else if (name == "mnist" && !detail.empty()) {
+    task.train = std::make_unique<data::Mnist>(detail, data::Split::train);
+    task.test = std::make_unique<data::Mnist>(detail, data::Split::test);
+    task.mean = {0.1307};
+    task.std = {0.3081};
+  } else if (name == "cifar10" && !detail.empty()) {
+    task.train = std::make_unique<data::Cifar10>(detail, data::Split::train);
+    task.test = std::make_unique<data::Cifar10>(detail, data::Split::test);
+    task.mean = {0.4914, 0.4822, 0.4465};
+    task.std = {0.2470, 0.2435, 0.2616};
+  } else {
+    fail("--data", "unknown data set '", spec, "'; expected synthetic, synthetic:hard, mnist:DIR or cifar10:DIR");
+  }
+  return task;
+}
+
+int run_program(const char* program, int (*f)(int argc, char** argv), int argc, char** argv) {
+  try {
+    return f(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    std::fprintf(stderr, "%s: %s (--help lists the options)\n", program, e.what());
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s: %s\n", program, e.what());
+  }
+  return 2;
+}
+
+}  // namespace evenkeel::examples

@@ -1,0 +1,213 @@
+// Trains a documented network on images: the main program.
+//
+//   train --model small_cnn --norm gn --data synthetic --batch-size 16 --epochs 3 --out runs/gn
+//   train --resume runs/gn/checkpoint.safetensors --epochs 2 --out runs/gn
+//
+// After each epoch it writes metrics.csv, the curves, model.safetensors (the state dict under PyTorch's names) and
+// checkpoint.safetensors (all that --resume needs) to --out, each file replaced as a whole.
+
+#include "core/io/safetensors.hpp"
+#include "core/parallel.hpp"
+#include "examples/support/checkpoint.hpp"
+#include "examples/support/progress.hpp"
+#include "examples/support/run_folder.hpp"
+#include "examples/support/task.hpp"
+#include "examples/support/trainer.hpp"
+#include "models/registry.hpp"
+#include "nn/norm/registry.hpp"
+#include "optim/sgd.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <filesystem>
+
+using namespace evenkeel;
+using namespace evenkeel::examples;
+
+namespace {
+
+struct Settings {
+  std::string model = "small_cnn", norm = "bn", data = "synthetic", dtype = "float32";
+  std::int64_t batch_size = 16, limit_train = 0;
+  int epochs = 1, threads = num_threads();
+  double lr = 0.01, momentum = 0.9, weight_decay = 0;
+  bool nesterov = false, augment = false;
+  std::uint64_t seed = 0;
+  std::filesystem::path out, resume;
+};
+
+/// The options that belong to a run: saved in its checkpoint and taken from there when it is resumed.
+using RunOptions = std::vector<CLI::Option*>;
+
+template <class Entries>
+std::string names(const Entries& entries) {
+  std::string text;
+  for (const auto& entry : entries) {
+    text += (text.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  return text;
+}
+
+RunOptions add_options(CLI::App& app, Settings& s) {
+  RunOptions run;
+  run.push_back(app.add_option("--model", s.model, "network: " + names(models::registry())));
+  run.push_back(app.add_option("--norm", s.norm, "normalization: " + names(nn::norms())));
+  run.push_back(app.add_option("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR"));
+  run.push_back(app.add_option("--batch-size", s.batch_size)->check(CLI::PositiveNumber));
+  run.push_back(app.add_option("--lr", s.lr, "learning rate")->check(CLI::NonNegativeNumber));
+  run.push_back(app.add_option("--momentum", s.momentum, "of SGD")->check(CLI::NonNegativeNumber));
+  run.push_back(app.add_option("--weight-decay", s.weight_decay)->check(CLI::NonNegativeNumber));
+  run.push_back(app.add_flag("--nesterov", s.nesterov, "Nesterov momentum")->default_str("false"));
+  run.push_back(app.add_flag("--augment", s.augment, "random crops (4 pixels) and flips of the training images")
+                    ->default_str("false"));
+  run.push_back(app.add_option("--seed", s.seed, "of weights, order and augmentation"));
+  run.push_back(app.add_option("--dtype", s.dtype)->check(CLI::IsMember({"float32", "float64"})));
+  run.push_back(app.add_option("--limit-train", s.limit_train, "use only the first N training images (0: all)")
+                    ->check(CLI::NonNegativeNumber));
+  for (CLI::Option* option : run) {
+    option->capture_default_str();
+  }
+  app.add_option("--epochs", s.epochs, "to train in this call")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--threads", s.threads)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--out", s.out, "folder for the results (default: runs/MODEL-NORM)");
+  app.add_option("--resume", s.resume, "continue from this checkpoint.safetensors, bit for bit");
+  app.footer("Example: train --model small_cnn --norm gn --data synthetic --batch-size 16 --epochs 3 --out runs/gn");
+  return run;
+}
+
+std::string value_text(const CLI::Option& option) {
+  return option.count() > 0 ? option.results().front() : option.get_default_str();
+}
+
+std::map<std::string, std::string> to_map(const RunOptions& options) {
+  std::map<std::string, std::string> result;
+  for (const CLI::Option* option : options) {
+    result[option->get_name()] = value_text(*option);
+  }
+  return result;
+}
+
+/// Options that this call did not give get the checkpoint's values; those that it gave must agree with them.
+void adopt_settings(const RunOptions& options, const Checkpoint& checkpoint) {
+  for (CLI::Option* option : options) {
+    const std::string name = option->get_name();
+    require(checkpoint.settings.contains(name), "resume", "the checkpoint lacks the setting ", name);
+    const std::string& saved = checkpoint.settings.at(name);
+    if (option->count() == 0) {
+      option->add_result(saved);
+      option->run_callback();
+    } else {
+      require(value_text(*option) == saved, "resume", "the checkpoint was made with ", name, " ", saved,
+              ", this call says ", value_text(*option));
+    }
+  }
+}
+
+std::unique_ptr<nn::Layer> build_model(const Settings& s, const data::Dataset& dataset) {
+  Generator generator(s.seed);
+  const Shape image = dataset.image_shape();
+  models::ModelOptions options{.in_channels = image[0], .num_classes = dataset.num_classes(), .norm = s.norm};
+  options.input_size = Size2(image[1], image[2]);
+  auto model = models::make_model(s.model, generator, options);
+  model->to(dtype_from_name(s.dtype));
+  return model;
+}
+
+data::DataLoaderOptions loader_options(const Settings& s, const Task& task, bool training) {
+  data::DataLoaderOptions options{.batch_size = training ? s.batch_size : 256, .shuffle = training, .seed = s.seed};
+  options.last_batch = training ? data::LastBatch::merge : data::LastBatch::keep;
+  options.mean = task.mean;
+  options.std = task.std;
+  if (training && s.augment) {
+    options.augmentation = {.crop_padding = 4, .horizontal_flip = true};
+  }
+  return options;
+}
+
+/// One epoch of training and one pass over the test images.
+EpochMetrics run_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoader& train, data::DataLoader& test,
+                       int epoch, int last_epoch) {
+  Progress progress("epoch " + std::to_string(epoch) + "/" + std::to_string(last_epoch), train.size());
+  const Score trained =
+      train_epoch(model, optimizer, train, epoch - 1, [&](std::int64_t step, const Score& score, std::int64_t images) {
+        progress.update(step, score.loss, score.accuracy, images);
+      });
+  const double seconds = progress.seconds();
+  const Score tested = evaluate(model, test);
+  progress.finish();
+  const double images_per_second = static_cast<double>(train.num_samples()) / seconds;
+  std::printf("epoch %d/%d  train loss %.4f  acc %.2f%%  |  test loss %.4f  acc %.2f%%  |  %.0f img/s, %s\n", epoch,
+              last_epoch, trained.loss, 100 * trained.accuracy, tested.loss, 100 * tested.accuracy, images_per_second,
+              format_duration(seconds).c_str());
+  std::fflush(stdout);
+  return {.run = "",
+          .epoch = epoch,
+          .train_loss = trained.loss,
+          .train_accuracy = trained.accuracy,
+          .test_loss = tested.loss,
+          .test_accuracy = tested.accuracy,
+          .images_per_second = images_per_second,
+          .seconds = seconds,
+          .learning_rate = optimizer.lr()};
+}
+
+void train(const Settings& s, const RunOptions& run_options, const Checkpoint& checkpoint) {
+  const bool resumed = !s.resume.empty();
+  const Task task = load_task(s.data, s.seed);
+  const data::Subset images(*task.train, s.limit_train > 0 ? s.limit_train : task.train->size());
+  const auto model = build_model(s, images);
+  optim::SGD optimizer(model->named_parameters(),
+                       {.lr = s.lr, .momentum = s.momentum, .weight_decay = s.weight_decay, .nesterov = s.nesterov});
+  if (resumed) {
+    restore(checkpoint, *model, optimizer);
+  }
+  data::DataLoader train_loader(images, loader_options(s, task, true));
+  data::DataLoader test_loader(*task.test, loader_options(s, task, false));
+  RunFolder folder(s.out.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : s.out);
+  require(resumed || !std::filesystem::exists(folder.file("checkpoint.safetensors")), "train", folder.path().string(),
+          " holds an earlier run; continue it with --resume, or choose another --out");
+  if (resumed) {
+    folder.load_metrics(checkpoint.epoch);
+  }
+  std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),
+              s.norm.c_str(), static_cast<long long>(model->num_parameters()), static_cast<long long>(images.size()),
+              static_cast<long long>(task.test->size()), num_threads());
+  for (int epoch = checkpoint.epoch + 1; epoch <= checkpoint.epoch + s.epochs; ++epoch) {
+    EpochMetrics metrics = run_epoch(*model, optimizer, train_loader, test_loader, epoch, checkpoint.epoch + s.epochs);
+    metrics.run = s.model + " " + s.norm;
+    save_checkpoint(folder.file("checkpoint.safetensors"), *model, optimizer, to_map(run_options), epoch);
+    save_safetensors(folder.file("model.safetensors"), model->state_dict());
+    folder.add(metrics);
+  }
+  folder.draw_curves(s.model + " with " + s.norm + " on " + s.data);
+  std::printf("results in %s\n", folder.path().c_str());
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Trains a network on images and writes metrics, curves and checkpoints to a folder.");
+  Settings settings;
+  const RunOptions run_options = add_options(app, settings);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  }
+  const Checkpoint checkpoint = settings.resume.empty() ? Checkpoint{} : read_checkpoint(settings.resume);
+  if (!settings.resume.empty()) {
+    adopt_settings(run_options, checkpoint);
+  }
+  set_num_threads(settings.threads);
+  stop_on_interrupt();
+  try {
+    train(settings, run_options, checkpoint);
+  } catch (const Interrupted&) {
+    std::printf("\ninterrupted; the last finished epoch is saved\n");
+    return 130;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_program("train", run, argc, argv); }
