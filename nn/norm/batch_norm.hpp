@@ -1,0 +1,88 @@
+#pragma once
+
+#include "nn/module.hpp"
+
+#include <optional>
+
+namespace evenkeel::nn {
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;  ///< weight of the new value; nullopt: cumulative average
+  bool affine = true;
+  bool track_running_stats = true;
+};
+
+/// What the batch norms share: parameters, running statistics and their update.
+///   y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, per channel over batch and space
+///   x, y: (N, C, *); weight (from 1), bias (from 0), running_mean, running_var: (C); num_batches_tracked: int64
+/// Training uses the biased batch variance and writes the unbiased one into running_var, also under NoGradGuard:
+///   running = (1 - momentum) running + momentum batch;  momentum = nullopt: momentum = 1 / num_batches_tracked.
+/// eval() uses the buffers, or the batch where there are none (track_running_stats = false). An empty batch leaves the
+/// buffers as they are. Values loaded into running_var are taken as they come; a negative one gives NaN.
+/// Throws invalid_argument: wrong rank or C; one value per channel where batch statistics are used.
+/// Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1 and 2.
+class BatchNormBase : public Layer {
+ public:
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+  /// Mean 0, variance 1, no batch seen.
+  void reset_running_stats();
+
+  const std::int64_t num_features;
+  const BatchNormOptions options;
+  Tensor& weight;
+  Tensor& bias;
+  Tensor& running_mean;
+  Tensor& running_var;
+  Tensor& num_batches_tracked;  ///< files older than PyTorch 0.4.1 lack it; they load
+
+ protected:
+  BatchNormBase(const char* layer, std::int64_t features, BatchNormOptions opts);
+  /// "4D", the ranks that the layer takes, as PyTorch names them.
+  virtual std::string_view expected_rank() const = 0;
+  virtual bool accepts_rank(int rank) const = 0;
+
+ private:
+  void check_input(const Tensor& x) const;
+  /// mean, var: of a batch with n values per channel.
+  void update_running_stats(const Array& mean, const Array& var, std::int64_t n);
+};
+
+/// Over (N, C) or (N, C, L); see BatchNormBase.
+class BatchNorm1d : public BatchNormBase {
+ public:
+  explicit BatchNorm1d(std::int64_t features, BatchNormOptions opts = {})
+      : BatchNormBase("BatchNorm1d", features, opts) {}
+  std::string type_name() const override { return "BatchNorm1d"; }
+
+ protected:
+  std::string_view expected_rank() const override { return "2D or 3D"; }
+  bool accepts_rank(int rank) const override { return rank == 2 || rank == 3; }
+};
+
+/// Over (N, C, H, W); see BatchNormBase.
+class BatchNorm2d : public BatchNormBase {
+ public:
+  explicit BatchNorm2d(std::int64_t features, BatchNormOptions opts = {})
+      : BatchNormBase("BatchNorm2d", features, opts) {}
+  std::string type_name() const override { return "BatchNorm2d"; }
+
+ protected:
+  std::string_view expected_rank() const override { return "4D"; }
+  bool accepts_rank(int rank) const override { return rank == 4; }
+};
+
+/// Over (N, C, D, H, W); see BatchNormBase.
+class BatchNorm3d : public BatchNormBase {
+ public:
+  explicit BatchNorm3d(std::int64_t features, BatchNormOptions opts = {})
+      : BatchNormBase("BatchNorm3d", features, opts) {}
+  std::string type_name() const override { return "BatchNorm3d"; }
+
+ protected:
+  std::string_view expected_rank() const override { return "5D"; }
+  bool accepts_rank(int rank) const override { return rank == 5; }
+};
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "nn/module.hpp"
+
+namespace evenkeel::nn {
+
+struct GroupNormOptions {
+  double eps = 1e-5;
+  bool affine = true;
+};
+
+/// y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, per sample over groups of C / num_groups neighbouring channels.
+///   x, y: (N, C, *); weight (from 1), bias (from 0): (C)
+/// Independent of the batch, the same in train and eval. GroupNorm(1, C) is LayerNorm over (C, *), and GroupNorm(C, C)
+/// InstanceNorm, but for the affine part, which is per channel here.
+/// Throws invalid_argument: C not divisible by num_groups; wrong C; a single value in the whole input's groups (batch
+/// 1, one element per group). With a larger batch such groups give the bias, as PyTorch's do. Wu & He 2018,
+/// arXiv:1803.08494, equations 1 to 7.
+class GroupNorm : public Layer {
+ public:
+  GroupNorm(std::int64_t groups, std::int64_t channels, GroupNormOptions opts = {});
+  std::string type_name() const override { return "GroupNorm"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  const std::int64_t num_groups, num_channels;
+  const GroupNormOptions options;
+  Tensor& weight;
+  Tensor& bias;
+
+ private:
+  void check_input(const Tensor& x) const;
+};
+
+/// The first of 32, 16, 8, 4, 2, 1 that divides `channels`.
+std::int64_t choose_gn_groups(std::int64_t channels);
+
+}  // namespace evenkeel::nn
