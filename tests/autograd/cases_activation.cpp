@@ -1,18 +1,253 @@
 #include "autograd/ops/activation.hpp"
+#include "autograd/ops/arithmetic.hpp"
 #include "tests/support/cases.hpp"
 
 #include <cmath>
+#include <limits>
+#include <numbers>
 
 namespace evenkeel::testing {
 namespace {
 
-const CaseFile rows{[]() -> OpCases {
+using Inputs = std::span<const Tensor>;
+
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+const CaseFile elementary{[]() -> OpCases {
   return {
+      {.name = "exp",
+       .shapes = {{2, 3, 5}},
+       .fn = [](Inputs x) { return exp(x[0]); },
+       .scalar_reference = [](double x) { return std::exp(x); },
+       .keeps = "y"},
+      {.name = "log",
+       .shapes = {{3, 7}},
+       .samples = {Sample::positive()},
+       .fn = [](Inputs x) { return log(x[0]); },
+       .scalar_reference = [](double x) { return std::log(x); },
+       .keeps = "0"},
+      {.name = "sqrt",
+       .shapes = {{3, 7}},
+       .samples = {Sample::positive()},
+       .fn = [](Inputs x) { return sqrt(x[0]); },
+       .scalar_reference = [](double x) { return std::sqrt(x); },
+       .keeps = "y"},
+      {.name = "rsqrt",
+       .shapes = {{3, 7}},
+       .samples = {Sample::positive()},
+       .fn = [](Inputs x) { return rsqrt(x[0]); },
+       .scalar_reference = [](double x) { return 1 / std::sqrt(x); },
+       .keeps = "y"},
+      {.name = "abs",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0})},
+       .fn = [](Inputs x) { return abs(x[0]); },
+       .scalar_reference = [](double x) { return std::fabs(x); },
+       .keeps = "0"},
+      {.name = "square",
+       .shapes = {{2, 3, 5}},
+       .fn = [](Inputs x) { return square(x[0]); },
+       .scalar_reference = [](double x) { return x * x; },
+       .keeps = "0"},
+      {.name = "reciprocal",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0})},
+       .fn = [](Inputs x) { return reciprocal(x[0]); },
+       .scalar_reference = [](double x) { return 1 / x; },
+       .keeps = "y"},
+      {.name = "erf",
+       .shapes = {{2, 3, 5}},
+       .fn = [](Inputs x) { return erf(x[0]); },
+       .scalar_reference = [](double x) { return std::erf(x); },
+       .keeps = "0"},
+      {.name = "clamp",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({-0.5, 1.25})},
+       .fn = [](Inputs x) { return clamp(x[0], -0.5, 1.25); },
+       .scalar_reference = [](double x) { return x < -0.5   ? -0.5
+                                                 : x > 1.25 ? 1.25
+                                                            : x; },
+       .keeps = "0"},
+      {.name = "clamp",
+       .variant = "from below",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0.25})},
+       .fn = [](Inputs x) { return clamp(x[0], 0.25, std::numeric_limits<double>::infinity()); },
+       .scalar_reference = [](double x) { return x < 0.25 ? 0.25 : x; }},
+  };
+}};
+
+const CaseFile activations{[]() -> OpCases {
+  return {
+      {.name = "relu",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0})},
+       .fn = [](Inputs x) { return relu(x[0]); },
+       .scalar_reference = [](double x) { return x > 0 ? x : 0; },
+       .keeps = "y"},
+      {.name = "sigmoid",
+       .shapes = {{2, 3, 5}},
+       .fn = [](Inputs x) { return sigmoid(x[0]); },
+       .scalar_reference = logistic,
+       .keeps = "y"},
+      {.name = "tanh",
+       .shapes = {{2, 3, 5}},
+       .fn = [](Inputs x) { return tanh(x[0]); },
+       .scalar_reference = [](double x) { return std::tanh(x); },
+       .keeps = "y"},
       {.name = "silu",
        .shapes = {{2, 3, 5}},
-       .fn = [](std::span<const Tensor> x) { return silu(x[0]); },
+       .samples = {Sample::uniform(-6, 6)},
+       .fn = [](Inputs x) { return silu(x[0]); },
        .scalar_reference = [](double x) { return x / (1 + std::exp(-x)); },
        .keeps = "0"},
+      {.name = "gelu",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::uniform(-4, 4)},
+       .fn = [](Inputs x) { return gelu(x[0]); },
+       .scalar_reference = [](double x) { return x * std::erfc(-x / std::numbers::sqrt2) / 2; },
+       .keeps = "0"},
+      {.name = "gelu",
+       .variant = "tanh",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::uniform(-4, 4)},
+       .fn = [](Inputs x) { return gelu(x[0], GeluApproximation::tanh); },
+       .scalar_reference =
+           [](double x) {
+             return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * std::pow(x, 3))));
+           },
+       .keeps = "0"},
+      {.name = "leaky_relu",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0})},
+       .fn = [](Inputs x) { return leaky_relu(x[0]); },
+       .scalar_reference = [](double x) { return x > 0 ? x : 0.01 * x; },
+       .keeps = "0"},
+      {.name = "leaky_relu",
+       .variant = "slope 0.3",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0})},
+       .fn = [](Inputs x) { return leaky_relu(x[0], 0.3); },
+       .scalar_reference = [](double x) { return x > 0 ? x : 0.3 * x; }},
+      {.name = "elu",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0})},
+       .fn = [](Inputs x) { return elu(x[0]); },
+       .scalar_reference = [](double x) { return x > 0 ? x : std::expm1(x); },
+       .keeps = "0"},
+      {.name = "elu",
+       .variant = "alpha 0.7",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0})},
+       .fn = [](Inputs x) { return elu(x[0], 0.7); },
+       .scalar_reference = [](double x) { return x > 0 ? x : 0.7 * (std::exp(x) - 1); }},
+      {.name = "hardswish",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({-3, 3}, -5, 5)},
+       .fn = [](Inputs x) { return hardswish(x[0]); },
+       .scalar_reference = [](double x) { return x <= -3  ? 0
+                                                 : x >= 3 ? x
+                                                          : x * (x + 3) / 6; },
+       .keeps = "0"},
+      {.name = "softplus",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::uniform(-5, 5)},
+       .fn = [](Inputs x) { return softplus(x[0]); },
+       .scalar_reference = [](double x) { return std::log(1 + std::exp(x)); },
+       .keeps = "0"},
+      {.name = "softplus",
+       .variant = "beta 3, threshold 4",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({4. / 3})},
+       .fn = [](Inputs x) { return softplus(x[0], 3, 4); },
+       .scalar_reference = [](double x) { return 3 * x > 4 ? x : std::log(1 + std::exp(3 * x)) / 3; }},
+  };
+}};
+
+/// exp(x) / sum exp(x) along dim, or its logarithm; straight from the definition, safe for the small samples here.
+Reference softmax_reference(int dim, bool logarithm) {
+  return [=](std::span<const DoubleArray> x) {
+    Shape summed = x[0].shape;
+    if (summed.rank() > 0) {
+      summed[dim] = 1;
+    }
+    DoubleArray y(x[0].shape), total(summed);
+    for_each_index(y.shape, [&](const Shape& i) { total.at(i) += std::exp(x[0].at(i)); });
+    for_each_index(y.shape, [&](const Shape& i) {
+      y.at(i) = logarithm ? x[0].at(i) - std::log(total.at(i)) : std::exp(x[0].at(i)) / total.at(i);
+    });
+    return y;
+  };
+}
+
+const CaseFile softmaxes{[]() -> OpCases {
+  OpCases rows;
+  for (const bool logarithm : {false, true}) {
+    for (const int dim : {0, 1, 2}) {
+      rows.push_back({.name = logarithm ? "log_softmax" : "softmax",
+                      .variant = "dim " + std::to_string(dim),
+                      .shapes = {{2, 3, 5}},
+                      .fn = [=](Inputs x) { return logarithm ? log_softmax(x[0], dim - 3) : softmax(x[0], dim); },
+                      .reference = softmax_reference(dim, logarithm),
+                      .more_shapes = {{{1, 1, 1}}, {{0, 3, 2}}, {{2, 3, 0}}, {{3, 1, 17}}},
+                      .keeps = "y"});
+    }
+    rows.push_back({.name = logarithm ? "log_softmax" : "softmax",
+                    .variant = "rank 1",
+                    .shapes = {{19}},
+                    .fn = [=](Inputs x) { return logarithm ? log_softmax(x[0], 0) : softmax(x[0], -1); },
+                    .reference = softmax_reference(0, logarithm),
+                    .more_shapes = {{Shape{}}}});
+  }
+  return rows;
+}};
+
+/// x times the mask that a generator of seed 5 draws, scaled.
+Reference dropout_reference(double p, bool per_channel) {
+  return [=](std::span<const DoubleArray> x) {
+    Generator generator(5);
+    DoubleArray mask(x[0].shape);
+    for (int d = 2; per_channel && d < mask.shape.rank(); ++d) {
+      mask.shape[d] = 1;
+    }
+    mask.values = random_bernoulli(mask.shape, generator, 1 - p, DType::float64).to_vector<double>();
+    DoubleArray y = x[0];
+    for_each_index(y.shape, [&](const Shape& i) { y.at(i) *= mask.at(i) / (1 - p); });
+    return y;
+  };
+}
+
+const CaseFile dropouts{[]() -> OpCases {
+  return {
+      {.name = "dropout",
+       .shapes = {{4, 3, 5}},
+       .fn =
+           [](Inputs x) {
+             Generator generator(5);
+             return dropout(x[0], 0.3, true, generator);
+           },
+       .reference = dropout_reference(0.3, false),
+       .more_shapes = {{{0, 3}}, {{1}}, {Shape{}}},
+       .keeps = ""},
+      {.name = "dropout",
+       .variant = "eval",
+       .shapes = {{4, 3, 5}},
+       .fn =
+           [](Inputs x) {
+             Generator generator(5);
+             return dropout(x[0] + 0., 0.3, false, generator);
+           },
+       .reference = [](std::span<const DoubleArray> x) { return x[0]; }},
+      {.name = "dropout2d",
+       .shapes = {{4, 5, 2, 3}},
+       .fn =
+           [](Inputs x) {
+             Generator generator(5);
+             return dropout2d(x[0], 0.4, true, generator);
+           },
+       .reference = dropout_reference(0.4, true),
+       .more_shapes = {{{0, 3, 2, 2}}, {{2, 1, 1, 1}}, {{3, 7}}, {{3, 7, 2}}},
+       .keeps = ""},
   };
 }};
 
