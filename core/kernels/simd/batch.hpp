@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <immintrin.h>
+#include <type_traits>
 
 namespace evenkeel::kernels::simd {
 
@@ -44,6 +46,22 @@ Batch<Arch, T> load_partial(const T* p, std::int64_t count, T rest) {
     lanes[i] = i < count ? p[i] : rest;
   }
   return Batch<Arch, T>::load_aligned(lanes);
+}
+
+/// Loads kLanes<Arch, double> elements as doubles.
+template <class Arch>
+Batch<Arch, double> load_as_double(const double* p) {
+  return Batch<Arch, double>::load_unaligned(p);
+}
+template <class Arch>
+Batch<Arch, double> load_as_double(const float* p) {
+  if constexpr (std::is_same_v<Arch, Avx512>) {
+    return _mm512_cvtps_pd(_mm256_loadu_ps(p));
+  } else if constexpr (std::is_same_v<Arch, Avx2>) {
+    return _mm256_cvtps_pd(_mm_loadu_ps(p));
+  } else {
+    return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
 }
 
 template <class Arch, class T>
