@@ -1,0 +1,47 @@
+#include "models/small_cnn.hpp"
+
+#include "autograd/ops/shape.hpp"
+#include "nn/activation.hpp"
+#include "nn/container.hpp"
+#include "nn/conv.hpp"
+#include "nn/linear.hpp"
+#include "nn/norm/registry.hpp"
+#include "nn/pool.hpp"
+
+namespace evenkeel::models {
+
+namespace {
+
+SmallCNNOptions with_norm(SmallCNNOptions options, const char* norm) {
+  options.norm = norm;
+  return options;
+}
+
+std::unique_ptr<nn::Sequential> make_net(const SmallCNNOptions& options, Generator& generator) {
+  auto net = std::make_unique<nn::Sequential>();
+  net->append<nn::Conv2d>(options.in_channels, 32, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
+      .append_layer(nn::make_norm(options.norm, 32, {.num_groups = options.g1}))
+      .append<nn::ReLU>(nn::ActivationOptions{.inplace = true})
+      .append<nn::Conv2d>(32, 64, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
+      .append_layer(nn::make_norm(options.norm, 64, {.num_groups = options.g2}))
+      .append<nn::ReLU>(nn::ActivationOptions{.inplace = true})
+      .append<nn::AdaptiveAvgPool2d>(1);
+  return net;
+}
+
+}  // namespace
+
+SmallCNN::SmallCNN(Generator& generator, SmallCNNOptions opts)
+    : options(std::move(opts)),
+      net(add_layer("net", make_net(options, generator))),
+      fc(add<nn::Linear>("fc", 64, options.num_classes, generator)) {}
+
+Tensor SmallCNN::forward(const Tensor& x) { return fc(flatten(net(x), 1)); }
+
+SmallCNN_BN::SmallCNN_BN(Generator& generator, SmallCNNOptions opts)
+    : SmallCNN(generator, with_norm(std::move(opts), "bn")) {}
+
+SmallCNN_GN::SmallCNN_GN(Generator& generator, SmallCNNOptions opts)
+    : SmallCNN(generator, with_norm(std::move(opts), "gn")) {}
+
+}  // namespace evenkeel::models

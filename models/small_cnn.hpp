@@ -1,0 +1,45 @@
+#pragma once
+
+#include "nn/module.hpp"
+
+#include <string>
+
+namespace evenkeel::models {
+
+struct SmallCNNOptions {
+  std::int64_t in_channels = 3;
+  std::int64_t num_classes = 10;
+  std::string norm = "bn";       ///< a name of nn/norm/registry.hpp
+  std::int64_t g1 = 8, g2 = 16;  ///< GroupNorm's groups behind the first and the second convolution
+};
+
+/// Two 3x3 convolutions (32 and 64 channels), each with normalization and ReLU, global average pooling and one Linear.
+///   x: (N, in_channels, H, W) of any size, y: (N, num_classes)
+/// Names: net.0 conv, net.1 norm, net.2 ReLU, net.3 conv, net.4 norm, net.5 ReLU, net.6 pooling, fc.
+/// 20,234 parameters with BatchNorm or GroupNorm, 3 channels and 10 classes.
+class SmallCNN : public nn::Layer {
+ public:
+  explicit SmallCNN(Generator& generator, SmallCNNOptions opts = {});
+  std::string type_name() const override { return "SmallCNN"; }
+  Tensor forward(const Tensor& x) override;
+
+  const SmallCNNOptions options;
+  nn::Slot& net;
+  nn::Slot& fc;
+};
+
+/// SmallCNN with BatchNorm2d; `opts.norm` is not looked at.
+class SmallCNN_BN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
+ public:
+  explicit SmallCNN_BN(Generator& generator, SmallCNNOptions opts = {});
+  std::string type_name() const override { return "SmallCNN_BN"; }
+};
+
+/// SmallCNN with GroupNorm(g1, 32) and GroupNorm(g2, 64); `opts.norm` is not looked at.
+class SmallCNN_GN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
+ public:
+  explicit SmallCNN_GN(Generator& generator, SmallCNNOptions opts = {});
+  std::string type_name() const override { return "SmallCNN_GN"; }
+};
+
+}  // namespace evenkeel::models
