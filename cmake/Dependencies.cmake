@@ -2,6 +2,8 @@
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(ZLIB REQUIRED)
 find_package(xsimd REQUIRED)
+# Debian's target names a library xtl, which only xsimd's optional complex numbers would need (headers, not installed).
+set_target_properties(xsimd PROPERTIES INTERFACE_LINK_LIBRARIES "")
 find_package(nlohmann_json REQUIRED)
 find_library(OPENBLAS_LIBRARY openblas REQUIRED)
 find_path(CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas openblas-pthread x86_64-linux-gnu REQUIRED)
