@@ -1,10 +1,10 @@
 #pragma once
 
+#include "core/shape.hpp"
+
 #include <cstdint>
 #include <span>
-#include <string>
-
-#include "core/shape.hpp"
+#include <string_view>
 
 namespace evenkeel::data {
 
@@ -18,6 +18,9 @@ class Dataset {
   /// Writes image `index` (C H W bytes, row-major) and returns its label. Throws for an index outside [0, size()).
   virtual std::int64_t read(std::int64_t index, std::span<std::uint8_t> image) const = 0;
 };
+
+/// For implementations of read(): throws, naming `op`, unless index and buffer size fit the set.
+void check_read(std::string_view op, const Dataset& dataset, std::int64_t index, std::size_t bytes);
 
 /// The first `count` images of another set (all of them if it has fewer). Keeps a reference to it.
 class Subset : public Dataset {

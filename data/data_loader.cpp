@@ -1,0 +1,251 @@
+#include "data/data_loader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace evenkeel::data {
+namespace {
+
+constexpr std::string_view kOp = "DataLoader";
+
+// What random numbers are for; each purpose has its own stream of the seed.
+constexpr std::uint64_t kShuffleStream = 0, kAugmentStream = 1;
+
+/// The value of each of the 256 pixel values, per channel.
+using PixelTable = std::array<float, 256>;
+
+struct Window {
+  std::int64_t top = 0, left = 0;  ///< of the source, in the target's coordinates
+  bool flip = false;
+};
+
+/// Converts an image through the tables, moved by `window`; what is not covered is pixel 0.
+void convert(std::span<const std::uint8_t> image, const Shape& shape, const std::vector<PixelTable>& tables,
+             Window window, float* out) {
+  const std::int64_t height = shape[1], width = shape[2];
+  for (std::int64_t c = 0; c < shape[0]; ++c) {
+    const PixelTable& table = tables[static_cast<std::size_t>(c)];
+    for (std::int64_t y = 0; y < height; ++y) {
+      const std::int64_t source_y = y + window.top;
+      const bool row_inside = source_y >= 0 && source_y < height;
+      const std::int64_t row = (c * height + source_y) * width;
+      for (std::int64_t x = 0; x < width; ++x) {
+        const std::int64_t source_x = (window.flip ? width - 1 - x : x) + window.left;
+        const bool inside = row_inside && source_x >= 0 && source_x < width;
+        *out++ = table[inside ? image[static_cast<std::size_t>(row + source_x)] : 0];
+      }
+    }
+  }
+}
+
+/// Batches of one epoch, prepared in order by a thread of its own, at most `depth` ahead.
+class Prefetcher {
+ public:
+  using Make = std::function<Batch(std::int64_t)>;
+
+  Prefetcher(Make make, std::int64_t first, std::int64_t last, std::int64_t depth)
+      : make_(std::move(make)), depth_(static_cast<std::size_t>(depth)), thread_([=, this] { run(first, last); }) {}
+
+  ~Prefetcher() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  Prefetcher(const Prefetcher&) = delete;
+  Prefetcher& operator=(const Prefetcher&) = delete;
+
+  Batch take() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !ready_.empty() || error_ != nullptr; });
+    if (ready_.empty()) {
+      std::rethrow_exception(error_);
+    }
+    Batch batch = std::move(ready_.front());
+    ready_.pop_front();
+    lock.unlock();
+    changed_.notify_all();
+    return batch;
+  }
+
+ private:
+  void run(std::int64_t first, std::int64_t last) {
+    try {
+      for (std::int64_t i = first; i < last; ++i) {
+        {
+          std::unique_lock lock(mutex_);
+          changed_.wait(lock, [this] { return ready_.size() < depth_ || stop_; });
+          if (stop_) {
+            return;
+          }
+        }
+        Batch batch = make_(i);
+        const std::lock_guard lock(mutex_);
+        ready_.push_back(std::move(batch));
+        changed_.notify_all();
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      error_ = std::current_exception();
+      changed_.notify_all();
+    }
+  }
+
+  Make make_;
+  std::size_t depth_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Batch> ready_;
+  std::exception_ptr error_;
+  bool stop_ = false;
+  std::thread thread_;  // last: it uses the members above
+};
+
+std::vector<PixelTable> pixel_tables(const DataLoaderOptions& options, std::int64_t channels) {
+  std::vector<PixelTable> tables(static_cast<std::size_t>(channels));
+  for (std::size_t c = 0; c < tables.size(); ++c) {
+    const double mean = options.mean.empty() ? 0 : options.mean[c];
+    const double std = options.std.empty() ? 1 : options.std[c];
+    for (std::size_t pixel = 0; pixel < tables[c].size(); ++pixel) {
+      tables[c][pixel] = static_cast<float>((static_cast<double>(pixel) / 255 - mean) / std);
+    }
+  }
+  return tables;
+}
+
+void check_options(const DataLoaderOptions& options, std::int64_t channels) {
+  require(options.batch_size >= 1, kOp, "batch_size is ", options.batch_size, ", expected at least 1");
+  require(options.prefetch >= 0, kOp, "prefetch is ", options.prefetch, ", expected at least 0");
+  require(options.augmentation.crop_padding >= 0, kOp, "crop_padding is ", options.augmentation.crop_padding,
+          ", expected at least 0");
+  for (const auto* list : {&options.mean, &options.std}) {
+    require(list->empty() || static_cast<std::int64_t>(list->size()) == channels, kOp, "got ", list->size(),
+            list == &options.mean ? " means" : " stds", " for ", channels, " channels");
+  }
+  for (const double std : options.std) {
+    require(std > 0, kOp, "a std of ", std, ", expected a positive number");
+  }
+}
+
+}  // namespace
+
+struct DataLoader::Impl {
+  Impl(const Dataset& data, DataLoaderOptions opts) : dataset(data), options(std::move(opts)) {
+    check_options(options, data.image_shape()[0]);
+    tables = pixel_tables(options, data.image_shape()[0]);
+  }
+
+  std::int64_t num_batches() const;
+  Batch make_batch(std::int64_t batch) const;
+  Window window(std::int64_t index) const;
+
+  const Dataset& dataset;
+  DataLoaderOptions options;
+  std::vector<PixelTable> tables;
+  std::int64_t epoch = -1;
+  std::int64_t next_batch = 0;
+  std::vector<std::int64_t> order;  ///< of the epoch, empty: 0, 1, ...
+  std::unique_ptr<Prefetcher> prefetcher;
+};
+
+std::int64_t DataLoader::Impl::num_batches() const {
+  const std::int64_t size = dataset.size();
+  const std::int64_t full = size / options.batch_size;
+  switch (options.last_batch) {
+    case LastBatch::drop:
+      return full;
+    case LastBatch::merge:
+      return full == 0 && size > 0 ? 1 : full;
+    default:
+      return full + (size % options.batch_size == 0 ? 0 : 1);
+  }
+}
+
+Window DataLoader::Impl::window(std::int64_t index) const {
+  const Augmentation& a = options.augmentation;
+  if (a.crop_padding == 0 && !a.horizontal_flip) {
+    return {};
+  }
+  Generator generator = Generator(options.seed)
+                            .fork(kAugmentStream)
+                            .fork(static_cast<std::uint64_t>(epoch))
+                            .fork(static_cast<std::uint64_t>(index));
+  const std::int64_t places = 2 * a.crop_padding + 1;
+  Window result;
+  result.top = generator.below(places) - a.crop_padding;
+  result.left = generator.below(places) - a.crop_padding;
+  result.flip = a.horizontal_flip && generator.below(2) == 1;
+  return result;
+}
+
+Batch DataLoader::Impl::make_batch(std::int64_t batch) const {
+  const std::int64_t first = batch * options.batch_size;
+  const bool merged = options.last_batch == LastBatch::merge && batch + 1 == num_batches();
+  const std::int64_t last = merged ? dataset.size() : std::min(first + options.batch_size, dataset.size());
+  const Shape shape = dataset.image_shape();
+  const std::int64_t pixels = numel(shape);
+  Array images = Array::empty({last - first, shape[0], shape[1], shape[2]});
+  Array labels = Array::empty({last - first}, DType::int64);
+  float* out = images.mutable_data<float>();
+  auto* label = labels.mutable_data<std::int64_t>();
+  std::vector<std::uint8_t> buffer(static_cast<std::size_t>(pixels));
+  for (std::int64_t i = first; i < last; ++i, out += pixels) {
+    const std::int64_t index = order.empty() ? i : order[static_cast<std::size_t>(i)];
+    *label++ = dataset.read(index, buffer);
+    convert(buffer, shape, tables, window(index), out);
+  }
+  return {Tensor(images), Tensor(labels)};
+}
+
+DataLoader::DataLoader(const Dataset& dataset, DataLoaderOptions options)
+    : impl_(std::make_unique<Impl>(dataset, std::move(options))) {}
+
+DataLoader::~DataLoader() = default;
+
+const DataLoaderOptions& DataLoader::options() const { return impl_->options; }
+
+const Dataset& DataLoader::dataset() const { return impl_->dataset; }
+
+std::int64_t DataLoader::size() const { return impl_->num_batches(); }
+
+std::int64_t DataLoader::num_samples() const {
+  const std::int64_t all = impl_->dataset.size();
+  return impl_->options.last_batch == LastBatch::drop ? size() * impl_->options.batch_size : all;
+}
+
+void DataLoader::start_epoch(std::int64_t epoch) {
+  require(epoch >= 0, "DataLoader::start_epoch", "epoch is ", epoch, ", expected at least 0");
+  Impl& impl = *impl_;
+  impl.prefetcher.reset();
+  impl.epoch = epoch;
+  impl.next_batch = 0;
+  if (impl.options.shuffle) {
+    Generator generator = Generator(impl.options.seed).fork(kShuffleStream).fork(static_cast<std::uint64_t>(epoch));
+    impl.order = random_permutation(impl.dataset.size(), generator).to_vector<std::int64_t>();
+  }
+  if (impl.options.prefetch > 0 && size() > 0) {
+    impl.prefetcher = std::make_unique<Prefetcher>([&impl](std::int64_t batch) { return impl.make_batch(batch); }, 0,
+                                                   size(), impl.options.prefetch);
+  }
+}
+
+std::optional<Batch> DataLoader::next() {
+  Impl& impl = *impl_;
+  require(impl.epoch >= 0, "DataLoader::next", "no epoch has begun, call start_epoch() first");
+  if (impl.next_batch == size()) {
+    return std::nullopt;
+  }
+  Batch batch = impl.prefetcher != nullptr ? impl.prefetcher->take() : impl.make_batch(impl.next_batch);
+  ++impl.next_batch;
+  return batch;
+}
+
+}  // namespace evenkeel::data
