@@ -1,0 +1,210 @@
+#include "autograd/gradcheck.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "nn/init.hpp"
+#include "tests/support/layer_cases.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
+
+using namespace evenkeel;
+using testing::LayerCase;
+using testing::LayerCases;
+
+namespace {
+
+LayerCases all_cases() {
+  LayerCases cases;
+  for (const auto rows : testing::LayerCaseFile::all()) {
+    const LayerCases more = rows();
+    cases.insert(cases.end(), more.begin(), more.end());
+  }
+  return cases;
+}
+
+/// Pairwise different values, symmetric around 0 and never nearer to it than half their distance.
+Array sample(const Shape& shape, double range, Generator& generator, DType dtype) {
+  const std::int64_t count = numel(shape);
+  std::vector<double> values;
+  for (const std::int64_t i : random_permutation(count, generator).to_vector<std::int64_t>()) {
+    values.push_back((2 * static_cast<double>(i) + 1 - static_cast<double>(count)) / static_cast<double>(count) *
+                     range);
+  }
+  return Array::from(values, shape).to(dtype);
+}
+
+/// The layer with parameters in float64 that are neither 1 nor 0.
+std::unique_ptr<nn::Layer> make_random(const LayerCase& row) {
+  Generator generator(5);
+  auto layer = row.make(generator);
+  layer->to(DType::float64);
+  for (auto [name, parameter] : layer->named_parameters()) {
+    nn::init::normal_(parameter, generator, 0.1, 0.5);
+  }
+  return layer;
+}
+
+/// A layer as a function of its input and its parameters.
+struct LayerFunction {
+  std::unique_ptr<nn::Layer> layer;
+  std::vector<Tensor> inputs;
+  std::vector<std::string> names;
+
+  explicit LayerFunction(const LayerCase& row) : layer(make_random(row)) {
+    Generator generator(11);
+    inputs.emplace_back(sample(row.input, row.range, generator, DType::float64), true);
+    for (const auto& [name, parameter] : layer->named_parameters()) {
+      names.push_back(name);
+      inputs.push_back(parameter);
+    }
+  }
+  Tensor operator()(const std::vector<Tensor>& given) const {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      layer->get_parameter(names[i]) = given[i + 1];
+    }
+    return (*layer)(given[0]);
+  }
+  GradcheckOptions options() const {
+    std::vector<std::pair<Tensor, Array>> buffers;
+    for (const auto& [name, buffer] : layer->named_buffers()) {
+      buffers.emplace_back(buffer, buffer.array().clone());
+    }
+    GradcheckOptions options{.raise = false};
+    options.reset = [buffers, generators = layer->generator_state(), this] {
+      for (auto [buffer, value] : buffers) {
+        buffer.mutable_array().copy_(value);
+      }
+      layer->load_generator_state(generators);
+    };
+    return options;
+  }
+};
+
+std::string label(const LayerCase& row) { return row.layer + (row.variant.empty() ? "" : " (" + row.variant + ")"); }
+
+}  // namespace
+
+TEST_CASE("every layer passes gradcheck for input and parameters, in training and in eval") {
+  for (const LayerCase& row : all_cases()) {
+    for (const bool training : {true, false}) {
+      const std::string what = label(row) + (training ? ", training" : ", eval");
+      CAPTURE(what);
+      const LayerFunction function(row);
+      function.layer->train(training);
+      const GradcheckReport report = gradcheck(std::ref(function), function.inputs, function.options());
+      CHECK_MESSAGE(report.ok, report.text);
+    }
+  }
+}
+
+TEST_CASE("second derivatives of every layer that has them") {
+  for (const LayerCase& row : all_cases()) {
+    if (row.twice_differentiable) {
+      const std::string what = label(row);
+      CAPTURE(what);
+      const LayerFunction function(row);
+      const GradcheckReport report = gradgradcheck(std::ref(function), function.inputs, function.options());
+      CHECK_MESSAGE(report.ok, report.text);
+    }
+  }
+}
+
+TEST_CASE("shapes, names, printed text and multiply-adds of every layer") {
+  for (const LayerCase& row : all_cases()) {
+    const std::string what = label(row);
+    CAPTURE(what);
+    Generator generator(2);
+    const auto layer = row.make(generator);
+    const Tensor y = (*layer)(Tensor(sample(row.input, row.range, generator, DType::float32)));
+    CHECK(y.shape() == row.output);
+    CHECK(y.dtype() == DType::float32);
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : layer->state_dict()) {
+      keys.push_back(key);
+    }
+    CHECK(keys == row.state);
+    CHECK(layer->macs(row.input, row.output) == row.macs);
+    if (!row.printed.empty()) {
+      CHECK(concat(*layer) == row.printed);
+    }
+  }
+}
+
+TEST_CASE("float32 gives what float64 gives, to 1e-5") {
+  for (const LayerCase& row : all_cases()) {
+    const std::string what = label(row);
+    CAPTURE(what);
+    const LayerFunction function(row);
+    const auto reset = function.options().reset;
+    const std::vector<double> expected = (*function.layer)(function.inputs[0].detach()).to_vector<double>();
+    reset();
+    function.layer->to(DType::float32);
+    const Tensor y = (*function.layer)(Tensor(function.inputs[0].array().to(DType::float32)));
+    const std::vector<float> actual = y.to_vector<float>();
+    REQUIRE(actual.size() == expected.size());
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      CHECK(std::abs(actual[i] - expected[i]) <= 1e-5 * (1 + std::abs(expected[i])));
+    }
+  }
+}
+
+TEST_CASE("an empty batch gives an empty result and zero gradients") {
+  for (const LayerCase& row : all_cases()) {
+    if (!row.empty_batch) {
+      continue;
+    }
+    const std::string what = label(row);
+    CAPTURE(what);
+    const auto layer = make_random(row);
+    Shape shape = row.input;
+    shape[0] = 0;
+    const Tensor x = zeros(shape, {.dtype = DType::float64, .requires_grad = true});
+    const Tensor y = (*layer)(x * 1.0);
+    CHECK(y.numel() == 0);
+    y.backward(zeros(y.shape(), {.dtype = DType::float64}));
+    CHECK(x.grad().shape() == shape);
+    for (const auto& [name, parameter] : layer->named_parameters()) {
+      CAPTURE(name);
+      REQUIRE(parameter.grad().defined());
+      for (const double g : parameter.grad().to_vector<double>()) {
+        CHECK(g == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("every Layer class of nn has a row, and every row is of the layer that it names") {
+  std::set<std::string> rows;
+  for (const LayerCase& row : all_cases()) {
+    Generator generator(1);
+    const auto layer = row.make(generator);
+    rows.insert(row.layer);
+    const bool inside = row.variant.starts_with("in place") && layer->type_name() == "Sequential";
+    CHECK_MESSAGE((inside || layer->type_name() == row.layer), label(row));
+  }
+  const std::set<std::string> without_forward = {"ModuleList"};
+  const std::regex names(R"re(type_name\(\) const override \{\s*return "(\w+)")re");
+  int classes = 0;
+  for (const char* folder : {"nn", "nn/norm"}) {
+    for (const auto& file :
+         std::filesystem::directory_iterator(std::filesystem::path(EVENKEEL_FIXTURES) / "../.." / folder)) {
+      if (file.path().extension() != ".hpp" || file.path().filename() == "loss.hpp") {
+        continue;
+      }
+      std::ifstream in(file.path());
+      const std::string text{std::istreambuf_iterator<char>(in), {}};
+      for (std::sregex_iterator match(text.begin(), text.end(), names), end; match != end; ++match) {
+        const std::string name = (*match)[1];
+        ++classes;
+        CHECK_MESSAGE((rows.contains(name) || without_forward.contains(name)), "no row for ", name);
+      }
+    }
+  }
+  CHECK(classes >= 24);
+}

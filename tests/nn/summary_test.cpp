@@ -1,0 +1,136 @@
+#include "nn/summary.hpp"
+
+#include "autograd/ops/arithmetic.hpp"
+#include "nn/activation.hpp"
+#include "nn/container.hpp"
+#include "nn/conv.hpp"
+#include "nn/dropout.hpp"
+#include "nn/flatten.hpp"
+#include "nn/linear.hpp"
+#include "nn/pool.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace evenkeel;
+using namespace evenkeel::nn;
+using doctest::Contains;
+
+namespace {
+
+/// Counts its training calls in a buffer, as BatchNorm does.
+class Counting : public Layer {
+ public:
+  std::string type_name() const override { return "Counting"; }
+  Tensor forward(const Tensor& x) override {
+    if (training()) {
+      add_(count, ones({}));
+    }
+    return x * 1.0;
+  }
+
+  Tensor& count = buffer("count", Array::zeros({}));
+};
+
+void build(Sequential& net, Generator& g) {
+  net.append<Conv2d>(3, 8, g, Conv2dOptions{.kernel_size = 3, .padding = 1})  // 0
+      .append<Counting>()
+      .append<ReLU>(ActivationOptions{.inplace = true})
+      .append<MaxPool2d>(2)
+      .append<Conv2d>(8, 4, g, Conv2dOptions{.kernel_size = {1, 3}, .groups = 2, .bias = false})  // 4
+      .append<Flatten>()
+      .append<Dropout>(0.5, g)
+      .append<Linear>(4 * 3 * 2, 5, g);  // 7
+}
+
+}  // namespace
+
+TEST_CASE("numbers of a small network, counted by hand") {
+  Generator g(1);
+  Sequential net;
+  build(net, g);
+  const Summary s = summary(net, {2, 3, 6, 8});
+  REQUIRE(s.layers.size() == 9);
+  CHECK(s.layers[0].type == "Sequential");
+  CHECK(s.layers[0].name.empty());
+  CHECK(s.layers[0].output == Shape{2, 5});
+  CHECK(s.layers[0].parameters == 0);
+
+  const LayerSummary& conv = s.layers[1];
+  CHECK(conv.name == "0");
+  CHECK(conv.output == Shape{2, 8, 6, 8});
+  CHECK(conv.parameters == 8 * 3 * 9 + 8);
+  CHECK(conv.macs == 2 * 8 * 6 * 8 * 3 * 9);
+  CHECK(conv.output_bytes == 2 * 8 * 6 * 8 * 4);
+  CHECK(s.layers[2].parameter_bytes == 4);  // a buffer
+  CHECK(s.layers[2].parameters == 0);
+  CHECK(s.layers[3].output_bytes == 0);  // in place
+  CHECK(s.layers[4].output == Shape{2, 8, 3, 4});
+  CHECK(s.layers[5].output == Shape{2, 4, 3, 2});
+  CHECK(s.layers[5].macs == 2 * 4 * 3 * 2 * 4 * 3);
+  CHECK(s.layers[5].parameters == 4 * 4 * 3);
+  CHECK(s.layers[6].output_bytes == 0);  // a view
+  CHECK(s.layers[8].macs == 2 * 5 * 24);
+  CHECK(s.total(&LayerSummary::parameters) == 224 + 48 + 125);
+  CHECK(s.total(&LayerSummary::parameters) == net.num_parameters());
+  CHECK(s.total(&LayerSummary::macs) == 20736 + 576 + 240);
+  CHECK(s.total(&LayerSummary::parameter_bytes) == 4 * (224 + 48 + 125) + 4);
+  CHECK(s.trainable_parameters == 397);
+}
+
+TEST_CASE("nothing changes: modes, buffers, generators, gradients, dtype") {
+  Generator g(1);
+  Sequential net;
+  build(net, g);
+  net.to(DType::float64);
+  net[0]->eval();
+  const StateDict generators = net.generator_state();
+  const Summary s = summary(net, {1, 3, 6, 8});
+  CHECK(s.layers[1].output_bytes == 8 * 6 * 8 * 8);
+  CHECK(net.training());
+  CHECK_FALSE(net[0]->training());
+  CHECK(net[1]->training());
+  CHECK(net.get_buffer("1.count").item() == 0);
+  CHECK(net.generator_state()[0].second.to_vector<std::int64_t>() == generators[0].second.to_vector<std::int64_t>());
+  CHECK_FALSE(net.parameters()[0].grad().defined());
+  CHECK_THROWS_WITH(summary(net, {1, 5, 6, 8}), Contains("5"));
+  CHECK(net.training());
+  const Summary again = summary(net, {1, 3, 6, 8});
+  CHECK(again.layers[1].calls == 1);  // no hook was left behind
+}
+
+namespace {
+
+/// Calls one child twice and another never; two weights are one.
+class Odd : public Layer {
+ public:
+  explicit Odd(Generator& g) : twice(add<Linear>("twice", 3, 3, g)), never(add<Linear>("never", 3, 3, g)) {
+    never.as<Linear>().weight = twice.as<Linear>().weight;
+  }
+  std::string type_name() const override { return "Odd"; }
+  Tensor forward(const Tensor& x) override { return twice(twice(x)); }
+
+  Slot& twice;
+  Slot& never;
+};
+
+}  // namespace
+
+TEST_CASE("layers called twice or never, tied weights, and the printed table") {
+  Generator g(1);
+  Odd net(g);
+  net.get_parameter("never.bias").requires_grad_(false);
+  const Summary s = summary(net, {1000, 3});
+  CHECK(s.layers[1].calls == 2);
+  CHECK(s.layers[1].macs == 2 * 9000);
+  CHECK(s.layers[2].calls == 0);
+  CHECK(s.layers[2].parameters == 3);
+  CHECK(concat(s) ==
+        "Layer            Output shape  Parameters    MACs    Memory\n"
+        "----------------------------------------------------------\n"
+        "Odd              [1000, 3]              0       0   0.0 KiB\n"
+        "  twice: Linear  [1000, 3]             12  18,000  23.5 KiB\n"
+        "  never: Linear  -                      3       0   0.0 KiB\n"
+        "----------------------------------------------------------\n"
+        "Input [1000, 3]; 15 parameters, 12 trainable; 18,000 MACs\n"
+        "Parameters and buffers 0.1 KiB, layer outputs 23.4 KiB\n");
+}
