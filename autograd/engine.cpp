@@ -240,7 +240,7 @@ void Pass::run() {
     run_step(steps_[index]);
   }
   for (Buffer& buffer : buffers_) {
-    if (buffer.step == kNone && buffer.grad.defined()) {
+    if (buffer.step == kNone && buffer.grad.defined() && (!pruned_ || buffer.captures > 0)) {
       finish(buffer);
     }
   }

@@ -28,10 +28,10 @@ struct AutogradMeta {
   std::uint32_t output_index = 0;
   bool requires_grad = false;
   bool retain_grad = false;
-  bool is_view = false;  ///< the result of an op, sharing storage with one of its inputs
   DType dtype = DType::float32;
   Shape shape;
-  std::uint64_t view_version = 0;  ///< of the storage, when a view was made
+  const std::byte* view_of = nullptr;  ///< the values, if an op made a view of them; else null
+  std::uint64_t view_version = 0;      ///< of the storage, when the view was made
   Tensor grad;
   std::unique_ptr<std::vector<std::pair<std::size_t, Hook>>> hooks;
 

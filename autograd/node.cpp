@@ -28,7 +28,7 @@ std::shared_ptr<AutogradMeta> edge_to(const Tensor& input, std::string_view op, 
   }
   const std::shared_ptr<AutogradMeta>& meta = input.meta();
   const Array& array = input.array();
-  if (meta->is_view) {
+  if (meta->view_of != nullptr && meta->view_of == array.raw()) {
     require(meta->view_version == array.version(), op, "input ", index, " is a view made by '", meta->node->name,
             "', and what it views was changed in place since; make the view again");
   }
@@ -66,9 +66,11 @@ std::shared_ptr<AutogradMeta> make_output(const std::shared_ptr<Node>& node, std
 
 Tensor attach(const std::shared_ptr<Node>& node, std::uint32_t index, Array value, const OpInfo& info) {
   std::shared_ptr<AutogradMeta> meta = make_output(node, index, value, info.keep);
-  meta->is_view = std::any_of(info.inputs.begin(), info.inputs.end(),
-                              [&](const Tensor& x) { return x.defined() && value.shares_storage(x.array()); });
-  meta->view_version = value.version();
+  if (std::any_of(info.inputs.begin(), info.inputs.end(),
+                  [&](const Tensor& x) { return x.defined() && value.shares_storage(x.array()); })) {
+    meta->view_of = value.raw();
+    meta->view_version = value.version();
+  }
   Tensor result(std::move(value));
   result.set_meta(std::move(meta));
   return result;
@@ -207,7 +209,7 @@ void check_in_place(std::string_view op, const Tensor& target) {
   }
   require(!target.is_leaf(), op, "a leaf Variable that requires grad is being used in an in-place operation (shape ",
           target.shape(), "); use NoGradGuard to change a parameter");
-  require(!target.meta()->is_view, op, "the target is a view made by '", target.op_name(),
+  require(target.meta()->view_of == nullptr, op, "the target is a view made by '", target.op_name(),
           "'; changing it in place would change what it views behind the graph's back; clone() it first");
 }
 

@@ -1,0 +1,130 @@
+// In-place ops: what is refused, what is noticed, what works.
+
+#include "autograd/engine.hpp"
+#include "autograd/node.hpp"
+#include "autograd/ops.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+namespace evenkeel {
+namespace {
+
+using doctest::Contains;
+using Values = std::vector<double>;
+
+Tensor leaf(const Values& values) { return tensor(values, {static_cast<std::int64_t>(values.size())}, true); }
+Tensor one() { return ones({}, {.dtype = DType::float64}); }
+
+}  // namespace
+
+TEST_CASE("a change of a kept output or input is noticed") {
+  const Tensor x = leaf({1, -2});
+  Tensor y = exp(x);
+  y.mutable_array().fill_(3);
+  CHECK_THROWS_WITH_AS(sum(y).backward(),
+                       Contains("'exp' needs its output for backward, but it was changed in place: version"),
+                       std::invalid_argument);
+  Tensor z = x * 2.0;
+  const Tensor square_of_z = z * z;
+  add_(z, one());
+  CHECK_THROWS_WITH(sum(square_of_z).backward(), Contains("'mul' needs its input 1 for backward, but it was changed"));
+  CHECK_FALSE(x.grad().defined());
+}
+
+TEST_CASE("relu_ works on a result that nobody keeps, and is refused after sigmoid") {
+  const Tensor x = leaf({1, -2, 3});
+  Tensor y = x + one();
+  relu_(y);
+  sum(y * y).backward();
+  CHECK(x.grad().to_vector<double>() == Values{4, 0, 8});
+  CHECK(y.op_name() == "relu_");
+  Tensor s = sigmoid(x);
+  relu_(s);
+  CHECK_THROWS_WITH(sum(s).backward(), Contains("'sigmoid' needs its output for backward"));
+}
+
+TEST_CASE("a change after relu_ is noticed") {
+  Tensor y = leaf({1, -2, 3}) * 1.0;
+  relu_(y);
+  add_(y, one());
+  CHECK_THROWS_WITH(sum(y).backward(), Contains("'relu_' needs its output for backward"));
+}
+
+TEST_CASE("a leaf that requires gradients is changed outside recording only") {
+  Tensor w = leaf({1, 2});
+  CHECK_THROWS_WITH(add_(w, one()),
+                    "add_: a leaf Variable that requires grad is being used in an in-place operation "
+                    "(shape [2]); use NoGradGuard to change a parameter");
+  CHECK(w.to_vector<double>() == Values{1, 2});
+  {
+    const NoGradGuard guard;
+    add_(w, one());
+  }
+  CHECK(w.to_vector<double>() == Values{2, 3});
+  CHECK(w.is_leaf());
+}
+
+TEST_CASE("an optimizer's step between forward and backward is noticed") {
+  Tensor w = leaf({1, 2});
+  const Tensor loss = sum(w * w);
+  {
+    const NoGradGuard guard;
+    sub_(w, one());
+  }
+  CHECK_THROWS_WITH(loss.backward(), Contains("'mul' needs its input 1 for backward, but it was changed in place"));
+  sum(w * w).backward();
+  CHECK(w.grad().to_vector<double>() == Values{0, 2});
+}
+
+TEST_CASE("gradients of in-place arithmetic") {
+  const Tensor a = leaf({2, 3}), b = leaf({5, 7});
+  Tensor y = a * 1.0;
+  mul_(y, b);           // ab
+  sub_(y, a);           // ab - a
+  add_(y, y.detach());  // ab - a + c, with c = 8 and 18
+  div_(y, b);
+  sum(y).backward();
+  const Values da = a.grad().to_vector<double>(), db = b.grad().to_vector<double>();
+  CHECK(da[0] == doctest::Approx(1 - 1.0 / 5));
+  CHECK(da[1] == doctest::Approx(1 - 1.0 / 7));
+  CHECK(db[0] == doctest::Approx(2.0 / 5 - 16.0 / 25));  // a/b - (ab - a + c)/b^2
+  CHECK(db[1] == doctest::Approx(3.0 / 7 - 36.0 / 49));
+}
+
+TEST_CASE("a tensor without gradient becomes a result when a parameter is added to it") {
+  const Tensor w = leaf({1, 2});
+  Tensor y = zeros({2}, {.dtype = DType::float64});
+  add_(y, w);
+  CHECK(y.requires_grad());
+  CHECK_FALSE(y.is_leaf());
+  sum(y * y).backward();
+  CHECK(w.grad().to_vector<double>() == Values{2, 4});
+}
+
+TEST_CASE("views are neither changed nor used behind the graph's back") {
+  const Tensor x = leaf({1, 2, 3, 4});
+  Tensor y = x * 1.0;
+  Tensor view = reshape(y, {2, 2});
+  CHECK_THROWS_WITH(relu_(view), Contains("relu_: the target is a view made by 'reshape'"));
+  CHECK_THROWS_WITH(add_(view, one()), Contains("clone() it first"));
+  relu_(y);
+  CHECK_THROWS_WITH(view * 2.0, Contains("mul: input 0 is a view made by 'reshape', and what it views was changed"));
+  sum(reshape(y, {2, 2})).backward();
+  CHECK(x.grad().to_vector<double>() == Values{1, 1, 1, 1});
+  Tensor stretched = expand(zeros({1}), {3});
+  CHECK_THROWS_WITH(add_(stretched, ones({3})),
+                    Contains("more than one element of the written-to tensor refers to a single memory location"));
+}
+
+TEST_CASE("an input that the op itself overwrote can't be kept") {
+  Tensor y = leaf({1, 2}) * 1.0;
+  const Tensor before = y;
+  y.mutable_array().fill_(5);
+  record_in_place({.name = "careless_", .inputs = {before}, .keep = Keep::input(0)}, y,
+                  [](const Saved& saved, const Tensor& dy) -> Grads { return {dy * saved.input(0)}; });
+  CHECK_THROWS_WITH(sum(y).backward(), Contains("'careless_' needs its input 0 for backward, but it was changed"));
+}
+
+}  // namespace evenkeel
