@@ -1,17 +1,17 @@
 #pragma once
 
+#include "autograd/tensor.hpp"
+#include "data/dataset.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include "autograd/tensor.hpp"
-#include "data/dataset.hpp"
-
 namespace evenkeel::data {
 
-/// What happens to an incomplete last batch: delivered as it is, left out, or joined to the one before (so that no batch
-/// of one reaches a BatchNorm).
+/// What happens to an incomplete last batch: delivered as it is, left out, or joined to the one before (so that no
+/// batch of one reaches a BatchNorm).
 enum class LastBatch { keep, drop, merge };
 
 /// Random changes of an image during training; a function of (seed, epoch, index of the image) alone.
