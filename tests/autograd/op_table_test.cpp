@@ -124,7 +124,7 @@ DoubleArray to_double(const Array& x) {
 
 /// The largest |a - e| / (1 + |e|); infinite where shapes or the NaNs differ.
 double worst_error(const DoubleArray& actual, const DoubleArray& expected) {
-  if (actual.shape != expected.shape) {
+  if (actual.shape != expected.shape || actual.values.size() != expected.values.size()) {
     return std::numeric_limits<double>::infinity();
   }
   double worst = 0;
@@ -223,13 +223,14 @@ void for_each_differentiable_case(const Check& check) {
 
 TEST_CASE("rows are complete and different from each other") {
   std::set<std::string> labels;
-  std::map<std::pair<std::string, Values>, std::string> outputs;
+  std::map<std::pair<std::string, Values>, std::string> outputs;  // by name and shape, and values
   for_each_case([&](const OpCase& row) {
     CHECK_MESSAGE(labels.insert(label(row)).second, "two rows of this name and variant");
     CHECK_MESSAGE((row.scalar_reference || row.reference), "no reference");
     // A row that ignores its own parameters computes what another row of the op computes: inputs depend on name only.
     const Tensor y = call(row, leaves(row, make_inputs(row, row.shapes, DType::float64), 0));
-    const auto [other, fresh] = outputs.emplace(std::pair(row.name, to_double(y.array()).values), label(row));
+    const auto [other, fresh] =
+        outputs.emplace(std::pair(concat(row.name, y.shape()), to_double(y.array()).values), label(row));
     CHECK_MESSAGE(fresh, "computes the same as " << other->second);
   });
 }
@@ -368,6 +369,9 @@ TEST_CASE("backward keeps exactly what the row declares") {
       std::vector<Array> arrays = make_inputs(row, row.shapes, DType::float64);
       std::vector<Tensor> inputs = leaves(row, arrays);
       Tensor y = call(row, inputs);
+      if (is_output && y.array().has_overlap()) {
+        continue;  // can't be changed in place
+      }
       static_cast<void>(is_output ? y.mutable_array().mutable_raw() : arrays[i].mutable_raw());
       if (row.keeps->find(letter) == std::string::npos) {
         CHECK_NOTHROW(y.backward(random_like(y, 1)));

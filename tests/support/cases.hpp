@@ -78,7 +78,7 @@ struct OpCase {
   std::string variant = "";          ///< tells rows of one op apart
   std::vector<Shape> shapes;         ///< one per input, sizes pairwise different
   std::vector<Sample> samples = {};  ///< one per input; the last is used for all that follow
-  std::function<Tensor(std::span<const Tensor>)> fn;
+  std::function<Tensor(std::span<const Tensor>)> fn = {};
   std::function<double(double)> scalar_reference = {};  ///< for elementwise ops of one input; else `reference`
   Reference reference = {};                             ///< plain loops from the definition
   /// Further input shapes for the comparison with the reference and a backward: zero-size, size 1. Elementwise rows
