@@ -24,12 +24,12 @@ std::string GELU::extra_repr() const {
   return approximate == GeluApproximation::tanh ? "approximate='tanh'" : "approximate='none'";
 }
 
-std::string LeakyReLU::extra_repr() const { return "negative_slope=" + repr(negative_slope); }
+std::string LeakyReLU::extra_repr() const { return concat("negative_slope=", repr(negative_slope)); }
 
-std::string ELU::extra_repr() const { return "alpha=" + repr(alpha); }
+std::string ELU::extra_repr() const { return concat("alpha=", repr(alpha)); }
 
 std::string Softplus::extra_repr() const {
-  return "beta=" + repr_number(beta) + ", threshold=" + repr_number(threshold);
+  return concat("beta=", repr_number(beta), ", threshold=", repr_number(threshold));
 }
 
 }  // namespace evenkeel::nn

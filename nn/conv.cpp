@@ -45,7 +45,7 @@ template <class Options>
 std::string describe(std::int64_t in, std::int64_t out, const Options& o, const std::string& padding,
                      const std::string& output_padding) {
   return concat(in, ", ", out, ", kernel_size=", repr(o.kernel_size), ", stride=", repr(o.stride), padding,
-                o.dilation == Size2(1) ? "" : ", dilation=" + repr(o.dilation), output_padding,
+                o.dilation == Size2(1) ? "" : concat(", dilation=", repr(o.dilation)), output_padding,
                 o.groups == 1 ? "" : concat(", groups=", o.groups), o.bias ? "" : ", bias=False");
 }
 
@@ -64,7 +64,7 @@ void Conv2d::reset_parameters(Generator& generator) { init::default_weight_and_b
 
 std::string Conv2d::extra_repr() const {
   const Padding& p = options.padding;
-  const std::string padding = p.same ? ", padding=same" : p.size == Size2(0) ? "" : ", padding=" + repr(p.size);
+  const std::string padding = p.same ? ", padding=same" : p.size == Size2(0) ? "" : concat(", padding=", repr(p.size));
   return describe(in_channels, out_channels, options, padding, "");
 }
 
@@ -93,8 +93,9 @@ void ConvTranspose2d::reset_parameters(Generator& generator) {
 
 std::string ConvTranspose2d::extra_repr() const {
   const ConvTranspose2dOptions& o = options;
-  const std::string padding = o.padding == Size2(0) ? "" : ", padding=" + repr(o.padding);
-  const std::string output_padding = o.output_padding == Size2(0) ? "" : ", output_padding=" + repr(o.output_padding);
+  const std::string padding = o.padding == Size2(0) ? "" : concat(", padding=", repr(o.padding));
+  const std::string output_padding =
+      o.output_padding == Size2(0) ? "" : concat(", output_padding=", repr(o.output_padding));
   return describe(in_channels, out_channels, o, padding, output_padding);
 }
 

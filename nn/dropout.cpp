@@ -12,7 +12,7 @@ double checked(const char* layer, double p) {
   return p;
 }
 
-std::string describe(double p) { return "p=" + repr(p) + ", inplace=False"; }
+std::string describe(double p) { return concat("p=", repr(p), ", inplace=False"); }
 
 }  // namespace
 

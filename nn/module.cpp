@@ -14,7 +14,7 @@ namespace evenkeel::nn {
 namespace {
 
 std::string join(const std::string& prefix, const std::string& name) {
-  return prefix.empty() ? name : prefix + "." + name;
+  return prefix.empty() ? name : concat(prefix, ".", name);
 }
 
 std::string quoted_list(const std::vector<std::string>& names) {
@@ -355,7 +355,7 @@ LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
   if (!errors.empty()) {
     std::string text = concat("Error(s) in loading state_dict for ", type_name(), ":");
     for (const std::string& error : errors) {
-      text += "\n\t" + error;
+      text += concat("\n\t", error);
     }
     fail("load_state_dict", text);
   }

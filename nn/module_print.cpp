@@ -25,13 +25,13 @@ std::string describe(const Module& module) {
   const std::string extra = module.extra_repr();
   const auto children = module.children();
   if (children.empty() && extra.find('\n') == std::string::npos) {
-    return module.type_name() + "(" + extra + ")";
+    return concat(module.type_name(), "(", extra, ")");
   }
-  std::string body = extra.empty() ? "" : "\n" + extra;
+  std::string body = extra.empty() ? "" : concat("\n", extra);
   for (const Slot* child : children) {
-    body += "\n(" + child->name() + "): " + describe(**child);
+    body += concat("\n(", child->name(), "): ", describe(**child));
   }
-  return module.type_name() + "(" + indent_following_lines(body) + "\n)";
+  return concat(module.type_name(), "(", indent_following_lines(body), "\n)");
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ AdaptiveAvgPool2d::AdaptiveAvgPool2d(Size2 output) : output_size(output) {
 std::string AdaptiveAvgPool2d::extra_repr() const {
   const auto side = [](std::int64_t size) { return size == 0 ? "None" : std::to_string(size); };
   const auto [h, w] = output_size;
-  return "output_size=" + (h == w && h != 0 ? side(h) : "(" + side(h) + ", " + side(w) + ")");
+  return concat("output_size=", h == w && h != 0 ? side(h) : concat("(", side(h), ", ", side(w), ")"));
 }
 
 }  // namespace evenkeel::nn
