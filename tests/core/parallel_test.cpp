@@ -1,0 +1,129 @@
+#include "core/parallel.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace evenkeel;
+
+namespace {
+
+using Range = std::pair<std::int64_t, std::int64_t>;
+
+std::multiset<Range> chunks_of(std::int64_t begin, std::int64_t end, std::int64_t grain) {
+  std::mutex mutex;
+  std::multiset<Range> chunks;
+  parallel_for(begin, end, grain, [&](std::int64_t first, std::int64_t last) {
+    const std::lock_guard lock(mutex);
+    chunks.emplace(first, last);
+  });
+  return chunks;
+}
+
+}  // namespace
+
+TEST_CASE("the chunks cover the range and do not depend on the thread count") {
+  for (int threads : {1, 2, 3, 7}) {
+    const ThreadsGuard guard(threads);
+    CHECK(chunks_of(3, 13, 4) == std::multiset<Range>{{3, 7}, {7, 11}, {11, 13}});
+    CHECK(chunks_of(-5, -2, 1) == std::multiset<Range>{{-5, -4}, {-4, -3}, {-3, -2}});
+    CHECK(chunks_of(0, 3, 100) == std::multiset<Range>{{0, 3}});
+    CHECK(chunks_of(4, 4, 1).empty());
+    CHECK(chunks_of(5, 4, 1).empty());
+    CHECK(chunks_of(0, 1001, 1).size() == 1001);
+  }
+  CHECK_THROWS_AS(parallel_for(0, 10, 0, [](std::int64_t, std::int64_t) {}), std::invalid_argument);
+}
+
+TEST_CASE("several threads take part") {
+  const ThreadsGuard guard(2);
+  std::mutex mutex;
+  std::set<std::thread::id> ids;
+  std::atomic<int> entered = 0;
+  // The first chunk of each thread waits for the other's, so both must run at the same time.
+  parallel_for(0, 2, 1, [&](std::int64_t, std::int64_t) {
+    ++entered;
+    while (entered < 2) {
+      std::this_thread::yield();
+    }
+    CHECK(in_parallel());
+    const std::lock_guard lock(mutex);
+    ids.insert(std::this_thread::get_id());
+  });
+  CHECK(ids.size() == 2);
+  CHECK_FALSE(in_parallel());
+}
+
+TEST_CASE("a nested call runs inside its thread") {
+  const ThreadsGuard guard(2);
+  std::atomic<std::int64_t> sum = 0;
+  std::atomic<int> strangers = 0;
+  parallel_for(0, 6, 1, [&](std::int64_t outer, std::int64_t) {
+    const auto self = std::this_thread::get_id();
+    parallel_for(0, 10, 3, [&](std::int64_t first, std::int64_t last) {
+      strangers += std::this_thread::get_id() == self ? 0 : 1;
+      sum += outer * (last - first);
+    });
+  });
+  CHECK(sum == 150);
+  CHECK(strangers == 0);
+}
+
+TEST_CASE("an exception in the body reaches the caller") {
+  for (int threads : {1, 2, 5}) {
+    const ThreadsGuard guard(threads);
+    for (std::int64_t thrower : {0, 17, 99}) {
+      const auto work = [&](std::int64_t first, std::int64_t) {
+        if (first == thrower) {
+          throw std::runtime_error("chunk " + std::to_string(first));
+        }
+      };
+      CHECK_THROWS_WITH_AS(parallel_for(0, 100, 1, work), doctest::Contains("chunk "), std::runtime_error);
+    }
+    CHECK_THROWS_AS(parallel_for(0, 100, 1, [](std::int64_t, std::int64_t) { throw 3; }), int);
+    CHECK(chunks_of(0, 10, 1).size() == 10);
+  }
+}
+
+TEST_CASE("the thread count belongs to a scope and to a thread") {
+  const int before = num_threads();
+  CHECK(before >= 1);
+  {
+    const ThreadsGuard guard(before + 3);
+    CHECK(num_threads() == before + 3);
+    int elsewhere = 0;
+    std::thread([&] { elsewhere = num_threads(); }).join();
+    CHECK(elsewhere == before);
+  }
+  CHECK(num_threads() == before);
+  CHECK_THROWS_WITH(set_num_threads(0), "set_num_threads: expected at least 1, got 0");
+  CHECK(num_threads() == before);
+}
+
+TEST_CASE("a thread count far above the cores works") {
+  const ThreadsGuard guard(1000000);
+  CHECK(chunks_of(0, 40, 1).size() == 40);
+}
+
+TEST_CASE("threads of the user's own run loops at the same time") {
+  std::atomic<std::int64_t> sum = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      const ThreadsGuard guard(2);
+      for (int i = 0; i < 20; ++i) {
+        parallel_for(0, 100, 7, [&](std::int64_t first, std::int64_t last) { sum += last - first; });
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  CHECK(sum == 3 * 20 * 100);
+}

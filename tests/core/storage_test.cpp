@@ -1,0 +1,157 @@
+#include "core/storage.hpp"
+
+#include "core/array.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <limits>
+#include <thread>
+#include <vector>
+
+using namespace evenkeel;
+using doctest::Contains;
+
+namespace {
+
+// Allocates before main, and frees and allocates after it.
+struct OutsideMain {
+  Array array = Array::ones({1000});
+  ~OutsideMain() {
+    array = Array::zeros({3000});
+    empty_cache();
+  }
+};
+OutsideMain outside_main;
+
+struct LimitGuard {
+  explicit LimitGuard(std::size_t bytes) { set_memory_limit(bytes); }
+  ~LimitGuard() { set_memory_limit(0); }
+};
+
+std::size_t used_by(std::size_t bytes) {
+  const std::size_t before = memory_stats().in_use;
+  const Storage storage(bytes);
+  CHECK(reinterpret_cast<std::uintptr_t>(storage.data()) % 64 == 0);
+  CHECK(storage.bytes() == bytes);
+  return memory_stats().in_use - before;
+}
+
+}  // namespace
+
+TEST_CASE("an array allocated before main works") { CHECK(outside_main.array.to_vector<float>()[999] == 1.0F); }
+
+TEST_CASE("size classes: eight per power of two, at least 64 bytes") {
+  CHECK(used_by(0) == 64);
+  CHECK(used_by(1) == 64);
+  CHECK(used_by(65) == 128);
+  CHECK(used_by(512) == 512);
+  CHECK(used_by(513) == 576);
+  CHECK(used_by(1024) == 1024);
+  CHECK(used_by(1025) == 1152);
+  CHECK(used_by(15 * 128 + 1) == 2048);
+  CHECK(used_by((1 << 20) + 1) == (1 << 20) + (1 << 17));
+  for (std::size_t bytes = 1; bytes < 10000; bytes += 37) {
+    const std::size_t used = used_by(bytes);
+    CHECK(used >= bytes);
+    CHECK(used <= std::max(bytes + bytes / 8 + 64, std::size_t{64}));
+  }
+}
+
+TEST_CASE("freed blocks are reused within their size class") {
+  empty_cache();
+  { const Storage storage(5000); }
+  const MemoryStats before = memory_stats();
+  CHECK(before.cached == 5120);
+  for (std::size_t bytes : {4700U, 5000U, 5120U}) {
+    const Storage storage(bytes);
+    CHECK(memory_stats().cached == 0);
+  }
+  CHECK(memory_stats().system_allocations == before.system_allocations);
+  { const Storage other(5121); }
+  CHECK(memory_stats().system_allocations == before.system_allocations + 1);
+  empty_cache();
+  CHECK(memory_stats().cached == 0);
+  CHECK(memory_stats().in_use == before.in_use);
+}
+
+TEST_CASE("peak follows in_use") {
+  reset_peak_memory();
+  const MemoryStats before = memory_stats();
+  CHECK(before.peak == before.in_use);
+  {
+    const Storage a(1 << 20);
+    { const Storage b(1 << 21); }
+  }
+  CHECK(memory_stats().peak == before.in_use + (1 << 20) + (1 << 21));
+  CHECK(memory_stats().in_use == before.in_use);
+  reset_peak_memory();
+  CHECK(memory_stats().peak == before.in_use);
+}
+
+TEST_CASE("the memory limit throws OutOfMemory and leaves everything usable") {
+  const Array kept = Array::full({1000}, 3);
+  const std::size_t used = memory_stats().in_use;
+  {
+    const LimitGuard limit(used + 4096);
+    const Storage fits(4096);
+    CHECK_THROWS_WITH_AS(Storage(64), Contains("can't allocate 64 bytes"), OutOfMemory);
+    CHECK_THROWS_AS(kept.clone(), std::bad_alloc);
+  }
+  CHECK(memory_stats().in_use == used);
+  CHECK(kept.clone().to_vector<float>() == std::vector<float>(1000, 3.0F));
+}
+
+TEST_CASE("a failure at any allocation leaks nothing") {
+  const Array x = Array::arange(0, 5000).reshape({50, 100}).transpose(0, 1);
+  const auto work = [&] { return x.contiguous().to(DType::float64).reshape({10, 500}).transpose(0, 1).clone(); };
+  const std::vector<double> expected = work().to_vector<double>();
+  const std::size_t used = memory_stats().in_use;
+  int failures = 0;
+  for (std::size_t budget = 64;; budget += 8192) {
+    const LimitGuard limit(used + budget);
+    try {
+      const std::vector<double> result = work().to_vector<double>();
+      CHECK(result == expected);
+      break;
+    } catch (const OutOfMemory&) {
+      ++failures;
+    }
+    CHECK(memory_stats().in_use == used);
+  }
+  CHECK(failures > 3);
+}
+
+TEST_CASE("more than the machine has is refused") {
+  const std::size_t used = memory_stats().in_use;
+  CHECK_THROWS_AS(Storage(std::size_t{1} << 50), OutOfMemory);
+  CHECK_THROWS_AS(Storage(std::numeric_limits<std::size_t>::max()), OutOfMemory);
+  CHECK_THROWS_AS(Array::empty({std::int64_t{1} << 30, 1 << 20}), OutOfMemory);
+  CHECK_THROWS_WITH_AS(Array::empty({std::int64_t{1} << 62}, DType::float64), Contains("more bytes than"),
+                       std::invalid_argument);
+  CHECK_THROWS_AS(Array::empty({std::int64_t{1} << 40, std::int64_t{1} << 40}), std::invalid_argument);
+  CHECK(memory_stats().in_use == used);
+}
+
+TEST_CASE("threads allocate and free each other's blocks") {
+  const std::size_t used = memory_stats().in_use;
+  std::vector<Array> passed(4);
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < passed.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (std::int64_t i = 0; i < 500; ++i) {
+        const Array x = Array::full({1 + (i * 37) % 900}, static_cast<double>(t), DType::int64);
+        const Array y = x.clone();
+        wrong += y.to_vector<std::int64_t>().back() == static_cast<std::int64_t>(t) ? 0 : 1;
+        passed[t] = y;
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  CHECK(wrong == 0);
+  passed.clear();
+  CHECK(memory_stats().in_use == used);
+}
