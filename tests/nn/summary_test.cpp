@@ -126,11 +126,11 @@ TEST_CASE("layers called twice or never, tied weights, and the printed table") {
   CHECK(s.layers[2].parameters == 3);
   CHECK(concat(s) ==
         "Layer            Output shape  Parameters    MACs    Memory\n"
-        "----------------------------------------------------------\n"
+        "-----------------------------------------------------------\n"
         "Odd              [1000, 3]              0       0   0.0 KiB\n"
         "  twice: Linear  [1000, 3]             12  18,000  23.5 KiB\n"
         "  never: Linear  -                      3       0   0.0 KiB\n"
-        "----------------------------------------------------------\n"
+        "-----------------------------------------------------------\n"
         "Input [1000, 3]; 15 parameters, 12 trainable; 18,000 MACs\n"
         "Parameters and buffers 0.1 KiB, layer outputs 23.4 KiB\n");
 }
