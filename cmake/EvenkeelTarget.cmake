@@ -2,6 +2,9 @@
 # target_sources(), dependencies by target_link_libraries() in the folder's own CMakeLists.txt.
 add_library(evenkeel_options INTERFACE)  # warnings, sanitizers: for our own sources, not for users'
 target_compile_options(evenkeel_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(evenkeel_options INTERFACE -Wno-restrict)  # false alarms on std::string, GCC bug 105651
+endif()
 if(EVENKEEL_WERROR)
   target_compile_options(evenkeel_options INTERFACE -Werror)
 endif()

@@ -1,12 +1,14 @@
 // The first program of the README: trains a small CNN with GroupNorm on drawn digits and prints how many it gets right.
 #include <cstdio>
 #include <evenkeel.hpp>
+#include <iostream>
 
 using namespace evenkeel;
 
 int main() {
   Generator generator(0);
-  const data::SyntheticDigits train({.size = 2000, .seed = 1}), test({.size = 500, .seed = 2});
+  const data::SyntheticDigits train({.size = 2000, .color = false});
+  const data::SyntheticDigits test({.size = 500, .split = data::Split::test, .color = false});
   data::DataLoader batches(train, {.batch_size = 16, .shuffle = true});
   data::DataLoader test_batches(test, {.batch_size = 100});
 

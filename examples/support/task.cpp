@@ -1,13 +1,14 @@
 #include "examples/support/task.hpp"
 
-#include <CLI/CLI.hpp>
-#include <cstdio>
-#include <exception>
-
 #include "core/error.hpp"
 #include "data/cifar10.hpp"
 #include "data/mnist.hpp"
 #include "data/synthetic_digits.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
 
 namespace evenkeel::examples {
 
@@ -17,22 +18,22 @@ Task load_task(const std::string& spec, std::uint64_t seed) {
   const std::string detail = colon == std::string::npos ? "" : spec.substr(colon + 1);
   Task task;
   if (name == "synthetic" && (detail.empty() || detail == "hard")) {
-    data::SyntheticDigitsOptions options{.size = 20000, .channels = 3, .seed = 2 * seed};
+    data::SyntheticDigitsOptions options{.size = 20000, .seed = seed};
     options.difficulty = detail == "hard" ? data::Difficulty::hard : data::Difficulty::normal;
     task.train = std::make_unique<data::SyntheticDigits>(options);
     options.size = 2000;
-    options.seed = 2 * seed + 1;
+    options.split = data::Split::test;
     task.test = std::make_unique<data::SyntheticDigits>(options);
     task.mean = {0.5, 0.5, 0.5};
     task.std = {0.25, 0.25, 0.25};
   } else if (name == "mnist" && !detail.empty()) {
-    task.train = std::make_unique<data::Mnist>(detail, data::Split::train);
-    task.test = std::make_unique<data::Mnist>(detail, data::Split::test);
+    task.train = std::make_unique<data::ArrayDataset>(data::load_mnist(detail, data::Split::train));
+    task.test = std::make_unique<data::ArrayDataset>(data::load_mnist(detail, data::Split::test));
     task.mean = {0.1307};
     task.std = {0.3081};
   } else if (name == "cifar10" && !detail.empty()) {
-    task.train = std::make_unique<data::Cifar10>(detail, data::Split::train);
-    task.test = std::make_unique<data::Cifar10>(detail, data::Split::test);
+    task.train = std::make_unique<data::ArrayDataset>(data::load_cifar10(detail, data::Split::train));
+    task.test = std::make_unique<data::ArrayDataset>(data::load_cifar10(detail, data::Split::test));
     task.mean = {0.4914, 0.4822, 0.4465};
     task.std = {0.2470, 0.2435, 0.2616};
   } else {
