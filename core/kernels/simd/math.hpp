@@ -85,7 +85,7 @@ template <class V>
 V exp_sum(V x, V low) {
   using T = typename V::value_type;
   using C = Constants<T>;
-  x = clamp(x, V(C::exp_low), V(C::exp_high));
+  x = math::clamp(x, V(C::exp_low), V(C::exp_high));
   const V n = round_to_integer(x * V(T(1.44269504088896340736)));
   const V r = fma(n, V(-C::ln2_low), fma(n, V(-C::ln2_high), x)) + low;
   const V y = V(1) + fma(r * r, polynomial(C::inverse_factorials, r), r);
@@ -153,7 +153,7 @@ V erfcx(V z) {
 template <class V>
 V erf(V x) {
   using C = Constants<typename V::value_type>;
-  const V z = clamp(abs(x), V(0), V(30));
+  const V z = math::clamp(abs(x), V(0), V(30));
   const V large = V(1) - exp_minus_square(z, 1) * erfcx(z);
   const V small = x * polynomial(C::erf, fma(z + z, z, V(-1)));
   return select(z <= V(1), small, select(x < V(0), -large, large));
@@ -162,7 +162,7 @@ V erf(V x) {
 template <class V>
 V normal_cdf(V x) {
   using T = typename V::value_type;
-  const V z = clamp(abs(x), V(0), V(T(42)));
+  const V z = math::clamp(abs(x), V(0), V(T(42)));
   const V tail = V(T(0.5)) * exp_minus_square(z, T(0.5)) * erfcx(z * V(T(0.70710678118654752440)));
   return select(x < V(0), tail, V(1) - tail);
 }
@@ -170,7 +170,7 @@ V normal_cdf(V x) {
 template <class V>
 V normal_pdf(V x) {
   using T = typename V::value_type;
-  return V(T(0.39894228040143267794)) * exp_minus_square(clamp(abs(x), V(0), V(T(42))), T(0.5));
+  return V(T(0.39894228040143267794)) * exp_minus_square(math::clamp(abs(x), V(0), V(T(42))), T(0.5));
 }
 
 /// Lane by lane through the C library, the only way to std::pow's accuracy and special cases.
@@ -211,7 +211,7 @@ V pow_uniform(V x, typename V::value_type exponent) {
     const V infinity(static_cast<T>(__builtin_inf()));
     return select(x == -infinity, infinity, sqrt(x) + V(0));
   }
-  return pow(x, V(exponent));
+  return math::pow(x, V(exponent));
 }
 
 }  // namespace evenkeel::kernels::math
