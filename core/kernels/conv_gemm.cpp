@@ -109,21 +109,6 @@ void forward_block(const ConvGeometry& g, const T* x, const T* weight, const T* 
   }
 }
 
-/// weight (group, O, C, KH, KW) -> (group, C, O, KH, KW) with the kernel turned by 180 degrees.
-template <class T>
-void flip_weight(const ConvGeometry& g, const T* weight, T* flipped) {
-  const std::int64_t taps = g.taps();
-  for (std::int64_t group = 0; group < g.groups; ++group) {
-    const std::int64_t base = group * g.group_outputs() * g.patch();
-    for (std::int64_t o = 0; o < g.group_outputs(); ++o) {
-      for (std::int64_t c = 0; c < g.group_channels(); ++c) {
-        const T* in = weight + base + (o * g.group_channels() + c) * taps;
-        std::reverse_copy(in, in + taps, flipped + base + (c * g.group_outputs() + o) * taps);
-      }
-    }
-  }
-}
-
 /// dx of some channels of one image: the columns' gradient is weight^T dy; col2im adds it up, block by block.
 template <class T>
 void scatter_gradient(const ConvGeometry& g, const T* dy, const T* weight, std::int64_t image, std::int64_t group,
@@ -195,12 +180,6 @@ void ColumnConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, 
 
 template <class T>
 void ColumnConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
-  if (g.stride_h == 1 && g.stride_w == 1) {
-    Workspace<T> flipped(g.weight_size());
-    flip_weight(g, weight, flipped.data());
-    forward(adjoint_geometry(g), dy, flipped.data(), bias, dx);
-    return;
-  }
   // Each unit owns the planes of some channels of one image, so no two threads write the same cell.
   const std::int64_t channels = std::clamp<std::int64_t>(256 / g.taps(), 1, g.group_channels());
   const std::int64_t parts = (g.group_channels() + channels - 1) / channels;

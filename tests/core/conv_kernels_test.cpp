@@ -1,5 +1,6 @@
 #include "core/kernels/conv.hpp"
 #include "core/kernels/conv_algorithms.hpp"
+#include "core/kernels/isa.hpp"
 #include "core/parallel.hpp"
 #include "tests/support/reference.hpp"
 
@@ -243,10 +244,35 @@ TEST_CASE("a bias gradient over a million cells is summed exactly enough") {
 }
 
 TEST_CASE("the algorithm follows from the shape") {
-  CHECK(kernels::choose_algorithm({.channels = 6, .out_channels = 6, .groups = 6}) ==
-        kernels::ConvAlgorithm::depthwise);
-  CHECK(kernels::choose_algorithm({.channels = 6, .out_channels = 6, .groups = 2}) == kernels::ConvAlgorithm::columns);
-  CHECK(kernels::choose_algorithm({.channels = 1, .out_channels = 6}) == kernels::ConvAlgorithm::columns);
+  using kernels::choose_algorithm;
+  using kernels::ConvAlgorithm;
+  CHECK(choose_algorithm<float>({.channels = 6, .out_channels = 6, .groups = 6}) == ConvAlgorithm::depthwise);
+  CHECK(choose_algorithm<float>({.channels = 6, .out_channels = 6, .groups = 2}) == ConvAlgorithm::columns);
+  ConvGeometry g{.channels = 3, .out_channels = 6, .out_height = 9, .out_width = 32, .kernel_h = 3, .kernel_w = 3};
+  CHECK(choose_algorithm<float>(g) == ConvAlgorithm::direct);
+  CHECK(choose_algorithm<double>(g) == ConvAlgorithm::direct);
+  g.stride_w = 2;
+  CHECK(choose_algorithm<float>(g) == ConvAlgorithm::columns);
+  g.stride_w = 1;
+  g.out_width = 1;  // one lane of a register
+  CHECK(choose_algorithm<float>(g) == ConvAlgorithm::columns);
+}
+
+TEST_CASE("every instruction set equals the seven loops") {
+  const Isa before = active_isa();
+  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
+    if (!isa_supported(isa)) {
+      continue;
+    }
+    set_isa(isa);
+    CAPTURE(name(isa));
+    for (const Case& c : kCases) {
+      CAPTURE(c.name);
+      check_against_reference(c.sizes, run<double>(c.sizes), 1e-12);
+      check_against_reference(c.sizes, run<float>(c.sizes), 5e-5);
+    }
+  }
+  set_isa(before);
 }
 
 }  // namespace

@@ -1,0 +1,214 @@
+#include "core/kernels/conv_direct.hpp"
+
+#include "core/kernels/conv_algorithms.hpp"
+#include "core/kernels/workspace.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::kernels {
+namespace {
+
+/// Bytes of a padded block, half of a second-level cache at most.
+constexpr std::int64_t kBlockBytes = 192 * 1024;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// The block of `rows` output rows of some channels.
+template <class Arch, class T>
+DirectBlock padded_block(const ConvGeometry& g, std::int64_t channels, std::int64_t rows) {
+  constexpr std::int64_t kLanes = DirectTile<Arch, T>::lanes;
+  DirectBlock block{.channels = channels,
+                    .rows = rows,
+                    .width = g.out_width,
+                    .kernel_h = g.kernel_h,
+                    .kernel_w = g.kernel_w,
+                    .dilation_h = g.dilation_h,
+                    .dilation_w = g.dilation_w};
+  block.row_stride = ceil_div(g.out_width, kLanes) * kLanes + g.dilation_w * (g.kernel_w - 1);
+  block.plane_stride = (rows + g.dilation_h * (g.kernel_h - 1)) * block.row_stride;
+  return block;
+}
+
+/// Copies what output rows [first_row, ...) of the block need of x (its first channel and image) into `padded`.
+template <class T>
+void fill_block(const ConvGeometry& g, const DirectBlock& block, const T* x, std::int64_t first_row, T* padded) {
+  const std::int64_t from = std::clamp<std::int64_t>(-g.pad_left, 0, g.width);  // columns of x that are needed
+  const std::int64_t to = std::clamp(block.row_stride - g.pad_left, from, g.width);
+  const std::int64_t left = std::clamp<std::int64_t>(g.pad_left, 0, block.row_stride);
+  const std::int64_t rows = block.plane_stride / block.row_stride;
+  for (std::int64_t c = 0; c < block.channels; ++c) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      T* out = padded + c * block.plane_stride + r * block.row_stride;
+      T* const end = out + block.row_stride;
+      const std::int64_t row = first_row + r - g.pad_top;
+      if (row >= 0 && row < g.height) {
+        const T* in = x + c * g.plane() + row * g.width;
+        out = std::copy(in + from, in + to, std::fill_n(out, left, T(0)));
+      }
+      std::fill(out, end, T(0));
+    }
+  }
+}
+
+/// weight (outputs, products) of one group -> tiles (tile, product, output in the tile), filled up with 0.
+template <class Arch, class T>
+void pack_weight(const ConvGeometry& g, const T* weight, T* packed) {
+  constexpr std::int64_t kTile = DirectTile<Arch, T>::outputs;
+  for (std::int64_t first = 0; first < g.group_outputs(); first += kTile) {
+    const std::int64_t count = std::min(kTile, g.group_outputs() - first);
+    for (std::int64_t k = 0; k < g.patch(); ++k, packed += kTile) {
+      for (std::int64_t o = 0; o < kTile; ++o) {
+        packed[o] = o < count ? weight[(first + o) * g.patch() + k] : T(0);
+      }
+    }
+  }
+}
+
+template <class Arch, class T>
+void forward_on(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+  constexpr std::int64_t kTile = DirectTile<Arch, T>::outputs;
+  const std::int64_t outputs = g.group_outputs();
+  const std::int64_t filled = ceil_div(outputs, kTile) * kTile;
+  Workspace<T> packed(g.groups * filled * g.patch());
+  Workspace<T> biases(g.groups * filled);
+  std::fill_n(biases.data(), g.groups * filled, T(0));
+  for (std::int64_t group = 0; group < g.groups; ++group) {
+    pack_weight<Arch>(g, weight + group * outputs * g.patch(), packed.data() + group * filled * g.patch());
+    if (bias != nullptr) {
+      std::copy_n(bias + group * outputs, outputs, biases.data() + group * filled);
+    }
+  }
+  // Rows per unit: as many as the cache holds, and at least four units.
+  const std::int64_t row_bytes = padded_block<Arch, T>(g, g.group_channels(), 1).row_stride * g.group_channels() *
+                                 static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t fitting = std::max<std::int64_t>(4, kBlockBytes / row_bytes - g.dilation_h * (g.kernel_h - 1));
+  const std::int64_t parts =
+      std::max(ceil_div(g.out_height, fitting), std::min(g.out_height, ceil_div(4, g.batch * g.groups)));
+  const std::int64_t rows = ceil_div(g.out_height, parts);
+  parallel_for(0, g.batch * g.groups * parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    Workspace<T> padded(padded_block<Arch, T>(g, g.group_channels(), rows).plane_stride * g.group_channels());
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t image = unit / (g.groups * parts);
+      const std::int64_t group = unit / parts % g.groups;
+      const std::int64_t first = unit % parts * rows;
+      if (first >= g.out_height) {
+        continue;
+      }
+      const DirectBlock block = padded_block<Arch, T>(g, g.group_channels(), std::min(rows, g.out_height - first));
+      fill_block(g, block, x + (image * g.channels + group * g.group_channels()) * g.plane(), first, padded.data());
+      ConvDirectKernels<Arch, T>::forward(
+          {.block = block,
+           .x = padded.data(),
+           .weight = packed.data() + group * filled * g.patch(),
+           .bias = biases.data() + group * filled,
+           .y = y + (image * g.out_channels + group * outputs) * g.pixels() + first * g.out_width,
+           .outputs = outputs,
+           .y_plane = g.pixels()});
+    }
+  });
+}
+
+/// How the weight gradient is cut up: parts of the images, whose sums are added in order, by parts of the channels.
+struct GradientPlan {
+  std::int64_t image_parts, channel_parts, channels, images_at_once;
+};
+
+template <class Arch, class T>
+GradientPlan gradient_plan(const ConvGeometry& g) {
+  constexpr std::int64_t kUnits = 8;
+  const std::int64_t plane_bytes =
+      padded_block<Arch, T>(g, 1, g.out_height).plane_stride * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t fitting = std::max<std::int64_t>(1, kBlockBytes / plane_bytes);
+  const std::int64_t wanted = std::min(g.group_channels(), ceil_div(4, g.batch * g.groups));
+  GradientPlan plan{};
+  plan.channel_parts = std::max(ceil_div(g.group_channels(), fitting), wanted);
+  plan.channels = ceil_div(g.group_channels(), plan.channel_parts);
+  plan.channel_parts = ceil_div(g.group_channels(), plan.channels);
+  plan.image_parts = std::clamp<std::int64_t>(kUnits / (plan.channel_parts * g.groups), 1, g.batch);
+  const std::int64_t images = ceil_div(g.batch, plan.image_parts);
+  plan.images_at_once = std::clamp<std::int64_t>(kBlockBytes / (plane_bytes * plan.channels), 1, images);
+  return plan;
+}
+
+/// dw of one group's channels [first, first + count) over images [from, to), added to `dw` (group_outputs, patch).
+template <class Arch, class T>
+void add_weight_gradient(const ConvGeometry& g, const GradientPlan& plan, const T* x, const T* dy, std::int64_t group,
+                         std::int64_t first, std::int64_t count, std::int64_t from, std::int64_t to, T* dw) {
+  constexpr std::int64_t kTile = DirectTile<Arch, T>::grad_outputs;
+  constexpr std::int64_t kLanes = DirectTile<Arch, T>::lanes;
+  const DirectBlock block = padded_block<Arch, T>(g, count, g.out_height);
+  const std::int64_t x_image = block.plane_stride * count;
+  const std::int64_t dy_row = ceil_div(g.out_width, kLanes) * kLanes;
+  const bool whole = dy_row == g.out_width;  // else rows are copied and filled up with zeros
+  Workspace<T> padded(plan.images_at_once * x_image);
+  Workspace<T> dy_rows(whole ? 0 : plan.images_at_once * kTile * g.out_height * dy_row);
+  for (std::int64_t image = from; image < to; image += plan.images_at_once) {
+    const std::int64_t images = std::min(plan.images_at_once, to - image);
+    for (std::int64_t k = 0; k < images; ++k) {
+      const std::int64_t channel = (image + k) * g.channels + group * g.group_channels() + first;
+      fill_block(g, block, x + channel * g.plane(), 0, padded.data() + k * x_image);
+    }
+    for (std::int64_t o = 0; o < g.group_outputs(); o += kTile) {
+      const std::int64_t outputs = std::min(kTile, g.group_outputs() - o);
+      const T* gradient = dy + (image * g.out_channels + group * g.group_outputs() + o) * g.pixels();
+      for (std::int64_t r = 0; !whole && r < images * outputs * g.out_height; ++r) {
+        const T* in = gradient + r / (outputs * g.out_height) * g.out_channels * g.pixels() +
+                      r % (outputs * g.out_height) * g.out_width;
+        T* out = dy_rows.data() + r * dy_row;
+        std::fill(std::copy(in, in + g.out_width, out), out + dy_row, T(0));
+      }
+      ConvDirectKernels<Arch, T>::weight_gradient(
+          {.block = block,
+           .images = images,
+           .x_image = x_image,
+           .dy_image = whole ? g.out_channels * g.pixels() : outputs * g.out_height * dy_row,
+           .x = padded.data(),
+           .dy = whole ? gradient : dy_rows.data(),
+           .outputs = outputs,
+           .dy_plane = g.out_height * dy_row,
+           .dy_row = dy_row,
+           .dw = dw + o * g.patch() + first * g.taps(),
+           .dw_row = g.patch()});
+    }
+  }
+}
+
+template <class Arch, class T>
+void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+  const GradientPlan plan = gradient_plan<Arch, T>(g);
+  const std::int64_t parts = plan.image_parts;
+  Workspace<T> partials(parts > 1 ? parts * g.weight_size() : 0);
+  T* const sums = parts > 1 ? partials.data() : dweight;
+  std::fill_n(sums, parts * g.weight_size(), T(0));
+  parallel_for(0, parts * g.groups * plan.channel_parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t part = unit / (g.groups * plan.channel_parts);
+      const std::int64_t group = unit / plan.channel_parts % g.groups;
+      const std::int64_t first = unit % plan.channel_parts * plan.channels;
+      add_weight_gradient<Arch>(g, plan, x, dy, group, first, std::min(plan.channels, g.group_channels() - first),
+                                g.batch * part / parts, g.batch * (part + 1) / parts,
+                                sums + part * g.weight_size() + group * g.group_outputs() * g.patch());
+    }
+  });
+  if (parts > 1) {
+    add_partials(parts, g.weight_size(), partials.data(), dweight);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void DirectConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+  dispatch_isa([&]<class Arch>() { forward_on<Arch>(g, x, weight, bias, y); });
+}
+
+template <class T>
+void DirectConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+  dispatch_isa([&]<class Arch>() { weight_gradient_on<Arch>(g, x, dy, dweight); });
+}
+
+template struct DirectConv<float>;
+template struct DirectConv<double>;
+
+}  // namespace evenkeel::kernels
