@@ -3,6 +3,7 @@
 #include "core/parallel.hpp"
 #include "core/strided.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
@@ -32,7 +33,7 @@ void copy_run(To* target, std::int64_t target_stride, const From* source, std::i
 }
 
 template <class To, class From>
-void copy_typed(const Loop& loop, const std::byte* source, std::byte* target) {
+void copy_straight(const Loop& loop, const std::byte* source, std::byte* target) {
   const std::int64_t target_stride = loop.strides[0].back();
   const std::int64_t source_stride = loop.strides[1].back();
   parallel_for(0, numel(loop.shape), kElementGrain, [&](std::int64_t first, std::int64_t last) {
@@ -40,6 +41,51 @@ void copy_typed(const Loop& loop, const std::byte* source, std::byte* target) {
       copy_run(reinterpret_cast<To*>(target) + offsets[0], target_stride,
                reinterpret_cast<const From*>(source) + offsets[1], source_stride, count);
     });
+  });
+}
+
+// The dim along which the source is dense while the target is dense along the last: a transposition. -1: none.
+int transposed_dim(const Loop& loop) {
+  if (loop.strides[0].back() != 1 || loop.strides[1].back() == 1) {
+    return -1;
+  }
+  const Shape& strides = loop.strides[1];
+  const auto dense = std::find(strides.begin(), strides.end(), 1);
+  return dense == strides.end() ? -1 : static_cast<int>(dense - strides.begin());
+}
+
+// Copies by square tiles, so that both sides use whole cache lines.
+template <class To, class From>
+void copy_transposed(Loop loop, int dim, const std::byte* source, std::byte* target) {
+  constexpr std::int64_t kTile = 16;  // one cache line of float
+  const std::int64_t rows = loop.shape[dim];
+  const std::int64_t columns = loop.shape.back();
+  const std::int64_t target_stride = loop.strides[0][dim];
+  const std::int64_t source_stride = loop.strides[1].back();
+  const std::int64_t strips = (rows + kTile - 1) / kTile;
+  loop.shape[dim] = strips;  // what is left to walk: strips of kTile rows, as wide as the last dim
+  loop.strides[0][dim] *= kTile;
+  loop.strides[1][dim] *= kTile;
+  for (Shape* list : {&loop.shape, &loop.strides[0], &loop.strides[1]}) {
+    list->erase(list->rank() - 1);
+    list->insert(list->rank(), (*list)[dim]);  // the strips become the last dim
+    list->erase(dim);
+  }
+  const std::int64_t grain = std::max<std::int64_t>(1, kElementGrain / (kTile * columns));
+  parallel_for(0, numel(loop.shape), grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t strip = first; strip < last; ++strip) {
+      const std::int64_t height = std::min(kTile, rows - strip % strips * kTile);
+      for_each_run(loop, strip, strip + 1, [&](const std::array<std::int64_t, 2>& at, std::int64_t) {
+        To* to = reinterpret_cast<To*>(target) + at[0];
+        const From* from = reinterpret_cast<const From*>(source) + at[1];
+        for (std::int64_t begin = 0; begin < columns; begin += kTile) {
+          const std::int64_t end = std::min(begin + kTile, columns);
+          for (std::int64_t r = 0; r < height; ++r) {
+            copy_run(to + r * target_stride + begin, 1, from + r + begin * source_stride, source_stride, end - begin);
+          }
+        }
+      });
+    }
   });
 }
 
@@ -56,6 +102,16 @@ Loop in_target_order(const Shape& shape, const Shape& target_strides, const Shap
     loop.strides[1].push_back(source_strides[*d]);
   }
   return collapse(loop.shape, loop.strides);
+}
+
+template <class To, class From>
+void copy_typed(const Loop& loop, const std::byte* source, std::byte* target) {
+  const int dim = transposed_dim(loop);
+  if (dim >= 0) {
+    copy_transposed<To, From>(loop, dim, source, target);
+  } else {
+    copy_straight<To, From>(loop, source, target);
+  }
 }
 
 }  // namespace
