@@ -54,7 +54,7 @@ struct Maximum {
   static constexpr std::string_view kName = "maximum";
   template <class V>
   static V f(V a, V b) {
-    return select((a >= b) | (a != a), a, b);
+    return select(a >= b, a, select(a == a, b, a));
   }
 };
 /// NaN wins.
@@ -62,7 +62,7 @@ struct Minimum {
   static constexpr std::string_view kName = "minimum";
   template <class V>
   static V f(V a, V b) {
-    return select((a <= b) | (a != a), a, b);
+    return select(a <= b, a, select(a == a, b, a));
   }
 };
 

@@ -29,7 +29,7 @@ struct XsimdArch<Avx512> {
   using type = xsimd::avx512bw;
 };
 
-/// A SIMD register of T for the instruction set Arch.
+/// A SIMD register of T for the instruction set Arch. Beware: on AVX xsimd 8.1 gives false for NaN != NaN; use ==.
 template <class Arch, class T>
 using Batch = xsimd::batch<T, typename XsimdArch<Arch>::type>;
 
