@@ -117,17 +117,18 @@ struct GradientPlan {
 template <class Arch, class T>
 GradientPlan gradient_plan(const ConvGeometry& g) {
   constexpr std::int64_t kUnits = 8;
-  const std::int64_t plane_bytes =
-      padded_block<Arch, T>(g, 1, g.out_height).plane_stride * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t fitting = std::max<std::int64_t>(1, kBlockBytes / plane_bytes);
-  const std::int64_t wanted = std::min(g.group_channels(), ceil_div(4, g.batch * g.groups));
+  constexpr std::int64_t kSegments = 128;  // that a tile sums before its registers are added up across their lanes
+  const DirectBlock plane = padded_block<Arch, T>(g, 1, g.out_height);
+  const std::int64_t plane_bytes = plane.plane_stride * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t image_segments = g.out_height * ceil_div(g.out_width, DirectTile<Arch, T>::lanes);
   GradientPlan plan{};
-  plan.channel_parts = std::max(ceil_div(g.group_channels(), fitting), wanted);
-  plan.channels = ceil_div(g.group_channels(), plan.channel_parts);
+  plan.images_at_once = std::min(g.batch, ceil_div(kSegments, image_segments));
+  const std::int64_t fitting = std::max<std::int64_t>(1, kBlockBytes / (plane_bytes * plan.images_at_once));
+  const std::int64_t turns = ceil_div(g.batch, plan.images_at_once);
+  const std::int64_t wanted = std::min(g.group_channels(), ceil_div(4, turns * g.groups));
+  plan.channels = ceil_div(g.group_channels(), std::max(ceil_div(g.group_channels(), fitting), wanted));
   plan.channel_parts = ceil_div(g.group_channels(), plan.channels);
-  plan.image_parts = std::clamp<std::int64_t>(kUnits / (plan.channel_parts * g.groups), 1, g.batch);
-  const std::int64_t images = ceil_div(g.batch, plan.image_parts);
-  plan.images_at_once = std::clamp<std::int64_t>(kBlockBytes / (plane_bytes * plan.channels), 1, images);
+  plan.image_parts = std::clamp<std::int64_t>(kUnits / (plan.channel_parts * g.groups), 1, turns);
   return plan;
 }
 

@@ -100,9 +100,16 @@ void gradient_tile(const DirectWeightGradient<T>& job, std::int64_t first) {
   const std::int64_t taps = block.kernel_h * block.kernel_w;
   const std::int64_t products = block.channels * taps;
   Sums sums;
+  std::int64_t c = first / taps, p = first % taps / block.kernel_w, q = first % taps % block.kernel_w;
   for (int k = 0; k < Sums::kProducts; ++k) {
-    const std::int64_t product = first + k < products ? first + k : products - 1;
-    sums.x_offset[k] = offset<Arch>(block, product / taps, product % taps / block.kernel_w, product % block.kernel_w);
+    sums.x_offset[k] = offset<Arch>(block, c, p, q);
+    if (first + k + 1 < products && ++q == block.kernel_w) {
+      q = 0;
+      if (++p == block.kernel_h) {
+        p = 0;
+        ++c;
+      }
+    }
   }
   for (int o = 0; o < Sums::kOutputs; ++o) {
     sums.dy_offset[o] = (o < job.outputs ? o : job.outputs - 1) * job.dy_plane;
