@@ -2,7 +2,7 @@
 
 #include "autograd/ops.hpp"
 
-/// The ops under the names of torch.nn.functional: F = nn::functional. They are the functions of autograd/ops, where
+/// The ops under the names of torch.nn.functional: F = nn::functional. Most are the functions of autograd/ops, where
 /// their formulas stand; parameters that PyTorch passes one by one are gathered in the structs named there.
 namespace evenkeel::nn::functional {
 
@@ -38,5 +38,19 @@ using evenkeel::l1_loss;
 using evenkeel::mse_loss;
 using evenkeel::nll_loss;
 using evenkeel::smooth_l1_loss;
+
+struct BatchNormParams {
+  bool training = false;  ///< use the batch's statistics and, where there are running ones, move those
+  double momentum = 0.1;  ///< weight of the new value
+  double eps = 1e-5;
+};
+/// BatchNorm of (N, C, *); see nn/norm/batch_norm.hpp for the formula. Running statistics: (C), both or neither;
+/// without training they must be given. Training writes into them (the variance unbiased) unless the batch is empty.
+Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight = {},
+                  const Tensor& bias = {}, BatchNormParams params = {});
+
+/// GroupNorm of (N, C, *); see nn/norm/group_norm.hpp.
+Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
+                  double eps = 1e-5);
 
 }  // namespace evenkeel::nn::functional

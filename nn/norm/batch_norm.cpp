@@ -1,5 +1,6 @@
 #include "nn/norm/batch_norm.hpp"
 
+#include "nn/functional.hpp"
 #include "nn/norm/group_norm.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
@@ -20,18 +21,6 @@ BatchNormOptions checked(const char* layer, BatchNormOptions options) {
 
 Array value_if(bool wanted, std::int64_t features, double value) {
   return wanted ? Array::full({features}, value) : Array();
-}
-
-/// running += t (batch - running)
-void move_toward(Tensor& running, const Array& batch, double factor, double t) {
-  Array& array = running.mutable_array();
-  dispatch_float(array.dtype(), "batch_norm", [&]<class T>() {
-    const std::span<T> values = array.mutable_span<T>();
-    const double* news = batch.data<double>();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = static_cast<T>((1 - t) * static_cast<double>(values[i]) + t * (news[i] * factor));
-    }
-  });
 }
 
 }  // namespace
@@ -76,26 +65,17 @@ void BatchNormBase::check_input(const Tensor& x) const {
 
 Tensor BatchNormBase::forward(const Tensor& x) {
   check_input(x);
-  const std::int64_t inner = spatial_size(x.shape());
-  const AffineView affine{num_features, inner};
-  if (!training() && running_mean.defined()) {
-    return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps);
+  const bool tracks = running_mean.defined();
+  const bool updates = training() && tracks && x.numel() > 0;
+  const std::int64_t seen = updates ? num_batches_tracked.array().item_int64() + 1 : 1;
+  const Tensor y = functional::batch_norm(x, running_mean, running_var, weight, bias,
+                                          {.training = training() || !tracks,
+                                           .momentum = options.momentum.value_or(1.0 / static_cast<double>(seen)),
+                                           .eps = options.eps});
+  if (updates) {
+    *num_batches_tracked.mutable_array().mutable_data<std::int64_t>() = seen;
   }
-  const GroupView view{1, x.size(0), num_features, inner};
-  Normalized result = normalize(x, weight, bias, view, affine, {.eps = options.eps});
-  if (training() && running_mean.defined() && x.numel() > 0) {
-    update_running_stats(result.mean, result.var, view.count());
-  }
-  return result.y;
-}
-
-void BatchNormBase::update_running_stats(const Array& mean, const Array& var, std::int64_t n) {
-  const std::int64_t seen = num_batches_tracked.array().item_int64() + 1;
-  *num_batches_tracked.mutable_array().mutable_data<std::int64_t>() = seen;
-  const double t = options.momentum ? *options.momentum : 1.0 / static_cast<double>(seen);
-  const double count = static_cast<double>(n);
-  move_toward(running_mean, mean, 1, t);
-  move_toward(running_var, var, count / (count - 1), t);  // unbiased
+  return y;
 }
 
 void BatchNormBase::reset_running_stats() {

@@ -45,8 +45,6 @@ class BatchNormBase : public Layer {
 
  private:
   void check_input(const Tensor& x) const;
-  /// mean, var: of a batch with n values per channel.
-  void update_running_stats(const Array& mean, const Array& var, std::int64_t n);
 };
 
 /// Over (N, C) or (N, C, L); see BatchNormBase.

@@ -1,5 +1,6 @@
 #include "nn/norm/group_norm.hpp"
 
+#include "nn/functional.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
 
@@ -65,9 +66,7 @@ void GroupNorm::check_input(const Tensor& x) const {
 
 Tensor GroupNorm::forward(const Tensor& x) {
   check_input(x);
-  const std::int64_t inner = spatial_size(x.shape());
-  const GroupView view{1, 1, x.size(0) * num_groups, num_channels / num_groups * inner};
-  return normalize(x, weight, bias, view, {num_channels, inner}, {.eps = options.eps}).y;
+  return functional::group_norm(x, num_groups, weight, bias, options.eps);
 }
 
 }  // namespace evenkeel::nn

@@ -34,7 +34,8 @@ void check_trains(nn::Layer& model, const Shape& input) {
   const Tensor y = model(x);
   CHECK(y.shape() == Shape{input[0], 10});
   cross_entropy(y, randint(0, 10, {input[0]}, generator)).backward();
-  for (const auto& [name, parameter] : model.named_parameters()) {
+  for (const auto& [key, parameter] : model.named_parameters()) {
+    const std::string name = key;
     CAPTURE(name);
     REQUIRE(parameter.grad().defined());
     const double size = norm(parameter.grad()).item();

@@ -169,7 +169,8 @@ TEST_CASE("an empty batch gives an empty result and zero gradients") {
     CHECK(y.numel() == 0);
     y.backward(zeros(y.shape(), {.dtype = DType::float64}));
     CHECK(x.grad().shape() == shape);
-    for (const auto& [name, parameter] : layer->named_parameters()) {
+    for (const auto& [key, parameter] : layer->named_parameters()) {
+      const std::string name = key;
       CAPTURE(name);
       REQUIRE(parameter.grad().defined());
       for (const double g : parameter.grad().to_vector<double>()) {

@@ -177,6 +177,23 @@ TEST_CASE("functional forms stand under PyTorch's names") {
   CHECK(F::conv2d(x, ones({1, 1, 2, 2})).item() == 2);
   CHECK(F::pad(x, {1, 0}).shape() == Shape{1, 1, 2, 3});
   CHECK(F::mse_loss(x, x).item() == 0);
+  // One channel of -1, 2, -3, 4: mean 0.5, squared deviations sum to 29.
+  Tensor mean = tensor<float>({1}, {1});
+  Tensor var = tensor<float>({2}, {1});
+  const std::vector<float> y = F::batch_norm(x, mean, var, {}, {}, {.training = true, .eps = 0}).to_vector<float>();
+  CHECK(y[3] == Approx(3.5 / std::sqrt(29.0 / 4)));
+  CHECK(mean.item() == Approx(0.9 * 1 + 0.1 * 0.5));
+  CHECK(var.item() == Approx(0.9 * 2 + 0.1 * 29 / 3));
+  CHECK(F::batch_norm(x, mean, var, {}, {}, {.eps = 0}).to_vector<float>()[1] ==
+        Approx((2 - 0.95) / std::sqrt(1.8 + 2.9 / 3)));
+  CHECK(F::group_norm(x, 1, {}, {}, 0).to_vector<float>() == y);
+  CHECK_THROWS_WITH(F::batch_norm(x, {}, {}), Contains("Expected running_mean and running_var to be defined"));
+  CHECK_THROWS_WITH(F::batch_norm(x, mean, {}), Contains("or neither"));
+  CHECK_THROWS_WITH(F::batch_norm(x, ones({2}), ones({2})), Contains("should contain 1 elements"));
+  CHECK_THROWS_WITH(F::batch_norm(ones({1, 3}), {}, {}, {}, {}, {.training = true}),
+                    Contains("Expected more than 1 value per channel when training, got input size [1, 3]"));
+  CHECK_THROWS_WITH(F::group_norm(ones({2, 6}), 4), Contains("divisible by num_groups"));
+  CHECK_THROWS_WITH(F::group_norm(ones({6}), 2), Contains("at least 2 dims"));
 }
 
 TEST_CASE("layers refuse inputs that do not fit, naming shapes") {

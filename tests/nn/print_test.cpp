@@ -3,6 +3,7 @@
 #include "nn/conv.hpp"
 #include "nn/linear.hpp"
 #include "nn/loss.hpp"
+#include "nn/norm/batch_norm.hpp"
 #include "nn/repr.hpp"
 
 #include <doctest/doctest.h>
@@ -56,6 +57,42 @@ TEST_CASE("nested modules print as PyTorch prints them") {
     (0): Linear(in_features=8, out_features=2, bias=True)
   )
   (out): Softplus(beta=1, threshold=20)
+))");
+}
+
+namespace {
+
+class SmallBNNet : public Layer {
+ public:
+  explicit SmallBNNet(Generator& g) : net(add<Sequential>("net")) {
+    const Conv2dOptions conv{.kernel_size = 3, .padding = 1, .bias = false};
+    net.as<Sequential>()
+        .append<Conv2d>(3, 16, g, conv)
+        .append<BatchNorm2d>(16)
+        .append<ReLU>()
+        .append<Conv2d>(16, 32, g, conv)
+        .append<BatchNorm2d>(32)
+        .append<ReLU>();
+  }
+  std::string type_name() const override { return "SmallBNNet"; }
+  Tensor forward(const Tensor& x) override { return net(x); }
+
+  Slot& net;
+};
+
+}  // namespace
+
+TEST_CASE("a network with BatchNorm prints as PyTorch prints it") {
+  Generator g(1);
+  CHECK(concat(SmallBNNet(g)) == R"(SmallBNNet(
+  (net): Sequential(
+    (0): Conv2d(3, 16, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+    (1): BatchNorm2d(16, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    (2): ReLU()
+    (3): Conv2d(16, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+    (4): BatchNorm2d(32, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    (5): ReLU()
+  )
 ))");
 }
 
