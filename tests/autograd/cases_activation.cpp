@@ -1,5 +1,6 @@
 #include "autograd/ops/activation.hpp"
 #include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/shape.hpp"
 #include "tests/support/cases.hpp"
 
 #include <cmath>
@@ -85,6 +86,16 @@ const CaseFile activations{[]() -> OpCases {
        .fn = [](Inputs x) { return relu(x[0]); },
        .scalar_reference = [](double x) { return x > 0 ? x : 0; },
        .keeps = "y"},
+      {.name = "relu_",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::avoiding({0})},
+       .fn =
+           [](Inputs x) {
+             Tensor y = clone(x[0]);
+             return relu_(y);
+           },
+       .scalar_reference = [](double x) { return x > 0 ? x : 0; },
+       .keeps = "y"},
       {.name = "sigmoid",
        .shapes = {{2, 3, 5}},
        .fn = [](Inputs x) { return sigmoid(x[0]); },
@@ -101,6 +112,16 @@ const CaseFile activations{[]() -> OpCases {
        .fn = [](Inputs x) { return silu(x[0]); },
        .scalar_reference = [](double x) { return x / (1 + std::exp(-x)); },
        .keeps = "0"},
+      {.name = "silu_",
+       .shapes = {{2, 3, 5}},
+       .samples = {Sample::uniform(-6, 6)},
+       .fn =
+           [](Inputs x) {
+             Tensor y = clone(x[0]);
+             return silu_(y);
+           },
+       .scalar_reference = [](double x) { return x / (1 + std::exp(-x)); },
+       .keeps = ""},
       {.name = "gelu",
        .shapes = {{2, 3, 5}},
        .samples = {Sample::uniform(-4, 4)},

@@ -9,8 +9,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
+#include <regex>
 #include <set>
 
 namespace evenkeel::testing {
@@ -233,6 +236,31 @@ TEST_CASE("rows are complete and different from each other") {
         outputs.emplace(std::pair(concat(row.name, y.shape()), to_double(y.array()).values), label(row));
     CHECK_MESSAGE(fresh, "computes the same as " << other->second);
   });
+}
+
+TEST_CASE("every op declared in autograd/ops has a row") {
+  std::set<std::string> names;
+  for (const OpCase& row : all_cases()) {
+    names.insert(row.name);
+  }
+  // A function that returns a Tensor, or a struct of them, declared at the start of a line.
+  const std::regex declaration(R"(^[A-Z]\w*&? (\w+|operator[-+*/])\()");
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(EVENKEEL_FIXTURES "/../../autograd/ops")) {
+    if (entry.path().extension() != ".hpp") {
+      continue;
+    }
+    const std::string header = entry.path().filename().string();
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line);) {
+      std::smatch match;
+      if (std::regex_search(line, match, declaration)) {
+        ++found;
+        CHECK_MESSAGE(names.count(match[1]) == 1, header << ": no row for " << match[1].str());
+      }
+    }
+  }
+  CHECK(found > 90);
 }
 
 TEST_CASE("forward equals the reference, in float64 and float32, also for empty and one-element inputs") {
