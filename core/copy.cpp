@@ -44,9 +44,10 @@ void copy_straight(const Loop& loop, const std::byte* source, std::byte* target)
   });
 }
 
-// The dim along which the source is dense while the target is dense along the last: a transposition. -1: none.
+// The dim along which the source is dense while the target is dense along the last: a transposition. -1: none (a source
+// that repeats one element along the last dim is filled row by row).
 int transposed_dim(const Loop& loop) {
-  if (loop.strides[0].back() != 1 || loop.strides[1].back() == 1) {
+  if (loop.strides[0].back() != 1 || loop.strides[1].back() <= 1) {
     return -1;
   }
   const Shape& strides = loop.strides[1];
