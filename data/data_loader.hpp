@@ -25,7 +25,7 @@ struct DataLoaderOptions {
   bool shuffle = false;
   std::uint64_t seed = 0;
   LastBatch last_batch = LastBatch::keep;
-  std::vector<double> mean, std;  ///< per channel, of pixels scaled to [0, 1]; empty: 0 and 1
+  std::vector<double> mean = {}, std = {};  ///< per channel, of pixels scaled to [0, 1]; empty: 0 and 1
   Augmentation augmentation = {};
   std::int64_t prefetch = 2;  ///< batches prepared ahead in a background thread; 0: none
 };
