@@ -47,8 +47,8 @@ void check_window(std::string_view op, Size2 kernel, Size2 stride, Size2 pad, Si
           " dilationW: ", dilation.w);
   require(pad.h >= 0 && pad.w >= 0, op, "pad must be non-negative, but got padH: ", pad.h, " padW: ", pad.w);
   require(pad.h <= kernel.h / 2 && pad.w <= kernel.w / 2, op,
-          "pad should be smaller than or equal to half of kernel size, but got padH = ", pad.h, ", padW = ", pad.w,
-          ", kH = ", kernel.h, ", kW = ", kernel.w);
+          "pad should be smaller than or equal to half of kernel size, but got padW = ", pad.w, ", padH = ", pad.h,
+          ", kW = ", kernel.w, ", kH = ", kernel.h);
   require(std::max({kernel.h, kernel.w, stride.h, stride.w, dilation.h, dilation.w}) < kLargest, op,
           "kernel size, stride and dilation must be below 2^31");
 }

@@ -2,6 +2,8 @@
 
 #include "core/kernels/conv.hpp"
 
+#include <algorithm>
+
 namespace evenkeel::kernels {
 
 /// The ways to compute a convolution; each has the functions of core/kernels/conv.hpp in a class of its own.
@@ -19,6 +21,12 @@ ConvAlgorithm choose_algorithm(const ConvGeometry& g);
 /// The convolution that is the input gradient of `g` (stride 1 only): x and y change places, the weight is transposed
 /// and flipped.
 ConvGeometry adjoint_geometry(const ConvGeometry& g);
+
+/// Units of parallel work per chunk, so that a chunk is worth waking a thread.
+inline std::int64_t unit_grain(const ConvGeometry& g, std::int64_t units) {
+  constexpr std::int64_t kChunkWork = 250'000;  // multiply-adds
+  return std::max<std::int64_t>(1, kChunkWork / std::max<std::int64_t>(1, g.y_size() * g.patch() / units));
+}
 
 /// sum[i] = partials[0][i] + partials[1][i] + ..., in this order, for `parts` rows of `size` elements.
 template <class T>

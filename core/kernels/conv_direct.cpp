@@ -86,7 +86,8 @@ void forward_on(const ConvGeometry& g, const T* x, const T* weight, const T* bia
   const std::int64_t parts =
       std::max(ceil_div(g.out_height, fitting), std::min(g.out_height, ceil_div(4, g.batch * g.groups)));
   const std::int64_t rows = ceil_div(g.out_height, parts);
-  parallel_for(0, g.batch * g.groups * parts, 1, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t units = g.batch * g.groups * parts;
+  parallel_for(0, units, unit_grain(g, units), [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> padded(padded_block<Arch, T>(g, g.group_channels(), rows).plane_stride * g.group_channels());
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t image = unit / (g.groups * parts);
@@ -182,7 +183,8 @@ void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweig
   Workspace<T> partials(parts > 1 ? parts * g.weight_size() : 0);
   T* const sums = parts > 1 ? partials.data() : dweight;
   std::fill_n(sums, parts * g.weight_size(), T(0));
-  parallel_for(0, parts * g.groups * plan.channel_parts, 1, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t units = parts * g.groups * plan.channel_parts;
+  parallel_for(0, units, unit_grain(g, units), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t part = unit / (g.groups * plan.channel_parts);
       const std::int64_t group = unit / plan.channel_parts % g.groups;

@@ -12,14 +12,8 @@ namespace {
 
 /// Elements of a column block that stays in the second-level cache.
 constexpr std::int64_t kBlockElements = 65536;
-/// Multiply-adds that are worth a unit of parallel work.
-constexpr std::int64_t kUnitWork = 250'000;
 
 std::int64_t block_target(std::int64_t rows) { return std::clamp<std::int64_t>(kBlockElements / rows, 64, 4096); }
-
-std::int64_t unit_grain(std::int64_t work_per_unit) {
-  return std::max<std::int64_t>(1, kUnitWork / std::max<std::int64_t>(1, work_per_unit));
-}
 
 bool is_pointwise(const ConvGeometry& g) {
   return g.taps() == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_top == 0 && g.pad_left == 0 &&
@@ -170,7 +164,7 @@ template <class T>
 void ColumnConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
   const std::vector<PixelBlock> blocks = pixel_blocks(g, 0, g.batch, block_target(g.patch()));
   const auto units = static_cast<std::int64_t>(blocks.size()) * g.groups;
-  const std::int64_t grain = unit_grain(g.y_size() * g.patch() / units);
+  const std::int64_t grain = unit_grain(g, units);
   parallel_for(0, units, grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t unit = first; unit < last; ++unit) {
       forward_block(g, x, weight, bias, unit % g.groups, blocks[static_cast<std::size_t>(unit / g.groups)], y);
@@ -184,7 +178,7 @@ void ColumnConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* 
   const std::int64_t channels = std::clamp<std::int64_t>(256 / g.taps(), 1, g.group_channels());
   const std::int64_t parts = (g.group_channels() + channels - 1) / channels;
   const std::int64_t units = g.batch * g.groups * parts;
-  parallel_for(0, units, unit_grain(g.y_size() * g.patch() / units), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, units, unit_grain(g, units), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t image = unit / (g.groups * parts);
       const std::int64_t group = unit / parts % g.groups;
@@ -211,7 +205,7 @@ void ColumnConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* 
     return image_parts > 1 ? partials.data() + i * g.weight_size() : dweight;
   };
   const std::int64_t units = image_parts * g.groups * channel_parts;
-  parallel_for(0, units, unit_grain(g.y_size() * g.patch() / units), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, units, unit_grain(g, units), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t i = unit / (g.groups * channel_parts);
       const std::int64_t group = unit / channel_parts % g.groups;

@@ -113,6 +113,12 @@ const std::vector<Case> kCases = {
     {"rows of 17", {.n = 2, .c = 3, .h = 5, .w = 17, .o = 10, .kh = 2, .kw = 3, .pad_h = 0, .pad_w = 1}},
     {"rows of 47", {.n = 9, .c = 1, .h = 6, .w = 47, .o = 1, .kh = 5, .kw = 5, .pad_h = 2, .pad_w = 2}},
     {"rows of 64", {.n = 2, .c = 7, .h = 4, .w = 64, .o = 8, .kh = 1, .kw = 3, .pad_w = 1}},
+    {"more padding than the adjoint has room for",
+     {.n = 2, .c = 4, .h = 5, .w = 14, .o = 4, .kh = 2, .kw = 2, .pad_h = 3, .pad_w = 2}},
+    {"no padding", {.n = 2, .c = 4, .h = 6, .w = 34, .o = 5, .kh = 3, .kw = 5}},
+    {"2 groups, rows of 16",
+     {.n = 3, .c = 8, .h = 6, .w = 16, .o = 10, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = 2}},
+    {"many channels", {.c = 70, .h = 40, .w = 32, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
 };
 
 struct Gradients {
@@ -209,7 +215,7 @@ TEST_CASE("without bias, and with a bias on the input gradient") {
 TEST_CASE("NaN and infinity stay within their receptive field") {
   for (const double value : {kNaN, std::numeric_limits<double>::infinity()}) {
     for (const std::int64_t width : {7, 16, 29}) {
-      const ref::Conv s{.n = 2, .c = 2, .h = 8, .w = width, .o = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+      const ref::Conv s{.n = 2, .c = 2, .h = 8, .w = width, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
       const ref::Values w = ref::random_values(s.weight_size(), 2);
       const ref::Values bias = ref::random_values(s.o, 3);
       for (const std::int64_t cell : {std::int64_t{0}, width - 1, 4 * width + 3, 7 * width, 8 * width - 1}) {
