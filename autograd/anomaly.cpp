@@ -81,6 +81,7 @@ std::unique_ptr<Origin> capture_origin() {
   origin->frames.resize(kMaxFrames);
   const int count = backtrace(origin->frames.data(), kMaxFrames);
   origin->frames.resize(static_cast<std::size_t>(count));
+  origin->frames.erase(origin->frames.begin());  // this function
   return origin;
 }
 

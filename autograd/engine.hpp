@@ -1,8 +1,8 @@
 #pragma once
 
-#include <vector>
-
 #include "autograd/tensor.hpp"
+
+#include <vector>
 
 namespace evenkeel {
 
@@ -16,7 +16,9 @@ namespace evenkeel {
 ///   - a second backward through freed nodes is an error; so is a non-scalar without gradient, a gradient of another
 ///     shape, and a tensor that requires no gradient;
 ///   - with create_graph the backward formulas are recorded themselves; an op without second derivative says so;
-///   - if a backward throws, the graph stays destructible, and no leaf's grad was changed.
+///   - if a backward throws, the graph stays destructible, and no grad() was changed.
+/// A grad shares memory with nothing else. Graphs that have a tensor in common belong to one thread at a time.
+/// After create_graph, a leaf's grad refers to the leaf by its graph: zero_grad() it, or both stay in memory.
 void backward(const std::vector<Tensor>& tensors, const std::vector<Tensor>& gradients = {}, bool retain_graph = false,
               bool create_graph = false);
 
@@ -30,7 +32,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                          const std::vector<Tensor>& grad_outputs = {}, GradOptions options = {});
 
 /// While one lives (per thread), every op checks its result and every backward its gradients for NaN and infinity; the
-/// error names the op, where it was created (module path and call stack) and the shape. Slow; for debugging.
+/// error names the op, where it was created (module path and call stack) and the shape. Slow; for debugging. A program
+/// linked with -rdynamic shows function names in the call stack, others show addresses for addr2line.
 class AnomalyGuard {
  public:
   AnomalyGuard();

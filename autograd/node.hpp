@@ -1,13 +1,13 @@
 #pragma once
 
+#include "autograd/grad_mode.hpp"
+#include "autograd/tensor.hpp"
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "autograd/grad_mode.hpp"
-#include "autograd/tensor.hpp"
 
 namespace evenkeel {
 
@@ -63,8 +63,10 @@ Tensor record(OpInfo info, Array value, Backward backward);
 /// The same for an op with several outputs; backward gets one dy per output.
 std::vector<Tensor> record(OpInfo info, std::vector<Array> values, MultiBackward backward);
 /// For in-place ops: `target`'s values were changed by an op whose inputs were `info.inputs` (target among them, taken
-/// before the change as an alias); from now on target is that op's result. Throws for a leaf that requires gradients
-/// while recording, and for an overlapping view.
+/// before the change as an alias); from now on target is that op's result. A kept input that shares storage with target
+/// is gone by now, and backward says so: keep a clone. Throws for an overlapping view and, while recording, for a leaf
+/// that requires gradients and for a view made by an op (PyTorch rewrites the graph of the base instead). An op on a
+/// view whose base was changed in place throws, too.
 void record_in_place(OpInfo info, Tensor& target, Backward backward);
 /// Throws what record_in_place would throw, before the values are touched.
 void check_in_place(std::string_view op, const Tensor& target);

@@ -9,6 +9,13 @@
 #include <thread>
 
 namespace evenkeel {
+
+/// Visible and not inlined, so that the call stack can name it.
+[[gnu::noinline]] void make_trouble(const Tensor& x) {
+  const Tensor y = log(x);
+  CHECK_FALSE(y.defined());
+}
+
 namespace {
 
 using doctest::Contains;
@@ -46,6 +53,12 @@ TEST_CASE("a bad value in forward names op, module and shape") {
   CHECK(error == Contains("called in module 'features.3', from\n  #0 "));
   const doctest::String quiet = error_of([&] { no_grad([&] { return x / 0.0; }); });
   CHECK(quiet == Contains("the result of 'div'"));
+}
+
+TEST_CASE("the call stack names functions") {
+  const AnomalyGuard guard;
+  const doctest::String error = error_of([] { make_trouble(leaf({-1, 1})); });
+  CHECK(error == Contains("evenkeel::make_trouble(evenkeel::Tensor const&)\n"));
 }
 
 TEST_CASE("a bad value in backward names the op of the forward and its place") {

@@ -45,6 +45,20 @@ TEST_CASE("relu_ works on a result that nobody keeps, and is refused after sigmo
   CHECK_THROWS_WITH(sum(s).backward(), Contains("'sigmoid' needs its output for backward"));
 }
 
+TEST_CASE("relu_ works on a convolution's result, and is refused where silu kept its input") {
+  Generator generator(4);
+  const Tensor x = randn({2, 3, 5, 4}, generator), w = randn({6, 3, 3, 3}, generator, {.requires_grad = true});
+  Tensor y = conv2d(x, w);
+  relu_(y);
+  const Tensor in_place = grad({sum(y)}, {w})[0];
+  const Tensor plain = grad({sum(relu(conv2d(x, w)))}, {w})[0];
+  CHECK(in_place.to_vector<float>() == plain.to_vector<float>());
+  Tensor z = conv2d(x, w);
+  const Tensor activated = silu(z);
+  relu_(z);
+  CHECK_THROWS_WITH(sum(activated).backward(), Contains("'silu' needs its input 0 for backward"));
+}
+
 TEST_CASE("a change after relu_ is noticed") {
   Tensor y = leaf({1, -2, 3}) * 1.0;
   relu_(y);

@@ -1,0 +1,51 @@
+// Gradients where the derivative is infinite or does not exist: documented values, and no NaN through a guard.
+
+#include "autograd/engine.hpp"
+#include "autograd/ops.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace evenkeel {
+namespace {
+
+using Values = std::vector<double>;
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr TensorOptions kDouble{.dtype = DType::float64};
+
+Tensor leaf(const Values& values) { return tensor(values, {static_cast<std::int64_t>(values.size())}, true); }
+
+Values gradient(const Tensor& x, const Tensor& y) { return grad({sum(y)}, {x})[0].to_vector<double>(); }
+
+}  // namespace
+
+TEST_CASE("at zero: sqrt has an infinite slope; norm, std, abs and relu have slope zero") {
+  const Tensor zero = leaf({0, 0, 0});
+  CHECK(gradient(zero, sqrt(zero)) == Values{kInf, kInf, kInf});
+  const Values none{0, 0, 0};
+  CHECK(gradient(zero, norm(zero)) == none);
+  CHECK(gradient(zero, std(zero)) == none);
+  CHECK(gradient(zero, abs(zero)) == none);
+  CHECK(gradient(zero, relu(zero)) == none);
+  const Tensor equal = leaf({5, 5, 5});
+  CHECK(gradient(equal, std(equal)) == none);
+}
+
+TEST_CASE("an untaken branch gives no NaN") {
+  const Tensor x = leaf({-1, 0, 4});
+  const Tensor positive = gt(x, zeros({}, kDouble));
+  CHECK(gradient(x, where(positive, x, zeros({}, kDouble))) == Values{0, 0, 1});
+  // The safe form: the guard is inside, so that log never sees what is not wanted.
+  const Tensor guarded = where(positive, log(where(positive, x, ones({}, kDouble))), zeros({}, kDouble));
+  CHECK(gradient(x, guarded) == Values{0, 0, 0.25});
+  // clamp selects too: exp's overflow never meets the zero.
+  const Tensor large = leaf({1, 1000});
+  const Values clamped = gradient(large, exp(clamp(large, -10, 2)));
+  CHECK(clamped[0] == doctest::Approx(std::exp(1.0)));
+  CHECK(clamped[1] == 0);
+  CHECK(gradient(large, where(lt(large, full({}, 2000, kDouble)), large * 2.0, large + kInf)) == Values{2, 2});
+}
+
+}  // namespace evenkeel
