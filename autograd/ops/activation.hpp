@@ -20,8 +20,8 @@ Tensor relu(const Tensor& x);  ///< max(x, 0); derivative 0 at 0; NaN stays NaN
 Tensor& relu_(Tensor& x);      ///< in place
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
-Tensor silu(const Tensor& x);  ///< x sigmoid(x)
-Tensor& silu_(Tensor& x);
+Tensor silu(const Tensor& x);  ///< x sigmoid(x); 0 at -inf, where PyTorch gives NaN
+Tensor& silu_(Tensor& x);      ///< in place; copies x first if a gradient is wanted, so it saves no memory then
 enum class GeluApproximation { none, tanh };
 Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);  ///< x Phi(x)
 Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
@@ -32,7 +32,7 @@ Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
 
 /// In training, zeroes each element with probability p and scales the rest by 1/(1 - p); else the identity.
-/// Element i's mask depends on the generator's state and i alone. Throws unless 0 <= p <= 1.
+/// p = 1 gives zeros. Element i's mask depends on the generator's state and i alone. Throws unless 0 <= p <= 1.
 Tensor dropout(const Tensor& x, double p, bool training, Generator& generator);
 /// The same for whole channels of (N, C, *) input.
 Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator);

@@ -16,7 +16,10 @@ struct CrossEntropyOptions {
 };
 /// -sum_c q_c log softmax(input)_c per sample. input: (N, C), (C) or (N, C, d1, ...); target: int64 class indices of
 /// shape (N), () or (N, d1, ...), or probabilities of input's shape. mean divides by the weights of the kept targets
-/// (indices) or by N d1 ... (probabilities). All targets ignored: mean gives NaN, as PyTorch's.
+/// (indices) or by N d1 ... (probabilities). All targets ignored: mean gives NaN, as PyTorch's, and the gradient is 0.
+/// A class with q_c w_c = 0 adds nothing even where the logit is -inf (PyTorch: NaN). Probabilities may require
+/// gradients, weights never get one. Throws for an index outside [0, C) that is not ignore_index, and for an
+/// ignore_index >= 0 together with probabilities.
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options = {});
 
 struct NllOptions {

@@ -1,0 +1,179 @@
+// Losses at the edges: bad targets, ignored samples, weights of zero, extreme logits; texts of the errors.
+
+#include "autograd/engine.hpp"
+#include "autograd/ops.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace evenkeel {
+namespace {
+
+using Values = std::vector<double>;
+using Indices = std::vector<std::int64_t>;
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+Tensor logits(const Values& values, const Shape& shape) { return tensor(values, shape, true); }
+Tensor indices(const Indices& values, const Shape& shape) { return tensor(values, shape); }
+Values gradient(const Tensor& x, const Tensor& y) { return grad({sum(y)}, {x})[0].to_vector<double>(); }
+
+const Tensor kRows = logits({0.3, -1.2, 2.0, 0.1, 0.9, -0.4, 1.1, 0.0, -2.0}, {3, 3});
+
+}  // namespace
+
+TEST_CASE("a target out of range is an error with every reduction, also for images") {
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum, Reduction::none}) {
+    for (const std::int64_t bad : {3, -1, 255, -100000}) {
+      CHECK_THROWS_WITH_AS(cross_entropy(kRows, indices({0, bad, 1}, {3}), {.reduction = reduction}),
+                           doctest::Contains("cross_entropy: Target "), std::invalid_argument);
+      CHECK_THROWS_WITH_AS(nll_loss(kRows, indices({0, bad, 1}, {3}), {.reduction = reduction}),
+                           doctest::Contains("is out of bounds: target number 1, 3 classes"), std::invalid_argument);
+      const Tensor images = logits(Values(24, 0.5), {2, 3, 2, 2});
+      CHECK_THROWS_WITH(cross_entropy(images, indices({0, 1, 2, 0, 1, 2, 0, bad}, {2, 2, 2}), {.reduction = reduction}),
+                        doctest::Contains("out of bounds"));
+    }
+  }
+}
+
+TEST_CASE("targets of a wrong shape, count or dtype are errors") {
+  CHECK_THROWS_WITH(cross_entropy(kRows, indices({0, 1}, {2})),
+                    doctest::Contains("target has shape [2], expected [3]"));
+  CHECK_THROWS_WITH(cross_entropy(kRows, tensor<double>({0, 1, 2}, {3})), doctest::Contains("int64 target"));
+  CHECK_THROWS_WITH(cross_entropy(kRows, tensor<float>(std::vector<float>(9, 0.1f), {3, 3})),
+                    doctest::Contains("input is float64, target probabilities are float32"));
+  CHECK_THROWS_WITH(cross_entropy(logits({1}, {}), indices({0}, {})), doctest::Contains("expected input of shape"));
+  CHECK_THROWS_WITH(cross_entropy(kRows, indices({0, 1, 2}, {3}), {.weight = tensor<double>({1, 2}, {2})}),
+                    doctest::Contains("weight tensor should be defined either for all 3 classes"));
+  CHECK_THROWS_WITH(cross_entropy(kRows, indices({0, 1, 2}, {3}), {.label_smoothing = 1.5}),
+                    doctest::Contains("label_smoothing must be between 0.0 and 1.0. Got: 1.5"));
+  CHECK_THROWS_WITH(cross_entropy(kRows, Tensor(Array::full({3, 3}, 0.1, DType::float64)), {.ignore_index = 1}),
+                    doctest::Contains("ignore_index is not supported for floating point target"));
+  CHECK_THROWS_WITH(cross_entropy(Tensor(), indices({0}, {1})), doctest::Contains("undefined"));
+  CHECK_THROWS_WITH(cross_entropy(kRows, Tensor()), doctest::Contains("undefined"));
+}
+
+TEST_CASE("an ignored sample adds nothing to loss, divisor or gradient, inside and outside the range of classes") {
+  const Tensor two = logits({0.3, -1.2, 2.0, 1.1, 0.0, -2.0}, {2, 3});
+  const Tensor weight = tensor<double>({0.5, 2, 1.5}, {3});
+  for (const std::int64_t ignored : {-100, 1, 77}) {
+    for (const double smoothing : {0.0, 0.3}) {
+      for (const Reduction reduction : {Reduction::mean, Reduction::sum}) {
+        const CrossEntropyOptions options{
+            .weight = weight, .ignore_index = ignored, .label_smoothing = smoothing, .reduction = reduction};
+        const Tensor all = cross_entropy(kRows, indices({2, ignored, 0}, {3}), options);
+        const Tensor kept = cross_entropy(two, indices({2, 0}, {2}), options);
+        CHECK(all.item() == doctest::Approx(kept.item()).epsilon(1e-14));
+        const Values dx = gradient(kRows, all), expected = gradient(two, kept);
+        CHECK(Values(dx.begin() + 3, dx.begin() + 6) == Values{0, 0, 0});
+        CHECK(dx[0] == doctest::Approx(expected[0]).epsilon(1e-14));
+        CHECK(dx[8] == doctest::Approx(expected[5]).epsilon(1e-14));
+      }
+    }
+  }
+}
+
+TEST_CASE("every target ignored: the sum is 0, the mean NaN, the gradient 0 in both backwards") {
+  const Tensor target = indices({-100, -100, -100}, {3});
+  CHECK(cross_entropy(kRows, target, {.reduction = Reduction::sum}).item() == 0);
+  CHECK(cross_entropy(kRows, target, {.reduction = Reduction::none}).to_vector<double>() == Values{0, 0, 0});
+  const Tensor mean = cross_entropy(kRows, target);
+  CHECK(std::isnan(mean.item()));
+  CHECK(gradient(kRows, mean) == Values(9, 0));
+  const Tensor twice = grad({cross_entropy(kRows, target)}, {kRows}, {}, {.create_graph = true})[0];
+  CHECK(twice.to_vector<double>() == Values(9, 0));
+  CHECK(std::isnan(nll_loss(kRows, target).item()));
+}
+
+TEST_CASE("extreme logits give exact losses and gradients") {
+  const Tensor x = logits({1e4, -1e4, 1e4, -1e4}, {2, 2});
+  const Tensor loss = cross_entropy(x, indices({0, 1}, {2}), {.reduction = Reduction::none});
+  CHECK(loss.to_vector<double>() == Values{0, 2e4});
+  CHECK(gradient(x, loss) == Values{0, 0, 1, -1});
+  const Tensor single = tensor<float>({1e4f, -1e4f}, {1, 2}, true);
+  CHECK(cross_entropy(single, indices({1}, {1})).item() == 2e4);
+}
+
+TEST_CASE("a logit of -inf on another class has probability 0 and gradient 0") {
+  const Tensor x = logits({-kInf, 1, 2}, {1, 3});
+  const double expected = std::log(1 + std::exp(1.0));
+  const Tensor loss = cross_entropy(x, indices({1}, {1}));
+  CHECK(loss.item() == doctest::Approx(expected).epsilon(1e-14));
+  const Values dx = gradient(x, loss);
+  CHECK(dx[0] == 0);
+  CHECK(dx[1] == doctest::Approx(-dx[2]).epsilon(1e-14));
+  const Tensor soft = cross_entropy(x, tensor<double>({0, 1, 0}, {1, 3}));
+  CHECK(soft.item() == doctest::Approx(expected).epsilon(1e-14));
+  CHECK(gradient(x, soft)[0] == 0);
+  CHECK(cross_entropy(x, indices({0}, {1})).item() == kInf);
+}
+
+TEST_CASE("the gradient of each row sums to zero without weights") {
+  const Values dx = gradient(kRows, cross_entropy(kRows, indices({2, 0, 1}, {3}), {.reduction = Reduction::sum}));
+  for (std::size_t row = 0; row < 3; ++row) {
+    CHECK(std::abs(dx[3 * row] + dx[3 * row + 1] + dx[3 * row + 2]) <= 2e-16);
+  }
+}
+
+TEST_CASE("a confident right answer costs next to nothing, never less") {
+  const Tensor x = logits({90, 0, 40, 0}, {2, 2});
+  const Values loss = cross_entropy(x, indices({0, 0}, {2}), {.reduction = Reduction::none}).to_vector<double>();
+  CHECK(loss[0] >= 0);
+  CHECK(loss[0] <= 1e-38);
+  CHECK(loss[1] >= 0);
+  CHECK(loss[1] <= 1e-17);
+}
+
+TEST_CASE("the mean divides by the weights of the targets") {
+  const Tensor weight = tensor<double>({0, 3, 1}, {3});
+  const Values losses =
+      cross_entropy(kRows, indices({1, 2, 0}, {3}), {.reduction = Reduction::none}).to_vector<double>();
+  const Tensor mean = cross_entropy(kRows, indices({1, 2, 0}, {3}), {.weight = weight});
+  CHECK(mean.item() == doctest::Approx((3 * losses[0] + losses[1]) / 4).epsilon(1e-14));
+}
+
+TEST_CASE("changing a target after the loss is noticed") {
+  Tensor target = indices({2, 0, 1}, {3});
+  const Tensor loss = cross_entropy(kRows, target);
+  target.mutable_array().fill_(0);
+  CHECK_THROWS_WITH(loss.backward(), doctest::Contains("changed in place"));
+}
+
+TEST_CASE("binary cross entropy is exact for extreme logits") {
+  const Tensor x = logits({1e4, -1e4, 1e4, -1e4, -30}, {5});
+  const Tensor target = tensor<double>({1, 0, 0, 1, 0}, {5});
+  const Tensor loss = binary_cross_entropy_with_logits(x, target, {.reduction = Reduction::none});
+  const Values y = loss.to_vector<double>();
+  CHECK(Values(y.begin(), y.begin() + 4) == Values{0, 0, 1e4, 1e4});
+  CHECK(y[4] == doctest::Approx(std::exp(-30.0)).epsilon(1e-12));
+  const Values dx = gradient(x, loss);
+  CHECK(Values(dx.begin(), dx.begin() + 4) == Values{0, 0, 1, -1});
+  CHECK(dx[4] == doctest::Approx(std::exp(-30.0)).epsilon(1e-12));
+}
+
+TEST_CASE("losses of two tensors refuse to broadcast") {
+  const Tensor x = logits({1, 2, 3}, {3, 1}), target = tensor<double>({1, 2, 3}, {3});
+  CHECK_THROWS_WITH(mse_loss(x, target), doctest::Contains("mse_loss: input has shape [3, 1], target has shape [3]"));
+  CHECK_THROWS_WITH(l1_loss(x, target), doctest::Contains("l1_loss: input has shape"));
+  CHECK_THROWS_WITH(smooth_l1_loss(x, target), doctest::Contains("smooth_l1_loss: input has shape"));
+  CHECK_THROWS_WITH(binary_cross_entropy_with_logits(x, target),
+                    doctest::Contains("Target size ([3]) must be the same"));
+  CHECK_THROWS_WITH(smooth_l1_loss(x, x, Reduction::mean, -1), doctest::Contains("expected beta >= 0"));
+  CHECK_THROWS_WITH(mse_loss(x, tensor<float>({1, 2, 3}, {3, 1})), doctest::Contains("float32"));
+}
+
+TEST_CASE("smooth l1 has its curvature at zero too") {
+  const Tensor x = logits({0, 0.1}, {2});
+  const Tensor loss = smooth_l1_loss(x, tensor<double>({0, 0}, {2}), Reduction::sum, 0.5);
+  const Tensor dx = grad({loss}, {x}, {}, {.create_graph = true})[0];
+  CHECK(gradient(x, dx) == Values{2, 2});
+}
+
+TEST_CASE("a mean over a million float32 losses keeps its digits") {
+  const Tensor x(Array::full({1000000}, 0.1, DType::float32)), zero(Array::zeros({1000000}));
+  CHECK(l1_loss(x, zero).item() == doctest::Approx(static_cast<double>(0.1f)).epsilon(1e-7));
+  CHECK(l1_loss(x, zero, Reduction::sum).item() == doctest::Approx(1e6 * static_cast<double>(0.1f)).epsilon(1e-7));
+}
+
+}  // namespace evenkeel
