@@ -232,8 +232,7 @@ TEST_CASE("rows are complete and different from each other") {
     CHECK_MESSAGE((row.scalar_reference || row.reference), "no reference");
     // A row that ignores its own parameters computes what another row of the op computes: inputs depend on name only.
     const Tensor y = call(row, leaves(row, make_inputs(row, row.shapes, DType::float64), 0));
-    const auto [other, fresh] =
-        outputs.emplace(std::pair(concat(row.name, y.shape()), to_double(y.array()).values), label(row));
+    const auto seen = outputs.emplace(std::pair(concat(row.name, y.shape()), to_double(y.array()).values), label(row));
     CHECK_MESSAGE(seen.second, "computes the same as " << seen.first->second);
   });
 }
