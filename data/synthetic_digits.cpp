@@ -70,17 +70,17 @@ struct Style {
   double noise;             ///< largest deviation of a pixel
 };
 
-constexpr Style kNormal{.height = {.5, .72},
-                        .aspect = {.6, .9},
-                        .rotation = .15,
-                        .shear = .15,
-                        .wobble = .02,
-                        .width = {1.6, 2.8},
-                        .contrast = {.45, .8},
+constexpr Style kNormal{.height = {.55, .7},
+                        .aspect = {.65, .85},
+                        .rotation = .1,
+                        .shear = .1,
+                        .wobble = .015,
+                        .width = {1.8, 2.6},
+                        .contrast = {.6, .9},
                         .inverted = 0,
                         .clutter = 2,
-                        .clutter_contrast = .5,
-                        .noise = .08};
+                        .clutter_contrast = .4,
+                        .noise = .06};
 constexpr Style kHard{.height = {.35, .75},
                       .aspect = {.5, 1},
                       .rotation = .5,
