@@ -37,15 +37,59 @@ using Batch = xsimd::batch<T, typename XsimdArch<Arch>::type>;
 template <class Arch, class T>
 inline constexpr std::int64_t kLanes = static_cast<std::int64_t>(Batch<Arch, T>::size);
 
+/// The first `count` lanes, as AVX2's masked loads and stores want them.
+template <class Arch, class T>
+__m256i lane_mask(std::int64_t count) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  } else {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+}
+
 /// Loads the first `count` < kLanes elements; the other lanes are `rest`. With store_partial the last elements of an
-/// array take the same path as all others, so a value never depends on its position.
+/// array take the same path as all others, so a value never depends on its position. T: float or double.
 template <class Arch, class T>
 Batch<Arch, T> load_partial(const T* p, std::int64_t count, T rest) {
-  alignas(64) T lanes[kLanes<Arch, T>];
-  for (std::int64_t i = 0; i < kLanes<Arch, T>; ++i) {
-    lanes[i] = i < count ? p[i] : rest;
+  constexpr bool kFloat = sizeof(T) == sizeof(float);
+  if constexpr (std::is_same_v<Arch, Avx512> && kFloat) {
+    return _mm512_mask_loadu_ps(_mm512_set1_ps(rest), static_cast<__mmask16>((1U << count) - 1), p);
+  } else if constexpr (std::is_same_v<Arch, Avx512>) {
+    return _mm512_mask_loadu_pd(_mm512_set1_pd(rest), static_cast<__mmask8>((1U << count) - 1), p);
+  } else if constexpr (std::is_same_v<Arch, Avx2> && kFloat) {
+    const __m256i mask = lane_mask<Arch, T>(count);
+    return _mm256_blendv_ps(_mm256_set1_ps(rest), _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
+  } else if constexpr (std::is_same_v<Arch, Avx2>) {
+    const __m256i mask = lane_mask<Arch, T>(count);
+    return _mm256_blendv_pd(_mm256_set1_pd(rest), _mm256_maskload_pd(p, mask), _mm256_castsi256_pd(mask));
+  } else {
+    alignas(64) T lanes[kLanes<Arch, T>];
+    for (std::int64_t i = 0; i < kLanes<Arch, T>; ++i) {
+      lanes[i] = i < count ? p[i] : rest;
+    }
+    return Batch<Arch, T>::load_aligned(lanes);
   }
-  return Batch<Arch, T>::load_aligned(lanes);
+}
+
+/// Stores the first `count` <= kLanes lanes.
+template <class Arch, class T>
+void store_partial(const Batch<Arch, T>& value, T* p, std::int64_t count) {
+  constexpr bool kFloat = sizeof(T) == sizeof(float);
+  if constexpr (std::is_same_v<Arch, Avx512> && kFloat) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1), value);
+  } else if constexpr (std::is_same_v<Arch, Avx512>) {
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1U << count) - 1), value);
+  } else if constexpr (std::is_same_v<Arch, Avx2> && kFloat) {
+    _mm256_maskstore_ps(p, lane_mask<Arch, T>(count), value);
+  } else if constexpr (std::is_same_v<Arch, Avx2>) {
+    _mm256_maskstore_pd(p, lane_mask<Arch, T>(count), value);
+  } else {
+    alignas(64) T lanes[kLanes<Arch, T>];
+    value.store_aligned(lanes);
+    for (std::int64_t i = 0; i < count; ++i) {
+      p[i] = lanes[i];
+    }
+  }
 }
 
 /// Loads kLanes<Arch, double> elements as doubles.
@@ -61,15 +105,6 @@ Batch<Arch, double> load_as_double(const float* p) {
     return _mm256_cvtps_pd(_mm_loadu_ps(p));
   } else {
     return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-  }
-}
-
-template <class Arch, class T>
-void store_partial(const Batch<Arch, T>& value, T* p, std::int64_t count) {
-  alignas(64) T lanes[kLanes<Arch, T>];
-  value.store_aligned(lanes);
-  for (std::int64_t i = 0; i < count; ++i) {
-    p[i] = lanes[i];
   }
 }
 

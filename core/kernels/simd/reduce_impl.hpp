@@ -39,14 +39,21 @@ struct Reduction {
   static constexpr std::int64_t kStep = kLanes<Arch, double>;
   static constexpr std::int64_t kNarrow = 32;  // fewer columns are folded into a wider matrix
   static constexpr std::int64_t kWide = 64;
+  static constexpr std::int64_t kRows = 8;  // per read and write of the results of columns
 
   static double number(ReduceTarget target, std::int64_t i) { return target.m == nullptr ? 0 : target.m[i]; }
 
   /// Up to kStep elements, `step` apart; the other lanes are zero.
   static V load(const T* x, std::int64_t count, std::int64_t step) {
-    alignas(64) double lanes[kStep] = {};
-    for (std::int64_t i = 0; i < count; ++i) {
-      lanes[i] = static_cast<double>(x[i * step]);
+    alignas(64) double lanes[kStep];
+    if (count >= kStep) {
+      for (std::int64_t i = 0; i < kStep; ++i) {
+        lanes[i] = static_cast<double>(x[i * step]);
+      }
+    } else {
+      for (std::int64_t i = 0; i < kStep; ++i) {
+        lanes[i] = i < count ? static_cast<double>(x[i * step]) : 0;
+      }
     }
     return V::load_aligned(lanes);
   }
@@ -101,7 +108,7 @@ struct Reduction {
     }
   }
 
-  /// Rows too short to fill a register: one row per lane.
+  /// Rows that would hardly fill a register: one row per lane.
   static void short_rows(std::int64_t rows, std::int64_t n, const T* x, ReduceTarget target) {
     for (std::int64_t r = 0; r < rows; r += kStep) {
       const std::int64_t count = rows - r < kStep ? rows - r : kStep;
@@ -117,7 +124,7 @@ struct Reduction {
   }
 
   static void rows(std::int64_t rows, std::int64_t n, const T* x, ReduceTarget target) {
-    if (n <= kStep) {
+    if (n <= 2 * kStep) {
       short_rows(rows, n, x, target);
       return;
     }
@@ -126,7 +133,7 @@ struct Reduction {
     }
   }
 
-  /// Adds up to four rows to the results of kStep columns, or of `count` columns at the end.
+  /// Adds a few rows to the results of kStep columns, or of `count` columns at the end.
   static void add_rows(std::int64_t rows, std::int64_t pitch, const T* x, ReduceTarget target, std::int64_t c,
                        std::int64_t count) {
     const bool full = count >= kStep;
@@ -155,8 +162,8 @@ struct Reduction {
   /// Adds all rows to target.out, which holds results already.
   static void add_columns(std::int64_t rows, std::int64_t columns, std::int64_t pitch, const T* x,
                           ReduceTarget target) {
-    for (std::int64_t r = 0; r < rows; r += 4) {
-      const std::int64_t count = rows - r < 4 ? rows - r : 4;
+    for (std::int64_t r = 0; r < rows; r += kRows) {
+      const std::int64_t count = rows - r < kRows ? rows - r : kRows;
       for (std::int64_t c = 0; c < columns; c += kStep) {
         add_rows(count, pitch, x + r * pitch, target, c, columns - c);
       }
