@@ -5,6 +5,7 @@
 #include "core/parallel.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace evenkeel::kernels {
 namespace {
@@ -110,76 +111,98 @@ void forward_on(const ConvGeometry& g, const T* x, const T* weight, const T* bia
   });
 }
 
-/// How the weight gradient is cut up: parts of the images, whose sums are added in order, by parts of the channels.
+/// Output rows [row, row + rows) of some images: what one call of the kernel sums over.
+struct GradientTurn {
+  std::int64_t image, images, row, rows;
+};
+
+/// How the weight gradient is cut up: parts of the list of turns, whose sums are added in order, by parts of the
+/// channels, which own their cells of dw.
 struct GradientPlan {
-  std::int64_t image_parts, channel_parts, channels, images_at_once;
+  std::vector<GradientTurn> turns;
+  std::int64_t turn_parts, channel_parts, channels;
 };
 
 template <class Arch, class T>
 GradientPlan gradient_plan(const ConvGeometry& g) {
   constexpr std::int64_t kUnits = 8;
   constexpr std::int64_t kSegments = 128;  // that a tile sums before its registers are added up across their lanes
-  const DirectBlock plane = padded_block<Arch, T>(g, 1, g.out_height);
-  const std::int64_t plane_bytes = plane.plane_stride * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t image_segments = g.out_height * ceil_div(g.out_width, DirectTile<Arch, T>::lanes);
+  const std::int64_t row_segments = ceil_div(g.out_width, DirectTile<Arch, T>::lanes);
+  const std::int64_t image_segments = g.out_height * row_segments;
+  const std::int64_t images = std::min(g.batch, ceil_div(kSegments, image_segments));
+  const std::int64_t rows = image_segments < 2 * kSegments ? g.out_height : ceil_div(kSegments, row_segments);
   GradientPlan plan{};
-  plan.images_at_once = std::min(g.batch, ceil_div(kSegments, image_segments));
-  const std::int64_t fitting = std::max<std::int64_t>(1, kBlockBytes / (plane_bytes * plan.images_at_once));
-  const std::int64_t turns = ceil_div(g.batch, plan.images_at_once);
+  for (std::int64_t image = 0; image < g.batch; image += images) {
+    for (std::int64_t row = 0; row < g.out_height; row += rows) {
+      plan.turns.push_back({image, std::min(images, g.batch - image), row, std::min(rows, g.out_height - row)});
+    }
+  }
+  const auto turns = static_cast<std::int64_t>(plan.turns.size());
+  const std::int64_t plane_bytes =
+      padded_block<Arch, T>(g, 1, rows).plane_stride * images * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t fitting = std::max<std::int64_t>(1, kBlockBytes / plane_bytes);
   const std::int64_t wanted = std::min(g.group_channels(), ceil_div(4, turns * g.groups));
   plan.channels = ceil_div(g.group_channels(), std::max(ceil_div(g.group_channels(), fitting), wanted));
   plan.channel_parts = ceil_div(g.group_channels(), plan.channels);
-  plan.image_parts = std::clamp<std::int64_t>(kUnits / (plan.channel_parts * g.groups), 1, turns);
+  plan.turn_parts = std::clamp<std::int64_t>(kUnits / (plan.channel_parts * g.groups), 1, turns);
   return plan;
 }
 
-/// dw of one group's channels [first, first + count) over images [from, to), added to `dw` (group_outputs, patch).
+/// Copies the rows of one tile of dy, filled up with zeros to `row_stride`.
+template <class T>
+void fill_gradient_rows(const ConvGeometry& g, const GradientTurn& turn, const T* dy, std::int64_t outputs,
+                        std::int64_t row_stride, T* rows) {
+  for (std::int64_t k = 0; k < turn.images * outputs; ++k) {
+    const T* in = dy + (k / outputs * g.out_channels + k % outputs) * g.pixels();
+    for (std::int64_t r = 0; r < turn.rows; ++r, in += g.out_width, rows += row_stride) {
+      std::fill(std::copy(in, in + g.out_width, rows), rows + row_stride, T(0));
+    }
+  }
+}
+
+/// Adds the turn's share to dw (group_outputs, patch) of one group, channels [first, first + count).
 template <class Arch, class T>
-void add_weight_gradient(const ConvGeometry& g, const GradientPlan& plan, const T* x, const T* dy, std::int64_t group,
-                         std::int64_t first, std::int64_t count, std::int64_t from, std::int64_t to, T* dw) {
+void add_weight_gradient(const ConvGeometry& g, const GradientTurn& turn, const T* x, const T* dy, std::int64_t group,
+                         std::int64_t first, std::int64_t count, T* dw) {
   constexpr std::int64_t kTile = DirectTile<Arch, T>::grad_outputs;
   constexpr std::int64_t kLanes = DirectTile<Arch, T>::lanes;
-  const DirectBlock block = padded_block<Arch, T>(g, count, g.out_height);
+  const DirectBlock block = padded_block<Arch, T>(g, count, turn.rows);
   const std::int64_t x_image = block.plane_stride * count;
   const std::int64_t dy_row = ceil_div(g.out_width, kLanes) * kLanes;
-  const bool whole = dy_row == g.out_width;  // else rows are copied and filled up with zeros
-  Workspace<T> padded(plan.images_at_once * x_image);
-  Workspace<T> dy_rows(whole ? 0 : plan.images_at_once * kTile * g.out_height * dy_row);
-  for (std::int64_t image = from; image < to; image += plan.images_at_once) {
-    const std::int64_t images = std::min(plan.images_at_once, to - image);
-    for (std::int64_t k = 0; k < images; ++k) {
-      const std::int64_t channel = (image + k) * g.channels + group * g.group_channels() + first;
-      fill_block(g, block, x + channel * g.plane(), 0, padded.data() + k * x_image);
+  const bool whole = dy_row == g.out_width;  // else the rows of dy are copied
+  Workspace<T> padded(turn.images * x_image);
+  Workspace<T> dy_rows(whole ? 0 : turn.images * kTile * turn.rows * dy_row);
+  for (std::int64_t k = 0; k < turn.images; ++k) {
+    const std::int64_t channel = (turn.image + k) * g.channels + group * g.group_channels() + first;
+    fill_block(g, block, x + channel * g.plane(), turn.row, padded.data() + k * x_image);
+  }
+  for (std::int64_t o = 0; o < g.group_outputs(); o += kTile) {
+    const std::int64_t outputs = std::min(kTile, g.group_outputs() - o);
+    const std::int64_t channel = turn.image * g.out_channels + group * g.group_outputs() + o;
+    const T* gradient = dy + channel * g.pixels() + turn.row * g.out_width;
+    if (!whole) {
+      fill_gradient_rows(g, turn, gradient, outputs, dy_row, dy_rows.data());
     }
-    for (std::int64_t o = 0; o < g.group_outputs(); o += kTile) {
-      const std::int64_t outputs = std::min(kTile, g.group_outputs() - o);
-      const T* gradient = dy + (image * g.out_channels + group * g.group_outputs() + o) * g.pixels();
-      for (std::int64_t r = 0; !whole && r < images * outputs * g.out_height; ++r) {
-        const T* in = gradient + r / (outputs * g.out_height) * g.out_channels * g.pixels() +
-                      r % (outputs * g.out_height) * g.out_width;
-        T* out = dy_rows.data() + r * dy_row;
-        std::fill(std::copy(in, in + g.out_width, out), out + dy_row, T(0));
-      }
-      ConvDirectKernels<Arch, T>::weight_gradient(
-          {.block = block,
-           .images = images,
-           .x_image = x_image,
-           .dy_image = whole ? g.out_channels * g.pixels() : outputs * g.out_height * dy_row,
-           .x = padded.data(),
-           .dy = whole ? gradient : dy_rows.data(),
-           .outputs = outputs,
-           .dy_plane = g.out_height * dy_row,
-           .dy_row = dy_row,
-           .dw = dw + o * g.patch() + first * g.taps(),
-           .dw_row = g.patch()});
-    }
+    ConvDirectKernels<Arch, T>::weight_gradient(
+        {.block = block,
+         .images = turn.images,
+         .x_image = x_image,
+         .dy_image = whole ? g.out_channels * g.pixels() : outputs * turn.rows * dy_row,
+         .x = padded.data(),
+         .dy = whole ? gradient : dy_rows.data(),
+         .outputs = outputs,
+         .dy_plane = whole ? g.pixels() : turn.rows * dy_row,
+         .dy_row = dy_row,
+         .dw = dw + o * g.patch() + first * g.taps(),
+         .dw_row = g.patch()});
   }
 }
 
 template <class Arch, class T>
 void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
   const GradientPlan plan = gradient_plan<Arch, T>(g);
-  const std::int64_t parts = plan.image_parts;
+  const std::int64_t parts = plan.turn_parts;
+  const auto turns = static_cast<std::int64_t>(plan.turns.size());
   Workspace<T> partials(parts > 1 ? parts * g.weight_size() : 0);
   T* const sums = parts > 1 ? partials.data() : dweight;
   std::fill_n(sums, parts * g.weight_size(), T(0));
@@ -189,9 +212,11 @@ void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweig
       const std::int64_t part = unit / (g.groups * plan.channel_parts);
       const std::int64_t group = unit / plan.channel_parts % g.groups;
       const std::int64_t first = unit % plan.channel_parts * plan.channels;
-      add_weight_gradient<Arch>(g, plan, x, dy, group, first, std::min(plan.channels, g.group_channels() - first),
-                                g.batch * part / parts, g.batch * (part + 1) / parts,
-                                sums + part * g.weight_size() + group * g.group_outputs() * g.patch());
+      const std::int64_t count = std::min(plan.channels, g.group_channels() - first);
+      T* dw = sums + part * g.weight_size() + group * g.group_outputs() * g.patch();
+      for (std::int64_t turn = turns * part / parts; turn < turns * (part + 1) / parts; ++turn) {
+        add_weight_gradient<Arch>(g, plan.turns[static_cast<std::size_t>(turn)], x, dy, group, first, count, dw);
+      }
     }
   });
   if (parts > 1) {

@@ -119,6 +119,8 @@ const std::vector<Case> kCases = {
     {"2 groups, rows of 16",
      {.n = 3, .c = 8, .h = 6, .w = 16, .o = 10, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = 2}},
     {"many channels", {.c = 70, .h = 40, .w = 32, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"tall, rows of 16", {.n = 2, .c = 2, .h = 300, .w = 16, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"large, rows of 143", {.n = 2, .c = 1, .h = 60, .w = 141, .o = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 2}},
 };
 
 struct Gradients {
