@@ -15,7 +15,7 @@ namespace evenkeel {
 using Grads = std::vector<Tensor>;
 
 /// Which values an op keeps for its backward: Keep::input(0) | Keep::output(). Default nothing, so that memory is
-/// reviewable in one line and in-place changes are noticed for exactly these values.
+/// reviewable in one line and in-place changes are noticed for exactly these values. Only the first 32 can be kept.
 class Keep {
  public:
   static constexpr Keep nothing() { return Keep(0); }
@@ -23,8 +23,8 @@ class Keep {
   static constexpr Keep inputs(unsigned count) { return Keep((std::uint64_t{1} << count) - 1); }
   static constexpr Keep output(unsigned i = 0) { return Keep(std::uint64_t{1} << (32 + i)); }
   friend constexpr Keep operator|(Keep a, Keep b) { return Keep(a.bits_ | b.bits_); }
-  constexpr bool has_input(std::size_t i) const { return (bits_ >> i & 1) != 0; }
-  constexpr bool has_output(std::size_t i) const { return (bits_ >> (32 + i) & 1) != 0; }
+  constexpr bool has_input(std::size_t i) const { return i < 32 && (bits_ >> i & 1) != 0; }
+  constexpr bool has_output(std::size_t i) const { return i < 32 && (bits_ >> (32 + i) & 1) != 0; }
 
  private:
   explicit constexpr Keep(std::uint64_t bits) : bits_(bits) {}

@@ -343,6 +343,17 @@ TEST_CASE("an op takes more inputs than a node holds in place, and than there ar
   CHECK(grad({sum(y * w)}, {inputs[80]})[0].item() == 80);
 }
 
+TEST_CASE("a kept output is not mistaken for a far input") {
+  const std::vector<Tensor> inputs(40, number(3));
+  const Tensor y = record({.name = "wide", .inputs = inputs, .keep = Keep::output()}, Array::scalar(7.0),
+                          [](const Saved& saved, const Tensor& dy) -> Grads {
+                            CHECK_THROWS_WITH(saved.input(32), Contains("'wide' did not keep its input 32"));
+                            return Grads(40, dy * saved.output());
+                          });
+  y.backward();
+  CHECK(inputs[0].grad().item() == 280);
+}
+
 TEST_CASE("hooks see and replace the gradient, in order, and can be removed") {
   const Tensor x = number(2);
   Tensor y = x * 3.0;
