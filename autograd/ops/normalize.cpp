@@ -42,7 +42,7 @@ std::span<const T> values(const Array& array) {
   return array.defined() ? array.span<T>() : std::span<const T>();
 }
 template <class T>
-std::span<T> values(Array& array, bool) {
+std::span<T> writable_values(Array& array) {
   return array.defined() ? array.mutable_span<T>() : std::span<T>();
 }
 
@@ -94,8 +94,8 @@ Grads fused_gradient(const NormalizeSpec& spec, const GradientInputs& in, const 
   const Array weight = contiguous_or_undefined(in.weight);
   dispatch_float(x.dtype(), "normalize", [&]<class T>() {
     kernels::normalize_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean.span<double>(),
-                                   var.span<double>(), values<T>(dx, true), values<T>(dweight, true),
-                                   values<T>(dbias, true));
+                                   var.span<double>(), writable_values<T>(dx), writable_values<T>(dweight),
+                                   writable_values<T>(dbias));
   });
   const auto wrap = [](const Array& array) { return array.defined() ? Tensor(array) : Tensor(); };
   return {wrap(dx), wrap(dweight), wrap(dbias)};

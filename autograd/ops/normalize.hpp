@@ -16,7 +16,9 @@ struct Normalized {
   Array mean, var;  ///< float64, one per (slice, group): m and v above, for running statistics
 };
 
-/// weight, bias: of affine.params elements each, either may be undefined.
+/// weight, bias: of affine.params elements each, either may be undefined. Keeps x and weight; x_hat is recomputed. With
+/// eps = 0 a constant group gives y = bias. An empty x gives mean 0, var 0 and zero gradients. Throws: a view that does
+/// not fit x, a parameter of another size or dtype, groups of no more than `correction` values.
 Normalized normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, GroupView view, AffineView affine,
                      const Standardization& how);
 
