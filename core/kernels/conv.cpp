@@ -25,7 +25,7 @@ ConvAlgorithm choose_algorithm(const ConvGeometry& g) {
   const std::int64_t lanes = dispatch_isa([]<class Arch>() { return DirectTile<Arch, T>::lanes; });
   const std::int64_t computed = (g.out_width + lanes - 1) / lanes * lanes;
   const bool lanes_used = static_cast<double>(g.out_width) >= kMinLaneUse * static_cast<double>(computed);
-  if (g.stride_h == 1 && g.stride_w == 1 && g.taps() > 1 && g.group_outputs() >= 4 && lanes_used) {
+  if (g.stride_h == 1 && g.stride_w == 1 && g.taps() > 1 && lanes_used) {
     return ConvAlgorithm::direct;
   }
   return ConvAlgorithm::columns;

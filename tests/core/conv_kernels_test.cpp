@@ -251,6 +251,23 @@ TEST_CASE("a bias gradient over a million cells is summed exactly enough") {
   CHECK(std::abs(static_cast<double>(sum) / (1e6 * static_cast<double>(0.1F)) - 1) < 1e-6);
 }
 
+TEST_CASE("the float32 weight gradient over a batch stays accurate") {
+  const ref::Conv s{.n = 40, .c = 2, .h = 32, .w = 32, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+  ref::Values x = ref::random_values(s.x_size(), 1), dy = ref::random_values(s.y_size(), 4);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] += 1;  // sums that grow with the batch
+  }
+  for (double& value : dy) {
+    value += 1;
+  }
+  const ref::Values w = ref::random_values(s.weight_size(), 2);
+  const std::vector<double> dw = run<float>(s, x, w, {}, dy).dw;
+  const ref::Values expected = ref::conv2d_weight_gradient(s, x, dy);
+  for (std::size_t i = 0; i < dw.size(); ++i) {
+    CHECK(std::abs(dw[i] / expected[i] - 1) < 2e-6);  // plain float32 summation: about 1e-4
+  }
+}
+
 TEST_CASE("the algorithm follows from the shape") {
   using kernels::choose_algorithm;
   using kernels::ConvAlgorithm;
