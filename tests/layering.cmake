@@ -15,7 +15,7 @@ set(homes
     "#include [<\"]omp\\.h|^core/parallel\\.cpp$"
     "#pragma omp|^core/parallel\\.cpp$"
     "#include [<\"]nlohmann|^core/io/[^/]*\\.cpp$"
-    "#include [<\"]zlib|^(core/io|data)/[^/]*\\.cpp$")
+    "#include [<\"]zlib|^(core/io|data|tests/core|tests/data)/[^/]*\\.cpp$")
 
 set(errors "")
 file(GLOB_RECURSE files RELATIVE "${SOURCE_DIR}" "${SOURCE_DIR}/core/*.?pp" "${SOURCE_DIR}/autograd/*.?pp" "${SOURCE_DIR}/nn/*.?pp"
