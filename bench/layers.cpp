@@ -19,7 +19,7 @@ using namespace evenkeel::nn;
 /// Runs the layer on a random input; the time per iteration is one forward, or one forward and backward.
 void run(benchmark::State& state, Layer& layer, const Shape& shape, bool with_backward) {
   Generator generator(1);
-  const Tensor x = randn(shape, generator, {.requires_grad = with_backward});
+  Tensor x = randn(shape, generator, {.requires_grad = with_backward});
   const GradModeGuard mode(with_backward);
   const Tensor dy = no_grad([&] { return randn(layer(x).shape(), generator); });
   for (auto _ : state) {
