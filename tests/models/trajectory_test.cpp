@@ -31,11 +31,16 @@ const std::vector<std::pair<std::string, Make>> kModels = {
      }},
 };
 
-/// scale * sin(0.7 i + phase) over the elements i in row-major order.
-Array wave(const Shape& shape, double phase, double scale, double shift, DType dtype) {
+/// shift + scale * u, u in [-1, 1) from a 32-bit integer hash of (stream, i), as the script's noise().
+Array noise(const Shape& shape, int stream, double scale, double shift, DType dtype) {
   std::vector<double> values(static_cast<std::size_t>(numel(shape)));
   for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = shift + scale * std::sin(0.7 * static_cast<double>(i) + phase);
+    auto h = static_cast<std::uint32_t>(i) + 0x9E3779B9U * static_cast<std::uint32_t>(stream + 1);
+    for (int round = 0; round < 2; ++round) {
+      h = (h ^ (h >> 16)) * 0x45D9F3BU;
+    }
+    h ^= h >> 16;
+    values[i] = shift + scale * (h / 2147483648.0 - 1);
   }
   return Array::from(values, shape).to(dtype);
 }
@@ -55,7 +60,7 @@ void set_parameters(nn::Layer& model, DType dtype) {
     Tensor p = parameters[k];
     const double fan_in = p.rank() > 1 ? static_cast<double>(p.numel() / p.size(0)) : 16;
     p.mutable_array().copy_(
-        wave(p.shape(), static_cast<double>(k), 1 / std::sqrt(fan_in), norm_weight[k] ? 1 : 0, dtype));
+        noise(p.shape(), static_cast<int>(k), 1 / std::sqrt(fan_in), norm_weight[k] ? 1 : 0, dtype));
   }
 }
 
@@ -88,13 +93,13 @@ void check_trajectory(const Fixture& fixture, const std::string& name, const Mak
   const auto model = make(generator);
   model->to(dtype);
   set_parameters(*model, dtype);
-  optim::SGD optimizer(model->parameters(), {.lr = 0.05, .momentum = 0.9, .weight_decay = 1e-3});
+  optim::SGD optimizer(model->parameters(), {.lr = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
   const Shape shape(fixture.at(name + "/shape").to_vector<std::int64_t>());
   std::vector<double> losses;
   for (int step = 0; step < 10; ++step) {
     optimizer.zero_grad();
     const Tensor loss =
-        cross_entropy((*model)(Tensor(wave(shape, step + 0.3, 1, 0, dtype))), Tensor(labels(step, shape[0])));
+        cross_entropy((*model)(Tensor(noise(shape, 100 + step, 2, 0, dtype))), Tensor(labels(step, shape[0])));
     loss.backward();
     optimizer.step();
     losses.push_back(loss.item());
