@@ -64,7 +64,7 @@ struct Style {
   double wobble;            ///< of the strokes, part of the glyph's size
   Range width;              ///< of the stroke, pixels
   Range contrast;           ///< between glyph and background
-  double inverted;          ///< how often the glyph is darker than the background
+  Range hidden;             ///< width of a band that is wiped out of the glyph, part of its height
   int clutter;              ///< up to so many stray strokes
   double clutter_contrast;  ///< part of the glyph's, at most
   double noise;             ///< largest deviation of a pixel
@@ -77,21 +77,21 @@ constexpr Style kNormal{.height = {.55, .7},
                         .wobble = .015,
                         .width = {1.8, 2.6},
                         .contrast = {.6, .9},
-                        .inverted = 0,
+                        .hidden = {0, 0},
                         .clutter = 2,
                         .clutter_contrast = .4,
                         .noise = .06};
-constexpr Style kHard{.height = {.35, .75},
-                      .aspect = {.5, 1},
-                      .rotation = .5,
-                      .shear = .4,
-                      .wobble = .06,
-                      .width = {1.2, 3.2},
-                      .contrast = {.2, .6},
-                      .inverted = .5,
-                      .clutter = 5,
-                      .clutter_contrast = 1,
-                      .noise = .2};
+constexpr Style kHard{.height = {.5, .72},
+                      .aspect = {.6, .9},
+                      .rotation = .2,
+                      .shear = .2,
+                      .wobble = .02,
+                      .width = {1.6, 2.8},
+                      .contrast = {.4, .8},
+                      .hidden = {.05, .42},
+                      .clutter = 2,
+                      .clutter_contrast = .8,
+                      .noise = .1};
 
 /// The part of each pixel that strokes cover, drawn with soft edges.
 class Canvas {
@@ -121,6 +121,19 @@ class Canvas {
     }
   }
 
+  /// Wipes out a band around the line through `center` at an angle.
+  void wipe(Point center, double angle, double width) {
+    const double nx = -std::sin(angle), ny = std::cos(angle);
+    for (std::int64_t y = 0; y < side_; ++y) {
+      for (std::int64_t x = 0; x < side_; ++x) {
+        const double away = nx * (static_cast<double>(x) - center.x) + ny * (static_cast<double>(y) - center.y);
+        if (std::abs(away) < width / 2) {
+          cover_[static_cast<std::size_t>(y * side_ + x)] = 0;
+        }
+      }
+    }
+  }
+
  private:
   std::pair<std::int64_t, std::int64_t> pixels(double a, double b, double reach) const {
     const auto limit = static_cast<double>(side_ - 1);
@@ -136,7 +149,7 @@ class Canvas {
 class Warp {
  public:
   Warp(const Style& style, double side, Generator& generator) {
-    const double height = style.height.draw(generator) * side;
+    const double height = height_ = style.height.draw(generator) * side;
     const double width = height * style.aspect.draw(generator);
     const double angle = Range{-style.rotation, style.rotation}.draw(generator);
     const double shear = Range{-style.shear, style.shear}.draw(generator);
@@ -153,6 +166,8 @@ class Warp {
     phase_y_ = 2 * pi * generator.uniform();
   }
 
+  double height() const { return height_; }
+
   Point operator()(Point p) const {
     const double u = p.x - .5 + wobble_ * std::sin(2 * pi * p.y + phase_x_);
     const double v = p.y - .5 + wobble_ * std::sin(2 * pi * p.x + phase_y_);
@@ -165,7 +180,7 @@ class Warp {
     return {low, side - low};
   }
 
-  double xx_, xy_, yx_, yy_, x_, y_, wobble_, phase_x_, phase_y_;
+  double height_, xx_, xy_, yx_, yy_, x_, y_, wobble_, phase_x_, phase_y_;
 };
 
 void draw_clutter(const Style& style, double side, Generator& generator, Canvas& canvas) {
@@ -184,12 +199,9 @@ void draw_clutter(const Style& style, double side, Generator& generator, Canvas&
 void colorize(const Style& style, const Canvas& canvas, Generator& generator, std::span<std::uint8_t> image) {
   const std::size_t pixels = canvas.cover().size();
   const double contrast = style.contrast.draw(generator);
-  const bool inverted = generator.uniform() < style.inverted;
   for (std::size_t start = 0; start < image.size(); start += pixels) {
     const double tint = std::clamp(contrast * Range{.8, 1.2}.draw(generator), 0., 1.);
     const double background = Range{0, 1 - tint}.draw(generator);
-    const double low = inverted ? background + tint : background;
-    const double step = inverted ? -tint : tint;
     std::uint32_t words = 0;
     std::array<std::uint32_t, 4> block{};
     for (std::size_t i = 0; i < pixels; ++i) {
@@ -198,7 +210,7 @@ void colorize(const Style& style, const Canvas& canvas, Generator& generator, st
       }
       words = block[i % 8 / 2] >> (i % 2 * 16);
       const int bytes = static_cast<int>(words & 0xff) + static_cast<int>(words >> 8 & 0xff) - 255;
-      const double value = low + step * static_cast<double>(canvas.cover()[i]) + style.noise * bytes / 255;
+      const double value = background + tint * static_cast<double>(canvas.cover()[i]) + style.noise * bytes / 255;
       image[start + i] = static_cast<std::uint8_t>(std::clamp(value, 0., 1.) * 255 + .5);
     }
   }
@@ -227,6 +239,11 @@ std::int64_t SyntheticDigits::read(std::int64_t index, std::span<std::uint8_t> i
     for (std::size_t i = 1; i < stroke.size(); ++i) {
       canvas.draw(warp(stroke[i - 1]), warp(stroke[i]), width, 1);
     }
+  }
+  if (style.hidden.high > 0) {
+    const Point center = warp({Range{.1, .9}.draw(generator), Range{.1, .9}.draw(generator)});
+    const double angle = Range{0, pi}.draw(generator);
+    canvas.wipe(center, angle, style.hidden.draw(generator) * warp.height());
   }
   colorize(style, canvas, generator, image);
   return label;
