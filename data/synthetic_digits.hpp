@@ -4,8 +4,8 @@
 
 namespace evenkeel::data {
 
-/// normal: a linear model stays under 80% test accuracy, a small CNN passes 95%. hard: a small CNN lands between 70 and
-/// 90%, so comparisons do not saturate.
+/// normal: a linear model stays under 80% test accuracy, SmallCNN passes 95%. hard: SmallCNN lands between 70 and 90%,
+/// so comparisons do not saturate (a deeper network with pooling gets further).
 enum class Difficulty : std::uint8_t { normal, hard };
 
 struct SyntheticDigitsOptions {
