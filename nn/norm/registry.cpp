@@ -12,13 +12,14 @@ namespace {
 constexpr NormEntry kNorms[] = {
     {"bn", "BatchNorm2d: statistics of the batch, per channel",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<BatchNorm2d>(channels,
-                                            BatchNormOptions{.eps = o.eps, .momentum = o.momentum, .affine = o.affine});
+       return std::make_unique<BatchNorm2d>(
+           channels, BatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
      }},
     {"gn", "GroupNorm: statistics of groups of channels, per sample",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        const std::int64_t groups = o.num_groups ? *o.num_groups : choose_gn_groups(channels);
-       return std::make_unique<GroupNorm>(groups, channels, GroupNormOptions{.eps = o.eps, .affine = o.affine});
+       return std::make_unique<GroupNorm>(groups, channels,
+                                          GroupNormOptions{.eps = o.eps.value_or(1e-5), .affine = o.affine});
      }},
     {"none", "Identity: no normalization",
      [](std::int64_t, const NormOptions&) -> std::unique_ptr<Layer> { return std::make_unique<Identity>(); }},

@@ -11,7 +11,7 @@ namespace evenkeel::nn {
 
 /// What a model may say about its norms; each takes what concerns it.
 struct NormOptions {
-  double eps = 1e-5;
+  std::optional<double> eps = {};        ///< by default the norm's own (BatchNorm 1e-5, EvoNorm-B0 1e-3, ...)
   std::optional<double> momentum = 0.1;  ///< of running statistics; see BatchNormOptions
   bool affine = true;
   std::optional<std::int64_t> num_groups = {};  ///< of group norms; by default choose_gn_groups(channels)
