@@ -1,19 +1,10 @@
 #pragma once
 
-#include "nn/module.hpp"
-
-#include <optional>
+#include "nn/norm/norm_base.hpp"
 
 namespace evenkeel::nn {
 
-struct BatchNormOptions {
-  double eps = 1e-5;
-  std::optional<double> momentum = 0.1;  ///< weight of the new value; nullopt: cumulative average
-  bool affine = true;
-  bool track_running_stats = true;
-};
-
-/// What the batch norms share: parameters, running statistics and their update.
+/// What the batch norms share beyond NormBase: the update of the running statistics.
 ///   y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, per channel over batch and space
 ///   x, y: (N, C, *); weight (from 1), bias (from 0), running_mean, running_var: (C); num_batches_tracked: int64
 /// Training uses the biased batch variance and writes the unbiased one into running_var, also under NoGradGuard:
@@ -22,26 +13,12 @@ struct BatchNormOptions {
 /// buffers as they are. Values loaded into running_var are taken as they come; a negative one gives NaN.
 /// Throws invalid_argument: wrong rank or C; one value per channel where batch statistics are used.
 /// Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1 and 2.
-class BatchNormBase : public Layer {
+class BatchNormBase : public NormBase {
  public:
-  std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
-  /// Mean 0, variance 1, no batch seen.
-  void reset_running_stats();
-
-  const std::int64_t num_features;
-  const BatchNormOptions options;
-  Tensor& weight;
-  Tensor& bias;
-  Tensor& running_mean;
-  Tensor& running_var;
-  Tensor& num_batches_tracked;  ///< files older than PyTorch 0.4.1 lack it; they load
 
  protected:
-  BatchNormBase(const char* layer, std::int64_t features, BatchNormOptions opts);
-  /// "4D", the ranks that the layer takes, as PyTorch names them.
-  virtual std::string_view expected_rank() const = 0;
-  virtual bool accepts_rank(int rank) const = 0;
+  using NormBase::NormBase;
 
  private:
   void check_input(const Tensor& x) const;
