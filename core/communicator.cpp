@@ -1,0 +1,203 @@
+#include "core/communicator.hpp"
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace evenkeel {
+
+namespace {
+
+class LocalCommunicator : public Communicator {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void all_reduce_sum(std::span<double> /*values*/) override {}
+};
+
+}  // namespace
+
+std::shared_ptr<Communicator> local_communicator() {
+  static const auto local = std::make_shared<LocalCommunicator>();
+  return local;
+}
+
+/// The meeting place. A round ends when the last rank has come; it adds up everyone's values where they lie, while
+/// their owners wait.
+struct ThreadGroup::State {
+  State(int group_size, std::chrono::milliseconds patience)
+      : size(group_size), timeout(patience), parts(static_cast<std::size_t>(group_size)) {}
+
+  void all_reduce_sum(int rank, std::span<double> values) {
+    std::unique_lock lock(mutex);
+    throw_if_failed(rank);
+    if (gone) {
+      fail_all(concat("rank ", *gone, " has ended and takes no part"));
+      throw_if_failed(rank);
+    }
+    parts[static_cast<std::size_t>(rank)] = values;
+    arrived.push_back(rank);
+    const std::uint64_t mine = round;
+    if (std::ssize(arrived) == size) {
+      finish_round();
+    } else {
+      wait(lock, rank);
+    }
+    if (round == mine) {
+      throw_if_failed(rank);
+    }
+  }
+
+  /// All ranks are there again.
+  void begin() {
+    const std::lock_guard lock(mutex);
+    gone.reset();
+  }
+
+  /// Rank `rank` will not come any more.
+  void leave(int rank) {
+    const std::lock_guard lock(mutex);
+    gone = gone ? std::min(*gone, rank) : rank;
+    if (!arrived.empty()) {
+      fail_all(concat("rank ", rank, " has ended and takes no part"));
+    }
+  }
+
+  void abort(const std::string& reason) {
+    const std::lock_guard lock(mutex);
+    fail_all(reason);
+  }
+
+  const int size;
+  const std::chrono::milliseconds timeout;
+
+ private:
+  void finish_round() {
+    const auto length = parts[0].size();
+    for (int r = 1; r < size; ++r) {
+      const auto other = parts[static_cast<std::size_t>(r)].size();
+      if (other != length) {
+        return fail_all(concat("rank 0 brings ", length, " values, rank ", r, " brings ", other));
+      }
+    }
+    for (std::size_t i = 0; i < length; ++i) {
+      double total = parts[0][i];
+      for (std::size_t r = 1; r < parts.size(); ++r) {
+        total += parts[r][i];
+      }
+      for (const std::span<double>& part : parts) {
+        part[i] = total;
+      }
+    }
+    arrived.clear();
+    ++round;
+    changed.notify_all();
+  }
+
+  void wait(std::unique_lock<std::mutex>& lock, int rank) {
+    const std::uint64_t mine = round;
+    const bool in_time = changed.wait_for(lock, timeout, [&] { return round != mine || failure; });
+    if (!in_time) {
+      fail_all(concat("rank ", rank, " waited ", timeout.count(), " ms; only ", arrived.size(), " of ", size,
+                      " ranks came"));
+    }
+  }
+
+  void fail_all(const std::string& reason) {
+    if (!failure) {
+      failure = reason;
+    }
+    changed.notify_all();
+  }
+
+  void throw_if_failed(int rank) const {
+    if (failure) {
+      throw CommunicationError(concat("all_reduce_sum (rank ", rank, " of ", size, "): ", *failure));
+    }
+  }
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::span<double>> parts;
+  std::vector<int> arrived;
+  std::uint64_t round = 0;
+  std::optional<int> gone;
+  std::optional<std::string> failure;
+};
+
+class ThreadGroup::Member : public Communicator {
+ public:
+  Member(std::shared_ptr<State> state, int rank) : state_(std::move(state)), rank_(rank) {}
+  int rank() const override { return rank_; }
+  int size() const override { return state_->size; }
+  void all_reduce_sum(std::span<double> values) override { state_->all_reduce_sum(rank_, values); }
+
+ private:
+  std::shared_ptr<State> state_;
+  int rank_;
+};
+
+ThreadGroup::ThreadGroup(int size, ThreadGroupOptions options) {
+  require(size >= 1, "ThreadGroup", "size must be at least 1, got ", size);
+  require(options.timeout.count() > 0, "ThreadGroup", "timeout must be positive, got ", options.timeout.count(), " ms");
+  state_ = std::make_shared<State>(size, options.timeout);
+}
+
+ThreadGroup::~ThreadGroup() = default;
+
+int ThreadGroup::size() const { return state_->size; }
+
+std::shared_ptr<Communicator> ThreadGroup::communicator(int rank) const {
+  require(rank >= 0 && rank < size(), "ThreadGroup", "rank ", rank, " is out of range; the group has ", size());
+  return std::make_shared<Member>(state_, rank);
+}
+
+void ThreadGroup::abort(const std::string& reason) { state_->abort(reason); }
+
+void ThreadGroup::run(const std::function<void(const std::shared_ptr<Communicator>&)>& body) {
+  const int share = std::max(1, num_threads() / size());
+  const auto count = static_cast<std::size_t>(size());
+  std::vector<std::exception_ptr> own(count), caused(count);
+  state_->begin();
+  const auto work = [&](std::size_t i) {
+    const int rank = static_cast<int>(i);
+    const ThreadsGuard threads(share);
+    try {
+      body(communicator(rank));
+      state_->leave(rank);
+    } catch (const CommunicationError&) {
+      caused[i] = std::current_exception();
+      state_->leave(rank);
+    } catch (const std::exception& error) {
+      own[i] = std::current_exception();
+      state_->abort(concat("rank ", rank, " failed: ", error.what()));
+    } catch (...) {
+      own[i] = std::current_exception();
+      state_->abort(concat("rank ", rank, " failed"));
+    }
+  };
+  {
+    std::vector<std::jthread> ranks;
+    ranks.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      ranks.emplace_back(work, i);
+    }
+  }
+  for (const auto& errors : {own, caused}) {
+    for (const std::exception_ptr& error : errors) {
+      if (error) {
+        std::rethrow_exception(error);
+      }
+    }
+  }
+}
+
+}  // namespace evenkeel
