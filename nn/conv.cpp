@@ -52,11 +52,10 @@ std::string describe(std::int64_t in, std::int64_t out, const Options& o, const 
 }  // namespace
 
 Conv2d::Conv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts)
-    : in_channels(in),
+    : WeightedLayer(empty_weight(in, out, opts), opts.bias ? Array::empty({out}) : Array{}),
+      in_channels(in),
       out_channels(out),
-      options(opts),
-      weight(parameter("weight", empty_weight(in, out, opts))),
-      bias(parameter("bias", opts.bias ? Array::empty({out}) : Array{})) {
+      options(opts) {
   reset_parameters(generator);
 }
 
@@ -70,7 +69,7 @@ std::string Conv2d::extra_repr() const {
 
 Tensor Conv2d::forward(const Tensor& x) {
   return conv2d(
-      x, weight, bias,
+      x, effective_weight(), bias,
       {.stride = options.stride, .padding = options.padding, .dilation = options.dilation, .groups = options.groups});
 }
 
@@ -79,11 +78,10 @@ std::int64_t Conv2d::macs(const Shape& /*x*/, const Shape& y) const {
 }
 
 ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts)
-    : in_channels(in),
+    : WeightedLayer(empty_weight(in, out, opts), opts.bias ? Array::empty({out}) : Array{}),
+      in_channels(in),
       out_channels(out),
-      options(opts),
-      weight(parameter("weight", empty_weight(in, out, opts))),
-      bias(parameter("bias", opts.bias ? Array::empty({out}) : Array{})) {
+      options(opts) {
   reset_parameters(generator);
 }
 
@@ -100,7 +98,7 @@ std::string ConvTranspose2d::extra_repr() const {
 }
 
 Tensor ConvTranspose2d::forward(const Tensor& x) {
-  return conv_transpose2d(x, weight, bias,
+  return conv_transpose2d(x, effective_weight(), bias,
                           {.stride = options.stride,
                            .padding = options.padding,
                            .output_padding = options.output_padding,

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "autograd/ops/conv.hpp"
-#include "nn/module.hpp"
+#include "nn/weighted_layer.hpp"
 
 namespace evenkeel::nn {
 
@@ -18,7 +18,7 @@ struct Conv2dOptions {
 ///   x: (N, in_channels, H, W) or without N, y: (N, out_channels, OH, OW),
 ///   weight: (out_channels, in_channels/groups, KH, KW), bias: (out_channels)
 /// Both start uniform in +-1/sqrt(in_channels/groups KH KW), drawn from `generator`. Prints padding "valid" as none.
-class Conv2d : public Layer {
+class Conv2d : public WeightedLayer {
  public:
   Conv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts);
   std::string type_name() const override { return "Conv2d"; }
@@ -29,8 +29,6 @@ class Conv2d : public Layer {
 
   const std::int64_t in_channels, out_channels;
   const Conv2dOptions options;
-  Tensor& weight;
-  Tensor& bias;
 };
 
 struct ConvTranspose2dOptions {
@@ -47,7 +45,7 @@ struct ConvTranspose2dOptions {
 ///   x: (N, in_channels, H, W), weight: (in_channels, out_channels/groups, KH, KW), bias: (out_channels)
 /// Both start uniform in +-1/sqrt(out_channels/groups KH KW), as PyTorch's (which takes the fan of weight's second
 /// dim).
-class ConvTranspose2d : public Layer {
+class ConvTranspose2d : public WeightedLayer {
  public:
   ConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts);
   std::string type_name() const override { return "ConvTranspose2d"; }
@@ -58,8 +56,6 @@ class ConvTranspose2d : public Layer {
 
   const std::int64_t in_channels, out_channels;
   const ConvTranspose2dOptions options;
-  Tensor& weight;
-  Tensor& bias;
 };
 
 }  // namespace evenkeel::nn

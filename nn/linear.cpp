@@ -16,11 +16,10 @@ Array empty_weight(std::int64_t in, std::int64_t out) {
 }  // namespace
 
 Linear::Linear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts)
-    : in_features(in),
+    : WeightedLayer(empty_weight(in, out), opts.bias ? Array::empty({out}) : Array{}),
+      in_features(in),
       out_features(out),
-      options(opts),
-      weight(parameter("weight", empty_weight(in, out))),
-      bias(parameter("bias", opts.bias ? Array::empty({out}) : Array{})) {
+      options(opts) {
   reset_parameters(generator);
 }
 
@@ -30,7 +29,7 @@ std::string Linear::extra_repr() const {
   return concat("in_features=", in_features, ", out_features=", out_features, ", bias=", repr(bias.defined()));
 }
 
-Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
+Tensor Linear::forward(const Tensor& x) { return linear(x, effective_weight(), bias); }
 
 std::int64_t Linear::macs(const Shape& /*x*/, const Shape& y) const { return numel(y) * in_features; }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/module.hpp"
+#include "nn/weighted_layer.hpp"
 
 namespace evenkeel::nn {
 
@@ -11,7 +11,7 @@ struct LinearOptions {
 /// y = x weight^T + bias.
 ///   x: (*, in_features), y: (*, out_features), weight: (out_features, in_features), bias: (out_features)
 /// Both start uniform in +-1/sqrt(in_features), drawn from `generator`.
-class Linear : public Layer {
+class Linear : public WeightedLayer {
  public:
   Linear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts = {});
   std::string type_name() const override { return "Linear"; }
@@ -22,8 +22,6 @@ class Linear : public Layer {
 
   const std::int64_t in_features, out_features;
   const LinearOptions options;
-  Tensor& weight;
-  Tensor& bias;
 };
 
 /// y = x.

@@ -114,6 +114,11 @@ Slot& Module::add_layer(const std::string& name, std::unique_ptr<Layer> layer) {
   return slots_.emplace_back(name, std::move(layer));
 }
 
+void Module::remove_child(const std::string& name) {
+  require(slots_.remove_if([&](const Slot& slot) { return slot.name() == name; }) == 1, "remove_child", type_name(),
+          " has no child named '", name, "'");
+}
+
 // ---- Listing
 
 std::vector<Slot*> Module::children() {
@@ -317,7 +322,11 @@ std::string misfit(const std::string& name, const Array& value, const Array& pre
 
 }  // namespace
 
-LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
+LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
+  StateDict state = loaded;
+  walk(std::as_const(*this), "", [&](const std::string& prefix, const Module& module) {
+    module.upgrade_state(prefix.empty() ? "" : prefix + ".", state);
+  });
   std::map<std::string, const Array*> given;
   std::vector<std::string> errors;
   for (const auto& [name, value] : state) {

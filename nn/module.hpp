@@ -126,6 +126,11 @@ class Module {
   template <class T, class... Args>
   Slot& add(const std::string& name, Args&&... args);
   Slot& add_layer(const std::string& name, std::unique_ptr<Layer> layer);
+  /// Takes a child away again.
+  void remove_child(const std::string& name);
+  /// Called by load_state_dict with a copy of what is loaded: rewrites entries of older files that concern this module,
+  /// whose names begin with `prefix` ("" or "features.0.").
+  virtual void upgrade_state(const std::string& /*prefix*/, StateDict& /*state*/) const {}
   /// Called when the mode changes, before the children's.
   virtual void on_train(bool mode) { training_ = mode; }
 

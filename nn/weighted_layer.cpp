@@ -1,0 +1,51 @@
+#include "nn/weighted_layer.hpp"
+
+#include "autograd/grad_mode.hpp"
+
+namespace evenkeel::nn {
+namespace {
+
+/// The level "parametrizations" of the names.
+class Parametrizations : public Layer {
+ public:
+  explicit Parametrizations(std::unique_ptr<WeightParametrization> weight) { add_layer("weight", std::move(weight)); }
+  std::string type_name() const override { return "ModuleDict"; }
+  Tensor forward(const Tensor&) override { fail(type_name(), "parametrizations have no forward"); }
+};
+
+constexpr const char* kChild = "parametrizations";
+
+}  // namespace
+
+Tensor WeightParametrization::forward(const Tensor&) { fail(type_name(), "a parametrization has no forward"); }
+
+WeightedLayer::WeightedLayer(Array initial_weight, Array initial_bias)
+    : weight(parameter("weight", std::move(initial_weight))), bias(parameter("bias", std::move(initial_bias))) {}
+
+void WeightedLayer::parametrize(std::unique_ptr<WeightParametrization> parametrization) {
+  require(parametrization_ == nullptr, type_name(), "the weight has a parametrization already (",
+          parametrization_ == nullptr ? "" : parametrization_->type_name(), "); remove_parametrization first");
+  require(parametrization != nullptr, type_name(), "the parametrization must not be nullptr");
+  WeightParametrization* kept = parametrization.get();
+  add<Parametrizations>(kChild, std::move(parametrization))->train(training());
+  parametrization_ = kept;
+  weight = Tensor();
+}
+
+void WeightedLayer::remove_parametrization() {
+  require(parametrization_ != nullptr, type_name(), "the weight has no parametrization to remove");
+  parametrization_->eval();
+  weight = Tensor(no_grad([&] { return parametrization_->value(); }).array().clone(), true);
+  parametrization_ = nullptr;
+  remove_child(kChild);
+}
+
+WeightedLayer& as_weighted(const char* op, Layer& layer) {
+  auto* weighted = dynamic_cast<WeightedLayer*>(&layer);
+  require(weighted != nullptr, op, "a ", layer.type_name(), " was given, expected a Linear, Conv2d or ConvTranspose2d");
+  return *weighted;
+}
+
+void remove_parametrization(Layer& layer) { as_weighted("remove_parametrization", layer).remove_parametrization(); }
+
+}  // namespace evenkeel::nn

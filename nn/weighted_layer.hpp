@@ -1,0 +1,48 @@
+#pragma once
+
+#include "nn/module.hpp"
+
+namespace evenkeel::nn {
+
+/// Computes a weight from parameters of its own; see weight_norm and spectral_norm. It lives in its layer as the child
+/// "parametrizations.weight", so that a state_dict has the names of torch.nn.utils.parametrizations.
+class WeightParametrization : public Layer {
+ public:
+  /// The weight, differentiable in the parameters. In training a call may move buffers.
+  virtual Tensor value() = 0;
+  /// Throws: it is no step of a network.
+  Tensor forward(const Tensor& x) override;
+};
+
+/// What Linear, Conv2d and ConvTranspose2d share: a weight, maybe a bias, and how forward gets at the weight.
+class WeightedLayer : public Layer {
+ public:
+  /// The weight as forward uses it: stored_weight(), unless a layer standardizes it first. What fuses or prints
+  /// filters needs this one.
+  virtual Tensor effective_weight() { return stored_weight(); }
+  /// The parameter `weight`, or what its parametrization computes.
+  Tensor stored_weight() { return parametrization_ == nullptr ? weight : parametrization_->value(); }
+
+  /// From now on `weight` is undefined and its values come from `parametrization`. Throws if there is one already.
+  void parametrize(std::unique_ptr<WeightParametrization> parametrization);
+  bool parametrized() const { return parametrization_ != nullptr; }
+  /// Makes `weight` a parameter again, with the values that eval() uses. Throws if there is no parametrization.
+  void remove_parametrization();
+
+  Tensor& weight;
+  Tensor& bias;
+
+ protected:
+  WeightedLayer(Array initial_weight, Array initial_bias);
+
+ private:
+  WeightParametrization* parametrization_ = nullptr;
+};
+
+/// `layer` as one with a weight; the error names `op` and what `layer` is.
+WeightedLayer& as_weighted(const char* op, Layer& layer);
+/// layer.remove_parametrization() for any layer: the way to make a trained one plain again. Its weight is a new
+/// parameter: give it to the optimizer anew.
+void remove_parametrization(Layer& layer);
+
+}  // namespace evenkeel::nn
