@@ -7,6 +7,8 @@
 #include "autograd/ops/reduce.hpp"
 #include "autograd/ops/shape.hpp"
 
+#include <vector>
+
 namespace evenkeel {
 namespace {
 
@@ -174,6 +176,96 @@ Grads normalize_with_twin(const NormalizeSpec& spec, const GradientInputs& in, c
   return twin_gradients(in, spec.affine, (x - m) * s, q * s);
 }
 
+/// View of (outer, params, inner): one statistic per parameter.
+GroupView parameter_view(const Tensor& x, const AffineView& affine) {
+  const std::int64_t period = affine.params * affine.inner;
+  return {1, period > 0 ? x.numel() / period : 0, affine.params, affine.inner};
+}
+
+/// Mean and variance over all ranks' elements, and their number.
+double pooled_moments(const Tensor& x, const GroupView& view, Communicator& ranks, Array& mean, Array& var) {
+  Moments own = moments(x, view);
+  const auto means = own.mean.mutable_span<double>();
+  const auto vars = own.var.mutable_span<double>();
+  const double n = x.numel() > 0 ? static_cast<double>(view.count()) : 0;
+  std::vector<double> sums(means.begin(), means.end());
+  for (double& sum : sums) {
+    sum *= n;
+  }
+  sums.push_back(n);
+  ranks.all_reduce_sum(sums);
+  const double total = sums.back();
+  mean = Array::zeros({view.groups}, DType::float64);
+  var = Array::zeros({view.groups}, DType::float64);
+  if (total == 0) {
+    return 0;
+  }
+  std::vector<double> squares(means.size());
+  double* pooled = mean.mutable_data<double>();
+  for (std::size_t c = 0; c < squares.size(); ++c) {
+    pooled[c] = sums[c] / total;
+    const double off = n > 0 ? means[c] - pooled[c] : 0;
+    squares[c] = n * (vars[c] + off * off);
+  }
+  ranks.all_reduce_sum(squares);
+  double* pooled_var = var.mutable_data<double>();
+  for (std::size_t c = 0; c < squares.size(); ++c) {
+    pooled_var[c] = squares[c] / total;
+  }
+  return total;
+}
+
+struct PooledStatistics {
+  Array mean, var;
+  double count;
+};
+
+/// dx = s (q - sum(q)/n - x_hat sum(q x_hat)/n), with sums over all ranks and n the common count.
+Grads sync_gradient(const NormalizeSpec& spec, const GradientInputs& in, const PooledStatistics& pooled,
+                    Communicator& ranks) {
+  const auto params = static_cast<std::size_t>(spec.affine.params);
+  const Array x = in.x.array().contiguous();
+  const Array dy = in.dy.array().contiguous();
+  const Array weight = contiguous_or_undefined(in.weight);
+  const auto mean = pooled.mean.span<double>();
+  const auto var = pooled.var.span<double>();
+  std::vector<double> bias_sums(params), weight_sums(params), b(params), k(params);
+  Grads grads = empty_gradient(in);
+  dispatch_float(in.x.dtype(), "sync_normalize", [&]<class T>() {
+    if (x.numel() > 0) {
+      kernels::gradient_sums<T>(spec, x.span<T>(), dy.span<T>(), mean, var, bias_sums, weight_sums);
+    }
+    std::vector<double> sums(2 * params);
+    for (std::size_t c = 0; c < params; ++c) {
+      const double w = weight.defined() ? static_cast<double>(weight.data<T>()[c]) : 1;
+      sums[c] = w * bias_sums[c];
+      sums[params + c] = w * weight_sums[c];
+    }
+    ranks.all_reduce_sum(sums);
+    for (std::size_t c = 0; c < params; ++c) {
+      b[c] = sums[c] / pooled.count;
+      k[c] = sums[params + c] / pooled.count;
+    }
+    if (in.needs_x && x.numel() > 0) {
+      kernels::normalize_input_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean, var, b, k,
+                                           grads[0].mutable_array().template mutable_span<T>());
+    }
+    const auto copy = [&](const std::vector<double>& from, Tensor& to) {
+      T* out = to.mutable_array().template mutable_data<T>();
+      for (std::size_t c = 0; c < params; ++c) {
+        out[c] = static_cast<T>(from[c]);
+      }
+    };
+    if (in.needs_weight) {
+      copy(weight_sums, grads[1]);
+    }
+    if (in.needs_bias) {
+      copy(bias_sums, grads[2]);
+    }
+  });
+  return grads;
+}
+
 Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Tensor& x, const Tensor& weight,
                         const Tensor& bias, Array y, const Array& mean, const Array& var) {
   const bool has_weight = weight.defined();
@@ -226,14 +318,56 @@ Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, co
   require(mean.defined() && var.defined(), "normalize_with", "mean and var must be given");
   check_parameter("normalize_with", "mean", mean, x, affine.params);
   check_parameter("normalize_with", "var", var, x, affine.params);
-  const std::int64_t period = affine.params * affine.inner;
-  const GroupView view{1, period > 0 ? x.numel() / period : 0, affine.params, affine.inner};
+  const GroupView view = parameter_view(x, affine);
   // Copies: an update of the running statistics between forward and backward changes nothing.
   Array mean64 = mean.dtype() == DType::float64 ? mean.array().clone() : mean.array().to(DType::float64);
   Array var64 = var.dtype() == DType::float64 ? var.array().clone() : var.array().to(DType::float64);
   const NormalizeSpec spec{view, affine, {.eps = eps}, true};
   Array y = run_forward(spec, x, weight, bias, mean64, var64);
   return record_normalize("normalize_with", spec, x, weight, bias, std::move(y), mean64, var64);
+}
+
+Moments moments(const Tensor& x, GroupView view, const Standardization& how) {
+  check_input("moments", x);
+  require(view.numel() == x.numel(), "moments", "input of shape ", x.shape(), " has ", x.numel(),
+          " elements, the view ", view.numel());
+  Moments result{Array::zeros({view.statistics()}, DType::float64), Array::zeros({view.statistics()}, DType::float64)};
+  if (x.numel() > 0) {
+    const Array xs = x.array().contiguous();
+    dispatch_float(x.dtype(), "moments", [&]<class T>() {
+      kernels::moments<T>({view, {}, how}, xs.span<T>(), result.mean.mutable_span<double>(),
+                          result.var.mutable_span<double>());
+    });
+  }
+  return result;
+}
+
+SyncNormalized sync_normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, AffineView affine, double eps,
+                              const std::shared_ptr<Communicator>& ranks) {
+  check_input("sync_normalize", x);
+  check_affine("sync_normalize", x, weight, bias, affine);
+  require(ranks != nullptr, "sync_normalize", "the communicator is null");
+  const GroupView view = parameter_view(x, affine);
+  PooledStatistics pooled{};
+  pooled.count = pooled_moments(x, view, *ranks, pooled.mean, pooled.var);
+  const NormalizeSpec spec{view, affine, {.eps = eps}, true};
+  Array y = run_forward(spec, x, weight, bias, pooled.mean, pooled.var);
+  const Shape weight_shape = weight.defined() ? weight.shape() : Shape();
+  const Shape bias_shape = bias.defined() ? bias.shape() : Shape();
+  const bool has_weight = weight.defined();
+  const OpInfo info{"sync_normalize", {x, weight, bias}, Keep::inputs(2), false};
+  Tensor result = record(info, std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
+    const GradientInputs in{saved.input(0),
+                            has_weight ? saved.input(1) : Tensor(),
+                            dy,
+                            weight_shape,
+                            bias_shape,
+                            saved.needs(0),
+                            saved.needs(1),
+                            saved.needs(2)};
+    return pooled.count == 0 ? empty_gradient(in) : sync_gradient(spec, in, pooled, *ranks);
+  });
+  return {std::move(result), pooled.mean, pooled.var, pooled.count};
 }
 
 }  // namespace evenkeel

@@ -1,7 +1,10 @@
 #pragma once
 
 #include "autograd/tensor.hpp"
+#include "core/communicator.hpp"
 #include "core/kernels/standardize.hpp"
+
+#include <memory>
 
 namespace evenkeel {
 
@@ -26,5 +29,26 @@ Normalized normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, 
 /// and var have affine.params elements, x's dtype, and get no gradient.
 Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
                       AffineView affine, double eps);
+
+struct Moments {
+  Array mean, var;  ///< as in Normalized
+};
+
+/// The statistics of normalize() alone, without gradient.
+Moments moments(const Tensor& x, GroupView view, const Standardization& how = {});
+
+struct SyncNormalized {
+  Tensor y;
+  Array mean, var;  ///< float64, per parameter, of all ranks together: the same bits on every rank
+  double count;     ///< elements per parameter on all ranks together
+};
+
+/// normalize() of BatchNorm's kind over the elements of all ranks: y is this rank's part. Ranks may bring different
+/// numbers of elements, also none. Every rank must call it, and run backward through it, or the others fail.
+///   mean and var are pooled (sums of squares around the common mean); dx takes the sums over all ranks, divided by the
+///   common count; dweight and dbias are this rank's part, to be added up with the other parameters' gradients.
+/// Cannot be differentiated twice.
+SyncNormalized sync_normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, AffineView affine, double eps,
+                              const std::shared_ptr<Communicator>& ranks);
 
 }  // namespace evenkeel

@@ -256,6 +256,21 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
   });
 }
 
+template <class T>
+void moments(const NormalizeSpec& spec, std::span<const T> x, std::span<double> mean, std::span<double> var) {
+  const Plan plan(spec);
+  dispatch_isa([&]<class Arch>() {
+    const Statistics<StandardizeKernels<Arch, T>, T> statistics(plan, spec, x.data(), mean.data(), var.data());
+    parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        statistics(plan.unit(i));
+      }
+    });
+  });
+}
+
+template void moments(const NormalizeSpec&, std::span<const float>, std::span<double>, std::span<double>);
+template void moments(const NormalizeSpec&, std::span<const double>, std::span<double>, std::span<double>);
 template void normalize(const NormalizeSpec&, std::span<const float>, std::span<const float>, std::span<const float>,
                         std::span<double>, std::span<double>, std::span<float>);
 template void normalize(const NormalizeSpec&, std::span<const double>, std::span<const double>, std::span<const double>,

@@ -53,6 +53,23 @@ void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::sp
                         std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
                         std::span<T> dx, std::span<T> dweight, std::span<T> dbias);
 
+// The halves of both, for callers that do something with the sums in between: join them with other ranks', say.
+
+/// mean and var of normalize, without y.
+template <class T>
+void moments(const NormalizeSpec& spec, std::span<const T> x, std::span<double> mean, std::span<double> var);
+
+/// Per parameter sum(dy) and sum(dy x_hat), from given mean and var (spec.fixed must be set).
+template <class T>
+void gradient_sums(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const double> mean,
+                   std::span<const double> var, std::span<double> dy_sums, std::span<double> dy_x_hat_sums);
+
+/// dx = s (dy weight - b - x_hat k) with b and k given, one per statistic (spec.fixed must be set).
+template <class T>
+void normalize_input_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
+                              std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
+                              std::span<const double> b, std::span<const double> k, std::span<T> dx);
+
 /// Of one group: xc = (x - hi) - lo is the centred value, exact where x is near the mean hi + lo.
 template <class T>
 struct Center {

@@ -59,7 +59,9 @@ struct BackwardArgs {
   const double* var;
   bool wants_parameters;
   SumPair* cells;
-  T* dx;  // or null
+  T* dx;                  // or null
+  const double* given_b;  // or null: to be found, or 0 where the statistics are given
+  const double* given_k;
 
   bool needs_sums() const { return wants_parameters || (dx && !spec.fixed); }
   double weight_of(int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
@@ -79,10 +81,11 @@ struct GroupGradient {
 
 template <class T>
 GroupGradient<T> with_statistics(const BackwardArgs<T>& in, int64_t statistic) {
-  return {center_of<T>(in.mean[statistic]), scale_of(in.var[statistic], in.spec.how), 0, 0};
+  return {center_of<T>(in.mean[statistic]), scale_of(in.var[statistic], in.spec.how),
+          in.given_b ? in.given_b[statistic] : 0, in.given_k ? in.given_k[statistic] : 0};
 }
 
-/// Sets b and k from q_sums = (sum(q), sum(q x_hat)); they stay 0 where the statistics are given.
+/// Sets b and k from q_sums = (sum(q), sum(q x_hat)); they stay as they are where the statistics are given.
 template <class T>
 void take_sums(const BackwardArgs<T>& in, int64_t statistic, SumPair q_sums, GroupGradient<T>& group) {
   if (in.spec.fixed) {
@@ -261,9 +264,9 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
 }
 
 /// dweight and dbias from the cells, or from each chunk's sums per position, in the order of their index.
-template <class T>
+template <class P>
 void write_parameters(const Plan& plan, std::span<const SumPair> cells, std::span<const double> totals,
-                      std::span<T> dweight, std::span<T> dbias) {
+                      std::span<P> dweight, std::span<P> dbias) {
   std::vector<SumPair> sums(static_cast<std::size_t>(plan.affine.params), SumPair{0, 0});
   for (std::size_t cell = 0; cell < cells.size(); ++cell) {
     const int64_t p = plan.parameter(cell_begin(plan, static_cast<int64_t>(cell)));
@@ -279,10 +282,10 @@ void write_parameters(const Plan& plan, std::span<const SumPair> cells, std::spa
     }
   }
   for (std::size_t p = 0; p < dweight.size(); ++p) {
-    dweight[p] = static_cast<T>(sums[p].second);
+    dweight[p] = static_cast<P>(sums[p].second);
   }
   for (std::size_t p = 0; p < dbias.size(); ++p) {
-    dbias[p] = static_cast<T>(sums[p].first);
+    dbias[p] = static_cast<P>(sums[p].first);
   }
 }
 
@@ -303,12 +306,17 @@ void run_chunk(const BackwardArgs<T>& in, int64_t first, int64_t last, double* t
   }
 }
 
-}  // namespace
+/// Statistics that a backward starts from: of the forward, and for normalize_input_gradient b and k.
+struct Given {
+  std::span<const double> mean, var;
+  const double* b = nullptr;
+  const double* k = nullptr;
+};
 
-template <class T>
-void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
-                        std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
-                        std::span<T> dx, std::span<T> dweight, std::span<T> dbias) {
+/// normalize_gradient; P: the type of the parameters' gradients.
+template <class T, class P>
+void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const T> weight,
+                  const Given& given, std::span<T> dx, std::span<P> dweight, std::span<P> dbias) {
   const Plan plan(spec);
   const bool wants_parameters = !dweight.empty() || !dbias.empty();
   const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
@@ -322,11 +330,13 @@ void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::sp
                              dy.data(),
                              weight.empty() ? nullptr : weight.data(),
                              laid_out_weight.data(),
-                             mean.data(),
-                             var.data(),
+                             given.mean.data(),
+                             given.var.data(),
                              wants_parameters,
                              cells.data(),
-                             dx.empty() ? nullptr : dx.data()};
+                             dx.empty() ? nullptr : dx.data(),
+                             given.b,
+                             given.k};
   dispatch_isa([&]<class Arch>() {
     parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
       double* chunk_totals = totals.data() + (per_position ? first / plan.grain * 2 * plan.period() : 0);
@@ -334,8 +344,30 @@ void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::sp
     });
   });
   if (wants_parameters) {
-    write_parameters<T>(plan, cells, totals, dweight, dbias);
+    write_parameters<P>(plan, cells, totals, dweight, dbias);
   }
+}
+
+}  // namespace
+
+template <class T>
+void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
+                        std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
+                        std::span<T> dx, std::span<T> dweight, std::span<T> dbias) {
+  run_gradient<T, T>(spec, x, dy, weight, {mean, var}, dx, dweight, dbias);
+}
+
+template <class T>
+void gradient_sums(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const double> mean,
+                   std::span<const double> var, std::span<double> dy_sums, std::span<double> dy_x_hat_sums) {
+  run_gradient<T, double>(spec, x, dy, {}, {mean, var}, {}, dy_x_hat_sums, dy_sums);
+}
+
+template <class T>
+void normalize_input_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
+                              std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
+                              std::span<const double> b, std::span<const double> k, std::span<T> dx) {
+  run_gradient<T, T>(spec, x, dy, weight, {mean, var, b.data(), k.data()}, dx, {}, {});
 }
 
 template void normalize_gradient(const NormalizeSpec&, std::span<const float>, std::span<const float>,
@@ -344,5 +376,15 @@ template void normalize_gradient(const NormalizeSpec&, std::span<const float>, s
 template void normalize_gradient(const NormalizeSpec&, std::span<const double>, std::span<const double>,
                                  std::span<const double>, std::span<const double>, std::span<const double>,
                                  std::span<double>, std::span<double>, std::span<double>);
+template void gradient_sums(const NormalizeSpec&, std::span<const float>, std::span<const float>,
+                            std::span<const double>, std::span<const double>, std::span<double>, std::span<double>);
+template void gradient_sums(const NormalizeSpec&, std::span<const double>, std::span<const double>,
+                            std::span<const double>, std::span<const double>, std::span<double>, std::span<double>);
+template void normalize_input_gradient(const NormalizeSpec&, std::span<const float>, std::span<const float>,
+                                       std::span<const float>, std::span<const double>, std::span<const double>,
+                                       std::span<const double>, std::span<const double>, std::span<float>);
+template void normalize_input_gradient(const NormalizeSpec&, std::span<const double>, std::span<const double>,
+                                       std::span<const double>, std::span<const double>, std::span<const double>,
+                                       std::span<const double>, std::span<const double>, std::span<double>);
 
 }  // namespace evenkeel::kernels

@@ -1,4 +1,6 @@
+#include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/normalize.hpp"
+#include "autograd/ops/shape.hpp"
 #include "tests/support/cases.hpp"
 
 #include <cmath>
@@ -132,8 +134,51 @@ DoubleArray with_reference(References x, double eps) {
   return y;
 }
 
+/// The mean and the variance of each channel, one after the other.
+DoubleArray moments_reference(References x) {
+  const std::int64_t channels = x[0].shape[1];
+  const double n = static_cast<double>(numel(x[0].shape) / channels);
+  DoubleArray y({2, channels});
+  for (const double power : {1.0, 2.0}) {
+    for_each_index(x[0].shape, [&](const Shape& index) {
+      const double mean = power == 1 ? 0 : y.at({0, index[1]});
+      y.at({power == 1 ? 0 : 1, index[1]}) += std::pow(x[0].at(index) - mean, power) / n;
+    });
+  }
+  return y;
+}
+
+OpCases split_rows() {
+  return {
+      {.name = "moments",
+       .shapes = {{4, 3, 5}},
+       .fn =
+           [](Inputs x) {
+             const Moments m = moments(x[0], batch_norm(x[0].shape()).group);
+             return to(stack({Tensor(m.mean), Tensor(m.var)}), x[0].dtype());
+           },
+       .reference = moments_reference,
+       .more_shapes = {{{7, 2}}, {{1, 3, 67}}},
+       .differentiable = false},
+      {.name = "sync_normalize",
+       .shapes = {{4, 3, 2, 5}, {3}, {3}},
+       .fn =
+           [](Inputs x) {
+             const AffineView affine = batch_norm(x[0].shape()).affine;
+             return sync_normalize(x[0], x[1], x[2], affine, 0.01, local_communicator()).y;
+           },
+       .reference = [](References x) { return reference(batch_norm(x[0].shape), {.eps = 0.01}, x[0], &x[1], &x[2]); },
+       .more_shapes = {{{0, 3, 2, 5}, {3}, {3}}, {{5, 1}, {1}, {1}}, {{2, 3, 67}, {3}, {3}}},
+       .keeps = "01",
+       .twice_differentiable = false},
+  };
+}
+
 const CaseFile normalize_rows{[]() -> OpCases {
   OpCases rows = statistics_rows();
+  for (OpCase& row : split_rows()) {
+    rows.push_back(std::move(row));
+  }
   for (OpCase& row : partial_rows()) {
     rows.push_back(std::move(row));
   }

@@ -217,6 +217,32 @@ TEST_CASE("a gradient that is not wanted changes no other") {
   }
 }
 
+TEST_CASE("the halves, put together, are the whole") {
+  for (const Case& c : kCases) {
+    if (c.fixed || c.affine.params != c.view.statistics() || c.affine.inner != c.view.inner || c.how.correction > 0) {
+      continue;
+    }
+    CAPTURE(c.name);
+    const Inputs in(c);
+    const Result<double> whole = actual<double>(in.spec, in.x, in.dy, in.weight, in.bias, in.mean, in.var);
+    Values mean(in.mean.size()), var(in.var.size()), b(mean.size()), k(mean.size()), dx(in.x.size());
+    kernels::moments<double>(in.spec, in.x, mean, var);
+    CHECK(mean == whole.mean);
+    CHECK(var == whole.var);
+    NormalizeSpec given = in.spec;
+    given.fixed = true;
+    kernels::gradient_sums<double>(given, in.x, in.dy, mean, var, b, k);
+    CHECK(reference::worst_error(b, whole.dbias) <= 1e-13);
+    CHECK(reference::worst_error(k, whole.dweight) <= 1e-13);
+    for (std::size_t g = 0; g < b.size(); ++g) {
+      b[g] = c.how.center ? b[g] * in.weight[g] / static_cast<double>(c.view.count()) : 0;
+      k[g] *= in.weight[g] / static_cast<double>(c.view.count());
+    }
+    kernels::normalize_input_gradient<double>(given, in.x, in.dy, in.weight, mean, var, b, k, dx);
+    CHECK(reference::worst_error(dx, whole.dx) <= 1e-13);
+  }
+}
+
 TEST_CASE("no weight and no bias are 1 and 0") {
   for (const Case& c : kCases) {
     CAPTURE(c.name);
