@@ -6,44 +6,57 @@
 #include "nn/dropout.hpp"
 #include "nn/flatten.hpp"
 #include "nn/linear.hpp"
-#include "nn/norm/batch_norm.hpp"
+#include "nn/norm/feature_registry.hpp"
 #include "nn/pool.hpp"
 
 namespace evenkeel::models {
 
+namespace {
+
+/// A Linear in front of a norm, and that norm.
+template <class Options>
+void append_linear(nn::LayerList& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o) {
+  net.append<nn::Linear>(in, out, generator, nn::LinearOptions{.bias = o.bias_before_norm})
+      .append_layer(nn::make_feature_norm(o.norm, out, o.norm_options));
+}
+
+/// A convolution in front of a norm, and that norm.
+template <class Options>
+void append_conv(nn::LayerList& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o,
+                 Size2 kernel_size, Padding padding) {
+  net.append<nn::Conv2d>(in, out, generator,
+                         nn::Conv2dOptions{.kernel_size = kernel_size, .padding = padding, .bias = o.bias_before_norm})
+      .append_layer(nn::make_norm(o.norm, out, o.norm_options));
+}
+
+}  // namespace
+
 FCNetworkWithBatchNorm::FCNetworkWithBatchNorm(Generator& generator, FCNetworkOptions opts)
-    : options(opts), network(add<nn::Sequential>("network")) {
-  network.as<nn::Sequential>()
-      .append<nn::Linear>(options.in_features, 256, generator)
-      .append<nn::BatchNorm1d>(256)
-      .append<nn::ReLU>()
-      .append<nn::Linear>(256, 128, generator)
-      .append<nn::BatchNorm1d>(128)
-      .append<nn::ReLU>()
-      .append<nn::Linear>(128, options.num_classes, generator);
+    : options(std::move(opts)), network(add<nn::Sequential>("network")) {
+  auto& net = network.as<nn::Sequential>();
+  append_linear(net, options.in_features, 256, generator, options);
+  net.append<nn::ReLU>();
+  append_linear(net, 256, 128, generator, options);
+  net.append<nn::ReLU>().append<nn::Linear>(128, options.num_classes, generator);
 }
 
 Tensor FCNetworkWithBatchNorm::forward(const Tensor& x) { return network(x.rank() > 2 ? flatten(x, 1) : x); }
 
 CNNWithBatchNorm::CNNWithBatchNorm(Generator& generator, CNNOptions opts)
-    : options(opts), features(add<nn::Sequential>("features")), classifier(add<nn::Sequential>("classifier")) {
+    : options(std::move(opts)),
+      features(add<nn::Sequential>("features")),
+      classifier(add<nn::Sequential>("classifier")) {
   const auto [h, w] = options.input_size;
   require(h >= 4 && w >= 4, "CNNWithBatchNorm", "input_size must be at least 4x4, got ", h, "x", w);
-  features.as<nn::Sequential>()
-      .append<nn::Conv2d>(options.in_channels, 64, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
-      .append<nn::BatchNorm2d>(64)
-      .append<nn::ReLU>()
-      .append<nn::MaxPool2d>(2)
-      .append<nn::Conv2d>(64, 128, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
-      .append<nn::BatchNorm2d>(128)
-      .append<nn::ReLU>()
-      .append<nn::MaxPool2d>(2);
-  classifier.as<nn::Sequential>()
-      .append<nn::Flatten>()
-      .append<nn::Linear>(128 * (h / 4) * (w / 4), 256, generator)
-      .append<nn::BatchNorm1d>(256)
-      .append<nn::ReLU>()
-      .append<nn::Linear>(256, options.num_classes, generator);
+  auto& conv = features.as<nn::Sequential>();
+  append_conv(conv, options.in_channels, 64, generator, options, 3, 1);
+  conv.append<nn::ReLU>().append<nn::MaxPool2d>(2);
+  append_conv(conv, 64, 128, generator, options, 3, 1);
+  conv.append<nn::ReLU>().append<nn::MaxPool2d>(2);
+  auto& head = classifier.as<nn::Sequential>();
+  head.append<nn::Flatten>();
+  append_linear(head, 128 * (h / 4) * (w / 4), 256, generator, options);
+  head.append<nn::ReLU>().append<nn::Linear>(256, options.num_classes, generator);
 }
 
 Tensor CNNWithBatchNorm::forward(const Tensor& x) {
@@ -57,9 +70,8 @@ Tensor CNNWithBatchNorm::forward(const Tensor& x) {
 std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features, Generator& generator,
                                          FcBlockOptions options) {
   auto block = std::make_unique<nn::Sequential>();
-  block->append<nn::Linear>(in_features, out_features, generator)
-      .append<nn::BatchNorm1d>(out_features)
-      .append<nn::ReLU>();
+  append_linear(*block, in_features, out_features, generator, options);
+  block->append<nn::ReLU>();
   if (options.dropout > 0) {
     block->append<nn::Dropout>(options.dropout, generator);
   }
@@ -69,11 +81,8 @@ std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t 
 std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
                                            ConvBlockOptions options) {
   auto block = std::make_unique<nn::Sequential>();
-  block
-      ->append<nn::Conv2d>(in_channels, out_channels, generator,
-                           nn::Conv2dOptions{.kernel_size = options.kernel_size, .padding = options.padding})
-      .append<nn::BatchNorm2d>(out_channels)
-      .append<nn::ReLU>();
+  append_conv(*block, in_channels, out_channels, generator, options, options.kernel_size, options.padding);
+  block->append<nn::ReLU>();
   return block;
 }
 

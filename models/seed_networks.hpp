@@ -3,19 +3,25 @@
 #include "autograd/ops/conv.hpp"
 #include "nn/container.hpp"
 #include "nn/module.hpp"
+#include "nn/norm/registry.hpp"
 
 #include <memory>
+#include <string>
 
 namespace evenkeel::models {
 
 struct FCNetworkOptions {
   std::int64_t in_features = 784;
   std::int64_t num_classes = 10;
+  std::string norm = "bn";  ///< a name of nn/norm/feature_registry.hpp
+  nn::NormOptions norm_options = {};
+  bool bias_before_norm =
+      true;  ///< false: layers in front of a norm have no bias, which BatchNorm would subtract again
 };
 
-/// Linear(256), BatchNorm1d, ReLU, Linear(128), BatchNorm1d, ReLU, Linear(num_classes), named network.0 to network.6.
+/// Linear(256), norm, ReLU, Linear(128), norm, ReLU, Linear(num_classes), named network.0 to network.6.
 ///   x: (N, in_features), or images (N, C, H, W) with C H W = in_features; y: (N, num_classes)
-/// 235,914 parameters for 784 features and 10 classes.
+/// 235,914 parameters for 784 features, 10 classes and BatchNorm1d; 235,530 without bias before norms.
 class FCNetworkWithBatchNorm : public nn::Layer {
  public:
   explicit FCNetworkWithBatchNorm(Generator& generator, FCNetworkOptions opts = {});
@@ -30,12 +36,17 @@ struct CNNOptions {
   std::int64_t in_channels = 3;
   Size2 input_size = 32;  ///< height and width of the images, at least 4
   std::int64_t num_classes = 10;
+  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp and of feature_registry.hpp
+  nn::NormOptions norm_options = {};
+  bool bias_before_norm =
+      true;  ///< false: layers in front of a norm have no bias, which BatchNorm would subtract again
 };
 
-/// features.0 to .7: twice (3x3 convolution, BatchNorm2d, ReLU, 2x2 max pooling) with 64 and 128 channels;
-/// classifier.0 to .4: Flatten, Linear(256), BatchNorm1d, ReLU, Linear(num_classes).
+/// features.0 to .7: twice (3x3 convolution, norm, ReLU, 2x2 max pooling) with 64 and 128 channels;
+/// classifier.0 to .4: Flatten, Linear(256), norm, ReLU, Linear(num_classes).
 ///   x: (N, in_channels, H, W) of exactly input_size, y: (N, num_classes)
-/// 2,176,522 parameters for 3x32x32 and 10 classes, 1,683,850 for 1x28x28.
+/// With BatchNorm 2,176,522 parameters for 3x32x32 and 10 classes (2,176,074 without bias before norms), 1,683,850 for
+/// 1x28x28.
 class CNNWithBatchNorm : public nn::Layer {
  public:
   explicit CNNWithBatchNorm(Generator& generator, CNNOptions opts = {});
@@ -48,17 +59,25 @@ class CNNWithBatchNorm : public nn::Layer {
 };
 
 struct FcBlockOptions {
-  double dropout = 0;  ///< above 0: a Dropout at the end
+  double dropout = 0;       ///< above 0: a Dropout at the end
+  std::string norm = "bn";  ///< a name of nn/norm/feature_registry.hpp
+  nn::NormOptions norm_options = {};
+  bool bias_before_norm =
+      true;  ///< false: layers in front of a norm have no bias, which BatchNorm would subtract again
 };
-/// Linear, BatchNorm1d, ReLU (, Dropout).
+/// Linear, norm, ReLU (, Dropout).
 std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features, Generator& generator,
                                          FcBlockOptions options = {});
 
 struct ConvBlockOptions {
   Size2 kernel_size = 3;
   Padding padding = 1;
+  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp
+  nn::NormOptions norm_options = {};
+  bool bias_before_norm =
+      true;  ///< false: layers in front of a norm have no bias, which BatchNorm would subtract again
 };
-/// Conv2d, BatchNorm2d, ReLU.
+/// Conv2d, norm, ReLU.
 std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
                                            ConvBlockOptions options = {});
 

@@ -2,6 +2,9 @@
 
 #include "nn/norm/norm_common.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace evenkeel::nn::functional {
 
 namespace {
@@ -11,29 +14,57 @@ void check_channels(const char* op, const Tensor& x) {
           x.defined() ? concat("shape ", x.shape()) : "an undefined tensor");
 }
 
-void check_statistics(const Tensor& x, const Tensor& mean, const Tensor& var, bool training) {
-  constexpr const char* kOp = "batch_norm";
-  require(mean.defined() == var.defined(), kOp, "give running_mean and running_var, or neither");
-  require(training || mean.defined(), kOp, "Expected running_mean and running_var to be defined when training=False");
+/// needed: without them there is nothing to normalize with.
+void check_running(const char* op, const Tensor& x, const Tensor& mean, const Tensor& var, bool needed) {
+  require(mean.defined() == var.defined(), op, "give running_mean and running_var, or neither");
+  require(!needed || mean.defined(), op, "Expected running_mean and running_var to be defined when ",
+          op == std::string_view("batch_norm") ? "training" : "use_input_stats", "=False");
   for (const Tensor& running : {mean, var}) {
-    require(!running.defined() || running.shape() == Shape{x.size(1)}, kOp, "running statistics should contain ",
+    require(!running.defined() || running.shape() == Shape{x.size(1)}, op, "running statistics should contain ",
             x.size(1), " elements, one per channel of the input of shape ", x.shape(), ", got shape ",
             running.defined() ? running.shape() : Shape{});
   }
-  require(!training || x.numel() != x.size(1), kOp,
-          "Expected more than 1 value per channel when training, got input size ", x.shape());
 }
 
-/// running = (1 - t) running + t factor batch
+/// running = (1 - t) running + t factor batch, where batch has one value per channel or, for each sample, one per
+/// channel: then their mean.
 void move_toward(Tensor& running, const Array& batch, double factor, double t) {
   Array& array = running.mutable_array();
-  dispatch_float(array.dtype(), "batch_norm", [&]<class T>() {
+  dispatch_float(array.dtype(), "running statistics", [&]<class T>() {
     const std::span<T> values = array.mutable_span<T>();
-    const double* news = batch.data<double>();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = static_cast<T>((1 - t) * static_cast<double>(values[i]) + t * (news[i] * factor));
+    const std::span<const double> news = batch.span<double>();
+    const double samples = static_cast<double>(news.size()) / static_cast<double>(values.size());
+    for (std::size_t c = 0; c < values.size(); ++c) {
+      double sum = 0;
+      for (std::size_t i = c; i < news.size(); i += values.size()) {
+        sum += news[i];
+      }
+      values[c] = static_cast<T>((1 - t) * static_cast<double>(values[c]) + t * (sum / samples * factor));
     }
   });
+}
+
+/// How many elements `normalized_shape` has, if x ends in it and the parameters have it.
+std::int64_t checked_trailing(const char* op, const Tensor& x, const Shape& normalized_shape, const Tensor& weight,
+                              const Tensor& bias) {
+  require(!normalized_shape.empty(), op,
+          "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+          "normalized_shape=[]");
+  require(x.defined(), op, "the input is an undefined tensor");
+  const std::string mismatch = trailing_mismatch(x.shape(), normalized_shape);
+  require(mismatch.empty(), op, mismatch);
+  for (const auto& [name, parameter] : {std::pair("weight", weight), std::pair("bias", bias)}) {
+    require(!parameter.defined() || parameter.shape() == normalized_shape, op, "Expected ", name,
+            " to be of same shape as normalized_shape, but got ", name, " of shape ",
+            parameter.defined() ? parameter.shape() : Shape{}, " and normalized_shape=", normalized_shape);
+  }
+  return numel(normalized_shape);
+}
+
+Tensor normalize_trailing(const Tensor& x, std::int64_t count, const Tensor& weight, const Tensor& bias,
+                          const Standardization& how) {
+  const GroupView view{1, 1, count > 0 ? x.numel() / count : 0, count};
+  return normalize(x, weight, bias, view, {count, 1}, how).y;
 }
 
 }  // namespace
@@ -41,7 +72,9 @@ void move_toward(Tensor& running, const Array& batch, double factor, double t) {
 Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight, const Tensor& bias,
                   BatchNormParams params) {
   check_channels("batch_norm", x);
-  check_statistics(x, running_mean, running_var, params.training);
+  check_running("batch_norm", x, running_mean, running_var, !params.training);
+  require(!params.training || x.numel() != x.size(1), "batch_norm",
+          "Expected more than 1 value per channel when training, got input size ", x.shape());
   const std::int64_t inner = spatial_size(x.shape());
   const AffineView affine{x.size(1), inner};
   if (!params.training) {
@@ -66,6 +99,58 @@ Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight
   const std::int64_t inner = spatial_size(x.shape());
   const GroupView view{1, 1, x.size(0) * num_groups, channels / num_groups * inner};
   return normalize(x, weight, bias, view, {channels, inner}, {.eps = eps}).y;
+}
+
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
+                  double eps) {
+  const std::int64_t count = checked_trailing("layer_norm", x, normalized_shape, weight, bias);
+  return normalize_trailing(x, count, weight, bias, {.eps = eps});
+}
+
+Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps) {
+  const std::int64_t count = checked_trailing("rms_norm", x, normalized_shape, weight, {});
+  return normalize_trailing(x, count, weight, {}, {.eps = eps.value_or(machine_epsilon(x.dtype())), .center = false});
+}
+
+Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight,
+                     const Tensor& bias, InstanceNormParams params) {
+  check_channels("instance_norm", x);
+  check_running("instance_norm", x, running_mean, running_var, !params.use_input_stats);
+  const std::int64_t inner = spatial_size(x.shape());
+  const AffineView affine{x.size(1), inner};
+  if (!params.use_input_stats) {
+    return normalize_with(x, running_mean, running_var, weight, bias, affine, params.eps);
+  }
+  require(inner != 1, "instance_norm", "Expected more than 1 spatial element when training, got input size ",
+          x.shape());
+  Normalized result = normalize(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = params.eps});
+  if (running_mean.defined() && x.numel() > 0) {
+    const auto n = static_cast<double>(inner);
+    move_toward(running_mean, result.mean, 1, params.momentum);
+    move_toward(running_var, result.var, n / (n - 1), params.momentum);  // unbiased
+  }
+  return result.y;
+}
+
+/// x (k + alpha mean)^-beta; mean_c = sum of x^2 over channels c - size/2 to c + (size - 1)/2, divided by size. A sum of
+/// shifted copies: channels beyond either end count as 0, and shifts that reach nothing else are left out.
+Tensor local_response_norm(const Tensor& x, std::int64_t size, LocalResponseNormParams params) {
+  constexpr const char* kOp = "local_response_norm";
+  require(x.defined() && x.rank() >= 3, kOp, "Expected 3D or higher dimensionality input (got ",
+          x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
+  require(size > 0, kOp, "size must be positive, got ", size);
+  const std::int64_t channels = x.size(1);
+  const std::int64_t before = std::min(size / 2, std::max<std::int64_t>(channels - 1, 0));
+  const std::int64_t after = std::min((size - 1) / 2, std::max<std::int64_t>(channels - 1, 0));
+  std::vector<std::int64_t> padding(2 * static_cast<std::size_t>(x.rank() - 1), 0);
+  padding[padding.size() - 2] = before;
+  padding.back() = after;
+  const Tensor squares = pad(square(x), padding);
+  Tensor sum = slice(squares, 1, 0, channels);
+  for (std::int64_t shift = 1; shift <= before + after; ++shift) {
+    sum = sum + slice(squares, 1, shift, shift + channels);
+  }
+  return x * pow(sum * (params.alpha / static_cast<double>(size)) + params.k, -params.beta);
 }
 
 }  // namespace evenkeel::nn::functional

@@ -2,6 +2,8 @@
 
 #include "autograd/ops.hpp"
 
+#include <optional>
+
 /// The ops under the names of torch.nn.functional: F = nn::functional. Most are the functions of autograd/ops, where
 /// their formulas stand; parameters that PyTorch passes one by one are gathered in the structs named there.
 namespace evenkeel::nn::functional {
@@ -52,5 +54,29 @@ Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, cons
 /// GroupNorm of (N, C, *); see nn/norm/group_norm.hpp.
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
+
+/// LayerNorm over the trailing dims `normalized_shape`; see nn/norm/layer_norm.hpp. weight, bias: of that shape.
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
+                  double eps = 1e-5);
+
+/// RMSNorm over the trailing dims `normalized_shape`; see nn/norm/rms_norm.hpp. No eps: the dtype's machine epsilon.
+Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
+                std::optional<double> eps = {});
+
+struct InstanceNormParams {
+  bool use_input_stats = true;  ///< the instances' own statistics, which move the running ones where given
+  double momentum = 0.1;        ///< weight of the new value
+  double eps = 1e-5;
+};
+/// InstanceNorm of (N, C, *); see nn/norm/instance_norm.hpp. Running statistics: (C), both or neither; without
+/// use_input_stats they must be given.
+Tensor instance_norm(const Tensor& x, Tensor running_mean = {}, Tensor running_var = {}, const Tensor& weight = {},
+                     const Tensor& bias = {}, InstanceNormParams params = {});
+
+struct LocalResponseNormParams {
+  double alpha = 1e-4, beta = 0.75, k = 1;
+};
+/// LocalResponseNorm of (N, C, *) over `size` neighbouring channels; see nn/norm/local_response_norm.hpp.
+Tensor local_response_norm(const Tensor& x, std::int64_t size, LocalResponseNormParams params = {});
 
 }  // namespace evenkeel::nn::functional

@@ -63,6 +63,14 @@ std::string repr(bool value) { return value ? "True" : "False"; }
 
 std::string repr(Size2 size) { return concat("(", size.h, ", ", size.w, ")"); }
 
+std::string repr(const Shape& shape) {
+  std::string text;
+  for (const std::int64_t size : shape) {
+    text += (text.empty() ? "" : ", ") + std::to_string(size);
+  }
+  return concat("(", text, shape.rank() == 1 ? ",)" : ")");
+}
+
 std::string repr_number(double value) {
   const std::string text = repr(value);
   return text.ends_with(".0") ? text.substr(0, text.size() - 2) : text;

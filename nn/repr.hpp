@@ -14,6 +14,8 @@ std::string repr(double value);
 std::string repr(bool value);
 /// "(3, 5)".
 std::string repr(Size2 size);
+/// "(3, 5)", "(5,)".
+std::string repr(const Shape& shape);
 /// A whole number without its ".0": "1", "2.5".
 std::string repr_number(double value);
 /// One number if both are equal, as most users wrote it: "2", "(3, 5)".

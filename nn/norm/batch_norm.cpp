@@ -1,6 +1,5 @@
 #include "nn/norm/batch_norm.hpp"
 
-#include "nn/functional.hpp"
 #include "nn/norm/group_norm.hpp"
 #include "nn/norm/norm_common.hpp"
 
@@ -14,27 +13,54 @@ void BatchNormBase::check_input(const Tensor& x) const {
     fail(error_name(*this), which, " should contain ", c, " elements not ", num_features, " (input of shape ",
          x.shape(), ")");
   }
-  const bool batch_statistics = training() || !running_mean.defined();
-  if (batch_statistics && x.numel() == c) {
+}
+
+void BatchNormBase::check_count(double count, const Tensor& x) const {
+  if (count == 1) {
     fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(),
          "; call eval(), take a larger batch, let the loader drop the last one (drop_last), or use GroupNorm(",
-         choose_gn_groups(c), ", ", c, ")");
+         choose_gn_groups(num_features), ", ", num_features, ")");
   }
 }
 
 Tensor BatchNormBase::forward(const Tensor& x) {
   check_input(x);
-  const bool tracks = running_mean.defined();
-  const bool updates = training() && tracks && x.numel() > 0;
-  const std::int64_t seen = updates ? num_batches_tracked.array().item_int64() + 1 : 1;
-  const Tensor y = functional::batch_norm(x, running_mean, running_var, weight, bias,
-                                          {.training = training() || !tracks,
-                                           .momentum = options.momentum.value_or(1.0 / static_cast<double>(seen)),
-                                           .eps = options.eps});
-  if (updates) {
-    *num_batches_tracked.mutable_array().mutable_data<std::int64_t>() = seen;
+  if (training() || !running_mean.defined()) {
+    return normalize_batch(x);
   }
-  return y;
+  return normalize_with(x, running_mean, running_var, weight, bias, {num_features, spatial_size(x.shape())},
+                        options.eps);
+}
+
+Tensor BatchNormBase::normalize_batch(const Tensor& x) {
+  const std::int64_t inner = spatial_size(x.shape());
+  const GroupView view{1, x.size(0), num_features, inner};
+  const auto count = static_cast<double>(view.count());
+  check_count(count, x);
+  Normalized result = normalize(x, weight, bias, view, {num_features, inner}, {.eps = options.eps});
+  track(result.mean, result.var, count);
+  return result.y;
+}
+
+void BatchNormBase::track(const Array& mean, const Array& var, double count) {
+  if (!training() || !running_mean.defined() || count == 0) {
+    return;
+  }
+  const std::int64_t seen = num_batches_tracked.array().item_int64() + 1;
+  move_statistics(mean, var, count, options.momentum.value_or(1.0 / static_cast<double>(seen)));
+  *num_batches_tracked.mutable_array().mutable_data<std::int64_t>() = seen;
+}
+
+void BatchNormBase::move_statistics(const Array& mean, const Array& var, double count, double t) {
+  move_toward(running_mean, mean, 1, t);
+  move_toward(running_var, var, count / (count - 1), t);  // unbiased
+}
+
+void BatchNormBase::freeze_statistics(bool frozen) {
+  require(!frozen || running_mean.defined(), type_name(),
+          "has no running statistics to freeze (track_running_stats=False)");
+  frozen_ = frozen;
+  training_ = training_ && !frozen;
 }
 
 }  // namespace evenkeel::nn

@@ -16,12 +16,28 @@ namespace evenkeel::nn {
 class BatchNormBase : public NormBase {
  public:
   Tensor forward(const Tensor& x) override;
+  /// Frozen: eval's statistics whatever train() says, so the buffers stay as they are, while weight and bias learn.
+  /// Thawed, the layer follows the next train(). Not part of state_dict(). Throws without running statistics.
+  void freeze_statistics(bool frozen = true);
+  bool statistics_frozen() const { return frozen_; }
 
  protected:
   using NormBase::NormBase;
+  /// y by the batch's statistics, which go to track(); x fits, but may have too few values (check_count).
+  virtual Tensor normalize_batch(const Tensor& x);
+  /// Throws for one value per channel.
+  void check_count(double count, const Tensor& x) const;
+  /// In training, if count > 0 and there are running statistics: counts a batch and moves them. mean and (biased) var,
+  /// float64, are over `count` values per channel.
+  void track(const Array& mean, const Array& var, double count);
+  /// The move of track(); t is the weight of the new values.
+  virtual void move_statistics(const Array& mean, const Array& var, double count, double t);
+  void on_train(bool mode) override { training_ = mode && !frozen_; }
 
  private:
   void check_input(const Tensor& x) const;
+
+  bool frozen_ = false;
 };
 
 /// Over (N, C) or (N, C, L); see BatchNormBase.

@@ -58,4 +58,15 @@ void NormBase::reset_running_stats() {
   num_batches_tracked.mutable_array().fill_(0);
 }
 
+void move_toward(Tensor& running, const Array& batch, double factor, double t) {
+  Array& array = running.mutable_array();
+  dispatch_float(array.dtype(), "running statistics", [&]<class T>() {
+    const std::span<T> values = array.mutable_span<T>();
+    const std::span<const double> news = batch.span<double>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<T>((1 - t) * static_cast<double>(values[i]) + t * (news[i] * factor));
+    }
+  });
+}
+
 }  // namespace evenkeel::nn

@@ -21,7 +21,7 @@ class NormBase : public Layer {
  public:
   std::string extra_repr() const override;
   /// Mean 0, variance 1, no batch seen.
-  void reset_running_stats();
+  virtual void reset_running_stats();
 
   const std::int64_t num_features;
   const BatchNormOptions options;
@@ -39,5 +39,8 @@ class NormBase : public Layer {
   /// Throws for an undefined x and one of another rank.
   void check_rank(const Tensor& x) const;
 };
+
+/// running = (1 - t) running + t factor batch, with one float64 value per channel in `batch`.
+void move_toward(Tensor& running, const Array& batch, double factor, double t);
 
 }  // namespace evenkeel::nn

@@ -1,0 +1,74 @@
+#include "models/brn_networks.hpp"
+
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/shape.hpp"
+#include "nn/activation.hpp"
+#include "nn/linear.hpp"
+#include "nn/pool.hpp"
+
+namespace evenkeel::models {
+
+namespace {
+
+ConvNormActOptions conv(const BRNBlockOptions& o, std::int64_t kernel, std::int64_t stride, bool activation) {
+  return {.kernel_size = kernel,
+          .stride = stride,
+          .activation = activation,
+          .norm = o.norm,
+          .norm_options = o.norm_options};
+}
+
+BRNBackboneOptions checked(BRNBackboneOptions o) {
+  require(!o.widths.empty() && o.widths.size() == o.blocks.size(), "BRNBackbone",
+          "widths and blocks must name the same stages, at least one, got ", o.widths.size(), " and ", o.blocks.size());
+  return o;
+}
+
+}  // namespace
+
+ConvBRNAct::ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts)
+    : ConvNormAct(in, out, generator, std::move(opts)) {}
+
+ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator, BRNBlockOptions opts)
+    : options(std::move(opts)),
+      conv1(add<ConvBRNAct>("conv1", in, out, generator, conv(options, 3, options.stride, true))),
+      conv2(add<ConvBRNAct>("conv2", out, out, generator, conv(options, 3, 1, false))),
+      downsample(options.stride == 1 && in == out
+                     ? nullptr
+                     : &add<ConvBRNAct>("downsample", in, out, generator, conv(options, 1, options.stride, false))),
+      act(add<nn::SiLU>("act")) {}
+
+Tensor ResidualBRNBlock::forward(const Tensor& x) {
+  return act(conv2(conv1(x)) + (downsample == nullptr ? x : (*downsample)(x)));
+}
+
+BRNBackbone::BRNBackbone(Generator& generator, BRNBackboneOptions opts)
+    : options(checked(std::move(opts))),
+      stem(add<ConvBRNAct>("stem", options.in_channels, options.widths.front(), generator,
+                           ConvNormActOptions{.norm = options.norm, .norm_options = options.norm_options})),
+      stages(add_layer("stages", make_stages(generator))) {}
+
+std::unique_ptr<nn::Sequential> BRNBackbone::make_stages(Generator& generator) const {
+  BRNBlockOptions o{.norm = options.norm, .norm_options = options.norm_options};
+  auto result = std::make_unique<nn::Sequential>();
+  std::int64_t in = options.widths.front();
+  for (std::size_t i = 0; i < options.widths.size(); ++i) {
+    auto stage = std::make_unique<nn::Sequential>();
+    for (std::int64_t b = 0; b < options.blocks[i]; ++b) {
+      o.stride = i > 0 && b == 0 ? 2 : 1;
+      stage->append<ResidualBRNBlock>(in, options.widths[i], generator, o);
+      in = options.widths[i];
+    }
+    result->append_layer(std::move(stage));
+  }
+  return result;
+}
+
+BRNClassifier::BRNClassifier(Generator& generator, std::int64_t num_classes, BRNBackboneOptions opts)
+    : backbone(add<BRNBackbone>("backbone", generator, std::move(opts))),
+      pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
+      fc(add<nn::Linear>("fc", backbone.as<BRNBackbone>().out_channels(), num_classes, generator)) {}
+
+Tensor BRNClassifier::forward(const Tensor& x) { return fc(flatten(pool(backbone(x)), 1)); }
+
+}  // namespace evenkeel::models

@@ -1,0 +1,66 @@
+#include "models/cifar_resnet.hpp"
+
+#include "autograd/ops/shape.hpp"
+#include "nn/activation.hpp"
+#include "nn/conv.hpp"
+#include "nn/linear.hpp"
+#include "nn/pool.hpp"
+
+namespace evenkeel::models {
+
+namespace {
+
+CifarResNetOptions checked(CifarResNetOptions options) {
+  require(options.depth >= 8 && options.depth % 6 == 2, "CifarResNet", "depth must be 6 n + 2 (20, 32, 56), got ",
+          options.depth);
+  return options;
+}
+
+std::unique_ptr<CifarResNet> make(Generator& generator, CifarResNetOptions opts, std::int64_t depth) {
+  opts.depth = depth;
+  return std::make_unique<CifarResNet>(generator, std::move(opts));
+}
+
+}  // namespace
+
+CifarResNet::CifarResNet(Generator& generator, CifarResNetOptions opts)
+    : options(checked(std::move(opts))),
+      conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
+                            nn::Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = options.norm == "none"})),
+      bn1(add_layer("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
+      relu(add<nn::ReLU>("relu", nn::ActivationOptions{.inplace = true})),
+      layer1(add_layer("layer1", make_stage(0, generator))),
+      layer2(add_layer("layer2", make_stage(1, generator))),
+      layer3(add_layer("layer3", make_stage(2, generator))),
+      avgpool(add<nn::AdaptiveAvgPool2d>("avgpool", 1)),
+      fc(add<nn::Linear>("fc", 4 * options.width, options.num_classes, generator)) {
+  init_resnet_(*this, generator);
+}
+
+std::unique_ptr<nn::Sequential> CifarResNet::make_stage(int index, Generator& generator) const {
+  const std::int64_t out = options.width << index;
+  const BasicBlockOptions block{.stride = index == 0 ? 1 : 2,
+                                .shortcut = options.shortcut,
+                                .norm = options.norm,
+                                .norm_options = options.norm_options};
+  return basic_stage(index == 0 ? out : out / 2, out, (options.depth - 2) / 6, generator, block);
+}
+
+Tensor CifarResNet::forward(const Tensor& x) {
+  const Tensor y = layer3(layer2(layer1(relu(bn1(conv1(x))))));
+  return fc(flatten(avgpool(y), 1));
+}
+
+std::unique_ptr<CifarResNet> resnet20(Generator& generator, CifarResNetOptions opts) {
+  return make(generator, std::move(opts), 20);
+}
+
+std::unique_ptr<CifarResNet> resnet32(Generator& generator, CifarResNetOptions opts) {
+  return make(generator, std::move(opts), 32);
+}
+
+std::unique_ptr<CifarResNet> resnet56(Generator& generator, CifarResNetOptions opts) {
+  return make(generator, std::move(opts), 56);
+}
+
+}  // namespace evenkeel::models

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "models/resnet.hpp"
+
+#include <memory>
+#include <string>
+
+namespace evenkeel::models {
+
+struct CifarResNetOptions {
+  std::int64_t depth = 20;  ///< 6 n + 2: n blocks of two convolutions in each of three stages, conv1 and fc
+  std::int64_t in_channels = 3;
+  std::int64_t num_classes = 10;
+  std::int64_t width = 16;               ///< channels of the first stage; the others have twice and four times as many
+  Shortcut shortcut = Shortcut::padded;  ///< the paper's choice for CIFAR is option A
+  std::string norm = "bn";               ///< a name of nn/norm/registry.hpp; "none" gives the convolutions a bias
+  nn::NormOptions norm_options = {};
+};
+
+/// The residual networks for 32x32 images: conv1 (3x3, 16 channels), bn1, relu, layer1 to layer3 of BasicBlocks with
+/// 16, 32 and 64 channels on 32x32, 16x16 and 8x8 pixels, avgpool, fc.
+///   x: (N, in_channels, H, W) of any size, y: (N, num_classes)
+/// Parameters for 3 channels and 10 classes, option A and option B:
+///   ResNet20 269,722 and 272,474; ResNet32 464,154 and 466,906; ResNet56 853,018 and 855,770.
+/// Throws invalid_argument: a depth that is not 6 n + 2. He et al. 2015, arXiv:1512.03385, section 4.2 and table 6.
+class CifarResNet : public nn::Layer {
+ public:
+  explicit CifarResNet(Generator& generator, CifarResNetOptions opts = {});
+  std::string type_name() const override { return "CifarResNet"; }
+  Tensor forward(const Tensor& x) override;
+
+  const CifarResNetOptions options;
+  nn::Slot& conv1;
+  nn::Slot& bn1;
+  nn::Slot& relu;
+  nn::Slot& layer1;
+  nn::Slot& layer2;
+  nn::Slot& layer3;
+  nn::Slot& avgpool;
+  nn::Slot& fc;
+
+ private:
+  std::unique_ptr<nn::Sequential> make_stage(int index, Generator& generator) const;
+};
+
+/// CifarResNet of depth 20, 32 and 56, whatever `opts.depth` says.
+std::unique_ptr<CifarResNet> resnet20(Generator& generator, CifarResNetOptions opts = {});
+std::unique_ptr<CifarResNet> resnet32(Generator& generator, CifarResNetOptions opts = {});
+std::unique_ptr<CifarResNet> resnet56(Generator& generator, CifarResNetOptions opts = {});
+
+}  // namespace evenkeel::models

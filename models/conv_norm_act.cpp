@@ -1,0 +1,27 @@
+#include "models/conv_norm_act.hpp"
+
+#include "nn/activation.hpp"
+#include "nn/conv.hpp"
+#include "nn/linear.hpp"
+
+namespace evenkeel::models {
+
+namespace {
+
+nn::Conv2dOptions conv_options(const ConvNormActOptions& o) {
+  return {.kernel_size = o.kernel_size,
+          .stride = o.stride,
+          .padding = Size2(o.kernel_size.h / 2, o.kernel_size.w / 2),
+          .groups = o.groups,
+          .bias = o.norm == "none"};
+}
+
+}  // namespace
+
+ConvNormAct::ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts)
+    : options(std::move(opts)),
+      conv(add<nn::Conv2d>("conv", in, out, generator, conv_options(options))),
+      norm(add_layer("norm", nn::make_norm(options.norm, out, options.norm_options))),
+      act(options.activation ? add<nn::SiLU>("act") : add<nn::Identity>("act")) {}
+
+}  // namespace evenkeel::models

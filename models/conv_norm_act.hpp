@@ -1,0 +1,34 @@
+#pragma once
+
+#include "autograd/ops/conv.hpp"
+#include "nn/module.hpp"
+#include "nn/norm/registry.hpp"
+
+#include <string>
+
+namespace evenkeel::models {
+
+struct ConvNormActOptions {
+  Size2 kernel_size = 3;
+  Size2 stride = 1;
+  std::int64_t groups = 1;  ///< of the convolution
+  bool activation = true;   ///< false: act is an Identity, for the end of a residual branch
+  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp; "none" gives the convolution a bias
+  nn::NormOptions norm_options = {};
+};
+
+/// y = act(norm(conv(x))): a convolution without bias, padded by half its kernel, a normalization and SiLU.
+///   x: (N, in, H, W), y: (N, out, ceil(H / stride), ceil(W / stride)) for odd kernels
+class ConvNormAct : public nn::Layer {
+ public:
+  ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts = {});
+  std::string type_name() const override { return "ConvNormAct"; }
+  Tensor forward(const Tensor& x) override { return act(norm(conv(x))); }
+
+  const ConvNormActOptions options;
+  nn::Slot& conv;
+  nn::Slot& norm;
+  nn::Slot& act;
+};
+
+}  // namespace evenkeel::models

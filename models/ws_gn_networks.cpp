@@ -1,0 +1,73 @@
+#include "models/ws_gn_networks.hpp"
+
+#include "autograd/ops/shape.hpp"
+#include "nn/activation.hpp"
+#include "nn/container.hpp"
+#include "nn/conv.hpp"
+#include "nn/linear.hpp"
+#include "nn/norm/ws_conv.hpp"
+#include "nn/pool.hpp"
+
+namespace evenkeel::models {
+
+namespace {
+
+std::unique_ptr<nn::Layer> block_norm(std::int64_t channels, const WSGNOptions& o) {
+  nn::NormOptions options = o.norm_options;
+  if (o.groups) {
+    options.num_groups = o.groups;
+  }
+  return nn::make_norm(o.norm, channels, options);
+}
+
+std::unique_ptr<nn::Sequential> make_blocks(const WSGNClassifierOptions& o, Generator& generator) {
+  require(!o.widths.empty(), "WS_GN_Classifier", "widths must name at least one block");
+  auto blocks = std::make_unique<nn::Sequential>();
+  std::int64_t in = o.in_channels;
+  for (const std::int64_t width : o.widths) {
+    blocks->append<WS_GN_Block>(in, width, generator, o.block);
+    in = width;
+  }
+  return blocks;
+}
+
+std::unique_ptr<nn::Sequential> make_net(const SmallBNNetOptions& o, Generator& generator) {
+  auto net = std::make_unique<nn::Sequential>();
+  const nn::Conv2dOptions conv{.kernel_size = 3, .padding = 1, .bias = o.norm == "none"};
+  net->append<nn::Conv2d>(o.in_channels, 16, generator, conv)
+      .append_layer(nn::make_norm(o.norm, 16, o.norm_options))
+      .append<nn::ReLU>()
+      .append<nn::Conv2d>(16, 32, generator, conv)
+      .append_layer(nn::make_norm(o.norm, 32, o.norm_options))
+      .append<nn::ReLU>();
+  return net;
+}
+
+}  // namespace
+
+WS_GN_Block::WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& opts)
+    : conv(add<nn::WSConv2d>("conv", in, out, generator,
+                             nn::Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false})),
+      gn(add_layer("gn", block_norm(out, opts))),
+      act(add<nn::SiLU>("act", nn::ActivationOptions{.inplace = true})) {}
+
+WS_GN_Classifier::WS_GN_Classifier(Generator& generator, WSGNClassifierOptions opts)
+    : options(std::move(opts)),
+      blocks(add_layer("blocks", make_blocks(options, generator))),
+      pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
+      fc(add<nn::Linear>("fc", options.widths.back(), options.num_classes, generator)) {}
+
+Tensor WS_GN_Classifier::forward(const Tensor& x) { return fc(flatten(pool(blocks(x)), 1)); }
+
+SmallBNNet::SmallBNNet(Generator& generator, SmallBNNetOptions opts)
+    : options(std::move(opts)),
+      net(add_layer("net", make_net(options, generator))),
+      pool(has_head() ? &add<nn::AdaptiveAvgPool2d>("pool", 1) : nullptr),
+      fc(has_head() ? &add<nn::Linear>("fc", 32, options.num_classes, generator) : nullptr) {}
+
+Tensor SmallBNNet::forward(const Tensor& x) {
+  const Tensor y = net(x);
+  return has_head() ? (*fc)(flatten((*pool)(y), 1)) : y;
+}
+
+}  // namespace evenkeel::models

@@ -1,0 +1,80 @@
+#pragma once
+
+#include "nn/module.hpp"
+#include "nn/norm/registry.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace evenkeel::models {
+
+struct WSGNOptions {
+  std::optional<std::int64_t> groups = {};  ///< by default choose_gn_groups(out channels)
+  std::string norm = "gn";                  ///< a name of nn/norm/registry.hpp
+  nn::NormOptions norm_options = {};        ///< its num_groups gives way to `groups`
+};
+
+/// y = silu(gn(conv(x))): WSConv2d 3x3 without bias, GroupNorm, SiLU in place.
+///   x: (N, in, H, W), y: (N, out, H, W)
+/// Throws invalid_argument: `groups` that do not divide the out channels. The PyTorch original takes min(groups, out)
+/// of 32, which fails for 48 channels.
+class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming): its PyTorch name
+ public:
+  WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& opts = {});
+  std::string type_name() const override { return "WS_GN_Block"; }
+  Tensor forward(const Tensor& x) override { return act(gn(conv(x))); }
+
+  nn::Slot& conv;
+  nn::Slot& gn;
+  nn::Slot& act;
+};
+
+struct WSGNClassifierOptions {
+  std::int64_t in_channels = 3;
+  std::int64_t num_classes = 10;
+  std::vector<std::int64_t> widths = {64, 64};  ///< out channels of each block
+  WSGNOptions block = {};
+};
+
+/// blocks.0, ... (WS_GN_Blocks), pool (global average), fc.
+///   x: (N, in_channels, H, W) of any size, y: (N, num_classes)
+/// 39,498 parameters with GroupNorm, 3 channels and 10 classes.
+class WS_GN_Classifier : public nn::Layer {  // NOLINT(readability-identifier-naming): as WS_GN_Block
+ public:
+  explicit WS_GN_Classifier(Generator& generator, WSGNClassifierOptions opts = {});
+  std::string type_name() const override { return "WS_GN_Classifier"; }
+  Tensor forward(const Tensor& x) override;
+
+  const WSGNClassifierOptions options;
+  nn::Slot& blocks;
+  nn::Slot& pool;
+  nn::Slot& fc;
+};
+
+struct SmallBNNetOptions {
+  std::int64_t in_channels = 3;
+  std::int64_t num_classes = 0;  ///< above 0: global average pooling and a Linear (pool, fc) at the end
+  std::string norm = "bn";       ///< a name of nn/norm/registry.hpp; "none" gives the convolutions a bias
+  nn::NormOptions norm_options = {};
+};
+
+/// net.0 to .5: twice (3x3 convolution without bias, norm, ReLU) with 16 and 32 channels.
+///   x: (N, in_channels, H, W), y: (N, 32, H, W), or (N, num_classes) with a head
+/// 5,136 parameters with BatchNorm and 3 channels; 5,466 with 10 classes.
+class SmallBNNet : public nn::Layer {
+ public:
+  explicit SmallBNNet(Generator& generator, SmallBNNetOptions opts = {});
+  std::string type_name() const override { return "SmallBNNet"; }
+  Tensor forward(const Tensor& x) override;
+
+  const SmallBNNetOptions options;
+  nn::Slot& net;
+  nn::Slot* const pool;  ///< null without a head
+  nn::Slot* const fc;    ///< null without a head
+
+ private:
+  bool has_head() const { return options.num_classes > 0; }
+};
+
+}  // namespace evenkeel::models

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "nn/module.hpp"
+
+#include <optional>
+
+namespace evenkeel::nn {
+
+struct BatchGroupNormOptions {
+  std::optional<std::int64_t> num_groups = {};  ///< by default choose_gn_groups(channels)
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;  ///< weight of the new value; nullopt: cumulative average
+  bool affine = true;
+};
+
+/// y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, over the batch and groups of C / num_groups neighbouring
+/// channels: between BatchNorm (num_groups = C) and one statistic for the whole batch (num_groups = 1)
+///   x, y: (N, C, *); weight (from 1), bias (from 0): (C); running_mean (from 0), running_var (from 1): (num_groups)
+/// Few groups for small batches, many for large ones. Training moves the buffers (the variance unbiased); eval() reads
+/// them. The paper also lets a group be a part of a channel; here groups consist of whole channels.
+/// Throws invalid_argument: C not divisible by num_groups; rank < 2; wrong C; one value per group in training.
+/// Zhou et al. 2020, arXiv:2012.02782.
+class BatchGroupNorm : public Layer {
+ public:
+  explicit BatchGroupNorm(std::int64_t channels, BatchGroupNormOptions opts = {});
+  std::string type_name() const override { return "BatchGroupNorm"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  const std::int64_t num_channels, num_groups;
+  const BatchGroupNormOptions options;
+  Tensor& weight;
+  Tensor& bias;
+  Tensor& running_mean;
+  Tensor& running_var;
+  Tensor& num_batches_tracked;
+};
+
+}  // namespace evenkeel::nn

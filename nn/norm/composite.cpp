@@ -1,0 +1,93 @@
+#include "nn/norm/composite.hpp"
+
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/reduce.hpp"
+#include "autograd/ops/shape.hpp"
+#include "core/reduce.hpp"
+#include "nn/norm/group_norm.hpp"
+#include "nn/norm/norm_common.hpp"
+#include "nn/repr.hpp"
+
+namespace evenkeel::nn::composite {
+
+std::optional<double> checked_momentum(const char* layer, std::optional<double> momentum) {
+  require(!momentum || (*momentum >= 0 && *momentum <= 1), layer, "momentum must lie in [0, 1], got ",
+          momentum.value_or(0), "; it weighs the new value: running = (1 - momentum) * running + momentum * batch. ",
+          "Where the old value's weight m is given, as in Keras, pass 1 - m");
+  return momentum;
+}
+
+std::int64_t checked_groups(const char* layer, std::int64_t channels, std::optional<std::int64_t> groups) {
+  const std::int64_t chosen = choose_gn_groups(channels);
+  const std::int64_t count = groups.value_or(chosen);
+  require(count > 0 && channels % count == 0, layer, "the number of channels must be divisible by num_groups, got ",
+          channels, " channels and ", count, " groups; choose_gn_groups(", channels, ") gives ", chosen);
+  return count;
+}
+
+std::string repr_momentum(std::optional<double> momentum) { return momentum ? repr(*momentum) : "None"; }
+
+Array value_if(bool wanted, std::int64_t channels, double value) {
+  return wanted ? Array::full({channels}, value) : Array();
+}
+
+void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, int rank) {
+  if (!x.defined()) {
+    fail(error_name(layer), "the input is an undefined tensor");
+  }
+  if (rank == 0 ? x.rank() < 2 : x.rank() != rank) {
+    fail(error_name(layer), "expected ", rank == 0 ? "at least 2D" : concat(rank, "D"), " input (got ", x.rank(),
+         "D input of shape ", x.shape(), ")");
+  }
+  if (x.size(1) != channels) {
+    fail(error_name(layer), "expected ", channels, " channels, got ", x.size(1), " (input of shape ", x.shape(), ")");
+  }
+}
+
+void check_count(const Module& layer, const Tensor& x, std::int64_t elements, const char* per) {
+  if (elements == 1) {
+    fail(error_name(layer), "Expected more than 1 value per ", per, " when training, got input size ", x.shape());
+  }
+}
+
+Tensor per_channel(const Tensor& parameter, int rank) {
+  Shape shape = Shape::filled(rank, 1);
+  shape[1] = parameter.numel();
+  return reshape(parameter, shape);
+}
+
+Tensor scale_and_shift(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Tensor y = weight.defined() ? x * per_channel(weight, x.rank()) : x;
+  return bias.defined() ? y + per_channel(bias, x.rank()) : y;
+}
+
+Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters) {
+  Tensor y = x * 1.0;
+  for (const Tensor& parameter : parameters) {
+    if (parameter.defined()) {
+      y = y + sum(parameter) * 0.0;
+    }
+  }
+  return y;
+}
+
+Tensor centred(const Tensor& x, const Dims& dims) { return x - Tensor(mean(x.array(), dims, true)); }
+
+double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum) {
+  std::int64_t& count = *num_batches_tracked.mutable_array().mutable_data<std::int64_t>();
+  ++count;
+  return momentum ? *momentum : 1 / static_cast<double>(count);
+}
+
+void move_toward(Tensor& running, const Array& batch, double factor, double t) {
+  Array& array = running.mutable_array();
+  const std::vector<double> news = batch.to(DType::float64).to_vector<double>();
+  dispatch_float(array.dtype(), "norm", [&]<class T>() {
+    const std::span<T> values = array.mutable_span<T>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<T>((1 - t) * static_cast<double>(values[i]) + t * (factor * news[i]));
+    }
+  });
+}
+
+}  // namespace evenkeel::nn::composite

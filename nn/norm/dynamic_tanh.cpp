@@ -1,0 +1,39 @@
+#include "nn/norm/dynamic_tanh.hpp"
+
+#include "autograd/ops/activation.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "nn/norm/composite.hpp"
+#include "nn/norm/norm_common.hpp"
+#include "nn/repr.hpp"
+
+namespace evenkeel::nn {
+
+DynamicNormBase::DynamicNormBase(const char* layer, std::int64_t channels, DynamicTanhOptions opts)
+    : num_channels(checked_channels(layer, "num_channels", channels)),
+      options(opts),
+      alpha(parameter("alpha", Array::full({1}, opts.alpha))),
+      weight(parameter("weight", composite::value_if(opts.affine, channels, 1))),
+      bias(parameter("bias", composite::value_if(opts.affine, channels, 0))) {}
+
+std::string DynamicNormBase::extra_repr() const {
+  return concat(num_channels, ", alpha=", repr(options.alpha), ", affine=", repr(options.affine),
+                ", channels_last=", repr(options.channels_last));
+}
+
+Tensor DynamicNormBase::forward(const Tensor& x) {
+  check_channels_at(*this, x, num_channels, options.channels_last);
+  const Tensor y = squash(x);
+  if (!options.affine) {
+    return y;
+  }
+  return options.channels_last ? y * weight + bias : composite::scale_and_shift(y, weight, bias);
+}
+
+Tensor DynamicTanh::squash(const Tensor& x) const { return tanh(alpha * x); }
+
+DynamicErf::DynamicErf(std::int64_t channels, DynamicTanhOptions opts)
+    : DynamicNormBase("DynamicErf", channels, opts), shift(parameter("shift", Array::zeros({1}))) {}
+
+Tensor DynamicErf::squash(const Tensor& x) const { return erf(alpha * x + shift); }
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "nn/module.hpp"
+
+#include <optional>
+
+namespace evenkeel::nn {
+
+struct ExtendedBatchNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;  ///< weight of the new value; nullopt: cumulative average
+  bool affine = true;
+};
+
+/// y = (x - E_c[x]) / sqrt(Var[x] + eps) * weight + bias: the mean per channel over batch and space, as BatchNorm's;
+/// one variance over batch, channels and space (around the mean of all of it, biased)
+///   x, y: (N, C, *); weight (from 1), bias (from 0), running_mean (from 0): (C); running_var (from 1): (1)
+/// Taken over C times as many values, the variance of a small batch is less noisy than BatchNorm's. Channels keep their
+/// relative scale. Training moves the buffers (the variance unbiased); eval() reads them.
+/// Throws invalid_argument: rank < 2; wrong C; one value per channel in training. Luo et al. 2020, arXiv:2003.05569.
+class ExtendedBatchNorm : public Layer {
+ public:
+  explicit ExtendedBatchNorm(std::int64_t features, ExtendedBatchNormOptions opts = {});
+  std::string type_name() const override { return "ExtendedBatchNorm"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  const std::int64_t num_features;
+  const ExtendedBatchNormOptions options;
+  Tensor& weight;
+  Tensor& bias;
+  Tensor& running_mean;
+  Tensor& running_var;
+  Tensor& num_batches_tracked;
+
+ private:
+  Tensor x_hat(const Tensor& x);
+};
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,55 @@
+#include "nn/norm/ghost_batch_norm.hpp"
+
+#include "autograd/ops/shape.hpp"
+#include "nn/norm/norm_common.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::nn {
+namespace {
+
+BatchNormOptions base_options(const GhostBatchNormOptions& o) {
+  return {.eps = o.eps, .momentum = o.momentum, .affine = o.affine, .track_running_stats = o.track_running_stats};
+}
+
+}  // namespace
+
+GhostBatchNorm::GhostBatchNorm(std::int64_t features, GhostBatchNormOptions opts)
+    : BatchNormBase("GhostBatchNorm", features, base_options(opts)), virtual_batch_size(opts.virtual_batch_size) {
+  require(virtual_batch_size > 0, "GhostBatchNorm", "virtual_batch_size must be positive, got ", virtual_batch_size);
+}
+
+std::string GhostBatchNorm::extra_repr() const {
+  return concat(BatchNormBase::extra_repr(), ", virtual_batch_size=", virtual_batch_size);
+}
+
+Tensor GhostBatchNorm::normalize_batch(const Tensor& x) {
+  const std::int64_t n = x.size(0);
+  const std::int64_t rest = n % virtual_batch_size;
+  const auto inner = static_cast<double>(spatial_size(x.shape()));
+  check_count(inner * static_cast<double>(std::min(n, virtual_batch_size)), x);
+  if (rest > 0 && rest < n && static_cast<double>(rest) * inner == 1) {
+    fail(error_name(*this), "Expected more than 1 value per channel when training: of input size ", x.shape(),
+         " the last ghost batch (virtual_batch_size ", virtual_batch_size, ") is a single sample");
+  }
+  if (rest == 0 || rest == n) {
+    return normalize_ghosts(x, std::min(n, virtual_batch_size));
+  }
+  const Tensor whole = normalize_ghosts(slice(x, 0, 0, n - rest), virtual_batch_size);
+  return cat({whole, normalize_ghosts(slice(x, 0, n - rest, n), rest)});
+}
+
+/// `size` divides the batch, or both are 0.
+Tensor GhostBatchNorm::normalize_ghosts(const Tensor& x, std::int64_t size) {
+  const std::int64_t inner = spatial_size(x.shape());
+  const GroupView view{size > 0 ? x.size(0) / size : 0, size, num_features, inner};
+  const Normalized result = normalize(x, weight, bias, view, {num_features, inner}, {.eps = options.eps});
+  for (std::int64_t i = 0; i < view.slices; ++i) {
+    const std::int64_t first = i * num_features;
+    track(result.mean.slice(0, first, first + num_features), result.var.slice(0, first, first + num_features),
+          static_cast<double>(view.count()));
+  }
+  return result.y;
+}
+
+}  // namespace evenkeel::nn

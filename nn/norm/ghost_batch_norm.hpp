@@ -1,0 +1,40 @@
+#pragma once
+
+#include "nn/norm/batch_norm.hpp"
+
+namespace evenkeel::nn {
+
+struct GhostBatchNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;  ///< weight of the new value, for each ghost batch; nullopt: cumulative average
+  bool affine = true;
+  bool track_running_stats = true;
+  std::int64_t virtual_batch_size = 32;
+};
+
+/// BatchNorm over virtual batches: in training, virtual_batch_size consecutive samples are normalized together, as
+/// ranks without SyncBatchNorm would do. See BatchNormBase for formula, shapes and state.
+///   x, y: (N, C, *); if virtual_batch_size does not divide N, the last ghost batch has the N % virtual_batch_size rest
+/// The buffers see every ghost batch in turn: forward is BatchNorm called on one after the other, num_batches_tracked
+/// (one more for each) included. eval uses the shared buffers, or the ghost batches' statistics where there are none.
+/// timm's SplitBatchNorm2d, in contrast, fixes the number of parts.
+/// Throws as BatchNorm, and if a ghost batch has one value per channel: choose another size, or drop the last batch.
+/// Hoffer et al. 2017, arXiv:1705.08741.
+class GhostBatchNorm : public BatchNormBase {
+ public:
+  explicit GhostBatchNorm(std::int64_t features, GhostBatchNormOptions opts = {});
+  std::string type_name() const override { return "GhostBatchNorm"; }
+  std::string extra_repr() const override;
+
+  const std::int64_t virtual_batch_size;
+
+ protected:
+  Tensor normalize_batch(const Tensor& x) override;
+  std::string_view expected_rank() const override { return "at least 2D"; }
+  bool accepts_rank(int rank) const override { return rank >= 2; }
+
+ private:
+  Tensor normalize_ghosts(const Tensor& x, std::int64_t size);
+};
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "nn/module.hpp"
+
+namespace evenkeel::nn {
+
+struct LayerNormOptions {
+  double eps = 1e-5;
+  bool elementwise_affine = true;
+  bool bias = true;  ///< of no effect without elementwise_affine
+};
+
+/// y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, statistics over all the trailing dims `normalized_shape`.
+///   x, y: (*, normalized_shape); weight (from 1), bias (from 0): normalized_shape
+/// Variances are biased. Independent of the batch, the same in train and eval. A single normalized element gives the
+/// bias and no gradient to x. Keras' and Flax's eps are 1e-3 and 1e-6.
+/// Throws invalid_argument: an empty normalized_shape or sizes below 1; input that does not end in it.
+/// Ba, Kiros & Hinton 2016, arXiv:1607.06450, equation 3.
+class LayerNorm : public Layer {
+ public:
+  explicit LayerNorm(const Shape& shape, LayerNormOptions opts = {});
+  explicit LayerNorm(std::int64_t size, LayerNormOptions opts = {}) : LayerNorm(Shape{size}, opts) {}
+  std::string type_name() const override { return "LayerNorm"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  const Shape normalized_shape;
+  const LayerNormOptions options;
+  Tensor& weight;
+  Tensor& bias;
+};
+
+struct LayerNorm2dOptions {
+  double eps = 1e-6;  ///< timm's and detectron2's; LayerNorm's is 1e-5
+  bool affine = true;
+};
+
+/// LayerNorm over the channels of each pixel of channels-first images, as ConvNeXt uses it:
+///   y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, statistics over C
+///   x, y: (N, C, H, W); weight (from 1), bias (from 0): (C)
+/// Equals permuting to channels last, LayerNorm(C), and permuting back. GroupNorm(1, C) takes the statistics of the
+/// whole sample instead.
+/// Throws invalid_argument: wrong rank or C. Liu et al. 2022, arXiv:2201.03545.
+class LayerNorm2d : public Layer {
+ public:
+  explicit LayerNorm2d(std::int64_t channels, LayerNorm2dOptions opts = {});
+  std::string type_name() const override { return "LayerNorm2d"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  const std::int64_t num_channels;
+  const LayerNorm2dOptions options;
+  Tensor& weight;
+  Tensor& bias;
+};
+
+}  // namespace evenkeel::nn

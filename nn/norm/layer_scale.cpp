@@ -1,0 +1,24 @@
+#include "nn/norm/layer_scale.hpp"
+
+#include "autograd/ops/arithmetic.hpp"
+#include "nn/norm/composite.hpp"
+#include "nn/norm/norm_common.hpp"
+#include "nn/repr.hpp"
+
+namespace evenkeel::nn {
+
+LayerScale::LayerScale(std::int64_t channels, LayerScaleOptions opts)
+    : num_channels(checked_channels("LayerScale", "num_channels", channels)),
+      options(opts),
+      gamma(parameter("gamma", Array::full({channels}, opts.init))) {}
+
+std::string LayerScale::extra_repr() const {
+  return concat(num_channels, ", init=", repr(options.init), ", channels_last=", repr(options.channels_last));
+}
+
+Tensor LayerScale::forward(const Tensor& x) {
+  check_channels_at(*this, x, num_channels, options.channels_last);
+  return x * (options.channels_last ? gamma : composite::per_channel(gamma, x.rank()));
+}
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,97 @@
+#include "nn/norm/spectral_norm.hpp"
+
+#include "autograd/grad_mode.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/linalg.hpp"
+#include "autograd/ops/reduce.hpp"
+#include "autograd/ops/shape.hpp"
+#include "nn/conv.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace evenkeel::nn {
+namespace {
+
+Tensor unit(const Tensor& x, double eps) { return x / std::max(norm(x).item(), eps); }
+
+/// The level "0" of the names: the vectors of the power iteration.
+class SingularVectors : public Layer {
+ public:
+  SingularVectors(std::int64_t rows, std::int64_t columns, DType dtype, Generator& generator, double eps)
+      : u(buffer("_u", unit(randn({rows}, generator, {.dtype = dtype}), eps).array())),
+        v(buffer("_v", unit(randn({columns}, generator, {.dtype = dtype}), eps).array())) {}
+  std::string type_name() const override { return "SingularVectors"; }
+  Tensor forward(const Tensor&) override { fail(type_name(), "a parametrization has no forward"); }
+
+  Tensor& u;
+  Tensor& v;
+};
+
+class SpectralNorm : public WeightParametrization {
+ public:
+  SpectralNorm(const Tensor& weight, std::int64_t dim, Generator& generator, const SpectralNormOptions& options)
+      : options_(options),
+        dim_(dim),
+        original_(parameter("original", weight.array())),
+        vectors_(add<SingularVectors>("0", weight.size(dim), weight.numel() / weight.size(dim), weight.dtype(),
+                                      generator, options.eps)
+                     .as<SingularVectors>()) {
+    original_ = weight;
+    iterate(15);
+  }
+  std::string type_name() const override { return "SpectralNorm"; }
+
+  Tensor value() override {
+    if (training()) {
+      iterate(options_.n_power_iterations);
+    }
+    // Copies: the next iteration may come before this graph's backward.
+    const Tensor u(vectors_.u.array().clone());
+    const Tensor v(vectors_.v.array().clone());
+    return original_ / sum(u * matmul(matrix(original_), v));
+  }
+
+ private:
+  Tensor matrix(const Tensor& weight) const {
+    Dims order{dim_};
+    for (std::int64_t d = 0; d < weight.rank(); ++d) {
+      if (d != dim_) {
+        order.push_back(d);
+      }
+    }
+    return flatten(permute(weight, order), 1);
+  }
+
+  void iterate(std::int64_t times) {
+    const NoGradGuard guard;
+    const Tensor w = matrix(original_);
+    for (std::int64_t i = 0; i < times; ++i) {
+      vectors_.u.mutable_array().copy_(unit(matmul(w, vectors_.v), options_.eps).array());
+      vectors_.v.mutable_array().copy_(unit(matmul(transpose(w, 0, 1), vectors_.u), options_.eps).array());
+    }
+  }
+
+  const SpectralNormOptions options_;
+  const std::int64_t dim_;
+  Tensor& original_;
+  SingularVectors& vectors_;
+};
+
+}  // namespace
+
+void spectral_norm(Layer& layer, Generator& generator, const SpectralNormOptions& options) {
+  WeightedLayer& weighted = as_weighted("spectral_norm", layer);
+  require(!weighted.parametrized(), "spectral_norm", "the weight of this ", layer.type_name(),
+          " has a parametrization already");
+  require(options.n_power_iterations >= 1, "spectral_norm",
+          "Expected n_power_iterations to be positive, but got n_power_iterations=", options.n_power_iterations);
+  require(options.eps > 0 && std::isfinite(options.eps), "spectral_norm", "eps must be positive, got ", options.eps);
+  const std::int64_t dim = options.dim.value_or(dynamic_cast<ConvTranspose2d*>(&layer) != nullptr ? 1 : 0);
+  const int rank = weighted.weight.rank();
+  require(dim >= 0 && dim < rank, "spectral_norm", "dim must lie in [0, ", rank, "), got ", dim);
+  require(weighted.weight.numel() > 0, "spectral_norm", "the weight of shape ", weighted.weight.shape(), " is empty");
+  weighted.parametrize(std::make_unique<SpectralNorm>(weighted.weight, dim, generator, options));
+}
+
+}  // namespace evenkeel::nn

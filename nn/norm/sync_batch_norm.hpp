@@ -1,0 +1,32 @@
+#pragma once
+
+#include "core/communicator.hpp"
+#include "nn/norm/batch_norm.hpp"
+
+#include <memory>
+
+namespace evenkeel::nn {
+
+/// BatchNorm whose training statistics are those of all ranks' batches together; see BatchNormBase.
+///   x, y: (N, C, *), this rank's part; N and * may differ between ranks, and N may be 0
+/// mean and variance are pooled over all elements, so several ranks compute what one computes on the whole batch, and
+/// running_mean, running_var (unbiased by the common count) get the same bits everywhere. dx takes all ranks' gradients
+/// into account; the gradients of weight and bias are this rank's part, summed up like all other parameters' by
+/// whoever trains on several ranks. With one rank, and in eval, it is BatchNorm; second derivatives only there.
+/// Every rank must call forward and backward, or the others fail with CommunicationError.
+/// Throws as BatchNorm; one value per channel is refused if the ranks have no more together.
+class SyncBatchNorm : public BatchNormBase {
+ public:
+  explicit SyncBatchNorm(std::int64_t features, BatchNormOptions opts = {},
+                         std::shared_ptr<Communicator> ranks = local_communicator());
+  std::string type_name() const override { return "SyncBatchNorm"; }
+
+  const std::shared_ptr<Communicator> communicator;
+
+ protected:
+  Tensor normalize_batch(const Tensor& x) override;
+  std::string_view expected_rank() const override { return "at least 2D"; }
+  bool accepts_rank(int rank) const override { return rank >= 2; }
+};
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,82 @@
+#include "nn/norm/weight_norm.hpp"
+
+#include "autograd/grad_mode.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/reduce.hpp"
+#include "nn/norm/norm_common.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::nn {
+namespace {
+
+/// All dims of a weight but `dim`; none, which means all, without it.
+Dims other_dims(int rank, std::optional<std::int64_t> dim) {
+  Dims dims;
+  for (std::int64_t d = 0; dim && d < rank; ++d) {
+    if (d != *dim) {
+      dims.push_back(d);
+    }
+  }
+  return dims;
+}
+
+class WeightNorm : public WeightParametrization {
+ public:
+  WeightNorm(const Tensor& weight, std::optional<std::int64_t> dim)
+      : dims_(other_dims(weight.rank(), dim)),
+        keepdim_(dim.has_value()),
+        g_(parameter("original0", no_grad([&] { return norm(weight, 2, dims_, keepdim_); }).array())),
+        v_(parameter("original1", weight.array())) {
+    v_ = weight;
+  }
+  std::string type_name() const override { return "WeightNorm"; }
+
+  Tensor value() override {
+    const Tensor length = norm(v_, 2, dims_, keepdim_);
+    check(length);
+    return v_ * (g_ / length);
+  }
+
+ protected:
+  void upgrade_state(const std::string& prefix, StateDict& state) const override {
+    const std::string ours = "parametrizations.weight.";
+    if (!prefix.ends_with(ours)) {
+      return;
+    }
+    const std::string old = prefix.substr(0, prefix.size() - ours.size());
+    for (auto& [name, value] : state) {
+      name = name == old + "weight_g" ? prefix + "original0" : name == old + "weight_v" ? prefix + "original1" : name;
+    }
+  }
+
+ private:
+  void check(const Tensor& length) const {
+    const std::vector<double> norms = length.array().to(DType::float64).to_vector<double>();
+    const auto zero = std::find(norms.begin(), norms.end(), 0.0);
+    if (zero != norms.end()) {
+      fail(error_name(*this), "slice ", zero - norms.begin(), " of the weight of shape ", v_.shape(),
+           " has norm 0 and so no direction");
+    }
+  }
+
+  const Dims dims_;
+  const bool keepdim_;
+  Tensor& g_;
+  Tensor& v_;
+};
+
+}  // namespace
+
+void weight_norm(Layer& layer, std::optional<std::int64_t> dim) {
+  WeightedLayer& weighted = as_weighted("weight_norm", layer);
+  require(!weighted.parametrized(), "weight_norm", "the weight of this ", layer.type_name(),
+          " has a parametrization already");
+  const int rank = weighted.weight.rank();
+  require(!dim || (*dim >= 0 && *dim < rank), "weight_norm", "dim must lie in [0, ", rank, "), got ", dim.value_or(0));
+  auto parametrization = std::make_unique<WeightNorm>(weighted.weight, dim);
+  no_grad([&] { return parametrization->value(); });  // refuses a norm of 0
+  weighted.parametrize(std::move(parametrization));
+}
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "nn/weighted_layer.hpp"
+
+#include <optional>
+
+namespace evenkeel::nn {
+
+/// Splits the weight of a Linear, Conv2d or ConvTranspose2d into length and direction: w = g v / |v|.
+///   dim = 0: one norm per output row or filter, g of shape (O, 1, ...); another dim: per slice along it (1 for a
+///   ConvTranspose2d's output channels); nullopt: one norm for the whole weight, g of shape ().
+/// Parameters and their names: g is parametrizations.weight.original0, v .original1; v is the tensor that `weight` was
+/// and g starts at its norm, so the function does not change. Files with the old names weight_g and weight_v load.
+/// The optimizer must be given the parameters anew. remove_parametrization(layer) undoes it.
+/// Throws invalid_argument: a layer without a weight, or with a parametrized one; a norm of 0 (here and in forward,
+/// where PyTorch's weight becomes NaN). Salimans & Kingma 2016, arXiv:1602.07868, equation 2.
+void weight_norm(Layer& layer, std::optional<std::int64_t> dim = 0);
+
+}  // namespace evenkeel::nn

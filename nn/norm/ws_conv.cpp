@@ -1,0 +1,198 @@
+#include "nn/norm/ws_conv.hpp"
+
+#include "autograd/ops/activation.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/constant.hpp"
+#include "autograd/ops/normalize.hpp"
+#include "autograd/ops/reduce.hpp"
+#include "autograd/ops/shape.hpp"
+#include "nn/repr.hpp"
+
+#include <cmath>
+
+namespace evenkeel::nn {
+namespace {
+
+using Mode = WeightStandardization;
+
+struct ModeEntry {
+  std::string_view name;
+  int correction;
+  bool eps_in_root;
+  double eps;
+};
+
+const ModeEntry& mode_entry(Mode mode) {
+  static constexpr ModeEntry kModes[] = {
+      {"seed", 1, false, 1e-5},   {"bcn", 1, true, 1e-5}, {"tensorflow", 0, false, 1e-5}, {"timm", 0, true, 1e-6},
+      {"chainer", 0, true, 1e-5}, {"aws", 1, true, 1e-5}, {"scaled", 0, true, 1e-6},      {"nfnet", 0, true, 1e-4},
+  };
+  return kModes[static_cast<std::size_t>(mode)];
+}
+
+bool has_gain(Mode mode) { return mode == Mode::scaled || mode == Mode::nfnet; }
+
+double eps_of(const WSOptions& options) { return options.eps.value_or(mode_entry(options.mode).eps); }
+
+Standardization standardization_of(const WSOptions& options) {
+  const ModeEntry& mode = mode_entry(options.mode);
+  return {.eps = eps_of(options), .correction = mode.correction, .eps_in_root = mode.eps_in_root};
+}
+
+// Filters of each weight layout.
+GroupView filters(const Conv2d& conv) { return {1, 1, conv.out_channels, conv.weight.numel() / conv.out_channels}; }
+GroupView filters(const Linear& linear) { return {1, 1, linear.out_features, linear.in_features}; }
+/// (in, out/groups, KH, KW): input channels of one group of the convolution are neighbours.
+GroupView filters(const ConvTranspose2d& conv) {
+  const std::int64_t groups = conv.options.groups;
+  return {groups, conv.in_channels / groups, conv.out_channels / groups,
+          conv.options.kernel_size.h * conv.options.kernel_size.w};
+}
+
+GroupView checked(const char* layer, const GroupView& view, const Shape& weight) {
+  require(view.count() > 1, layer, "a filter of fan-in ", view.count(), " (weight of shape ", weight,
+          ") has no standard deviation to divide by; use the layer without weight standardization");
+  return view;
+}
+
+WSOptions checked(const char* layer, const WSOptions& options) {
+  const double eps = eps_of(options);
+  require(eps > 0 && std::isfinite(eps), layer, "eps must be positive, got ", eps);
+  require(options.gamma == 1 || has_gain(options.mode), layer, "gamma is for the modes scaled and nfnet, got ",
+          options.gamma, " with mode ", mode_entry(options.mode).name);
+  return options;
+}
+
+/// (filters, 1, ...), of the weight's rank.
+Array per_filter(bool wanted, const GroupView& view, int rank, double value) {
+  Shape shape = Shape::filled(rank, 1);
+  shape[0] = view.statistics();
+  return wanted ? Array::full(shape, value) : Array();
+}
+
+}  // namespace
+
+Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSOptions& options, const Tensor& gain,
+                          const Tensor& shift) {
+  require(weight.defined(), "standardize_weight", "the weight is undefined");
+  require(weight.numel() == view.numel(), "standardize_weight", "weight of shape ", weight.shape(), " does not have ",
+          view.numel(), " elements");
+  checked("standardize_weight", view, weight.shape());
+  checked("standardize_weight", options);
+  const Shape shape{view.slices, view.outer, view.groups, view.inner};
+  const Shape by_filter{view.slices, 1, view.groups, 1};
+  const double fan_in = static_cast<double>(view.count());
+  Tensor w;
+  if (options.mode == Mode::nfnet) {
+    // The limit stands under the product, so this is no row of normalize().
+    const Tensor four = reshape(weight, shape);
+    const Tensor centred = four - mean(four, {1, 3}, true);
+    const Tensor scaled_var = mean(square(centred), {1, 3}, true) * fan_in;
+    w = centred * rsqrt(maximum(scaled_var, constant(eps_of(options), scaled_var)));
+  } else {
+    w = reshape(normalize(weight, {}, {}, view, {}, standardization_of(options)).y, shape);
+  }
+  const double factor = options.gamma / (options.mode == Mode::scaled ? std::sqrt(fan_in) : 1);
+  if (gain.defined()) {
+    w = w * (reshape(gain, by_filter) * factor);
+  } else if (factor != 1) {
+    w = w * factor;
+  }
+  if (shift.defined()) {
+    w = w + reshape(shift, by_filter);
+  }
+  return reshape(w, weight.shape());
+}
+
+template <class Base>
+template <class Options>
+Standardized<Base>::Standardized(const char* layer, std::int64_t in, std::int64_t out, Generator& generator,
+                                 const Options& opts, const WSOptions& ws)
+    : Base(in, out, generator, opts),
+      standardization(checked(layer, ws)),
+      gain(this->parameter("gain", per_filter(has_gain(ws.mode), filters(*this), this->weight.rank(), 1))),
+      weight_gamma(
+          this->buffer("weight_gamma", per_filter(ws.mode == Mode::aws, filters(*this), this->weight.rank(), 1))),
+      weight_beta(
+          this->buffer("weight_beta", per_filter(ws.mode == Mode::aws, filters(*this), this->weight.rank(), 0))),
+      view_(checked(layer, filters(*this), this->weight.shape())) {}
+
+template <class Base>
+std::string Standardized<Base>::extra_repr() const {
+  const WSOptions& o = standardization;
+  return concat(Base::extra_repr(), o.mode == Mode::seed ? "" : concat(", standardization=", mode_entry(o.mode).name),
+                o.eps ? concat(", eps=", repr(*o.eps)) : "", o.gamma == 1 ? "" : concat(", gamma=", repr(o.gamma)));
+}
+
+template <class Base>
+Tensor Standardized<Base>::effective_weight() {
+  const bool aws = standardization.mode == Mode::aws;
+  return standardize_weight(this->stored_weight(), view_, standardization, aws ? weight_gamma : gain, weight_beta);
+}
+
+/// A plain convolution's weight in mode aws: its own deviation and mean, so that standardizing gives it back.
+template <class Base>
+void Standardized<Base>::upgrade_state(const std::string& prefix, StateDict& state) const {
+  Array given;
+  for (const auto& [name, value] : state) {
+    if (name == prefix + "weight_gamma" || name == prefix + "weight_beta") {
+      return;
+    }
+    given = name == prefix + "weight" ? value : given;
+  }
+  if (standardization.mode != Mode::aws || !given.defined() || given.numel() != view_.numel() ||
+      !is_floating(given.dtype())) {
+    return;  // nothing to do, or an error that load_state_dict reports
+  }
+  const Normalized n = normalize(Tensor(given), {}, {}, view_, {}, standardization_of(standardization));
+  const Tensor deviation = sqrt(Tensor(n.var) + eps_of(standardization));
+  state.emplace_back(prefix + "weight_gamma", deviation.array().to(given.dtype()).reshape(weight_gamma.shape()));
+  state.emplace_back(prefix + "weight_beta", n.mean.to(given.dtype()).reshape(weight_beta.shape()));
+}
+
+template <class Base>
+void Standardized<Base>::take_over(Base& plain) {
+  require(!plain.parametrized(), this->type_name(), "the ", plain.type_name(),
+          "'s weight has a parametrization; remove it first");
+  this->weight = plain.weight;
+  this->bias = plain.bias;
+  if (standardization.mode == Mode::aws) {
+    StateDict state{{"weight", plain.weight.array()}};
+    upgrade_state("", state);
+    weight_gamma = Tensor(state[1].second);
+    weight_beta = Tensor(state[2].second);
+  } else if (has_gain(standardization.mode)) {
+    gain = Tensor(gain.array().to(plain.weight.dtype()), true);
+  }
+  this->train(plain.training());
+}
+
+template class Standardized<Conv2d>;
+template class Standardized<ConvTranspose2d>;
+template class Standardized<Linear>;
+
+WSConv2d::WSConv2d(const char* layer, std::int64_t in, std::int64_t out, Generator& generator,
+                   const Conv2dOptions& opts, const WSOptions& ws)
+    : Standardized<Conv2d>(layer, in, out, generator, opts, ws) {}
+
+WSConv2d::WSConv2d(Conv2d& conv, WSOptions ws) : WSConv2d(conv, ws, Generator(0)) {}
+
+WSConv2d::WSConv2d(Conv2d& conv, const WSOptions& ws, Generator&& unused)
+    : WSConv2d("WSConv2d", conv.in_channels, conv.out_channels, unused, conv.options, ws) {
+  take_over(conv);
+}
+
+WSConvTranspose2d::WSConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator,
+                                     ConvTranspose2dOptions opts, WSOptions ws)
+    : Standardized<ConvTranspose2d>("WSConvTranspose2d", in, out, generator, opts, ws) {}
+
+WSLinear::WSLinear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts, WSOptions ws)
+    : Standardized<Linear>("WSLinear", in, out, generator, opts, ws) {}
+
+ScaledStdConv2d::ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts,
+                                 WSOptions ws)
+    : WSConv2d("ScaledStdConv2d", in, out, generator, opts, ws) {
+  require(has_gain(ws.mode), "ScaledStdConv2d", "mode must be scaled or nfnet, got ", mode_entry(ws.mode).name);
+}
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,175 @@
+#include "nn/norm/batch_group_norm.hpp"
+#include "nn/norm/evo_norm.hpp"
+#include "nn/norm/extended_batch_norm.hpp"
+#include "nn/norm/power_norm.hpp"
+#include "nn/norm/switchable_norm.hpp"
+#include "nn/norm/unit_norm.hpp"
+#include "tests/support/layer_cases.hpp"
+
+#include <limits>
+
+namespace evenkeel::testing {
+namespace {
+
+using namespace evenkeel::nn;
+using Keys = std::vector<std::string>;
+
+template <class T, class... Args>
+std::function<std::unique_ptr<Layer>(Generator&)> plain(Args... args) {
+  return [args...](Generator&) { return std::make_unique<T>(args...); };
+}
+
+const Keys kTracked = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"};
+const Keys kPowerState = {"weight", "bias", "running_phi", "running_nu", "num_batches_tracked"};
+const Keys kSwitchableState = {"weight",       "bias",        "mean_weight",        "var_weight",
+                               "running_mean", "running_var", "num_batches_tracked"};
+
+const LayerCaseFile evo_norm_rows{[]() -> LayerCases {
+  return {
+      {.layer = "EvoNormS0",
+       .make = plain<EvoNormS0>(6, EvoNormS0Options{.num_groups = 2}),
+       .input = {2, 6, 3, 4},
+       .output = {2, 6, 3, 4},
+       .printed = "EvoNormS0(6, groups=2, eps=1e-05, affine=True)",
+       .state = {"weight", "bias", "v"}},
+      {.layer = "EvoNormS0",
+       .variant = "batch 1, no affine, one group",
+       .make = plain<EvoNormS0>(5, EvoNormS0Options{.eps = 0.01, .affine = false}),
+       .input = {1, 5, 3, 2},
+       .output = {1, 5, 3, 2},
+       .printed = "EvoNormS0(5, groups=1, eps=0.01, affine=False)",
+       .state = {"v"}},
+      {.layer = "EvoNormB0",
+       .make = plain<EvoNormB0>(3),
+       .input = {5, 3, 2, 4},
+       .output = {5, 3, 2, 4},
+       .printed = "EvoNormB0(3, eps=0.001, momentum=0.1, affine=True)",
+       .state = {"weight", "bias", "v", "running_var", "num_batches_tracked"}},
+      {.layer = "EvoNormB0",
+       .variant = "batch 1, no affine, cumulative average",
+       .make = plain<EvoNormB0>(2, EvoNormB0Options{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
+       .input = {1, 2, 5, 3},
+       .output = {1, 2, 5, 3},
+       .printed = "EvoNormB0(2, eps=0.1, momentum=None, affine=False)",
+       .state = {"v", "running_var", "num_batches_tracked"}},
+  };
+}};
+
+const LayerCaseFile switchable_norm_rows{[]() -> LayerCases {
+  return {
+      {.layer = "SwitchableNorm2d",
+       .make = plain<SwitchableNorm2d>(3),
+       .input = {2, 3, 5, 4},
+       .output = {2, 3, 5, 4},
+       .printed = "SwitchableNorm2d(3, eps=1e-05, momentum=0.1, affine=True)",
+       .state = kSwitchableState},
+      {.layer = "SwitchableNorm2d",
+       .variant = "unbiased, no affine",
+       .make = plain<SwitchableNorm2d>(
+           2, SwitchableNormOptions{.eps = 0.02, .momentum = std::nullopt, .affine = false, .unbiased = true}),
+       .input = {5, 2, 1, 3},
+       .output = {5, 2, 1, 3},
+       .printed = "SwitchableNorm2d(2, eps=0.02, momentum=None, affine=False, unbiased=True)",
+       .state = {"mean_weight", "var_weight", "running_mean", "running_var", "num_batches_tracked"}},
+      {.layer = "SwitchableNorm2d",
+       .variant = "batch 1",
+       .make = plain<SwitchableNorm2d>(4, SwitchableNormOptions{.eps = 0.1, .momentum = 1.0}),
+       .input = {1, 4, 3, 2},
+       .output = {1, 4, 3, 2},
+       .printed = "SwitchableNorm2d(4, eps=0.1, momentum=1.0, affine=True)",
+       .state = kSwitchableState},
+  };
+}};
+
+const LayerCaseFile power_norm_rows{[]() -> LayerCases {
+  return {
+      {.layer = "PowerNorm",
+       .make = plain<PowerNorm>(3),
+       .input = {2, 3, 5, 4},
+       .output = {2, 3, 5, 4},
+       .printed = "PowerNorm(3, eps=1e-05, momentum=0.1, affine=True, warmup_steps=10000)",
+       .state = kPowerState},
+      {.layer = "PowerNorm",
+       .variant = "2-D, no affine, batch 5",
+       .make = plain<PowerNorm>(4, PowerNormOptions{.momentum = std::nullopt, .affine = false, .warmup_steps = 50}),
+       .input = {5, 4},
+       .output = {5, 4},
+       .printed = "PowerNorm(4, eps=1e-05, momentum=None, affine=False, warmup_steps=50)",
+       .state = {"running_phi", "running_nu", "num_batches_tracked"}},
+      {.layer = "PowerNorm",
+       .variant = "5-D, batch 1",
+       .make = plain<PowerNorm>(2, PowerNormOptions{.eps = 0.1}),
+       .input = {1, 2, 3, 1, 4},
+       .output = {1, 2, 3, 1, 4},
+       .printed = "PowerNorm(2, eps=0.1, momentum=0.1, affine=True, warmup_steps=10000)",
+       .state = kPowerState},
+  };
+}};
+
+const LayerCaseFile batch_variant_rows{[]() -> LayerCases {
+  return {
+      {.layer = "ExtendedBatchNorm",
+       .make = plain<ExtendedBatchNorm>(3),
+       .input = {2, 3, 5, 4},
+       .output = {2, 3, 5, 4},
+       .printed = "ExtendedBatchNorm(3, eps=1e-05, momentum=0.1, affine=True)",
+       .state = kTracked},
+      {.layer = "ExtendedBatchNorm",
+       .variant = "2-D, no affine",
+       .make =
+           plain<ExtendedBatchNorm>(4, ExtendedBatchNormOptions{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
+       .input = {5, 4},
+       .output = {5, 4},
+       .printed = "ExtendedBatchNorm(4, eps=0.1, momentum=None, affine=False)",
+       .state = {"running_mean", "running_var", "num_batches_tracked"}},
+      {.layer = "ExtendedBatchNorm",
+       .variant = "5-D, batch 1",
+       .make = plain<ExtendedBatchNorm>(2),
+       .input = {1, 2, 3, 1, 4},
+       .output = {1, 2, 3, 1, 4},
+       .state = kTracked},
+      {.layer = "BatchGroupNorm",
+       .make = plain<BatchGroupNorm>(6, BatchGroupNormOptions{.num_groups = 3}),
+       .input = {2, 6, 3, 4},
+       .output = {2, 6, 3, 4},
+       .printed = "BatchGroupNorm(6, groups=3, eps=1e-05, momentum=0.1, affine=True)",
+       .state = kTracked},
+      {.layer = "BatchGroupNorm",
+       .variant = "2-D, no affine, one group",
+       .make = plain<BatchGroupNorm>(3, BatchGroupNormOptions{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
+       .input = {5, 3},
+       .output = {5, 3},
+       .printed = "BatchGroupNorm(3, groups=1, eps=0.1, momentum=None, affine=False)",
+       .state = {"running_mean", "running_var", "num_batches_tracked"}},
+      {.layer = "BatchGroupNorm",
+       .variant = "5-D, batch 1",
+       .make = plain<BatchGroupNorm>(4),
+       .input = {1, 4, 3, 1, 2},
+       .output = {1, 4, 3, 1, 2},
+       .state = kTracked},
+  };
+}};
+
+const LayerCaseFile unit_norm_rows{[]() -> LayerCases {
+  return {
+      {.layer = "UnitNorm",
+       .make = plain<UnitNorm>(),
+       .input = {2, 3, 5, 4},
+       .output = {2, 3, 5, 4},
+       .printed = "UnitNorm(p=2.0, dim=1, eps=1e-12)"},
+      {.layer = "UnitNorm",
+       .variant = "1-norm of short rows",
+       .make = plain<UnitNorm>(UnitNormOptions{.p = 1, .dim = -1, .eps = 1.5}),
+       .input = {5, 2},
+       .output = {5, 2},
+       .printed = "UnitNorm(p=1.0, dim=-1, eps=1.5)"},
+      {.layer = "UnitNorm",
+       .variant = "largest value",
+       .make = plain<UnitNorm>(UnitNormOptions{.p = std::numeric_limits<double>::infinity()}),
+       .input = {1, 4, 3},
+       .output = {1, 4, 3}},
+  };
+}};
+
+}  // namespace
+}  // namespace evenkeel::testing
