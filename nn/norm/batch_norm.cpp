@@ -69,9 +69,9 @@ Tensor BatchNormBase::forward(const Tensor& x) {
   const bool updates = training() && tracks && x.numel() > 0;
   const std::int64_t seen = updates ? num_batches_tracked.array().item_int64() + 1 : 1;
   Tensor y = functional::batch_norm(x, running_mean, running_var, weight, bias,
-                                          {.training = training() || !tracks,
-                                           .momentum = options.momentum.value_or(1.0 / static_cast<double>(seen)),
-                                           .eps = options.eps});
+                                    {.training = training() || !tracks,
+                                     .momentum = options.momentum.value_or(1.0 / static_cast<double>(seen)),
+                                     .eps = options.eps});
   if (updates) {
     *num_batches_tracked.mutable_array().mutable_data<std::int64_t>() = seen;
   }
