@@ -165,7 +165,7 @@ bool Saved::needs(std::size_t i) const {
   return i < node_.edges.size() && node_.edges[i] != nullptr && detail::wants(node_.wanted, i);
 }
 
-Tensor record(OpInfo info, Array value, Backward backward) {
+Tensor record(const OpInfo& info, Array value, Backward backward) {
   if (detail::check_results()) [[unlikely]] {
     detail::check_result(info.name, value);
   }
@@ -177,7 +177,7 @@ Tensor record(OpInfo info, Array value, Backward backward) {
   return attach(node, 0, std::move(value), info);
 }
 
-std::vector<Tensor> record(OpInfo info, std::vector<Array> values, MultiBackward backward) {
+std::vector<Tensor> record(const OpInfo& info, std::vector<Array> values, MultiBackward backward) {
   std::vector<Tensor> results;
   results.reserve(values.size());
   if (detail::check_results()) [[unlikely]] {
@@ -213,7 +213,7 @@ void check_in_place(std::string_view op, const Tensor& target) {
           "'; changing it in place would change what it views behind the graph's back; clone() it first");
 }
 
-void record_in_place(OpInfo info, Tensor& target, Backward backward) {
+void record_in_place(const OpInfo& info, Tensor& target, Backward backward) {
   check_in_place(info.name, target);
   const Array& value = target.array();
   if (detail::check_results()) [[unlikely]] {

@@ -59,15 +59,15 @@ struct OpInfo {
 };
 
 /// Wraps `value` as the result of an op. If grad mode is off or no input needs a gradient, nothing is recorded or kept.
-Tensor record(OpInfo info, Array value, Backward backward);
+Tensor record(const OpInfo& info, Array value, Backward backward);
 /// The same for an op with several outputs; backward gets one dy per output.
-std::vector<Tensor> record(OpInfo info, std::vector<Array> values, MultiBackward backward);
+std::vector<Tensor> record(const OpInfo& info, std::vector<Array> values, MultiBackward backward);
 /// For in-place ops: `target`'s values were changed by an op whose inputs were `info.inputs` (target among them, taken
 /// before the change as an alias); from now on target is that op's result. A kept input that shares storage with target
 /// is gone by now, and backward says so: keep a clone. Throws for an overlapping view and, while recording, for a leaf
 /// that requires gradients and for a view made by an op (PyTorch rewrites the graph of the base instead). An op on a
 /// view whose base was changed in place throws, too.
-void record_in_place(OpInfo info, Tensor& target, Backward backward);
+void record_in_place(const OpInfo& info, Tensor& target, Backward backward);
 /// Throws what record_in_place would throw, before the values are touched.
 void check_in_place(std::string_view op, const Tensor& target);
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <vector>
-
 #include "core/array.hpp"
+
+#include <vector>
 
 namespace evenkeel {
 

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "core/error.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <ostream>
 #include <string_view>
 #include <type_traits>
-
-#include "core/error.hpp"
 
 namespace evenkeel {
 

@@ -8,7 +8,7 @@ namespace evenkeel::data {
 namespace {
 
 constexpr std::string_view kOp = "load_cifar10";
-constexpr std::uint64_t kPixels = 3 * 32 * 32;
+constexpr std::uint64_t kPixels = 3UL * 32 * 32;
 constexpr std::uint64_t kRecord = 1 + kPixels;
 constexpr std::uint64_t kCifar100Record = 2 + kPixels;
 constexpr std::int64_t kClasses = 10;

@@ -211,7 +211,7 @@ void colorize(const Style& style, const Canvas& canvas, Generator& generator, st
       words = block[i % 8 / 2] >> (i % 2 * 16);
       const int bytes = static_cast<int>(words & 0xff) + static_cast<int>(words >> 8 & 0xff) - 255;
       const double value = background + tint * static_cast<double>(canvas.cover()[i]) + style.noise * bytes / 255;
-      image[start + i] = static_cast<std::uint8_t>(std::clamp(value, 0., 1.) * 255 + .5);
+      image[start + i] = static_cast<std::uint8_t>(std::lround(std::clamp(value, 0., 1.) * 255));
     }
   }
 }

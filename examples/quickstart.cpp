@@ -27,7 +27,7 @@ namespace {
 
 struct Settings {
   std::int64_t train_size = 6000;
-  int epochs = 3, threads = num_threads();
+  int epochs = 5, threads = num_threads();
   double lr = 0.01;
   std::uint64_t seed = 0;
   std::string data = "synthetic";

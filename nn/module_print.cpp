@@ -50,7 +50,7 @@ std::string repr(double value) {
     const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format);
     return std::string(buffer.data(), result.ptr);
   };
-  const std::string scientific = print(std::chars_format::scientific);
+  std::string scientific = print(std::chars_format::scientific);
   const int exponent = std::atoi(scientific.c_str() + scientific.find('e') + 1);
   if (exponent < -4 || exponent >= 16) {
     return scientific;

@@ -117,9 +117,9 @@ double ExponentialLR::next_lr(std::size_t group) {
   return last_epoch_ == 0 ? present_lr(group) : present_lr(group) * gamma_;
 }
 
-CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, std::int64_t T_max, double eta_min)
-    : LRScheduler(optimizer), T_max_(T_max), eta_min_(eta_min) {
-  require(T_max > 0, "CosineAnnealingLR", "T_max is ", T_max, ", expected a positive number");
+CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, std::int64_t t_max, double eta_min)
+    : LRScheduler(optimizer), T_max_(t_max), eta_min_(eta_min) {
+  require(t_max > 0, "CosineAnnealingLR", "T_max is ", t_max, ", expected a positive number");
   saved("T_max", T_max_);
   saved("eta_min", eta_min_);
   initial_step();
@@ -196,8 +196,8 @@ double ConstantLR::next_lr(std::size_t group) {
 
 double ConstantLR::first_lr(std::size_t group) { return total_iters_ == 0 ? base_lr(group) : base_lr(group) * factor_; }
 
-LambdaLR::LambdaLR(Optimizer& optimizer, Function f)
-    : LambdaLR(optimizer, std::vector<Function>(optimizer.num_groups(), std::move(f))) {}
+LambdaLR::LambdaLR(Optimizer& optimizer, const Function& f)
+    : LambdaLR(optimizer, std::vector<Function>(optimizer.num_groups(), f)) {}
 
 LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions)
     : LRScheduler(optimizer), functions_(std::move(functions)) {

@@ -105,11 +105,12 @@ class ExponentialLR : public LRScheduler {
   double gamma_;
 };
 
-/// lr = eta_min + (base - eta_min) (1 + cos(pi epoch / T_max)) / 2, computed as a recursion from the present rate. Past
-/// T_max the rate rises again, with period 2 T_max. Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts.
+/// lr = eta_min + (base - eta_min) (1 + cos(pi epoch / t_max)) / 2, computed as a recursion from the present rate. Past
+/// t_max (PyTorch's T_max) the rate rises again, with period 2 t_max. Loshchilov & Hutter 2017, arXiv:1608.03983,
+/// without restarts.
 class CosineAnnealingLR : public LRScheduler {
  public:
-  CosineAnnealingLR(Optimizer& optimizer, std::int64_t T_max, double eta_min = 0);
+  CosineAnnealingLR(Optimizer& optimizer, std::int64_t t_max, double eta_min = 0);
 
  protected:
   double next_lr(std::size_t group) override;
@@ -153,7 +154,7 @@ class ConstantLR : public LRScheduler {
 class LambdaLR : public LRScheduler {
  public:
   using Function = std::function<double(std::int64_t epoch)>;
-  LambdaLR(Optimizer& optimizer, Function f);
+  LambdaLR(Optimizer& optimizer, const Function& f);
   LambdaLR(Optimizer& optimizer, std::vector<Function> functions);
 
  protected:

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "autograd/tensor.hpp"
+
 #include <concepts>
 #include <string_view>
-
-#include "autograd/tensor.hpp"
 
 namespace evenkeel {
 
@@ -15,12 +15,12 @@ struct Size2 {
   friend bool operator==(const Size2&, const Size2&) = default;
 };
 
-/// Padding of a convolution: a number, a pair, "valid" (none) or "same" (output size = input size; stride 1 only; for an
-/// even kernel the extra cell goes after, not before).
+/// Padding of a convolution: a number, a pair, "valid" (none) or "same" (output size = input size; stride 1 only; for
+/// an even kernel the extra cell goes after, not before).
 struct Padding {
   Size2 size = 0;
   bool same = false;
-  template <std::integral Int>                         // a template, so that a literal 0 is no null pointer
+  template <std::integral Int>                 // a template, so that a literal 0 is no null pointer
   constexpr Padding(Int both) : size(both) {}  // NOLINT(google-explicit-constructor)
   constexpr Padding(std::int64_t h, std::int64_t w) : size(h, w) {}
   constexpr Padding(Size2 s) : size(s) {}  // NOLINT(google-explicit-constructor)

@@ -1,16 +1,16 @@
 #pragma once
 
-#include <cstdint>
-
 #include "autograd/tensor.hpp"
+
+#include <cstdint>
 
 namespace evenkeel {
 
 enum class Reduction { mean, sum, none };
 
 struct CrossEntropyOptions {
-  Tensor weight = {};                    ///< (C), or undefined
-  std::int64_t ignore_index = -100; ///< class-index targets equal to it add nothing to loss, count or gradient
+  Tensor weight = {};                ///< (C), or undefined
+  std::int64_t ignore_index = -100;  ///< class-index targets equal to it add nothing to loss, count or gradient
   double label_smoothing = 0;
   Reduction reduction = Reduction::mean;
 };

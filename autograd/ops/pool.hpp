@@ -1,9 +1,9 @@
 #pragma once
 
-#include <optional>
-
 #include "autograd/ops/conv.hpp"
 #include "autograd/tensor.hpp"
+
+#include <optional>
 
 namespace evenkeel {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <limits>
-
 #include "autograd/tensor.hpp"
+
+#include <limits>
 
 namespace evenkeel {
 

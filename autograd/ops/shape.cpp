@@ -158,6 +158,7 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim) {
   }
   Array y = concat_arrays(arrays, dim);
   dim = normalize_dim(dim, y.rank(), "cat");
+  ends.reserve(arrays.size());
   for (const Array& x : arrays) {
     ends.push_back((ends.empty() ? 0 : ends.back()) + x.size(dim));
   }

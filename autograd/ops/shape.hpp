@@ -1,8 +1,8 @@
 #pragma once
 
-#include <vector>
-
 #include "autograd/tensor.hpp"
+
+#include <vector>
 
 namespace evenkeel {
 

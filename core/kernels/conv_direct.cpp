@@ -11,7 +11,7 @@ namespace evenkeel::kernels {
 namespace {
 
 /// Bytes of a padded block, half of a second-level cache at most.
-constexpr std::int64_t kBlockBytes = 192 * 1024;
+constexpr std::int64_t kBlockBytes = 192L * 1024;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 

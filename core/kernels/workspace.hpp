@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
-
 #include "core/storage.hpp"
+
+#include <cstdint>
 
 namespace evenkeel::kernels {
 

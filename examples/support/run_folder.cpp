@@ -118,7 +118,7 @@ bool RunFolder::draw_curves(const std::string& title) const {
                                                            {"svg size 1200,500 background 'white'", "curves.svg"}};
   for (const auto& [terminal, name] : terminals) {
     script << "set terminal " << terminal << "\nset output " << quoted(file(name).string()) << "\nset grid\n"
-           << "set key bottom left samplen 2\nset xlabel 'epoch'\nset xtics 1\nset multiplot layout 1,2 title "
+           << "set key top right samplen 2\nset xlabel 'epoch'\nset xtics 1\nset multiplot layout 1,2 title "
            << quoted(title) << "\n";
     write_panel(script, names, "loss", 2, 3);
     script << "set key bottom right\n";

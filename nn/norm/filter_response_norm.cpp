@@ -18,8 +18,8 @@ FilterResponseNorm::FilterResponseNorm(std::int64_t channels, FilterResponseNorm
       learned_eps(parameter("learned_eps", composite::value_if(opts.learn_eps, 1, 1e-4))) {}
 
 std::string FilterResponseNorm::extra_repr() const {
-  return concat(num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine), ", tlu=",
-                repr(options.tlu), ", learn_eps=", repr(options.learn_eps));
+  return concat(num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine),
+                ", tlu=", repr(options.tlu), ", learn_eps=", repr(options.learn_eps));
 }
 
 Tensor FilterResponseNorm::normalized(const Tensor& x) const {

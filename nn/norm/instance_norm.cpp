@@ -51,10 +51,9 @@ Tensor InstanceNormBase::forward(const Tensor& x) {
   if (accepts_rank(x.rank() + 1)) {
     return squeeze(forward(unsqueeze(x, 0)), 0);
   }
-  return functional::instance_norm(x, running_mean, running_var, weight, bias,
-                                   {.use_input_stats = training() || !running_mean.defined(),
-                                    .momentum = *options.momentum,
-                                    .eps = options.eps});
+  return functional::instance_norm(
+      x, running_mean, running_var, weight, bias,
+      {.use_input_stats = training() || !running_mean.defined(), .momentum = *options.momentum, .eps = options.eps});
 }
 
 }  // namespace evenkeel::nn

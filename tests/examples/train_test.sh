@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# train_test.sh PROGRAM: the training program as a user meets it. Resuming is exact, threads change nothing, bad input gives one
+# line and exit code 2, and an interrupt keeps the last finished epoch.
+set -u
+program=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# refuses TEXT ARGS...: exit code 2, exactly one line on stderr, and TEXT in it.
+refuses() {
+  local text=$1
+  shift
+  "$program" "$@" >out.txt 2>err.txt
+  local code=$?
+  [ $code -eq 2 ] || fail "$*: exit code $code, expected 2"
+  [ "$(wc -l <err.txt)" -eq 1 ] || fail "$*: $(wc -l <err.txt) lines on stderr, expected 1: $(cat err.txt)"
+  grep -qF -- "$text" err.txt || fail "$*: '$text' is not in: $(cat err.txt)"
+}
+
+small=(--model small_cnn --data synthetic --batch-size 32 --limit-train 96 --seed 3)
+
+# Two epochs and a resume for two are four epochs, to the bit; so are four epochs on one thread.
+"$program" "${small[@]}" --norm bn --epochs 4 --threads 2 --out whole >/dev/null || fail "four epochs"
+"$program" "${small[@]}" --norm bn --epochs 2 --threads 2 --out halves >/dev/null || fail "two epochs"
+"$program" --resume halves/checkpoint.safetensors --epochs 2 --threads 2 --out halves >/dev/null || fail "resume"
+"$program" "${small[@]}" --norm bn --epochs 4 --threads 1 --out one >/dev/null || fail "one thread"
+cmp whole/model.safetensors halves/model.safetensors || fail "a resumed run has other weights"
+cmp whole/checkpoint.safetensors halves/checkpoint.safetensors || fail "a resumed run has another state"
+cmp whole/model.safetensors one/model.safetensors || fail "the thread count changes the weights"
+[ "$(wc -l <halves/metrics.csv)" -eq 5 ] || fail "metrics.csv of the resumed run has $(wc -l <halves/metrics.csv) lines"
+for name in metrics.csv curves.png curves.svg model.safetensors checkpoint.safetensors; do
+  [ -s "whole/$name" ] || fail "$name is missing"
+done
+
+# Bad input.
+refuses "--batch-size" --batch-size 0
+refuses "--bogus" --bogus
+refuses "unknown data set 'imagenet'" --data imagenet
+refuses "nowhere" --data mnist:nowhere
+refuses "nowhere" --data cifar10:nowhere
+refuses "resnet9000" --model resnet9000
+refuses "xyz" --norm xyz
+refuses "--dtype" --dtype float8
+refuses "missing.safetensors" --resume missing.safetensors
+refuses "holds an earlier run" "${small[@]}" --out whole
+refuses "no training checkpoint" --resume whole/model.safetensors
+refuses "made with --norm bn, this call says gn" --resume whole/checkpoint.safetensors --norm gn
+head -c 1000 whole/checkpoint.safetensors >cut.safetensors
+refuses "cut.safetensors" --resume cut.safetensors --out whole
+touch file
+refuses "file" "${small[@]}" --out file/below
+mkdir mnist && for name in train-images-idx3 train-labels-idx1; do head -c 100 /dev/zero >mnist/$name-ubyte; done
+refuses "mnist/train-" --data mnist:mnist
+cmp whole/model.safetensors one/model.safetensors || fail "a refused call changed an earlier run"
+
+# An interrupt ends the run cleanly; the last finished epoch can be resumed.
+"$program" "${small[@]}" --norm gn --epochs 100000 --out stopped >stopped.txt &
+pid=$!
+for _ in $(seq 300); do
+  [ -s stopped/metrics.csv ] && break
+  sleep 0.1
+done
+kill -INT $pid
+wait $pid
+code=$?
+[ $code -eq 130 ] || fail "exit code $code after an interrupt, expected 130"
+grep -q "the last finished epoch is saved" stopped.txt || fail "no word about the interrupt"
+"$program" --resume stopped/checkpoint.safetensors --epochs 1 --out stopped >/dev/null || fail "resume after an interrupt"
+
+"$program" --help | grep -q "Example:" || fail "--help has no example"
+[ $failures -eq 0 ] && echo "all as expected"
+exit $((failures > 0))
