@@ -6,7 +6,6 @@
 #include "nn/dropout.hpp"
 #include "nn/flatten.hpp"
 #include "nn/linear.hpp"
-#include "nn/norm/feature_registry.hpp"
 #include "nn/pool.hpp"
 
 namespace evenkeel::models {
@@ -16,8 +15,10 @@ namespace {
 /// A Linear in front of a norm, and that norm.
 template <class Options>
 void append_linear(nn::LayerList& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o) {
+  nn::NormOptions norm_options = o.norm_options;
+  norm_options.spatial_dims = 0;
   net.append<nn::Linear>(in, out, generator, nn::LinearOptions{.bias = o.bias_before_norm})
-      .append_layer(nn::make_feature_norm(o.norm, out, o.norm_options));
+      .append_layer(nn::make_norm(o.norm, out, norm_options));
 }
 
 /// A convolution in front of a norm, and that norm.

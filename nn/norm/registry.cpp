@@ -3,10 +3,18 @@
 #include "nn/linear.hpp"
 #include "nn/norm/batch_group_norm.hpp"
 #include "nn/norm/batch_norm.hpp"
+#include "nn/norm/dynamic_tanh.hpp"
 #include "nn/norm/evo_norm.hpp"
 #include "nn/norm/extended_batch_norm.hpp"
+#include "nn/norm/filter_response_norm.hpp"
+#include "nn/norm/global_response_norm.hpp"
 #include "nn/norm/group_norm.hpp"
+#include "nn/norm/instance_norm.hpp"
+#include "nn/norm/layer_norm.hpp"
+#include "nn/norm/layer_scale.hpp"
+#include "nn/norm/local_response_norm.hpp"
 #include "nn/norm/power_norm.hpp"
+#include "nn/norm/rms_norm.hpp"
 #include "nn/norm/switchable_norm.hpp"
 #include "nn/norm/unit_norm.hpp"
 
@@ -15,30 +23,107 @@
 namespace evenkeel::nn {
 namespace {
 
+/// The 1d, 2d or 3d form of a norm that has three.
+template <class Norm1d, class Norm2d, class Norm3d, class Options>
+std::unique_ptr<Layer> of_rank(int spatial_dims, std::int64_t channels, const Options& options) {
+  switch (spatial_dims) {
+    case 2:
+      return std::make_unique<Norm2d>(channels, options);
+    case 3:
+      return std::make_unique<Norm3d>(channels, options);
+    default:
+      return std::make_unique<Norm1d>(channels, options);
+  }
+}
+
+/// For (N, C) not one group per channel, which would have a single element.
+std::int64_t default_groups(std::int64_t channels, int spatial_dims) {
+  const std::int64_t groups = choose_gn_groups(channels);
+  return spatial_dims == 0 && groups == channels && groups > 1 ? groups / 2 : groups;
+}
+
 constexpr NormEntry kNorms[] = {
-    {"bn", "BatchNorm2d: statistics of the batch, per channel",
+    {"bn", "BatchNorm: statistics of the batch, per channel",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<BatchNorm2d>(
-           channels, BatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     }},
+       return of_rank<BatchNorm1d, BatchNorm2d, BatchNorm3d>(
+           o.spatial_dims, channels,
+           BatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
+     },
+     0, 3},
     {"gn", "GroupNorm: statistics of groups of channels, per sample",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       const std::int64_t groups = o.num_groups ? *o.num_groups : choose_gn_groups(channels);
+       const std::int64_t groups = o.num_groups ? *o.num_groups : default_groups(channels, o.spatial_dims);
        return std::make_unique<GroupNorm>(groups, channels,
                                           GroupNormOptions{.eps = o.eps.value_or(1e-5), .affine = o.affine});
+     },
+     0, 3},
+    {"ln", "GroupNorm with one group: statistics of the whole sample (nn.LayerNorm has a weight per element)",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<GroupNorm>(1, channels,
+                                          GroupNormOptions{.eps = o.eps.value_or(1e-5), .affine = o.affine});
+     },
+     0, 3},
+    {"ln2d", "LayerNorm2d: statistics of each pixel's channels (ConvNeXt)",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<LayerNorm2d>(channels,
+                                            LayerNorm2dOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine});
      }},
+    {"in", "InstanceNorm: statistics of each channel, per sample; no running ones",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return of_rank<InstanceNorm1d, InstanceNorm2d, InstanceNorm3d>(
+           o.spatial_dims, channels, InstanceNormOptions{.eps = o.eps.value_or(1e-5), .affine = o.affine});
+     },
+     1, 3},
+    {"rms", "RMSNorm2d: quadratic mean of each pixel's channels",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<RMSNorm2d>(channels, RMSNorm2dOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine});
+     }},
+    {"frn", "FilterResponseNorm without its TLU: quadratic mean of each channel, per sample",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<FilterResponseNorm>(
+           channels, FilterResponseNormOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine, .tlu = false});
+     }},
+    {"frn_tlu", "FilterResponseNorm with its TLU: norm and activation in one",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<FilterResponseNorm>(
+           channels, FilterResponseNormOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine});
+     }},
+    {"grn", "GlobalResponseNorm: channels of a sample compete by their responses; the identity at first",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<GlobalResponseNorm>(channels, GlobalResponseNormOptions{.eps = o.eps.value_or(1e-6)});
+     }},
+    {"lrn", "LocalResponseNorm: each element by its 5 neighbouring channels at the same place (AlexNet)",
+     [](std::int64_t, const NormOptions&) -> std::unique_ptr<Layer> { return std::make_unique<LocalResponseNorm>(5); },
+     1, 3},
+    {"dyt", "DynamicTanh: no statistics, tanh with a learned slope",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<DynamicTanh>(channels, DynamicTanhOptions{.affine = o.affine});
+     },
+     0, 3},
+    {"derf", "DynamicErf: no statistics, erf with a learned slope and shift",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<DynamicErf>(channels, DynamicTanhOptions{.affine = o.affine});
+     },
+     0, 3},
+    {"layer_scale", "LayerScale: no statistics, only a learned factor per channel, here from 1",
+     [](std::int64_t channels, const NormOptions&) -> std::unique_ptr<Layer> {
+       return std::make_unique<LayerScale>(channels, LayerScaleOptions{.init = 1});
+     },
+     0, 3},
     {"bgn", "BatchGroupNorm: statistics of the batch, per group of channels",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<BatchGroupNorm>(
            channels,
            BatchGroupNormOptions{
                .num_groups = o.num_groups, .eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     }},
+     },
+     0, 3},
     {"ebn", "ExtendedBatchNorm: means per channel, one variance, of the batch",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<ExtendedBatchNorm>(
            channels, ExtendedBatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     }},
+     },
+     0, 3},
     {"evonorm_b0", "EvoNorm-B0: norm and activation in one, variances of batch and instance",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<EvoNormB0>(
@@ -53,7 +138,8 @@ constexpr NormEntry kNorms[] = {
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<PowerNorm>(
            channels, PowerNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     }},
+     },
+     0, 3},
     {"sn", "SwitchableNorm2d: a learned mixture of instance, layer and batch statistics",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<SwitchableNorm2d>(
@@ -62,9 +148,10 @@ constexpr NormEntry kNorms[] = {
     {"unit", "UnitNorm: each pixel's channels scaled to length 1",
      [](std::int64_t, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<UnitNorm>(UnitNormOptions{.eps = o.eps.value_or(1e-12)});
-     }},
+     },
+     0, 3},
     {"none", "Identity: no normalization",
-     [](std::int64_t, const NormOptions&) -> std::unique_ptr<Layer> { return std::make_unique<Identity>(); }},
+     [](std::int64_t, const NormOptions&) -> std::unique_ptr<Layer> { return std::make_unique<Identity>(); }, 0, 3},
 };
 
 }  // namespace
@@ -75,6 +162,9 @@ std::unique_ptr<Layer> make_norm(std::string_view name, std::int64_t channels, c
   std::string known;
   for (const NormEntry& entry : kNorms) {
     if (entry.name == name) {
+      require(options.spatial_dims >= entry.min_spatial_dims && options.spatial_dims <= entry.max_spatial_dims,
+              "make_norm", "'", name, "' takes input of ", entry.min_spatial_dims, " to ", entry.max_spatial_dims,
+              " spatial dims after (N, C), not of ", options.spatial_dims);
       return entry.make(channels, options);
     }
     known += (known.empty() ? "" : ", ") + std::string(entry.name);

@@ -15,6 +15,7 @@ struct NormOptions {
   std::optional<double> momentum = 0.1;  ///< of running statistics; see BatchNormOptions
   bool affine = true;
   std::optional<std::int64_t> num_groups = {};  ///< of group norms; by default choose_gn_groups(channels)
+  int spatial_dims = 2;                         ///< of the input: 2 (N, C, H, W), 0 (N, C) as Linear gives it, 1, 3
 };
 
 /// A row of the list behind every --norm.
@@ -22,12 +23,14 @@ struct NormEntry {
   std::string_view name;
   std::string_view description;
   std::unique_ptr<Layer> (*make)(std::int64_t channels, const NormOptions& options);
+  int min_spatial_dims = 2, max_spatial_dims = 2;  ///< what it takes
 };
 
-/// All norms for (N, C, H, W) input, in the order in which they are shown.
+/// All norms in the order in which they are shown; each takes (N, C, H, W), some other ranks too.
 std::span<const NormEntry> norms();
 
-/// The norm of that name for `channels` channels; an unknown name throws with the list of names.
+/// The norm of that name for `channels` channels; throws with the list of names for an unknown one, and for one that
+/// does not take options.spatial_dims.
 std::unique_ptr<Layer> make_norm(std::string_view name, std::int64_t channels, const NormOptions& options = {});
 
 }  // namespace evenkeel::nn
