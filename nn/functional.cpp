@@ -1,5 +1,6 @@
 #include "nn/functional.hpp"
 
+#include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
 
 #include <algorithm>
@@ -24,24 +25,6 @@ void check_running(const char* op, const Tensor& x, const Tensor& mean, const Te
             x.size(1), " elements, one per channel of the input of shape ", x.shape(), ", got shape ",
             running.defined() ? running.shape() : Shape{});
   }
-}
-
-/// running = (1 - t) running + t factor batch, where batch has one value per channel or, for each sample, one per
-/// channel: then their mean.
-void move_toward(Tensor& running, const Array& batch, double factor, double t) {
-  Array& array = running.mutable_array();
-  dispatch_float(array.dtype(), "running statistics", [&]<class T>() {
-    const std::span<T> values = array.mutable_span<T>();
-    const std::span<const double> news = batch.span<double>();
-    const double samples = static_cast<double>(news.size()) / static_cast<double>(values.size());
-    for (std::size_t c = 0; c < values.size(); ++c) {
-      double sum = 0;
-      for (std::size_t i = c; i < news.size(); i += values.size()) {
-        sum += news[i];
-      }
-      values[c] = static_cast<T>((1 - t) * static_cast<double>(values[c]) + t * (sum / samples * factor));
-    }
-  });
 }
 
 /// How many elements `normalized_shape` has, if x ends in it and the parameters have it.
@@ -98,6 +81,8 @@ Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight
           " and num_groups=", num_groups);
   const std::int64_t inner = spatial_size(x.shape());
   const GroupView view{1, 1, x.size(0) * num_groups, channels / num_groups * inner};
+  require(x.size(0) != 1 || view.inner != 1, "group_norm",
+          "Expected more than 1 value per channel when training, got input size ", x.shape());
   return normalize(x, weight, bias, view, {channels, inner}, {.eps = eps}).y;
 }
 
@@ -112,8 +97,8 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
   return normalize_trailing(x, count, weight, {}, {.eps = eps.value_or(machine_epsilon(x.dtype())), .center = false});
 }
 
-Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight,
-                     const Tensor& bias, InstanceNormParams params) {
+Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight, const Tensor& bias,
+                     InstanceNormParams params) {
   check_channels("instance_norm", x);
   check_running("instance_norm", x, running_mean, running_var, !params.use_input_stats);
   const std::int64_t inner = spatial_size(x.shape());
@@ -132,8 +117,8 @@ Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, c
   return result.y;
 }
 
-/// x (k + alpha mean)^-beta; mean_c = sum of x^2 over channels c - size/2 to c + (size - 1)/2, divided by size. A sum of
-/// shifted copies: channels beyond either end count as 0, and shifts that reach nothing else are left out.
+/// x (k + alpha mean)^-beta; mean_c = sum of x^2 over channels c - size/2 to c + (size - 1)/2, divided by size. A sum
+/// of shifted copies: channels beyond either end count as 0, and shifts that reach nothing else are left out.
 Tensor local_response_norm(const Tensor& x, std::int64_t size, LocalResponseNormParams params) {
   constexpr const char* kOp = "local_response_norm";
   require(x.defined() && x.rank() >= 3, kOp, "Expected 3D or higher dimensionality input (got ",

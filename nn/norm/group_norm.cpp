@@ -18,6 +18,14 @@ std::string divisors(std::int64_t n) {
   return text;
 }
 
+std::int64_t largest_proper_divisor(std::int64_t n) {
+  std::int64_t d = n / 2;
+  while (n % d != 0) {
+    --d;
+  }
+  return d;
+}
+
 std::int64_t checked_groups(std::int64_t groups, std::int64_t channels) {
   checked_channels("GroupNorm", "num_channels", channels);
   require(groups > 0 && channels % groups == 0, "GroupNorm", "num_channels must be divisible by num_groups, got ",
@@ -58,9 +66,13 @@ void GroupNorm::check_input(const Tensor& x) const {
     fail(error_name(*this), "expected ", num_channels, " channels, got ", x.size(1), " (input of shape ", x.shape(),
          ")");
   }
-  if (x.size(0) == 1 && x.numel() == num_groups) {
-    fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(), " for ",
-         num_groups, " groups; take fewer groups");
+  if (num_channels == num_groups && spatial_size(x.shape()) == 1 && x.numel() > 0) {
+    fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(),
+         ": each of the ", num_groups, " groups has a single element; use ",
+         num_channels > 1 ? concat("fewer groups, such as GroupNorm(", largest_proper_divisor(num_channels), ", ",
+                                   num_channels, "), ")
+                          : "",
+         "larger maps or BatchNorm");
   }
 }
 

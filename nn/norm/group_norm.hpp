@@ -13,9 +13,9 @@ struct GroupNormOptions {
 ///   x, y: (N, C, *); weight (from 1), bias (from 0): (C)
 /// Independent of the batch, the same in train and eval. GroupNorm(1, C) is LayerNorm over (C, *), and GroupNorm(C, C)
 /// InstanceNorm, but for the affine part, which is per channel here.
-/// Throws invalid_argument: C not divisible by num_groups; wrong C; a single value in the whole input's groups (batch
-/// 1, one element per group). With a larger batch such groups give the bias, as PyTorch's do. Wu & He 2018,
-/// arXiv:1803.08494, equations 1 to 7.
+/// Throws invalid_argument: C not divisible by num_groups; wrong C; groups of a single element, whose output would be
+/// the bias whatever x is. PyTorch refuses those for a batch of one only, and so does functional::group_norm.
+/// Wu & He 2018, arXiv:1803.08494, equations 1 to 7.
 class GroupNorm : public Layer {
  public:
   GroupNorm(std::int64_t groups, std::int64_t channels, GroupNormOptions opts = {});

@@ -29,16 +29,13 @@ void InstanceNormBase::upgrade_state(const std::string& prefix, StateDict& state
           "these keys from the state. If they are wanted, build the layer with track_running_stats = true");
 }
 
-void InstanceNormBase::check_input(const Tensor& x) const {
-  check_rank(x);
-  const bool batched = !accepts_rank(x.rank() + 1);
-  const int channel_dim = batched ? 1 : 0;
-  if (x.size(channel_dim) != num_features) {
-    fail(error_name(*this), "expected input's size at dim=", channel_dim, " to match num_features (", num_features,
-         "), but got: ", x.size(channel_dim), " (input of shape ", x.shape(), ")");
+void InstanceNormBase::check_input(const Tensor& x, const Tensor& samples) const {
+  if (samples.size(1) != num_features) {
+    fail(error_name(*this), "expected input's size at dim=", x.rank() == samples.rank() ? 1 : 0,
+         " to match num_features (", num_features, "), but got: ", samples.size(1), " (input of shape ", x.shape(),
+         ")");
   }
-  const std::int64_t instances = (batched ? x.size(0) : 1) * num_features;
-  if ((training() || !running_mean.defined()) && x.numel() == instances && x.numel() > 0) {
+  if (uses_input_stats() && spatial_size(samples.shape()) == 1) {
     const std::int64_t groups = choose_gn_groups(num_features);
     fail(error_name(*this), "Expected more than 1 spatial element when training, got input size ", x.shape(),
          "; use larger maps", groups < num_features ? concat(", GroupNorm(", groups, ", ", num_features, ")") : "",
@@ -47,13 +44,14 @@ void InstanceNormBase::check_input(const Tensor& x) const {
 }
 
 Tensor InstanceNormBase::forward(const Tensor& x) {
-  check_input(x);
-  if (accepts_rank(x.rank() + 1)) {
-    return squeeze(forward(unsqueeze(x, 0)), 0);
-  }
-  return functional::instance_norm(
-      x, running_mean, running_var, weight, bias,
-      {.use_input_stats = training() || !running_mean.defined(), .momentum = *options.momentum, .eps = options.eps});
+  check_rank(x);
+  const bool single = accepts_rank(x.rank() + 1);
+  const Tensor samples = single ? unsqueeze(x, 0) : x;
+  check_input(x, samples);
+  const Tensor y = functional::instance_norm(
+      samples, running_mean, running_var, weight, bias,
+      {.use_input_stats = uses_input_stats(), .momentum = *options.momentum, .eps = options.eps});
+  return single ? squeeze(y, 0) : y;
 }
 
 }  // namespace evenkeel::nn

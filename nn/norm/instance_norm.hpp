@@ -30,7 +30,9 @@ class InstanceNormBase : public NormBase {
   void upgrade_state(const std::string& prefix, StateDict& state) const override;
 
  private:
-  void check_input(const Tensor& x) const;
+  bool uses_input_stats() const { return training() || !running_mean.defined(); }
+  /// x, and the same with N.
+  void check_input(const Tensor& x, const Tensor& samples) const;
 };
 
 /// Over (N, C, L) or (C, L); see InstanceNormBase.

@@ -6,14 +6,9 @@
 namespace evenkeel::nn {
 namespace {
 
-BatchNormOptions checked(const char* layer, BatchNormOptions options) {
+BatchNormOptions checked(const char* layer, const BatchNormOptions& options) {
   checked_eps(layer, options.eps);
-  if (options.momentum) {
-    require(*options.momentum >= 0 && *options.momentum <= 1, layer, "momentum must lie in [0, 1], got ",
-            *options.momentum,
-            "; it weighs the new value: running = (1 - momentum) * running + momentum * batch. Keras and Flax give the "
-            "old value's weight m: pass 1 - m (0.01 for their 0.99)");
-  }
+  checked_momentum(layer, options.momentum);
   return options;
 }
 
@@ -39,14 +34,17 @@ std::string NormBase::extra_repr() const {
                 ", track_running_stats=", repr(options.track_running_stats));
 }
 
-void NormBase::check_rank(const Tensor& x) const {
+void check_rank(const Module& layer, const Tensor& x, bool accepted, std::string_view expected) {
   if (!x.defined()) {
-    fail(error_name(*this), "the input is an undefined tensor");
+    fail(error_name(layer), "the input is an undefined tensor");
   }
-  if (!accepts_rank(x.rank())) {
-    fail(error_name(*this), "expected ", expected_rank(), " input (got ", x.rank(), "D input of shape ", x.shape(),
-         ")");
+  if (!accepted) {
+    fail(error_name(layer), "expected ", expected, " input (got ", x.rank(), "D input of shape ", x.shape(), ")");
   }
+}
+
+void NormBase::check_rank(const Tensor& x) const {
+  nn::check_rank(*this, x, x.defined() && accepts_rank(x.rank()), expected_rank());
 }
 
 void NormBase::reset_running_stats() {
@@ -58,13 +56,26 @@ void NormBase::reset_running_stats() {
   num_batches_tracked.mutable_array().fill_(0);
 }
 
+std::optional<double> checked_momentum(const char* layer, std::optional<double> momentum) {
+  require(!momentum || (*momentum >= 0 && *momentum <= 1), layer, "momentum must lie in [0, 1], got ",
+          momentum.value_or(0),
+          "; it weighs the new value: running = (1 - momentum) * running + momentum * batch. Keras and Flax give the "
+          "old value's weight m: pass 1 - m (0.01 for their 0.99)");
+  return momentum;
+}
+
 void move_toward(Tensor& running, const Array& batch, double factor, double t) {
   Array& array = running.mutable_array();
   dispatch_float(array.dtype(), "running statistics", [&]<class T>() {
     const std::span<T> values = array.mutable_span<T>();
     const std::span<const double> news = batch.span<double>();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = static_cast<T>((1 - t) * static_cast<double>(values[i]) + t * (news[i] * factor));
+    const double samples = static_cast<double>(news.size()) / static_cast<double>(values.size());
+    for (std::size_t c = 0; c < values.size(); ++c) {
+      double sum = 0;
+      for (std::size_t i = c; i < news.size(); i += values.size()) {
+        sum += news[i];
+      }
+      values[c] = static_cast<T>((1 - t) * static_cast<double>(values[c]) + t * (sum / samples * factor));
     }
   });
 }

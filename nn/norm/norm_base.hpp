@@ -40,7 +40,14 @@ class NormBase : public Layer {
   void check_rank(const Tensor& x) const;
 };
 
-/// running = (1 - t) running + t factor batch, with one float64 value per channel in `batch`.
+/// momentum, if it is a weight of the new value or nullopt (cumulative average).
+std::optional<double> checked_momentum(const char* layer, std::optional<double> momentum);
+
+/// The check of ranks, for layers that are no NormBase; `accepted` may be false for an undefined x.
+void check_rank(const Module& layer, const Tensor& x, bool accepted, std::string_view expected);
+
+/// running = (1 - t) running + t factor batch, where `batch` has one float64 value per channel or, for each sample, one
+/// per channel: then their mean.
 void move_toward(Tensor& running, const Array& batch, double factor, double t);
 
 }  // namespace evenkeel::nn

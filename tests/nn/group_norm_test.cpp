@@ -2,6 +2,7 @@
 
 #include "autograd/engine.hpp"
 #include "autograd/ops.hpp"
+#include "nn/functional.hpp"
 #include "nn/norm/registry.hpp"
 #include "tests/support/reference.hpp"
 
@@ -115,14 +116,19 @@ TEST_CASE("gradients with a frozen weight, without affine, and where the input n
   CHECK(bare.state_dict().empty());
 }
 
-TEST_CASE("one value per group: refused for one sample, else the bias") {
+TEST_CASE("groups of a single element are refused in any batch; the function takes them in a batch of more than one") {
   GroupNorm norm(4, 4);
-  norm.bias.mutable_array().fill_(0.5);
   CHECK_THROWS_WITH(norm(zeros({1, 4, 1, 1})),
-                    "GroupNorm: Expected more than 1 value per channel when training, got input size [1, 4, 1, 1] for "
-                    "4 groups; take fewer groups");
+                    "GroupNorm: Expected more than 1 value per channel when training, got input size [1, 4, 1, 1]: "
+                    "each of the 4 groups has a single element; use fewer groups, such as GroupNorm(2, 4), larger maps "
+                    "or BatchNorm");
+  CHECK_THROWS_WITH(norm(zeros({3, 4})), Contains("got input size [3, 4]: each of the 4 groups"));
+  CHECK_THROWS_WITH(GroupNorm(1, 1)(zeros({2, 1, 1})), Contains("has a single element; use larger maps or BatchNorm"));
+  CHECK(norm(zeros({0, 4, 1})).shape() == Shape{0, 4, 1});
+  CHECK_THROWS_WITH(functional::group_norm(zeros({1, 4, 1}), 4),
+                    "group_norm: Expected more than 1 value per channel when training, got input size [1, 4, 1]");
   Tensor x = random({3, 4}, 1, DType::float32).requires_grad_();
-  const Tensor y = norm(x);
+  const Tensor y = functional::group_norm(x, 4, {}, full({4}, 0.5));
   CHECK(doubles(y) == std::vector<double>(12, 0.5));
   y.backward(random({3, 4}, 2, DType::float32));
   for (const double dx : doubles(x.grad())) {
@@ -176,6 +182,18 @@ TEST_CASE("the registry makes norms by name") {
   CHECK(concat(*make_norm("gn", 48, {.affine = false, .num_groups = 3})) ==
         "GroupNorm(3, 48, eps=1e-05, affine=False)");
   CHECK(concat(*make_norm("none", 48)) == "Identity()");
-  CHECK_THROWS_WITH(make_norm("BN", 8), "make_norm: no norm is called 'BN'; there are bn, gn, none");
+  CHECK_THROWS_WITH(make_norm("BN", 8),
+                    Contains("make_norm: no norm is called 'BN'; there are bn, gn, ln, ln2d, in, "));
   CHECK_THROWS_WITH(make_norm("gn", 48, {.num_groups = 32}), Contains("must be divisible by num_groups"));
+}
+
+TEST_CASE("the registry's forms for other ranks") {
+  CHECK(make_norm("bn", 8, {.spatial_dims = 0})->type_name() == "BatchNorm1d");
+  CHECK(make_norm("bn", 8, {.spatial_dims = 3})->type_name() == "BatchNorm3d");
+  CHECK(make_norm("in", 8, {.spatial_dims = 1})->type_name() == "InstanceNorm1d");
+  CHECK_THROWS_WITH(make_norm("in", 8, {.spatial_dims = 0}),
+                    "make_norm: 'in' takes input of 1 to 3 spatial dims after (N, C), not of 0");
+  CHECK(concat(*make_norm("gn", 16, {.spatial_dims = 0})) == "GroupNorm(8, 16, eps=1e-05, affine=True)");
+  CHECK(concat(*make_norm("gn", 48, {.spatial_dims = 0})) == "GroupNorm(16, 48, eps=1e-05, affine=True)");
+  CHECK(concat(*make_norm("ln", 6)) == "GroupNorm(1, 6, eps=1e-05, affine=True)");
 }
