@@ -1,23 +1,33 @@
 #include "nn/norm/registry.hpp"
 
 #include "nn/linear.hpp"
+#include "nn/norm/act_norm.hpp"
+#include "nn/norm/batch_channel_norm.hpp"
 #include "nn/norm/batch_group_norm.hpp"
 #include "nn/norm/batch_norm.hpp"
+#include "nn/norm/batch_renorm.hpp"
 #include "nn/norm/dynamic_tanh.hpp"
 #include "nn/norm/evo_norm.hpp"
 #include "nn/norm/extended_batch_norm.hpp"
 #include "nn/norm/filter_response_norm.hpp"
+#include "nn/norm/frozen_batch_norm.hpp"
+#include "nn/norm/ghost_batch_norm.hpp"
 #include "nn/norm/global_response_norm.hpp"
 #include "nn/norm/group_norm.hpp"
+#include "nn/norm/ibn.hpp"
 #include "nn/norm/instance_norm.hpp"
+#include "nn/norm/iter_norm.hpp"
 #include "nn/norm/layer_norm.hpp"
 #include "nn/norm/layer_scale.hpp"
 #include "nn/norm/local_response_norm.hpp"
 #include "nn/norm/power_norm.hpp"
 #include "nn/norm/rms_norm.hpp"
 #include "nn/norm/switchable_norm.hpp"
+#include "nn/norm/sync_batch_norm.hpp"
 #include "nn/norm/unit_norm.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 namespace evenkeel::nn {
@@ -50,6 +60,32 @@ constexpr NormEntry kNorms[] = {
            BatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
      },
      0, 3},
+    {"sync_bn", "SyncBatchNorm: BatchNorm over all ranks' batches (alone: bn; see convert_sync_batchnorm)",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<SyncBatchNorm>(
+           channels, BatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
+     }},
+    {"ghost_bn", "GhostBatchNorm: BatchNorm over virtual batches of virtual_batch_size samples",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<GhostBatchNorm>(channels,
+                                               GhostBatchNormOptions{.eps = o.eps.value_or(1e-5),
+                                                                     .momentum = o.momentum,
+                                                                     .affine = o.affine,
+                                                                     .virtual_batch_size = o.virtual_batch_size});
+     }},
+    {"brn", "BatchRenorm2d: BatchNorm corrected towards its running statistics",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<BatchRenorm2d>(channels, BatchRenormOptions{.eps = o.eps.value_or(1e-5),
+                                                                           .momentum = o.momentum,
+                                                                           .affine = o.affine,
+                                                                           .rmax = o.rmax,
+                                                                           .dmax = o.dmax,
+                                                                           .warmup_steps = o.warmup_steps});
+     }},
+    {"frozen_bn", "FrozenBatchNorm2d: given statistics, scale and shift; nothing learns",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<FrozenBatchNorm2d>(channels, FrozenBatchNormOptions{.eps = o.eps.value_or(1e-5)});
+     }},
     {"gn", "GroupNorm: statistics of groups of channels, per sample",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        const std::int64_t groups = o.num_groups ? *o.num_groups : default_groups(channels, o.spatial_dims);
@@ -87,7 +123,8 @@ constexpr NormEntry kNorms[] = {
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<FilterResponseNorm>(
            channels, FilterResponseNormOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine});
-     }},
+     },
+     2, 2, true},
     {"grn", "GlobalResponseNorm: channels of a sample compete by their responses; the identity at first",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<GlobalResponseNorm>(channels, GlobalResponseNormOptions{.eps = o.eps.value_or(1e-6)});
@@ -110,6 +147,15 @@ constexpr NormEntry kNorms[] = {
        return std::make_unique<LayerScale>(channels, LayerScaleOptions{.init = 1});
      },
      0, 3},
+    {"bcn", "BatchChannelNorm: running statistics per channel, then groups of channels, per sample",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       const std::int64_t groups = o.num_groups ? *o.num_groups : default_groups(channels, o.spatial_dims);
+       return std::make_unique<BatchChannelNorm>(
+           groups, channels,
+           BatchChannelNormOptions{
+               .eps = o.eps.value_or(1e-5), .momentum = o.momentum.value_or(0.1), .affine = o.affine});
+     },
+     0, 3},
     {"bgn", "BatchGroupNorm: statistics of the batch, per group of channels",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<BatchGroupNorm>(
@@ -128,12 +174,14 @@ constexpr NormEntry kNorms[] = {
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<EvoNormB0>(
            channels, EvoNormB0Options{.eps = o.eps.value_or(1e-3), .momentum = o.momentum, .affine = o.affine});
-     }},
+     },
+     2, 2, true},
     {"evonorm_s0", "EvoNorm-S0: norm and activation in one, variance of groups per sample",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<EvoNormS0>(
            channels, EvoNormS0Options{.num_groups = o.num_groups, .eps = o.eps.value_or(1e-5), .affine = o.affine});
-     }},
+     },
+     2, 2, true},
     {"pn", "PowerNorm: running quadratic mean per channel, approximate gradient",
      [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<PowerNorm>(
@@ -145,6 +193,24 @@ constexpr NormEntry kNorms[] = {
        return std::make_unique<SwitchableNorm2d>(
            channels, SwitchableNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
      }},
+    {"ibn", "IBN: InstanceNorm for half of the channels, BatchNorm for the others",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<IBN>(
+           channels, IBNOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
+     }},
+    {"iternorm", "IterNorm: whitening by statistics of the batch, so that channels are uncorrelated too",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<IterNorm>(
+           channels,
+           IterNormOptions{
+               .num_groups = o.num_groups, .eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
+     },
+     0, 3},
+    {"actnorm", "ActNorm: a factor and shift per channel that start from the first batch's statistics",
+     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
+       return std::make_unique<ActNorm>(channels, ActNormOptions{.eps = o.eps.value_or(1e-6)});
+     },
+     0, 3},
     {"unit", "UnitNorm: each pixel's channels scaled to length 1",
      [](std::int64_t, const NormOptions& o) -> std::unique_ptr<Layer> {
        return std::make_unique<UnitNorm>(UnitNormOptions{.eps = o.eps.value_or(1e-12)});
@@ -170,6 +236,11 @@ std::unique_ptr<Layer> make_norm(std::string_view name, std::int64_t channels, c
     known += (known.empty() ? "" : ", ") + std::string(entry.name);
   }
   fail("make_norm", "no norm is called '", name, "'; there are ", known);
+}
+
+bool norm_activates(std::string_view name) {
+  return std::any_of(std::begin(kNorms), std::end(kNorms),
+                     [name](const NormEntry& entry) { return entry.name == name && entry.activates; });
 }
 
 }  // namespace evenkeel::nn

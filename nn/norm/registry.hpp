@@ -15,6 +15,9 @@ struct NormOptions {
   std::optional<double> momentum = 0.1;  ///< of running statistics; see BatchNormOptions
   bool affine = true;
   std::optional<std::int64_t> num_groups = {};  ///< of group norms; by default choose_gn_groups(channels)
+  double rmax = 3, dmax = 5;                    ///< of BatchRenorm
+  std::int64_t warmup_steps = 5000;             ///< of BatchRenorm; fewer for a run of fewer steps
+  std::int64_t virtual_batch_size = 32;         ///< of GhostBatchNorm
   int spatial_dims = 2;                         ///< of the input: 2 (N, C, H, W), 0 (N, C) as Linear gives it, 1, 3
 };
 
@@ -24,6 +27,7 @@ struct NormEntry {
   std::string_view description;
   std::unique_ptr<Layer> (*make)(std::int64_t channels, const NormOptions& options);
   int min_spatial_dims = 2, max_spatial_dims = 2;  ///< what it takes
+  bool activates = false;  ///< the activation is part of it: networks leave out theirs behind it
 };
 
 /// All norms in the order in which they are shown; each takes (N, C, H, W), some other ranks too.
@@ -32,5 +36,8 @@ std::span<const NormEntry> norms();
 /// The norm of that name for `channels` channels; throws with the list of names for an unknown one, and for one that
 /// does not take options.spatial_dims.
 std::unique_ptr<Layer> make_norm(std::string_view name, std::int64_t channels, const NormOptions& options = {});
+
+/// NormEntry::activates of that name; false if there is none.
+bool norm_activates(std::string_view name);
 
 }  // namespace evenkeel::nn

@@ -1,0 +1,136 @@
+#include "nn/norm/batch_renorm.hpp"
+
+#include "autograd/ops/arithmetic.hpp"
+#include "nn/norm/norm_common.hpp"
+#include "nn/repr.hpp"
+
+namespace evenkeel::nn {
+namespace {
+
+BatchNormOptions base_options(const BatchRenormOptions& o) {
+  return {.eps = o.eps, .momentum = o.momentum, .affine = o.affine, .track_running_stats = o.track_running_stats};
+}
+
+BatchRenormOptions checked(const char* layer, const BatchRenormOptions& o) {
+  require(o.rmax >= 1, layer, "rmax must be at least 1, got ", o.rmax);
+  require(o.dmax >= 0, layer, "dmax must be at least 0, got ", o.dmax);
+  require(o.warmup_steps >= 0, layer, "warmup_steps must be at least 0, got ", o.warmup_steps);
+  require(o.renorm_momentum >= 0 && o.renorm_momentum <= 1, layer, "renorm_momentum must lie in [0, 1], got ",
+          o.renorm_momentum, "; it weighs the new value: pass 1 - Keras's");
+  return o;
+}
+
+bool gathers_deviation(RenormStatistics statistics) {
+  return statistics == RenormStatistics::deviation || statistics == RenormStatistics::keras;
+}
+
+Array keras_only(const BatchRenormOptions& o, std::int64_t features, double value) {
+  const bool wanted = o.statistics == RenormStatistics::keras && o.track_running_stats;
+  return wanted ? Array::full({features}, value) : Array();
+}
+
+std::vector<double> doubles(const Tensor& x) { return x.array().to(DType::float64).to_vector<double>(); }
+
+/// sqrt(var + eps) of every channel.
+Array deviations(const Array& var, double eps) {
+  Array result = var.clone();
+  for (double& v : result.mutable_span<double>()) {
+    v = std::sqrt(v + eps);
+  }
+  return result;
+}
+
+}  // namespace
+
+BatchRenormBase::BatchRenormBase(const char* layer, std::int64_t features, const BatchRenormOptions& opts)
+    : BatchNormBase(layer, features, base_options(opts)),
+      renorm(checked(layer, opts)),
+      renorm_mean(buffer("renorm_mean", keras_only(opts, features, 0))),
+      renorm_stddev(buffer("renorm_stddev", keras_only(opts, features, 1))) {
+  BatchRenormBase::reset_running_stats();
+}
+
+void BatchRenormBase::reset_running_stats() {
+  BatchNormBase::reset_running_stats();
+  if (running_var.defined() && gathers_deviation(renorm.statistics)) {
+    running_var.mutable_array().fill_(1 - options.eps);  // deviation 1
+  }
+  if (renorm_mean.defined()) {
+    renorm_mean.mutable_array().fill_(0);
+    renorm_stddev.mutable_array().fill_(1);
+  }
+}
+
+std::string BatchRenormBase::extra_repr() const {
+  static constexpr const char* kNames[] = {"", ", statistics=unbiased", ", statistics=deviation", ", statistics=keras"};
+  return concat(BatchNormBase::extra_repr(), ", rmax=", repr(renorm.rmax), ", dmax=", repr(renorm.dmax),
+                ", warmup_steps=", renorm.warmup_steps, kNames[static_cast<std::size_t>(renorm.statistics)]);
+}
+
+auto BatchRenormBase::correction(const Array& batch_mean, const Array& batch_var) const -> Correction {
+  const bool keras = renorm_mean.defined();
+  const auto t = static_cast<double>(num_batches_tracked.array().item_int64() + 1);
+  const double a = renorm.warmup_steps == 0 ? 1 : std::min(1.0, t / static_cast<double>(renorm.warmup_steps));
+  const double rmax = 1 + a * (renorm.rmax - 1);
+  const double dmax = a * renorm.dmax;
+  const std::vector<double> mean = doubles(keras ? renorm_mean : running_mean);
+  const std::vector<double> spread = doubles(keras ? renorm_stddev : running_var);
+  const auto means = batch_mean.span<double>();
+  const auto vars = batch_var.span<double>();
+  Array r = Array::empty({num_features}, DType::float64);
+  Array d = Array::empty({num_features}, DType::float64);
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    const double deviation = keras ? std::max(spread[c], std::sqrt(options.eps)) : std::sqrt(spread[c] + options.eps);
+    const double ratio = std::sqrt(vars[c] + options.eps) / deviation;
+    r.mutable_data<double>()[c] = std::clamp(ratio, 1 / rmax, rmax);
+    d.mutable_data<double>()[c] = std::clamp((means[c] - mean[c]) / deviation, -dmax, dmax);
+  }
+  return {Tensor(r.to(running_mean.dtype())), Tensor(d.to(running_mean.dtype()))};
+}
+
+Tensor BatchRenormBase::normalize_batch(const Tensor& x) {
+  if (!training()) {
+    fail(error_name(*this),
+         "track_running_stats=False leaves no running statistics for eval(); build the layer with "
+         "track_running_stats = true");
+  }
+  if (!running_mean.defined() || x.numel() == 0) {
+    return BatchNormBase::normalize_batch(x);  // nothing to correct
+  }
+  const std::int64_t inner = spatial_size(x.shape());
+  const GroupView view{1, x.size(0), num_features, inner};
+  const auto count = static_cast<double>(view.count());
+  check_count(count, x);
+  const Moments batch = moments(x, view);
+  const auto [r, d] = correction(batch.mean, batch.var);
+  track(batch.mean, batch.var, count);
+  const Tensor scale = weight.defined() ? weight * r : r;
+  const Tensor shift = weight.defined() ? weight * d + bias : d;
+  return normalize(x, scale, shift, view, {num_features, inner}, {.eps = options.eps}).y;
+}
+
+void BatchRenormBase::move_statistics(const Array& mean, const Array& var, double count, double t) {
+  if (renorm.statistics == RenormStatistics::unbiased) {
+    BatchNormBase::move_statistics(mean, var, count, t);
+    return;
+  }
+  move_toward(running_mean, mean, 1, t);
+  if (renorm.statistics == RenormStatistics::variance) {
+    move_toward(running_var, var, 1, t);
+    return;
+  }
+  const Array batch = deviations(var, options.eps);
+  Tensor running(deviations(running_var.array().to(DType::float64), options.eps));
+  move_toward(running, batch, 1, t);
+  Array& next = running.mutable_array();
+  for (double& value : next.mutable_span<double>()) {
+    value = std::max(0.0, value * value - options.eps);
+  }
+  running_var.mutable_array().copy_(next);
+  if (renorm_mean.defined()) {
+    move_toward(renorm_mean, mean, 1, renorm.renorm_momentum);
+    move_toward(renorm_stddev, batch, 1, renorm.renorm_momentum);
+  }
+}
+
+}  // namespace evenkeel::nn

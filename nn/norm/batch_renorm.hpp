@@ -1,0 +1,82 @@
+#pragma once
+
+#include "autograd/ops/normalize.hpp"
+#include "nn/norm/batch_norm.hpp"
+
+namespace evenkeel::nn {
+
+/// What the running statistics of BatchRenorm gather; v is the batch's biased variance, n its values per channel.
+enum class RenormStatistics {
+  variance,   ///< running_var gathers v
+  unbiased,   ///< running_var gathers v n / (n - 1), as BatchNorm's does: Chainer
+  deviation,  ///< sqrt(running_var + eps) gathers sqrt(v + eps): the paper's Algorithm 1
+  keras,      ///< eval's as `deviation`; r and d refer to renorm_mean and renorm_stddev, by renorm_momentum
+};
+
+struct BatchRenormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;  ///< weight of the new value; nullopt: cumulative average
+  bool affine = true;
+  bool track_running_stats = true;
+  double rmax = 3;                   ///< at least 1; infinity: no bound
+  double dmax = 5;                   ///< at least 0; infinity: no bound
+  std::int64_t warmup_steps = 5000;  ///< training calls until rmax and dmax hold in full
+  RenormStatistics statistics = RenormStatistics::variance;
+  double renorm_momentum = 0.01;  ///< of `keras`: weight of the new value (Keras's 0.99 is the old one's)
+};
+
+/// BatchNorm whose training output is pulled towards what eval() would give; shapes and state as BatchNormBase.
+///   y = ((x - m) / sqrt(v + eps) * r + d) * weight + bias       m, v: mean and biased variance of the batch
+///   r = sqrt(v + eps) / sqrt(running_var + eps) in [1/rmax_t, rmax_t], d = (m - running_mean) / sqrt(running_var +
+///   eps) in [-dmax_t, dmax_t], both from before this call's update and constants for the gradient rmax_t = 1 + a (rmax
+///   - 1), dmax_t = a dmax, a = min(1, t / warmup_steps), 1 without warm-up
+/// t counts training calls from 1 (num_batches_tracked, which is saved: a resumed run goes on; eval and empty batches
+/// do not count). Unclipped, y is eval's; with rmax 1, dmax 0 it is BatchNorm's. Without track_running_stats training
+/// is BatchNorm and eval() throws. Throws as BatchNorm; rmax < 1, dmax < 0, warmup_steps < 0. Ioffe 2017,
+/// arXiv:1702.03275, Algorithm 1 (which tracks the deviation: RenormStatistics::deviation).
+class BatchRenormBase : public BatchNormBase {
+ public:
+  std::string extra_repr() const override;
+  void reset_running_stats() override;
+
+  const BatchRenormOptions renorm;
+  Tensor& renorm_mean;    ///< buffer from 0, only with RenormStatistics::keras
+  Tensor& renorm_stddev;  ///< buffer from 1, only with RenormStatistics::keras
+
+ protected:
+  BatchRenormBase(const char* layer, std::int64_t features, const BatchRenormOptions& opts);
+  Tensor normalize_batch(const Tensor& x) override;
+  void move_statistics(const Array& mean, const Array& var, double count, double t) override;
+
+ private:
+  struct Correction {
+    Tensor r, d;
+  };
+  Correction correction(const Array& batch_mean, const Array& batch_var) const;
+};
+
+/// Over (N, C) or (N, C, L); see BatchRenormBase.
+class BatchRenorm1d : public BatchRenormBase {
+ public:
+  explicit BatchRenorm1d(std::int64_t features, const BatchRenormOptions& opts = {})
+      : BatchRenormBase("BatchRenorm1d", features, opts) {}
+  std::string type_name() const override { return "BatchRenorm1d"; }
+
+ protected:
+  std::string_view expected_rank() const override { return "2D or 3D"; }
+  bool accepts_rank(int rank) const override { return rank == 2 || rank == 3; }
+};
+
+/// Over (N, C, H, W); see BatchRenormBase.
+class BatchRenorm2d : public BatchRenormBase {
+ public:
+  explicit BatchRenorm2d(std::int64_t features, const BatchRenormOptions& opts = {})
+      : BatchRenormBase("BatchRenorm2d", features, opts) {}
+  std::string type_name() const override { return "BatchRenorm2d"; }
+
+ protected:
+  std::string_view expected_rank() const override { return "4D"; }
+  bool accepts_rank(int rank) const override { return rank == 4; }
+};
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,189 @@
+#include "nn/norm/convert.hpp"
+
+#include "nn/norm/batch_renorm.hpp"
+#include "nn/norm/frozen_batch_norm.hpp"
+#include "nn/norm/group_norm.hpp"
+#include "nn/norm/sync_batch_norm.hpp"
+
+#include <algorithm>
+#include <typeinfo>
+
+namespace evenkeel::nn {
+namespace {
+
+/// Makes what takes a layer's place; null: it stays.
+using Make = std::function<std::unique_ptr<Layer>(const std::string& name, Layer& layer)>;
+
+struct Step {
+  Slot* slot;
+  std::unique_ptr<Layer> now;
+  Conversion what;
+};
+
+/// The new layer, in the old one's mode; errors name the place.
+std::unique_ptr<Layer> attempt(const char* op, const std::string& name, Layer& layer, const Make& make) {
+  try {
+    std::unique_ptr<Layer> now = make(name, layer);
+    if (now != nullptr) {
+      now->train(layer.training());
+    }
+    return now;
+  } catch (const std::invalid_argument& error) {
+    fail(op, name.empty() ? "the model" : name, ": ", error.what());
+  }
+}
+
+void plan(const char* op, Module& parent, const std::string& prefix, const Make& make, std::vector<Step>& steps) {
+  for (Slot* slot : parent.children()) {
+    Layer& layer = **slot;
+    const std::string name = prefix + slot->name();
+    if (std::unique_ptr<Layer> now = attempt(op, name, layer, make)) {
+      Conversion what{name, layer.type_name(), now->type_name()};
+      steps.push_back({slot, std::move(now), std::move(what)});
+    } else {
+      plan(op, layer, name + ".", make, steps);
+    }
+  }
+}
+
+Conversions convert(const char* op, const ConversionRoot& root, const Make& make) {
+  if (auto* whole = dynamic_cast<Layer*>(&root.module())) {
+    if (std::unique_ptr<Layer> now = attempt(op, "", *whole, make)) {
+      require(root.replaceable(), op, "the model is itself a ", whole->type_name(),
+              ", which can't be replaced through a reference; give the unique_ptr<Layer> or the Slot that owns it");
+      Conversions done{{"", whole->type_name(), now->type_name()}};
+      root.replace(std::move(now));
+      return done;
+    }
+  }
+  std::vector<Step> steps;
+  plan(op, root.module(), "", make, steps);
+  Conversions done;
+  for (Step& step : steps) {
+    step.slot->replace(std::move(step.now));
+    done.push_back(std::move(step.what));
+  }
+  return done;
+}
+
+bool is_1d(const BatchNormBase& norm) {
+  return dynamic_cast<const BatchNorm1d*>(&norm) != nullptr || dynamic_cast<const BatchRenorm1d*>(&norm) != nullptr;
+}
+bool is_2d(const BatchNormBase& norm) {
+  return dynamic_cast<const BatchNorm2d*>(&norm) != nullptr || dynamic_cast<const BatchRenorm2d*>(&norm) != nullptr;
+}
+bool is_3d(const BatchNormBase& norm) { return dynamic_cast<const BatchNorm3d*>(&norm) != nullptr; }
+
+/// Of its values; float32 if it has none.
+DType dtype_of(const NormBase& norm) {
+  return norm.weight.defined()         ? norm.weight.dtype()
+         : norm.running_mean.defined() ? norm.running_mean.dtype()
+                                       : DType::float32;
+}
+
+Tensor copied(const Tensor& from) { return Tensor(from.array().clone()); }
+
+std::unique_ptr<Layer> to_frozen(const BatchNormBase& norm, AffineValues affine) {
+  require(norm.running_mean.defined(), norm.type_name(),
+          "has no running statistics to freeze (track_running_stats=False)");
+  const FrozenBatchNormOptions options{.eps = norm.options.eps};
+  const std::int64_t features = norm.num_features;
+  std::unique_ptr<FrozenBatchNorm> now = is_1d(norm)   ? std::make_unique<FrozenBatchNorm1d>(features, options)
+                                         : is_2d(norm) ? std::make_unique<FrozenBatchNorm2d>(features, options)
+                                         : is_3d(norm) ? std::make_unique<FrozenBatchNorm3d>(features, options)
+                                                       : std::make_unique<FrozenBatchNorm>(features, options);
+  now->to(dtype_of(norm));
+  now->running_mean = copied(norm.running_mean);
+  now->running_var = copied(norm.running_var);
+  if (norm.weight.defined() && affine == AffineValues::keep) {
+    now->weight = copied(norm.weight);
+    now->bias = copied(norm.bias);
+  }
+  return now;
+}
+
+std::unique_ptr<Layer> to_group_norm(const BatchNormBase& norm, std::int64_t num_groups, AffineValues affine) {
+  const std::int64_t channels = norm.num_features;
+  std::int64_t groups = std::min(num_groups, is_1d(norm) ? std::max<std::int64_t>(channels / 2, 1) : channels);
+  while (channels % groups != 0) {
+    --groups;
+  }
+  const bool keep = affine == AffineValues::keep;
+  auto now = std::make_unique<GroupNorm>(
+      groups, channels, GroupNormOptions{.eps = norm.options.eps, .affine = !keep || norm.weight.defined()});
+  now->to(dtype_of(norm));
+  if (keep && norm.weight.defined()) {
+    now->weight = norm.weight;
+    now->bias = norm.bias;
+  }
+  return now;
+}
+
+std::unique_ptr<Layer> to_sync(const BatchNormBase& norm, const std::shared_ptr<Communicator>& ranks,
+                               AffineValues affine) {
+  auto now = std::make_unique<SyncBatchNorm>(norm.num_features, norm.options, ranks);
+  now->to(dtype_of(norm));
+  if (affine == AffineValues::keep) {
+    now->weight = norm.weight;
+    now->bias = norm.bias;
+  }
+  now->running_mean = norm.running_mean;
+  now->running_var = norm.running_var;
+  now->num_batches_tracked = norm.num_batches_tracked;
+  if (norm.statistics_frozen()) {
+    now->freeze_statistics();
+  }
+  return now;
+}
+
+}  // namespace
+
+void ConversionRoot::replace(std::unique_ptr<Layer> layer) const {
+  if (slot_ != nullptr) {
+    slot_->replace(std::move(layer));
+  } else {
+    *owner_ = std::move(layer);
+  }
+}
+
+Conversions convert_bn_to_frozen(ConversionRoot model, AffineValues affine) {
+  return convert("convert_bn_to_frozen", model, [&](const std::string&, const Layer& layer) -> std::unique_ptr<Layer> {
+    const auto* norm = dynamic_cast<const BatchNormBase*>(&layer);
+    return norm == nullptr ? nullptr : to_frozen(*norm, affine);
+  });
+}
+
+Conversions convert_bn_to_gn(ConversionRoot model, std::int64_t num_groups, AffineValues affine) {
+  require(num_groups > 0, "convert_bn_to_gn", "num_groups must be positive, got ", num_groups);
+  return convert("convert_bn_to_gn", model, [&](const std::string&, const Layer& layer) -> std::unique_ptr<Layer> {
+    const auto* norm = dynamic_cast<const BatchNormBase*>(&layer);
+    return norm == nullptr ? nullptr : to_group_norm(*norm, num_groups, affine);
+  });
+}
+
+Conversions convert_sync_batchnorm(ConversionRoot model, const std::shared_ptr<Communicator>& ranks,
+                                   AffineValues affine) {
+  require(ranks != nullptr, "convert_sync_batchnorm", "the communicator is null");
+  return convert("convert_sync_batchnorm", model,
+                 [&](const std::string&, const Layer& layer) -> std::unique_ptr<Layer> {
+                   const auto* norm = dynamic_cast<const BatchNormBase*>(&layer);
+                   const auto* sync = dynamic_cast<const SyncBatchNorm*>(&layer);
+                   const bool plain = norm != nullptr && (typeid(layer) == typeid(BatchNorm1d) ||
+                                                          typeid(layer) == typeid(BatchNorm2d) || is_3d(*norm));
+                   const bool elsewhere = sync != nullptr && sync->communicator != ranks;
+                   return plain || elsewhere ? to_sync(*norm, ranks, affine) : nullptr;
+                 });
+}
+
+Conversions convert_conv_to_ws(ConversionRoot model, const WSOptions& options, const ConvPredicate& which) {
+  return convert("convert_conv_to_ws", model, [&](const std::string& name, Layer& layer) -> std::unique_ptr<Layer> {
+    if (typeid(layer) != typeid(Conv2d)) {
+      return nullptr;
+    }
+    auto& conv = dynamic_cast<Conv2d&>(layer);
+    const bool wanted = which == nullptr || which(name, conv);
+    return wanted ? std::make_unique<WSConv2d>(conv, options) : nullptr;
+  });
+}
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,87 @@
+#pragma once
+
+#include "core/communicator.hpp"
+#include "nn/norm/ws_conv.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace evenkeel::nn {
+
+// Conversions of built models. They look at every layer below the model, and at the model itself; when one throws,
+// nothing has changed. A new layer gets its predecessor's place (Slot references stay valid), mode and dtype, but not
+// its forward hooks. Parameters "taken over" are the same handles, so an optimizer made before goes on with them; where
+// there are others, make the optimizer anew from model.parameters().
+
+/// What a conversion is asked to convert: a module with everything below it. Given by its owner, a layer may itself be
+/// replaced; given by reference, one that would have to be is an error.
+class ConversionRoot {
+ public:
+  ConversionRoot(Module& module) : module_(&module) {}
+  ConversionRoot(std::unique_ptr<Layer>& owner) : module_(owner.get()), owner_(&owner) {}
+  ConversionRoot(Slot& slot) : module_(&*slot), slot_(&slot) {}
+
+  Module& module() const { return *module_; }
+  bool replaceable() const { return owner_ != nullptr || slot_ != nullptr; }
+  void replace(std::unique_ptr<Layer> layer) const;
+
+ private:
+  Module* module_;
+  std::unique_ptr<Layer>* owner_ = nullptr;
+  Slot* slot_ = nullptr;
+};
+
+/// A layer that was replaced: its name in the model ("" for the model itself), its type before and after.
+struct Conversion {
+  std::string name, from, to;
+};
+using Conversions = std::vector<Conversion>;
+
+/// What the new norm's weight and bias are: the old one's values, or 1 and 0.
+enum class AffineValues { keep, reset };
+
+/// BatchNorm1d, 2d, 3d, SyncBatchNorm, GhostBatchNorm, BatchRenorm -> FrozenBatchNorm1d, 2d, 3d (the kinds that take
+/// any rank -> FrozenBatchNorm) with copies of the values and eps: train() and eval() give, bit for bit, what eval()
+/// gave. The optimizer: weight and bias are no parameters any more; make it anew. Throws for a layer without running
+/// statistics. Layers whose weight and bias shall learn on: see freeze_batchnorm_stats.
+Conversions convert_bn_to_frozen(ConversionRoot model, AffineValues affine = AffineValues::keep);
+
+/// The same kinds -> GroupNorm with the largest number of groups up to num_groups that divides C, and the old eps. For
+/// BatchNorm1d and BatchRenorm1d at most C / 2 groups: of (N, C), single channels would normalize to 0. The function is
+/// another one: fine-tune afterwards. The optimizer: with `keep`, weight and bias are taken over and it may go on; with
+/// `reset` they are new (also where the old norm had none): make it anew.
+Conversions convert_bn_to_gn(ConversionRoot model, std::int64_t num_groups = 32,
+                             AffineValues affine = AffineValues::keep);
+
+/// BatchNorm1d, 2d, 3d and SyncBatchNorms of other ranks -> SyncBatchNorm on `ranks`, with options, parameters,
+/// buffers and frozen statistics taken over; GhostBatchNorm and BatchRenorm stay. eval() gives the same bits. The
+/// optimizer may go on after `keep`.
+Conversions convert_sync_batchnorm(ConversionRoot model, const std::shared_ptr<Communicator>& ranks,
+                                   AffineValues affine = AffineValues::keep);
+
+/// Which convolutions to convert, by their names in the model.
+using ConvPredicate = std::function<bool(const std::string& name, const Conv2d& conv)>;
+
+/// Conv2d -> WSConv2d with the parameters taken over; convolutions that are standardized already stay. Standardized
+/// filters have another scale: convert those that a norm follows, which `which` may select (by default all), and train.
+/// Mode `aws` keeps the function, up to rounding. The optimizer may go on, but in modes `scaled` and `nfnet` the gains
+/// are new: make it anew. Throws for fan-in 1 and for a convolution with a parametrization.
+Conversions convert_conv_to_ws(ConversionRoot model, const WSOptions& options = {}, const ConvPredicate& which = {});
+
+/// A copy of `layer` (Conv2d, ConvTranspose2d, Linear or one that standardizes its weight) followed by `norm` in eval,
+/// as one layer with a bias:
+///   weight' = weight s, bias' = (bias - running_mean) s + norm.bias;  s = norm.weight / sqrt(running_var + eps)
+/// `norm`: a FrozenBatchNorm, or a BatchNorm kind in eval with running statistics. Throws otherwise, and if the
+/// channels differ. The result equals the two up to rounding.
+std::unique_ptr<Layer> fused_conv_bn(WeightedLayer& layer, Layer& norm);
+
+/// For inference: folds every norm that fused_conv_bn takes into the layer in front of it, and leaves an Identity in
+/// its place. What stands in front is seen by running `example` through the model: pairs where only the norm reads the
+/// layer's output, both called once. The model must be in eval. Runs the model again afterwards; if its output is not
+/// the same up to rounding (a forward that also uses the layer's output elsewhere), everything is put back and it
+/// throws. The new layers' parameters are new: an optimizer must be made anew, and would train without the norms.
+Conversions fuse_conv_bn(Layer& model, const Tensor& example);
+
+}  // namespace evenkeel::nn

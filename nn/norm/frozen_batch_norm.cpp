@@ -1,0 +1,71 @@
+#include "nn/norm/frozen_batch_norm.hpp"
+
+#include "nn/norm/batch_norm.hpp"
+#include "nn/norm/norm_common.hpp"
+#include "nn/repr.hpp"
+
+namespace evenkeel::nn {
+namespace {
+
+using NamedNorms = std::vector<std::pair<std::string, BatchNormBase*>>;
+
+NamedNorms batch_norms(Module& model) {
+  NamedNorms result;
+  for (const auto& [name, module] : model.named_modules()) {
+    if (auto* norm = dynamic_cast<BatchNormBase*>(module)) {
+      result.emplace_back(name, norm);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+FrozenBatchNorm::FrozenBatchNorm(const char* layer, std::int64_t features, FrozenBatchNormOptions opts)
+    : num_features(checked_channels(layer, "num_features", features)),
+      options{checked_eps(layer, opts.eps)},
+      weight(buffer("weight", Array::ones({features}))),
+      bias(buffer("bias", Array::zeros({features}))),
+      running_mean(buffer("running_mean", Array::zeros({features}))),
+      running_var(buffer("running_var", Array::ones({features}))) {}
+
+std::string FrozenBatchNorm::extra_repr() const { return concat(num_features, ", eps=", repr(options.eps)); }
+
+Tensor FrozenBatchNorm::forward(const Tensor& x) {
+  check_rank(*this, x, x.defined() && accepts_rank(x.rank()), expected_rank());
+  check_channels_at(*this, x, num_features, false);
+  return normalize_with(x, running_mean, running_var, weight, bias, {num_features, spatial_size(x.shape())},
+                        options.eps);
+}
+
+void FrozenBatchNorm::upgrade_state(const std::string& prefix, StateDict& state) const {
+  std::erase_if(state, [&](const auto& entry) { return entry.first == prefix + "num_batches_tracked"; });
+}
+
+std::vector<std::string> freeze_batchnorm_stats(Module& model, FreezeOptions options) {
+  const NamedNorms norms = batch_norms(model);
+  for (const auto& [name, norm] : norms) {
+    require(norm->running_mean.defined(), "freeze_batchnorm_stats", name.empty() ? "the model" : name, " (a ",
+            norm->type_name(), ") has no running statistics to freeze (track_running_stats=False)");
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, norm] : norms) {
+    norm->freeze_statistics();
+    norm->requires_grad_(options.train_affine);
+    names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<std::string> unfreeze_batchnorm_stats(Module& model) {
+  std::vector<std::string> names;
+  for (const auto& [name, norm] : batch_norms(model)) {
+    if (norm->statistics_frozen()) {
+      norm->freeze_statistics(false);
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+}  // namespace evenkeel::nn
