@@ -86,7 +86,8 @@ Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSO
   if (options.mode == Mode::nfnet) {
     // The limit stands under the product, so this is no row of normalize().
     const Tensor four = reshape(weight, shape);
-    const Tensor centred = four - mean(four, {1, 3}, true);
+    const Tensor near_zero = four - mean(four, {1, 3}, true);
+    const Tensor centred = near_zero - mean(near_zero, {1, 3}, true);  // a float32 mean far from 0 is off by its ulp
     const Tensor scaled_var = mean(square(centred), {1, 3}, true) * fan_in;
     w = centred * rsqrt(maximum(scaled_var, constant(eps_of(options), scaled_var)));
   } else {
@@ -144,7 +145,7 @@ void Standardized<Base>::upgrade_state(const std::string& prefix, StateDict& sta
       !is_floating(given.dtype())) {
     return;  // nothing to do, or an error that load_state_dict reports
   }
-  const Normalized n = normalize(Tensor(given), {}, {}, view_, {}, standardization_of(standardization));
+  const Moments n = moments(Tensor(given), view_, standardization_of(standardization));
   const Tensor deviation = sqrt(Tensor(n.var) + eps_of(standardization));
   state.emplace_back(prefix + "weight_gamma", deviation.array().to(given.dtype()).reshape(weight_gamma.shape()));
   state.emplace_back(prefix + "weight_beta", n.mean.to(given.dtype()).reshape(weight_beta.shape()));
