@@ -17,7 +17,8 @@ struct SpectralNormOptions {
 /// Every forward in training iterates first (15 iterations are run here); eval() uses u and v as they are. The gradient
 /// goes through W in sigma, u and v are constants in it. A weight of zeros gives NaN, as PyTorch's.
 /// Names: parametrizations.weight.original (the tensor that `weight` was), parametrizations.weight.0._u and ._v
-/// (buffers, drawn from `generator`). The optimizer goes on working. remove_parametrization(layer) undoes it.
+/// (buffers, drawn from `generator`); files of the older function (weight_orig, weight_u, weight_v) load. The optimizer
+/// goes on working. remove_parametrization(layer) undoes it.
 /// Throws invalid_argument: a layer without a weight, or with a parametrized one; n_power_iterations < 1.
 /// Miyato et al. 2018, arXiv:1802.05957, Algorithm 1.
 void spectral_norm(Layer& layer, Generator& generator, const SpectralNormOptions& options = {});

@@ -79,4 +79,11 @@ void weight_norm(Layer& layer, std::optional<std::int64_t> dim) {
   weighted.parametrize(std::move(parametrization));
 }
 
+void remove_weight_norm(Layer& layer) {
+  WeightedLayer& weighted = as_weighted("remove_weight_norm", layer);
+  require(weighted.parametrized() && dynamic_cast<WeightNorm*>(&*weighted.child("parametrizations.weight")) != nullptr,
+          "remove_weight_norm", "weight_norm of 'weight' not found in this ", layer.type_name());
+  weighted.remove_parametrization();
+}
+
 }  // namespace evenkeel::nn

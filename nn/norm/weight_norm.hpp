@@ -10,10 +10,13 @@ namespace evenkeel::nn {
 ///   dim = 0: one norm per output row or filter, g of shape (O, 1, ...); another dim: per slice along it (1 for a
 ///   ConvTranspose2d's output channels); nullopt: one norm for the whole weight, g of shape ().
 /// Parameters and their names: g is parametrizations.weight.original0, v .original1; v is the tensor that `weight` was
-/// and g starts at its norm, so the function does not change. Files with the old names weight_g and weight_v load.
+/// and g starts at its norm, so the function does not change. Files with torch 1.13's names weight_g, weight_v load.
 /// The optimizer must be given the parameters anew. remove_parametrization(layer) undoes it.
 /// Throws invalid_argument: a layer without a weight, or with a parametrized one; a norm of 0 (here and in forward,
 /// where PyTorch's weight becomes NaN). Salimans & Kingma 2016, arXiv:1602.07868, equation 2.
 void weight_norm(Layer& layer, std::optional<std::int64_t> dim = 0);
+
+/// remove_parametrization(layer), but throws if what computes the weight is not weight_norm's.
+void remove_weight_norm(Layer& layer);
 
 }  // namespace evenkeel::nn
