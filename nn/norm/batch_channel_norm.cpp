@@ -1,0 +1,81 @@
+#include "nn/norm/batch_channel_norm.hpp"
+
+#include "nn/norm/norm_common.hpp"
+#include "nn/repr.hpp"
+
+#include <vector>
+
+namespace evenkeel::nn {
+namespace {
+
+std::int64_t checked_groups(std::int64_t groups, std::int64_t channels) {
+  checked_channels("BatchChannelNorm", "num_channels", channels);
+  require(groups > 0 && channels % groups == 0, "BatchChannelNorm",
+          "num_channels must be divisible by num_groups, got ", channels, " channels and ", groups, " groups");
+  return groups;
+}
+
+std::unique_ptr<Layer> make_batch_norm(std::int64_t channels, const BatchChannelNormOptions& o) {
+  if (o.estimate) {
+    return std::make_unique<EstimatedBatchNorm>(
+        channels, EstimatedBatchNormOptions{.eps = o.eps, .momentum = o.momentum, .affine = o.affine});
+  }
+  return std::make_unique<BatchNorm2d>(channels,
+                                       BatchNormOptions{.eps = o.eps, .momentum = o.momentum, .affine = o.affine});
+}
+
+Array per_group(bool wanted, std::int64_t groups, double value) {
+  return wanted ? Array::full({1, groups, 1}, value) : Array();
+}
+
+}  // namespace
+
+EstimatedBatchNorm::EstimatedBatchNorm(std::int64_t features, EstimatedBatchNormOptions opts)
+    : BatchNormBase("EstimatedBatchNorm", features,
+                    {.eps = opts.eps, .momentum = opts.momentum, .affine = opts.affine}),
+      estbn_moving_speed(optional_buffer("estbn_moving_speed", Array::full({1}, opts.momentum))) {}
+
+Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x) {
+  const AffineView affine{num_features, spatial_size(x.shape())};
+  if (x.numel() > 0 && x.dtype() == running_mean.dtype()) {  // another dtype is normalize_with's error
+    Moments batch = moments(x, {1, x.size(0), num_features, affine.inner});
+    const std::vector<double> before = running_mean.array().to(DType::float64).to_vector<double>();
+    const auto mean = batch.mean.span<double>();
+    const auto var = batch.var.mutable_span<double>();
+    for (std::size_t c = 0; c < before.size(); ++c) {
+      var[c] += (mean[c] - before[c]) * (mean[c] - before[c]);  // around the mean before
+    }
+    const double speed = estbn_moving_speed.array().item();
+    move_toward(running_mean, batch.mean, 1, speed);
+    move_toward(running_var, batch.var, 1, speed);
+    ++*num_batches_tracked.mutable_array().mutable_data<std::int64_t>();
+  }
+  return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps);
+}
+
+BatchChannelNorm::BatchChannelNorm(std::int64_t groups, std::int64_t channels, BatchChannelNormOptions opts)
+    : num_groups(checked_groups(groups, channels)),
+      num_channels(channels),
+      options{checked_eps("BatchChannelNorm", opts.eps), *checked_momentum("BatchChannelNorm", opts.momentum),
+              opts.affine, opts.estimate},
+      weight(parameter("weight", per_group(opts.affine, groups, 1))),
+      bias(parameter("bias", per_group(opts.affine, groups, 0))),
+      bn(add_layer("bn", make_batch_norm(channels, opts))) {}
+
+std::string BatchChannelNorm::extra_repr() const {
+  return concat(num_groups, ", ", num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
+}
+
+Tensor BatchChannelNorm::forward(const Tensor& x) {
+  check_channels_at(*this, x, num_channels, false);
+  const std::int64_t count = num_channels / num_groups * spatial_size(x.shape());
+  if (count == 1) {
+    fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(), " for ",
+         num_groups, " groups; take fewer groups");
+  }
+  return normalize(bn(x), weight, bias, {1, 1, x.size(0) * num_groups, count}, {num_groups, count},
+                   {.eps = options.eps})
+      .y;
+}
+
+}  // namespace evenkeel::nn
