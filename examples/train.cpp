@@ -19,6 +19,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -28,7 +29,7 @@ using namespace evenkeel::examples;
 namespace {
 
 struct Settings {
-  std::string model = "small_cnn", norm = "bn", data = "synthetic", dtype = "float32";
+  std::string model = "small_cnn", norm, data = "synthetic", dtype = "float32";
   std::int64_t batch_size = 16, limit_train = 0;
   int epochs = 1, threads = num_threads();
   double lr = 0.01, momentum = 0.9, weight_decay = 0;
@@ -52,7 +53,7 @@ std::string names(const Entries& entries) {
 RunOptions add_options(CLI::App& app, Settings& s) {
   RunOptions run;
   run.push_back(app.add_option("--model", s.model, "network: " + names(models::registry())));
-  run.push_back(app.add_option("--norm", s.norm, "normalization: " + names(nn::norms())));
+  run.push_back(app.add_option("--norm", s.norm, "normalization (default: the model's own): " + names(nn::norms())));
   run.push_back(app.add_option("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR"));
   run.push_back(app.add_option("--batch-size", s.batch_size)->check(CLI::PositiveNumber));
   run.push_back(app.add_option("--lr", s.lr, "learning rate")->check(CLI::NonNegativeNumber));
@@ -86,6 +87,15 @@ std::map<std::string, std::string> to_map(const RunOptions& options) {
     result[option->get_name()] = value_text(*option);
   }
   return result;
+}
+
+/// --norm, if this call did not give it, gets the model's own.
+void adopt_models_norm(const RunOptions& options, const Settings& s) {
+  const auto norm = std::find_if(options.begin(), options.end(), [](auto* o) { return o->get_name() == "--norm"; });
+  if ((*norm)->count() == 0) {
+    (*norm)->add_result(std::string(models::model_entry(s.model).norm));
+    (*norm)->run_callback();
+  }
 }
 
 /// Options that this call did not give get the checkpoint's values; those that it gave must agree with them.
@@ -194,7 +204,9 @@ int run(int argc, char** argv) {
     return app.exit(e);
   }
   const Checkpoint checkpoint = settings.resume.empty() ? Checkpoint{} : read_checkpoint(settings.resume);
-  if (!settings.resume.empty()) {
+  if (settings.resume.empty()) {
+    adopt_models_norm(run_options, settings);
+  } else {
     adopt_settings(run_options, checkpoint);
   }
   set_num_threads(settings.threads);

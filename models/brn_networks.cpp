@@ -2,6 +2,7 @@
 
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/shape.hpp"
+#include "models/common.hpp"
 #include "nn/activation.hpp"
 #include "nn/linear.hpp"
 #include "nn/pool.hpp"
@@ -19,8 +20,7 @@ ConvNormActOptions conv(const BRNBlockOptions& o, std::int64_t kernel, std::int6
 }
 
 BRNBackboneOptions checked(BRNBackboneOptions o) {
-  require(!o.widths.empty() && o.widths.size() == o.blocks.size(), "BRNBackbone",
-          "widths and blocks must name the same stages, at least one, got ", o.widths.size(), " and ", o.blocks.size());
+  check_stages("BRNBackbone", o.widths, o.blocks);
   return o;
 }
 
@@ -62,6 +62,11 @@ std::unique_ptr<nn::Sequential> BRNBackbone::make_stages(Generator& generator) c
     result->append_layer(std::move(stage));
   }
   return result;
+}
+
+Tensor BRNBackbone::forward(const Tensor& x) {
+  check_images(*this, x, options.in_channels);
+  return stages(stem(x));
 }
 
 BRNClassifier::BRNClassifier(Generator& generator, std::int64_t num_classes, BRNBackboneOptions opts)

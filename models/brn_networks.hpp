@@ -55,7 +55,7 @@ class BRNBackbone : public nn::Layer {
  public:
   explicit BRNBackbone(Generator& generator, BRNBackboneOptions opts = {});
   std::string type_name() const override { return "BRNBackbone"; }
-  Tensor forward(const Tensor& x) override { return stages(stem(x)); }
+  Tensor forward(const Tensor& x) override;
   std::int64_t out_channels() const { return options.widths.back(); }
 
   const BRNBackboneOptions options;

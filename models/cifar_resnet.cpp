@@ -1,7 +1,7 @@
 #include "models/cifar_resnet.hpp"
 
 #include "autograd/ops/shape.hpp"
-#include "nn/activation.hpp"
+#include "models/common.hpp"
 #include "nn/conv.hpp"
 #include "nn/linear.hpp"
 #include "nn/pool.hpp"
@@ -28,7 +28,7 @@ CifarResNet::CifarResNet(Generator& generator, CifarResNetOptions opts)
       conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
                             nn::Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = options.norm == "none"})),
       bn1(add_layer("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
-      relu(add<nn::ReLU>("relu", nn::ActivationOptions{.inplace = true})),
+      relu(add_layer("relu", activation_behind<nn::ReLU>(options.norm, {.inplace = true}))),
       layer1(add_layer("layer1", make_stage(0, generator))),
       layer2(add_layer("layer2", make_stage(1, generator))),
       layer3(add_layer("layer3", make_stage(2, generator))),
@@ -47,6 +47,7 @@ std::unique_ptr<nn::Sequential> CifarResNet::make_stage(int index, Generator& ge
 }
 
 Tensor CifarResNet::forward(const Tensor& x) {
+  check_images(*this, x, options.in_channels);
   const Tensor y = layer3(layer2(layer1(relu(bn1(conv1(x))))));
   return fc(flatten(avgpool(y), 1));
 }

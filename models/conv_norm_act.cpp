@@ -1,8 +1,7 @@
 #include "models/conv_norm_act.hpp"
 
-#include "nn/activation.hpp"
+#include "models/common.hpp"
 #include "nn/conv.hpp"
-#include "nn/linear.hpp"
 
 namespace evenkeel::models {
 
@@ -22,6 +21,7 @@ ConvNormAct::ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator
     : options(std::move(opts)),
       conv(add<nn::Conv2d>("conv", in, out, generator, conv_options(options))),
       norm(add_layer("norm", nn::make_norm(options.norm, out, options.norm_options))),
-      act(options.activation ? add<nn::SiLU>("act") : add<nn::Identity>("act")) {}
+      act(options.activation ? add_layer("act", activation_behind<nn::SiLU>(options.norm)) : add<nn::Identity>("act")) {
+}
 
 }  // namespace evenkeel::models

@@ -17,7 +17,8 @@ struct ConvNormActOptions {
   nn::NormOptions norm_options = {};
 };
 
-/// y = act(norm(conv(x))): a convolution without bias, padded by half its kernel, a normalization and SiLU.
+/// y = act(norm(conv(x))): a convolution without bias, padded by half its kernel, a normalization and SiLU (Identity
+/// behind a norm that is its own activation).
 ///   x: (N, in, H, W), y: (N, out, ceil(H / stride), ceil(W / stride)) for odd kernels
 class ConvNormAct : public nn::Layer {
  public:

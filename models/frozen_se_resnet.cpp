@@ -2,6 +2,7 @@
 
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/shape.hpp"
+#include "models/common.hpp"
 #include "models/conv_norm_act.hpp"
 #include "nn/activation.hpp"
 #include "nn/linear.hpp"
@@ -28,8 +29,7 @@ std::unique_ptr<nn::Layer> make_se(std::int64_t channels, Generator& generator, 
 }
 
 FrozenSEResNetOptions checked(FrozenSEResNetOptions o) {
-  require(!o.widths.empty() && o.widths.size() == o.blocks.size(), "FrozenSEResNet",
-          "widths and blocks must name the same stages, at least one, got ", o.widths.size(), " and ", o.blocks.size());
+  check_stages("FrozenSEResNet", o.widths, o.blocks);
   require(o.stem_width >= 2, "FrozenSEResNet", "stem_width must be at least 2, got ", o.stem_width);
   return o;
 }
@@ -94,6 +94,9 @@ std::unique_ptr<nn::Sequential> FrozenSEResNet::make_stages(Generator& generator
   return result;
 }
 
-Tensor FrozenSEResNet::forward(const Tensor& x) { return fc(flatten(avgpool(head_norm(stages(pool(stem(x))))), 1)); }
+Tensor FrozenSEResNet::forward(const Tensor& x) {
+  check_images(*this, x, options.in_channels);
+  return fc(flatten(avgpool(head_norm(stages(pool(stem(x))))), 1));
+}
 
 }  // namespace evenkeel::models

@@ -15,19 +15,22 @@ struct ModelOptions {
   std::int64_t in_channels = 3;
   Size2 input_size = 32;
   std::int64_t num_classes = 10;
-  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp; models with BatchNorm built in refuse any other
+  std::string norm = "";  ///< a name of nn/norm/registry.hpp; "": the model's own (ModelEntry::norm)
 };
 
 struct ModelEntry {
   std::string_view name, description;
+  std::string_view norm;  ///< its own, which its name or its paper stands for
   std::unique_ptr<nn::Layer> (*make)(Generator& generator, const ModelOptions& options);
-  bool any_norm;  ///< takes ModelOptions::norm
 };
 
 /// Every model that can be made by name.
 const std::vector<ModelEntry>& registry();
 
-/// The model of that name; an unknown name throws and lists the known ones.
+/// The row of that name; an unknown name throws and lists the known ones.
+const ModelEntry& model_entry(std::string_view name);
+
+/// The model of that name. Throws for an unknown name, and for a norm that the model cannot have.
 std::unique_ptr<nn::Layer> make_model(std::string_view name, Generator& generator, const ModelOptions& options = {});
 
 }  // namespace evenkeel::models

@@ -2,7 +2,7 @@
 
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/shape.hpp"
-#include "nn/activation.hpp"
+#include "models/common.hpp"
 #include "nn/conv.hpp"
 #include "nn/init.hpp"
 #include "nn/linear.hpp"
@@ -61,7 +61,8 @@ Tensor BasicBlock::shortcut(const Tensor& x) {
 }
 
 Tensor BasicBlock::forward(const Tensor& x) {
-  const Tensor y = bn2(conv2(relu(bn1(conv1(x)))));
+  const Tensor inner = bn1(conv1(x));
+  const Tensor y = bn2(conv2(nn::norm_activates(options.norm) ? inner : relu(inner)));
   return relu(y + shortcut(x));
 }
 
@@ -102,7 +103,7 @@ ResNet::ResNet(Generator& generator, ResNetOptions opts)
       conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
                             conv_options(options.small_images ? 3 : 7, options.small_images ? 1 : 2, options.norm))),
       bn1(add_layer("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
-      relu(add<nn::ReLU>("relu", kInPlace)),
+      relu(add_layer("relu", activation_behind<nn::ReLU>(options.norm, kInPlace))),
       maxpool(options.small_images
                   ? add<nn::Identity>("maxpool")
                   : add<nn::MaxPool2d>("maxpool", MaxPool2dParams{.kernel_size = 3, .stride = Size2(2), .padding = 1})),
@@ -128,6 +129,7 @@ std::vector<nn::Slot*> ResNet::make_stages(Generator& generator) {
 }
 
 Tensor ResNet::forward(const Tensor& x) {
+  check_images(*this, x, options.in_channels);
   Tensor y = maxpool(relu(bn1(conv1(x))));
   for (nn::Slot* stage : stages) {
     y = (*stage)(y);

@@ -58,17 +58,17 @@ void init_resnet_(nn::Module& module, Generator& generator, bool zero_last_norm 
 struct ResNetOptions {
   std::int64_t in_channels = 3;
   std::int64_t num_classes = 1000;
-  std::vector<std::int64_t> layers = {2, 2, 2,
-                                      2};  ///< blocks per stage; every stage has twice the channels of the last
-  std::int64_t width = 64;                 ///< channels of the first stage
-  bool small_images = false;               ///< conv1 3x3 with stride 1 and no pooling behind, for images such as 32x32
-  bool zero_init_residual = false;         ///< see init_resnet_
-  std::string norm = "bn";                 ///< a name of nn/norm/registry.hpp; "none" gives the convolutions a bias
+  /// Blocks of each stage; every stage has twice the channels of the last.
+  std::vector<std::int64_t> layers = {2, 2, 2, 2};
+  std::int64_t width = 64;          ///< channels of the first stage
+  bool small_images = false;        ///< conv1 3x3 with stride 1 and no pooling behind, for images such as 32x32
+  bool zero_init_residual = false;  ///< see init_resnet_
+  std::string norm = "bn";          ///< a name of nn/norm/registry.hpp; "none" gives the convolutions a bias
   nn::NormOptions norm_options = {};
 };
 
-/// Residual network of BasicBlocks with option B shortcuts; state dict and printed text equal torchvision's: conv1
-/// (7x7, stride 2), bn1, relu, maxpool (3x3, stride 2), layer1.0.conv1 to layer4, avgpool, fc.
+/// Residual network of BasicBlocks with option B shortcuts; the state dict's names and shapes are torchvision's:
+/// conv1 (7x7, stride 2), bn1, relu, maxpool (3x3, stride 2), layer1.0.conv1 to layer4, avgpool, fc.
 ///   x: (N, in_channels, H, W) of any size, y: (N, num_classes)
 /// By default ResNet-18 with 11,689,512 parameters; 11,173,962 with 10 classes and small_images.
 /// He et al. 2015, arXiv:1512.03385, table 1.

@@ -1,7 +1,7 @@
 #include "models/seed_networks.hpp"
 
 #include "autograd/ops/shape.hpp"
-#include "nn/activation.hpp"
+#include "models/common.hpp"
 #include "nn/conv.hpp"
 #include "nn/dropout.hpp"
 #include "nn/flatten.hpp"
@@ -12,22 +12,24 @@ namespace evenkeel::models {
 
 namespace {
 
-/// A Linear in front of a norm, and that norm.
+/// Linear, norm, ReLU.
 template <class Options>
 void append_linear(nn::LayerList& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o) {
   nn::NormOptions norm_options = o.norm_options;
   norm_options.spatial_dims = 0;
   net.append<nn::Linear>(in, out, generator, nn::LinearOptions{.bias = o.bias_before_norm})
-      .append_layer(nn::make_norm(o.norm, out, norm_options));
+      .append_layer(nn::make_norm(o.norm, out, norm_options))
+      .append_layer(activation_behind<nn::ReLU>(o.norm));
 }
 
-/// A convolution in front of a norm, and that norm.
+/// Conv2d, norm, ReLU.
 template <class Options>
 void append_conv(nn::LayerList& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o,
                  Size2 kernel_size, Padding padding) {
   net.append<nn::Conv2d>(in, out, generator,
                          nn::Conv2dOptions{.kernel_size = kernel_size, .padding = padding, .bias = o.bias_before_norm})
-      .append_layer(nn::make_norm(o.norm, out, o.norm_options));
+      .append_layer(nn::make_norm(o.norm, out, o.norm_options))
+      .append_layer(activation_behind<nn::ReLU>(o.norm));
 }
 
 }  // namespace
@@ -36,12 +38,16 @@ FCNetworkWithBatchNorm::FCNetworkWithBatchNorm(Generator& generator, FCNetworkOp
     : options(std::move(opts)), network(add<nn::Sequential>("network")) {
   auto& net = network.as<nn::Sequential>();
   append_linear(net, options.in_features, 256, generator, options);
-  net.append<nn::ReLU>();
   append_linear(net, 256, 128, generator, options);
-  net.append<nn::ReLU>().append<nn::Linear>(128, options.num_classes, generator);
+  net.append<nn::Linear>(128, options.num_classes, generator);
 }
 
-Tensor FCNetworkWithBatchNorm::forward(const Tensor& x) { return network(x.rank() > 2 ? flatten(x, 1) : x); }
+Tensor FCNetworkWithBatchNorm::forward(const Tensor& x) {
+  const Tensor rows = x.rank() > 2 ? flatten(x, 1) : x;
+  require(rows.rank() == 2 && rows.size(1) == options.in_features, "FCNetworkWithBatchNorm", "input has shape ",
+          x.shape(), ", expected ", options.in_features, " features per sample");
+  return network(rows);
+}
 
 CNNWithBatchNorm::CNNWithBatchNorm(Generator& generator, CNNOptions opts)
     : options(std::move(opts)),
@@ -51,13 +57,13 @@ CNNWithBatchNorm::CNNWithBatchNorm(Generator& generator, CNNOptions opts)
   require(h >= 4 && w >= 4, "CNNWithBatchNorm", "input_size must be at least 4x4, got ", h, "x", w);
   auto& conv = features.as<nn::Sequential>();
   append_conv(conv, options.in_channels, 64, generator, options, 3, 1);
-  conv.append<nn::ReLU>().append<nn::MaxPool2d>(2);
+  conv.append<nn::MaxPool2d>(2);
   append_conv(conv, 64, 128, generator, options, 3, 1);
-  conv.append<nn::ReLU>().append<nn::MaxPool2d>(2);
+  conv.append<nn::MaxPool2d>(2);
   auto& head = classifier.as<nn::Sequential>();
   head.append<nn::Flatten>();
   append_linear(head, 128 * (h / 4) * (w / 4), 256, generator, options);
-  head.append<nn::ReLU>().append<nn::Linear>(256, options.num_classes, generator);
+  head.append<nn::Linear>(256, options.num_classes, generator);
 }
 
 Tensor CNNWithBatchNorm::forward(const Tensor& x) {
@@ -72,7 +78,6 @@ std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t 
                                          FcBlockOptions options) {
   auto block = std::make_unique<nn::Sequential>();
   append_linear(*block, in_features, out_features, generator, options);
-  block->append<nn::ReLU>();
   if (options.dropout > 0) {
     block->append<nn::Dropout>(options.dropout, generator);
   }
@@ -83,7 +88,6 @@ std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_
                                            ConvBlockOptions options) {
   auto block = std::make_unique<nn::Sequential>();
   append_conv(*block, in_channels, out_channels, generator, options, options.kernel_size, options.padding);
-  block->append<nn::ReLU>();
   return block;
 }
 

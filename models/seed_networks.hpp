@@ -13,10 +13,9 @@ namespace evenkeel::models {
 struct FCNetworkOptions {
   std::int64_t in_features = 784;
   std::int64_t num_classes = 10;
-  std::string norm = "bn";  ///< a name of nn/norm/feature_registry.hpp
+  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp
   nn::NormOptions norm_options = {};
-  bool bias_before_norm =
-      true;  ///< false: layers in front of a norm have no bias, which BatchNorm would subtract again
+  bool bias_before_norm = true;  ///< of layers in front of a norm; BatchNorm subtracts it again, so false loses nothing
 };
 
 /// Linear(256), norm, ReLU, Linear(128), norm, ReLU, Linear(num_classes), named network.0 to network.6.
@@ -36,10 +35,9 @@ struct CNNOptions {
   std::int64_t in_channels = 3;
   Size2 input_size = 32;  ///< height and width of the images, at least 4
   std::int64_t num_classes = 10;
-  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp and of feature_registry.hpp
+  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp
   nn::NormOptions norm_options = {};
-  bool bias_before_norm =
-      true;  ///< false: layers in front of a norm have no bias, which BatchNorm would subtract again
+  bool bias_before_norm = true;  ///< of layers in front of a norm; BatchNorm subtracts it again, so false loses nothing
 };
 
 /// features.0 to .7: twice (3x3 convolution, norm, ReLU, 2x2 max pooling) with 64 and 128 channels;
@@ -60,10 +58,9 @@ class CNNWithBatchNorm : public nn::Layer {
 
 struct FcBlockOptions {
   double dropout = 0;       ///< above 0: a Dropout at the end
-  std::string norm = "bn";  ///< a name of nn/norm/feature_registry.hpp
+  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp
   nn::NormOptions norm_options = {};
-  bool bias_before_norm =
-      true;  ///< false: layers in front of a norm have no bias, which BatchNorm would subtract again
+  bool bias_before_norm = true;  ///< of layers in front of a norm; BatchNorm subtracts it again, so false loses nothing
 };
 /// Linear, norm, ReLU (, Dropout).
 std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features, Generator& generator,
@@ -74,8 +71,7 @@ struct ConvBlockOptions {
   Padding padding = 1;
   std::string norm = "bn";  ///< a name of nn/norm/registry.hpp
   nn::NormOptions norm_options = {};
-  bool bias_before_norm =
-      true;  ///< false: layers in front of a norm have no bias, which BatchNorm would subtract again
+  bool bias_before_norm = true;  ///< of layers in front of a norm; BatchNorm subtracts it again, so false loses nothing
 };
 /// Conv2d, norm, ReLU.
 std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,

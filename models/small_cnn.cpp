@@ -1,7 +1,7 @@
 #include "models/small_cnn.hpp"
 
 #include "autograd/ops/shape.hpp"
-#include "nn/activation.hpp"
+#include "models/common.hpp"
 #include "nn/container.hpp"
 #include "nn/conv.hpp"
 #include "nn/linear.hpp"
@@ -21,10 +21,10 @@ std::unique_ptr<nn::Sequential> make_net(const SmallCNNOptions& options, Generat
   auto net = std::make_unique<nn::Sequential>();
   net->append<nn::Conv2d>(options.in_channels, 32, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
       .append_layer(nn::make_norm(options.norm, 32, {.num_groups = options.g1}))
-      .append<nn::ReLU>(nn::ActivationOptions{.inplace = true})
+      .append_layer(activation_behind<nn::ReLU>(options.norm, {.inplace = true}))
       .append<nn::Conv2d>(32, 64, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
       .append_layer(nn::make_norm(options.norm, 64, {.num_groups = options.g2}))
-      .append<nn::ReLU>(nn::ActivationOptions{.inplace = true})
+      .append_layer(activation_behind<nn::ReLU>(options.norm, {.inplace = true}))
       .append<nn::AdaptiveAvgPool2d>(1);
   return net;
 }
@@ -36,7 +36,10 @@ SmallCNN::SmallCNN(Generator& generator, SmallCNNOptions opts)
       net(add_layer("net", make_net(options, generator))),
       fc(add<nn::Linear>("fc", 64, options.num_classes, generator)) {}
 
-Tensor SmallCNN::forward(const Tensor& x) { return fc(flatten(net(x), 1)); }
+Tensor SmallCNN::forward(const Tensor& x) {
+  check_images(*this, x, options.in_channels);
+  return fc(flatten(net(x), 1));
+}
 
 SmallCNN_BN::SmallCNN_BN(Generator& generator, SmallCNNOptions opts)
     : SmallCNN(generator, with_norm(std::move(opts), "bn")) {}

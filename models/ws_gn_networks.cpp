@@ -1,7 +1,7 @@
 #include "models/ws_gn_networks.hpp"
 
 #include "autograd/ops/shape.hpp"
-#include "nn/activation.hpp"
+#include "models/common.hpp"
 #include "nn/container.hpp"
 #include "nn/conv.hpp"
 #include "nn/linear.hpp"
@@ -36,10 +36,10 @@ std::unique_ptr<nn::Sequential> make_net(const SmallBNNetOptions& o, Generator& 
   const nn::Conv2dOptions conv{.kernel_size = 3, .padding = 1, .bias = o.norm == "none"};
   net->append<nn::Conv2d>(o.in_channels, 16, generator, conv)
       .append_layer(nn::make_norm(o.norm, 16, o.norm_options))
-      .append<nn::ReLU>()
+      .append_layer(activation_behind<nn::ReLU>(o.norm))
       .append<nn::Conv2d>(16, 32, generator, conv)
       .append_layer(nn::make_norm(o.norm, 32, o.norm_options))
-      .append<nn::ReLU>();
+      .append_layer(activation_behind<nn::ReLU>(o.norm));
   return net;
 }
 
@@ -49,7 +49,7 @@ WS_GN_Block::WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator
     : conv(add<nn::WSConv2d>("conv", in, out, generator,
                              nn::Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false})),
       gn(add_layer("gn", block_norm(out, opts))),
-      act(add<nn::SiLU>("act", nn::ActivationOptions{.inplace = true})) {}
+      act(add_layer("act", activation_behind<nn::SiLU>(opts.norm, {.inplace = true}))) {}
 
 WS_GN_Classifier::WS_GN_Classifier(Generator& generator, WSGNClassifierOptions opts)
     : options(std::move(opts)),
@@ -57,7 +57,10 @@ WS_GN_Classifier::WS_GN_Classifier(Generator& generator, WSGNClassifierOptions o
       pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
       fc(add<nn::Linear>("fc", options.widths.back(), options.num_classes, generator)) {}
 
-Tensor WS_GN_Classifier::forward(const Tensor& x) { return fc(flatten(pool(blocks(x)), 1)); }
+Tensor WS_GN_Classifier::forward(const Tensor& x) {
+  check_images(*this, x, options.in_channels);
+  return fc(flatten(pool(blocks(x)), 1));
+}
 
 SmallBNNet::SmallBNNet(Generator& generator, SmallBNNetOptions opts)
     : options(std::move(opts)),
@@ -66,6 +69,7 @@ SmallBNNet::SmallBNNet(Generator& generator, SmallBNNetOptions opts)
       fc(has_head() ? &add<nn::Linear>("fc", 32, options.num_classes, generator) : nullptr) {}
 
 Tensor SmallBNNet::forward(const Tensor& x) {
+  check_images(*this, x, options.in_channels);
   const Tensor y = net(x);
   return has_head() ? (*fc)(flatten((*pool)(y), 1)) : y;
 }

@@ -1,11 +1,18 @@
 #include "nn/activation.hpp"
 
+#include "autograd/graph.hpp"
 #include "nn/repr.hpp"
 
 namespace evenkeel::nn {
+namespace {
+
+/// Not a view that an op made, such as a norm's that ends in reshape: autograd refuses to overwrite it.
+bool may_overwrite(const Tensor& x) { return x.meta() == nullptr || x.meta()->view_of == nullptr; }
+
+}  // namespace
 
 Tensor ReLU::forward(const Tensor& x) {
-  if (!options.inplace) {
+  if (!options.inplace || !may_overwrite(x)) {
     return relu(x);
   }
   Tensor y = x;
@@ -13,7 +20,7 @@ Tensor ReLU::forward(const Tensor& x) {
 }
 
 Tensor SiLU::forward(const Tensor& x) {
-  if (!options.inplace) {
+  if (!options.inplace || !may_overwrite(x)) {
     return silu(x);
   }
   Tensor y = x;

@@ -8,7 +8,7 @@ namespace evenkeel::nn {
 // Activations without parameters; formulas stand in autograd/ops/activation.hpp. Shapes are kept.
 
 struct ActivationOptions {
-  bool inplace = false;  ///< overwrite the input
+  bool inplace = false;  ///< overwrite the input, unless it is a view that an op made
 };
 
 class ReLU : public Layer {

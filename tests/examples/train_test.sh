@@ -39,6 +39,10 @@ for name in metrics.csv curves.png curves.svg model.safetensors checkpoint.safet
   [ -s "whole/$name" ] || fail "$name is missing"
 done
 
+# Without --norm a model has its own.
+"$program" --model ws_gn --limit-train 4 --batch-size 2 --epochs 1 --out own >own.txt || fail "ws_gn"
+grep -q "^ws_gn, gn: 39498 parameters" own.txt || fail "ws_gn does not have its own norm: $(head -1 own.txt)"
+
 # Bad input.
 refuses "--batch-size" --batch-size 0
 refuses "--bogus" --bogus

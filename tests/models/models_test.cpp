@@ -144,9 +144,15 @@ TEST_CASE("models by name") {
   }
   const auto model = make_model("small_cnn", g, {.num_classes = 3, .norm = "gn"});
   CHECK(model->child("net.1")->type_name() == "GroupNorm");
-  CHECK_THROWS_WITH(make_model("resnet", g), "make_model: there is no model 'resnet'; known: small_cnn, fc_bn, cnn_bn");
-  CHECK_THROWS_WITH(make_model("fc_bn", g, {.norm = "gn"}),
-                    "make_model: 'fc_bn' has BatchNorm built in (norm 'bn'), got norm 'gn'");
+  CHECK(make_model("small_cnn", g)->child("net.1")->type_name() == "BatchNorm2d");
+  CHECK(make_model("ws_gn", g)->child("blocks.0.gn")->type_name() == "GroupNorm");
+  CHECK(make_model("brn_classifier", g)->child("backbone.stem.norm")->type_name() == "BatchRenorm2d");
+  CHECK(make_model("resnet18", g, {.input_size = {64, 80}})->child("maxpool")->type_name() == "MaxPool2d");
+  CHECK(make_model("resnet18", g, {.input_size = {64, 63}})->child("maxpool")->type_name() == "Identity");
+  CHECK_THROWS_WITH(make_model("resnet", g),
+                    "make_model: there is no model 'resnet'; known: small_cnn, fc_bn, cnn_bn, brn_classifier, "
+                    "frozen_se_resnet, ws_gn, small_bn_net, resnet20, resnet32, resnet56, resnet18");
+  CHECK_THROWS_WITH(make_model("fc_bn", g, {.norm = "rms"}), Contains("'rms' takes input of 2 to 2 spatial dims"));
 }
 
 TEST_CASE("the same seed gives the same weights") {

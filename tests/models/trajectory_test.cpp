@@ -1,12 +1,17 @@
-// Ten SGD steps of each documented network against PyTorch's: the loss of every step and every entry of the final
-// state, in float64 to 1e-10 and in float32 to 1e-5. tests/fixtures/make_fixtures.py says how parameters, inputs and
-// labels are made.
+// Ten SGD steps of each documented network against PyTorch's: the loss of every step, the output in eval mode after
+// them and every entry of the final state, in float64 to 1e-10 and (but for is_chaotic) in float32 to 1e-5.
+// tests/fixtures/make_fixtures.py says how parameters, inputs and labels are made.
 
 #include "autograd/engine.hpp"
 #include "autograd/ops/loss.hpp"
 #include "core/reduce.hpp"
+#include "models/brn_networks.hpp"
+#include "models/cifar_resnet.hpp"
+#include "models/frozen_se_resnet.hpp"
+#include "models/resnet.hpp"
 #include "models/seed_networks.hpp"
 #include "models/small_cnn.hpp"
+#include "models/ws_gn_networks.hpp"
 #include "optim/sgd.hpp"
 #include "tests/support/fixture.hpp"
 
@@ -19,16 +24,69 @@ using evenkeel::test::Fixture;
 
 namespace {
 
-using Make = std::function<std::unique_ptr<nn::Layer>(Generator&)>;
+using Made = std::unique_ptr<nn::Layer>;
+using Make = std::function<Made(Generator&)>;
+
+/// A maker of Models with these options.
+template <class Model, class Options>
+Make make(Options options) {
+  return [options](Generator& g) { return std::make_unique<Model>(g, options); };
+}
+
+Made make_brn(Generator& g, const std::string& norm) {
+  return std::make_unique<models::BRNClassifier>(
+      g, 10,
+      models::BRNBackboneOptions{.widths = {4, 6, 8},
+                                 .blocks = {1, 2, 1},
+                                 .norm = norm,
+                                 .norm_options = {.rmax = 1.5, .dmax = 0.8, .warmup_steps = 4}});
+}
+
+Make cifar_resnet(std::int64_t depth, std::int64_t width, models::Shortcut shortcut, const std::string& norm = "bn") {
+  return make<models::CifarResNet>(
+      models::CifarResNetOptions{.depth = depth, .width = width, .shortcut = shortcut, .norm = norm});
+}
+
+/// Deep and narrow: an activation whose sign is left to rounding changes their gradients. PyTorch's own float32 leaves
+/// its float64 by 1e-2 in ten steps, but by less than 1e-6 in three.
+bool is_chaotic(const std::string& name) {
+  return name == "resnet20_b" || name == "resnet56" || name == "resnet56_gn" || name == "resnet18_gn";
+}
 
 const std::vector<std::pair<std::string, Make>> kModels = {
-    {"small_cnn_bn", [](Generator& g) { return std::make_unique<models::SmallCNN_BN>(g); }},
-    {"small_cnn_gn", [](Generator& g) { return std::make_unique<models::SmallCNN_GN>(g); }},
-    {"fc_bn", [](Generator& g) { return std::make_unique<models::FCNetworkWithBatchNorm>(g); }},
-    {"cnn_bn",
-     [](Generator& g) {
-       return std::make_unique<models::CNNWithBatchNorm>(g, models::CNNOptions{.in_channels = 1, .input_size = 8});
-     }},
+    {"small_cnn_bn", make<models::SmallCNN_BN>(models::SmallCNNOptions{})},
+    {"small_cnn_gn", make<models::SmallCNN_GN>(models::SmallCNNOptions{})},
+    {"fc_bn", make<models::FCNetworkWithBatchNorm>(models::FCNetworkOptions{})},
+    {"fc_gn", make<models::FCNetworkWithBatchNorm>(models::FCNetworkOptions{.norm = "gn"})},
+    {"fc_no_bias", make<models::FCNetworkWithBatchNorm>(models::FCNetworkOptions{.bias_before_norm = false})},
+    {"cnn_bn", make<models::CNNWithBatchNorm>(models::CNNOptions{.in_channels = 1, .input_size = 8})},
+    {"cnn_gn", make<models::CNNWithBatchNorm>(models::CNNOptions{.in_channels = 1, .input_size = 8, .norm = "gn"})},
+    {"cnn_no_bias",
+     make<models::CNNWithBatchNorm>(models::CNNOptions{.in_channels = 1, .input_size = 8, .bias_before_norm = false})},
+    {"frozen_se_resnet", make<models::FrozenSEResNet>(
+                             models::FrozenSEResNetOptions{.stem_width = 8, .widths = {4, 4, 6}, .blocks = {1, 2, 1}})},
+    {"frozen_se_resnet_gn", make<models::FrozenSEResNet>(models::FrozenSEResNetOptions{.stem_width = 8,
+                                                                                       .widths = {4, 4, 6},
+                                                                                       .blocks = {1, 2, 1},
+                                                                                       .small_images = true,
+                                                                                       .expansion = 2,
+                                                                                       .se_ratio = 0.5,
+                                                                                       .norm = "gn"})},
+    {"ws_gn", make<models::WS_GN_Classifier>(models::WSGNClassifierOptions{.widths = {8, 12}})},
+    {"ws_gn_bn",
+     make<models::WS_GN_Classifier>(models::WSGNClassifierOptions{.widths = {8, 12}, .block = {.norm = "bn"}})},
+    {"small_bn_net", make<models::SmallBNNet>(models::SmallBNNetOptions{.num_classes = 10})},
+    {"small_bn_net_gn", make<models::SmallBNNet>(models::SmallBNNetOptions{.num_classes = 10, .norm = "gn"})},
+    {"resnet20", cifar_resnet(20, 4, models::Shortcut::padded)},
+    {"resnet20_b", cifar_resnet(20, 4, models::Shortcut::projection)},
+    {"resnet32", cifar_resnet(32, 4, models::Shortcut::padded)},
+    {"resnet56", cifar_resnet(56, 2, models::Shortcut::padded)},
+    {"resnet56_gn", cifar_resnet(56, 2, models::Shortcut::padded, "gn")},
+    {"resnet18", make<models::ResNet>(models::ResNetOptions{.num_classes = 10, .width = 4})},
+    {"resnet18_gn",
+     make<models::ResNet>(models::ResNetOptions{.num_classes = 10, .width = 4, .small_images = true, .norm = "gn"})},
+    {"brn_classifier", [](Generator& g) { return make_brn(g, "brn"); }},
+    {"brn_classifier_bn", [](Generator& g) { return make_brn(g, "bn"); }},
 };
 
 /// shift + scale * u, u in [-1, 1) from a 32-bit integer hash of (stream, i), as the script's noise().
@@ -45,7 +103,7 @@ Array noise(const Shape& shape, int stream, double scale, double shift, DType dt
   return Array::from(values, shape).to(dtype);
 }
 
-bool is_norm(const nn::Module& module) { return module.type_name().find("Norm") != std::string::npos; }
+bool is_norm(const nn::Module& module) { return module.type_name().find("orm") != std::string::npos; }
 
 void set_parameters(nn::Layer& model, DType dtype) {
   std::vector<bool> norm_weight;
@@ -72,7 +130,7 @@ Array labels(int step, std::int64_t count) {
   return Array::from(values, {count});
 }
 
-/// Sum, sum of squares and the first 24 values.
+/// Sum, sum of squares and the first 8 values.
 Array digest(const Array& value) {
   const std::vector<double> v = value.to(DType::float64).to_vector<double>();
   std::vector<double> result = {0, 0};
@@ -80,7 +138,7 @@ Array digest(const Array& value) {
     result[0] += x;
     result[1] += x * x;
   }
-  result.insert(result.end(), v.begin(), v.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(v.size(), 24)));
+  result.insert(result.end(), v.begin(), v.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(v.size(), 8)));
   const auto size = static_cast<std::int64_t>(result.size());
   return Array::from(result, {size});
 }
@@ -99,12 +157,19 @@ void check_trajectory(const Fixture& fixture, const std::string& name, const Mak
   for (int step = 0; step < 10; ++step) {
     optimizer.zero_grad();
     const Tensor loss =
-        cross_entropy((*model)(Tensor(noise(shape, 100 + step, 2, 0, dtype))), Tensor(labels(step, shape[0])));
+        cross_entropy((*model)(Tensor(noise(shape, 1000 + step, 2, 0, dtype))), Tensor(labels(step, shape[0])));
     loss.backward();
     optimizer.step();
     losses.push_back(loss.item());
   }
-  check_close(Array::from(losses, {10}), fixture.at(name + "/losses"), tolerance, "losses");
+  const Array& expected_losses = fixture.at(name + "/losses");
+  if (dtype == DType::float32 && is_chaotic(name)) {
+    check_close(Array::from(losses, {10}).slice(0, 0, 3), expected_losses.slice(0, 0, 3), tolerance, "losses");
+    return;
+  }
+  check_close(Array::from(losses, {10}), expected_losses, tolerance, "losses");
+  model->eval();
+  check_close((*model)(Tensor(noise(shape, 1000, 2, 0, dtype))).array(), fixture.at(name + "/eval"), tolerance, "eval");
   const NamedArrays expected = fixture.under(name + "/final/");
   CHECK(model->state_dict().size() == expected.size());
   for (const auto& [key, value] : model->state_dict()) {

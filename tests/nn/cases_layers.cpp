@@ -5,6 +5,7 @@
 #include "nn/flatten.hpp"
 #include "nn/linear.hpp"
 #include "nn/pool.hpp"
+#include "nn/squeeze_excitation.hpp"
 #include "tests/support/layer_cases.hpp"
 
 namespace evenkeel::testing {
@@ -270,6 +271,11 @@ LayerCases pool_rows() {
        .input = {1, 2, 4, 5},
        .output = {1, 2, 4, 3},
        .printed = "AdaptiveAvgPool2d(output_size=(None, 3))"},
+      {.layer = "SqueezeExcitation",
+       .make = [](Generator& g) { return std::make_unique<SqueezeExcitation>(6, g, SqueezeExcitationOptions{0.5}); },
+       .input = {2, 6, 3, 1},
+       .output = {2, 6, 3, 1},
+       .state = {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}},
   };
 }
 
