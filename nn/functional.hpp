@@ -51,7 +51,7 @@ struct BatchNormParams {
 Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight = {},
                   const Tensor& bias = {}, BatchNormParams params = {});
 
-/// GroupNorm of (N, C, *); see nn/norm/group_norm.hpp.
+/// GroupNorm of (N, C, *); see nn/norm/group_norm.hpp. Refuses groups of a single element for one sample only.
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
 
