@@ -2,6 +2,7 @@
 
 #include "autograd/ops/normalize.hpp"
 #include "nn/norm/composite.hpp"
+#include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
 
@@ -11,7 +12,7 @@ BatchGroupNorm::BatchGroupNorm(std::int64_t channels, BatchGroupNormOptions opts
     : num_channels(checked_channels("BatchGroupNorm", "num_channels", channels)),
       num_groups(composite::checked_groups("BatchGroupNorm", channels, opts.num_groups)),
       options{opts.num_groups, checked_eps("BatchGroupNorm", opts.eps),
-              composite::checked_momentum("BatchGroupNorm", opts.momentum), opts.affine},
+              checked_momentum("BatchGroupNorm", opts.momentum), opts.affine},
       weight(parameter("weight", composite::value_if(opts.affine, channels, 1))),
       bias(parameter("bias", composite::value_if(opts.affine, channels, 0))),
       running_mean(buffer("running_mean", Array::zeros({num_groups}))),

@@ -5,17 +5,11 @@
 #include "autograd/ops/shape.hpp"
 #include "core/reduce.hpp"
 #include "nn/norm/group_norm.hpp"
+#include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
 
 namespace evenkeel::nn::composite {
-
-std::optional<double> checked_momentum(const char* layer, std::optional<double> momentum) {
-  require(!momentum || (*momentum >= 0 && *momentum <= 1), layer, "momentum must lie in [0, 1], got ",
-          momentum.value_or(0), "; it weighs the new value: running = (1 - momentum) * running + momentum * batch. ",
-          "Where the old value's weight m is given, as in Keras, pass 1 - m");
-  return momentum;
-}
 
 std::int64_t checked_groups(const char* layer, std::int64_t channels, std::optional<std::int64_t> groups) {
   const std::int64_t chosen = choose_gn_groups(channels);
@@ -80,14 +74,7 @@ double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum) 
 }
 
 void move_toward(Tensor& running, const Array& batch, double factor, double t) {
-  Array& array = running.mutable_array();
-  const std::vector<double> news = batch.to(DType::float64).to_vector<double>();
-  dispatch_float(array.dtype(), "norm", [&]<class T>() {
-    const std::span<T> values = array.mutable_span<T>();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = static_cast<T>((1 - t) * static_cast<double>(values[i]) + t * (factor * news[i]));
-    }
-  });
+  nn::move_toward(running, batch.to(DType::float64).contiguous(), factor, t);
 }
 
 }  // namespace evenkeel::nn::composite

@@ -8,9 +8,6 @@
 /// What the norms that are composed of differentiable ops share.
 namespace evenkeel::nn::composite {
 
-/// momentum, if it is a weight of the new value or nullopt (cumulative average).
-std::optional<double> checked_momentum(const char* layer, std::optional<double> momentum);
-
 /// The number of groups, by default choose_gn_groups(channels); throws if it does not divide.
 std::int64_t checked_groups(const char* layer, std::int64_t channels, std::optional<std::int64_t> groups);
 

@@ -2,6 +2,7 @@
 
 #include "autograd/ops.hpp"
 #include "nn/norm/composite.hpp"
+#include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
 
@@ -35,7 +36,7 @@ Tensor EvoNormS0::forward(const Tensor& x) {
 
 EvoNormB0::EvoNormB0(std::int64_t channels, EvoNormB0Options opts)
     : num_features(checked_channels("EvoNormB0", "num_features", channels)),
-      options{checked_eps("EvoNormB0", opts.eps), composite::checked_momentum("EvoNormB0", opts.momentum), opts.affine},
+      options{checked_eps("EvoNormB0", opts.eps), checked_momentum("EvoNormB0", opts.momentum), opts.affine},
       weight(parameter("weight", composite::value_if(opts.affine, channels, 1))),
       bias(parameter("bias", composite::value_if(opts.affine, channels, 0))),
       v(parameter("v", Array::ones({channels}))),

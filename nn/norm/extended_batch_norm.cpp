@@ -3,6 +3,7 @@
 #include "autograd/ops.hpp"
 #include "core/reduce.hpp"
 #include "nn/norm/composite.hpp"
+#include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
 
@@ -11,7 +12,7 @@ namespace evenkeel::nn {
 ExtendedBatchNorm::ExtendedBatchNorm(std::int64_t features, ExtendedBatchNormOptions opts)
     : num_features(checked_channels("ExtendedBatchNorm", "num_features", features)),
       options{checked_eps("ExtendedBatchNorm", opts.eps),
-              composite::checked_momentum("ExtendedBatchNorm", opts.momentum), opts.affine},
+              checked_momentum("ExtendedBatchNorm", opts.momentum), opts.affine},
       weight(parameter("weight", composite::value_if(opts.affine, features, 1))),
       bias(parameter("bias", composite::value_if(opts.affine, features, 0))),
       running_mean(buffer("running_mean", Array::zeros({features}))),

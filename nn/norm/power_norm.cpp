@@ -4,6 +4,7 @@
 #include "autograd/ops.hpp"
 #include "core/reduce.hpp"
 #include "nn/norm/composite.hpp"
+#include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
 
@@ -34,7 +35,7 @@ Tensor scale_approximately(const Tensor& x, const Tensor& s, const Tensor& nu, d
 
 PowerNorm::PowerNorm(std::int64_t features, PowerNormOptions opts)
     : num_features(checked_channels("PowerNorm", "num_features", features)),
-      options{checked_eps("PowerNorm", opts.eps), composite::checked_momentum("PowerNorm", opts.momentum), opts.affine,
+      options{checked_eps("PowerNorm", opts.eps), checked_momentum("PowerNorm", opts.momentum), opts.affine,
               checked_warmup(opts.warmup_steps)},
       weight(parameter("weight", composite::value_if(opts.affine, features, 1))),
       bias(parameter("bias", composite::value_if(opts.affine, features, 0))),

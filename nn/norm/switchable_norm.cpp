@@ -3,6 +3,7 @@
 #include "autograd/ops.hpp"
 #include "core/reduce.hpp"
 #include "nn/norm/composite.hpp"
+#include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
 
@@ -19,7 +20,7 @@ Tensor mixed(const Tensor& weights, const Tensor& a, const Tensor& b, const Tens
 
 SwitchableNorm2d::SwitchableNorm2d(std::int64_t features, SwitchableNormOptions opts)
     : num_features(checked_channels("SwitchableNorm2d", "num_features", features)),
-      options{checked_eps("SwitchableNorm2d", opts.eps), composite::checked_momentum("SwitchableNorm2d", opts.momentum),
+      options{checked_eps("SwitchableNorm2d", opts.eps), checked_momentum("SwitchableNorm2d", opts.momentum),
               opts.affine, opts.unbiased},
       weight(parameter("weight", composite::value_if(opts.affine, features, 1))),
       bias(parameter("bias", composite::value_if(opts.affine, features, 0))),

@@ -27,7 +27,8 @@ Tensor UnitNorm::forward(const Tensor& x) {
     fail(error_name(*this), "the input is an undefined tensor");
   }
   if (options.dim >= x.rank() || options.dim < -x.rank()) {
-    fail(error_name(*this), "expected input with a dim ", options.dim, ", got shape ", x.shape());
+    fail(error_name(*this), "expected input with a dim ", options.dim, " (got ", x.rank(), "D input of shape ",
+         x.shape(), ")");
   }
   return functional::normalize(x, options);
 }

@@ -1,6 +1,11 @@
+#include "nn/norm/act_norm.hpp"
 #include "nn/norm/batch_group_norm.hpp"
+#include "nn/norm/cross_iteration_conv.hpp"
+#include "nn/norm/domain_batch_norm.hpp"
 #include "nn/norm/evo_norm.hpp"
 #include "nn/norm/extended_batch_norm.hpp"
+#include "nn/norm/ibn.hpp"
+#include "nn/norm/iter_norm.hpp"
 #include "nn/norm/power_norm.hpp"
 #include "nn/norm/switchable_norm.hpp"
 #include "nn/norm/unit_norm.hpp"
@@ -147,6 +152,95 @@ const LayerCaseFile batch_variant_rows{[]() -> LayerCases {
        .input = {1, 4, 3, 1, 2},
        .output = {1, 4, 3, 1, 2},
        .state = kTracked},
+  };
+}};
+
+/// Past its first batch, whose statistics would overwrite the parameters.
+std::unique_ptr<Layer> started_act_norm(std::int64_t channels, const Shape& shape) {
+  auto layer = std::make_unique<ActNorm>(channels);
+  Generator generator(3);
+  layer->forward(randn(shape, generator));
+  return layer;
+}
+
+const LayerCaseFile further_rows{[]() -> LayerCases {
+  return {
+      {.layer = "ActNorm",
+       .make =
+           [](Generator&) {
+             return started_act_norm(3, {2, 3, 5, 4});
+           },
+       .input = {2, 3, 5, 4},
+       .output = {2, 3, 5, 4},
+       .printed = "ActNorm(3, eps=1e-06)",
+       .state = {"weight", "bias", "initialized"}},
+      {.layer = "ActNorm",
+       .variant = "2-D",
+       .make =
+           [](Generator&) {
+             return started_act_norm(4, {5, 4});
+           },
+       .input = {5, 4},
+       .output = {5, 4},
+       .state = {"weight", "bias", "initialized"}},
+      {.layer = "IBN",
+       .make = plain<IBN>(5),
+       .input = {2, 5, 3, 4},
+       .output = {2, 5, 3, 4},
+       .printed = R"(IBN(
+  5, ratio=0.5
+  (IN): InstanceNorm2d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=False)
+  (BN): BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+))",
+       .state = {"IN.weight", "IN.bias", "BN.weight", "BN.bias", "BN.running_mean", "BN.running_var",
+                 "BN.num_batches_tracked"}},
+      {.layer = "IBN",
+       .variant = "batch 1, no affine",
+       .make = plain<IBN>(4, IBNOptions{.ratio = 0.25, .eps = 0.1, .affine = false}),
+       .input = {1, 4, 3, 2},
+       .output = {1, 4, 3, 2},
+       .state = {"BN.running_mean", "BN.running_var", "BN.num_batches_tracked"}},
+      {.layer = "DomainBatchNorm2d",
+       .make = plain<DomainBatchNorm2d>(2, 3),
+       .input = {2, 3, 5, 4},
+       .output = {2, 3, 5, 4},
+       .state = {"weight", "bias", "0.running_mean", "0.running_var", "0.num_batches_tracked", "1.running_mean",
+                 "1.running_var", "1.num_batches_tracked"}},
+      {.layer = "CrossIterationConv2d",  // in the table without a window: exotic_norm_test.cpp has it
+       .make =
+           [](Generator& g) {
+             return std::make_unique<CrossIterationConv2d>(
+                 2, 3, g, Conv2dOptions{.kernel_size = {3, 2}, .stride = 2, .bias = false},
+                 CrossIterationOptions{.window = 1});
+           },
+       .input = {2, 2, 7, 5},
+       .output = {2, 3, 3, 2},
+       .printed = R"(CrossIterationConv2d(
+  eps=1e-05, momentum=0.1, affine=True, window=1, burn_in=0
+  (conv): Conv2d(2, 3, kernel_size=(3, 2), stride=(2, 2), bias=False)
+))",
+       .state = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "conv.weight"}},
+      {.layer = "IterNorm",
+       .make = plain<IterNorm>(4),
+       .input = {3, 4, 5, 2},
+       .output = {3, 4, 5, 2},
+       .printed = "IterNorm(4, groups=1, iterations=5, eps=1e-05, momentum=0.1, affine=True)",
+       .state = {"weight", "bias", "running_mean", "running_wm", "num_batches_tracked"}},
+      {.layer = "IterNorm",
+       .variant = "2-D, groups, no affine",
+       .make = plain<IterNorm>(
+           6,
+           IterNormOptions{.num_groups = 2, .iterations = 3, .eps = 0.01, .momentum = std::nullopt, .affine = false}),
+       .input = {7, 6},
+       .output = {7, 6},
+       .printed = "IterNorm(6, groups=2, iterations=3, eps=0.01, momentum=None, affine=False)",
+       .state = {"running_mean", "running_wm", "num_batches_tracked"}},
+      {.layer = "IterNorm",
+       .variant = "batch 1",
+       .make = plain<IterNorm>(2),
+       .input = {1, 2, 3, 1, 4},
+       .output = {1, 2, 3, 1, 4},
+       .state = {"weight", "bias", "running_mean", "running_wm", "num_batches_tracked"}},
   };
 }};
 

@@ -1,12 +1,22 @@
-// EvoNorm, SwitchableNorm, PowerNorm, ExtendedBatchNorm, BatchGroupNorm and UnitNorm against a second derivation of
-// their formulas (tests/fixtures/make_norms_exotic.py has layers of the same names), and what their docs say.
+// EvoNorm, SwitchableNorm, PowerNorm, ExtendedBatchNorm, BatchGroupNorm, UnitNorm and their like against a second
+// derivation of their formulas (tests/fixtures/make_norms_exotic.py has layers of the same names), and what their docs
+// say.
 
+#include "autograd/grad_mode.hpp"
+#include "autograd/gradcheck.hpp"
 #include "autograd/ops.hpp"
+#include "nn/container.hpp"
+#include "nn/norm/act_norm.hpp"
+#include "nn/norm/adaptive_instance_norm.hpp"
 #include "nn/norm/batch_group_norm.hpp"
 #include "nn/norm/batch_norm.hpp"
+#include "nn/norm/cross_iteration_conv.hpp"
+#include "nn/norm/domain_batch_norm.hpp"
 #include "nn/norm/evo_norm.hpp"
 #include "nn/norm/extended_batch_norm.hpp"
 #include "nn/norm/group_norm.hpp"
+#include "nn/norm/ibn.hpp"
+#include "nn/norm/iter_norm.hpp"
 #include "nn/norm/power_norm.hpp"
 #include "nn/norm/switchable_norm.hpp"
 #include "nn/norm/unit_norm.hpp"
@@ -29,6 +39,22 @@ using MakeLayer = std::function<std::unique_ptr<Layer>()>;
 template <class T, class... Args>
 MakeLayer layer(Args... args) {
   return [=] { return std::make_unique<T>(args...); };
+}
+
+MakeLayer cross_iteration(std::int64_t in, std::int64_t out, const CrossIterationOptions& options) {
+  return [=] {
+    Generator generator(1);
+    return std::make_unique<CrossIterationConv2d>(
+        in, out, generator, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false}, options);
+  };
+}
+
+/// What an optimizer would do between two steps, so that the window has something to make up for.
+void move_conv_weight(Layer& layer) {
+  if (auto* cross = dynamic_cast<CrossIterationConv2d*>(&layer)) {
+    Array& weight = cross->conv.as<Conv2d>().weight.mutable_array();
+    weight.copy_((Tensor(weight.clone()) * 0.75 - 0.0625).array());
+  }
 }
 
 const std::vector<std::pair<std::string, MakeLayer>> kLayers = {
@@ -54,6 +80,18 @@ const std::vector<std::pair<std::string, MakeLayer>> kLayers = {
     {"unit_norm", layer<UnitNorm>()},
     {"unit_norm_p1", layer<UnitNorm>(UnitNormOptions{.p = 1, .dim = -1, .eps = 1})},
     {"unit_norm_p3", layer<UnitNorm>(UnitNormOptions{.p = 3, .dim = 0})},
+    {"act_norm", layer<ActNorm>(5)},
+    {"act_norm_2d", layer<ActNorm>(3, ActNormOptions{.eps = 0.1})},
+    {"ibn", layer<IBN>(5)},
+    {"ibn_mostly_instance", layer<IBN>(5, IBNOptions{.ratio = 0.8})},
+    {"domain_batch_norm2d", layer<DomainBatchNorm2d>(2, 5, DomainBatchNormOptions{.cycle = true})},
+    {"cross_iteration_conv2d", cross_iteration(4, 5, {.window = 3})},
+    {"cross_iteration_conv2d_burn_in",
+     cross_iteration(2, 3, {.eps = 0.1, .momentum = std::nullopt, .affine = false, .window = 2, .burn_in = 1})},
+    {"iter_norm", layer<IterNorm>(4)},
+    {"iter_norm_groups",
+     layer<IterNorm>(
+         6, IterNormOptions{.num_groups = 2, .iterations = 3, .eps = 0.01, .momentum = std::nullopt, .affine = false})},
 };
 
 NamedArrays converted(NamedArrays state, DType dtype) {
@@ -75,6 +113,9 @@ void check_layer(const Fixture& fixture, const std::string& name, Layer& layer, 
     x = Tensor(fixture.at(concat(name, "/x", step)).to(dtype), true);
     y = layer(x);
     y.backward(Tensor(fixture.at(concat(name, "/dy", step)).to(dtype)));
+    if (step < 2) {
+      move_conv_weight(layer);
+    }
   }
   check_close(y.array(), fixture.at(name + "/y"), tolerance, "y");
   check_close(x.grad().array(), fixture.at(name + "/dx"), tolerance, "dx");
@@ -98,6 +139,11 @@ void check_layer(const Fixture& fixture, const std::string& name, Layer& layer, 
 
 Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
   return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
+}
+
+/// Channel c becomes channel c + 1, the last one the first.
+Tensor roll_channels(const Tensor& x) {
+  return cat({slice(x, 1, x.size(1) - 1, x.size(1)), slice(x, 1, 0, x.size(1) - 1)}, 1);
 }
 
 }  // namespace
@@ -218,4 +264,120 @@ TEST_CASE("UnitNorm of a zero vector: 0, and a finite gradient") {
   for (const float g : x.grad().to_vector<float>()) {
     CHECK(g == doctest::Approx(2e12));
   }
+}
+
+TEST_CASE("ActNorm starts from the first training batch, once, and not again after loading") {
+  ActNorm norm(3, {.eps = 0});
+  norm.to(DType::float64);
+  const Tensor x = random({4, 3, 5, 2}, 1) * 3.0 + 2.0;
+  norm.eval();
+  check_close(norm(x).array(), x.array(), 0, "before the first batch");
+  norm.train();
+  norm(zeros({0, 3, 5, 2}, {.dtype = DType::float64}));
+  CHECK(norm.initialized.array().item_int64() == 0);
+  const Tensor y = norm(x);
+  check_close(mean(y, {0, 2, 3}).array(), Array::zeros({3}), 1e-14, "mean");
+  check_close(var(y, {0, 2, 3}, 0).array(), Array::ones({3}), 1e-13, "variance");
+  const Tensor second = norm(x * 2.0);
+  check_close(second.array(), (x * reshape(norm.weight * 2.0, {1, 3, 1, 1}) + reshape(norm.bias, {1, 3, 1, 1})).array(),
+              1e-14, "the second batch");
+  ActNorm loaded(3);
+  loaded.to(DType::float64);
+  loaded.load_state_dict(norm.state_dict());
+  check_close(loaded(x * 7.0).array(), norm(x * 7.0).array(), 0, "after loading");
+  CHECK_THROWS_WITH(ActNorm(3)(ones({1, 3})), Contains("ActNorm: Expected more than 1 value per channel"));
+}
+
+TEST_CASE("IBN splits the channels, and refuses a split that leaves a part empty") {
+  IBN norm(7);
+  CHECK(norm.instance_features == 3);
+  CHECK(norm.batch.as<BatchNorm2d>().num_features == 4);
+  CHECK_THROWS_WITH(IBN(1), Contains("IBN: ratio 0.5 of 1 channels"));
+  CHECK_THROWS_WITH(IBN(8, {.ratio = 1}), Contains("ratio 1"));
+}
+
+TEST_CASE("DomainBatchNorm2d keeps statistics per domain, chosen by hand for a whole model") {
+  Sequential net;
+  net.append<DomainBatchNorm2d>(3, 2).append<Sequential>().append<DomainBatchNorm2d>(3, 2);
+  auto& first = net[0].as<DomainBatchNorm2d>();
+  CHECK(set_domain(net, 2) == 2);
+  net(random({3, 2, 4, 5}, 1, DType::float32) + 5.0);
+  for (const char* name : {"0", "1", "2"}) {
+    const bool seen = name == std::string("2");
+    CHECK(first.child(name).as<BatchNorm2d>().num_batches_tracked.array().item_int64() == (seen ? 1 : 0));
+  }
+  CHECK(first.domain() == 2);
+  CHECK_THROWS_WITH(set_domain(net, 3), "DomainBatchNorm2d: there is no domain 3, only 0 to 2");
+  CHECK_THROWS_WITH(first.set_domain(-1), Contains("there is no domain -1"));
+  CHECK_THROWS_WITH(DomainBatchNorm2d(0, 2), Contains("number of domains must be positive, got 0"));
+}
+
+TEST_CASE("IterNorm: the output's covariance comes near to I, in one group and in three") {
+  const Tensor noise = random({50, 6, 4, 3}, 1);
+  const Tensor x = noise + roll_channels(noise) * 0.4 + 10.0;
+  for (const std::int64_t groups : {1, 3}) {
+    CAPTURE(groups);
+    IterNorm norm(6, {.num_groups = groups, .iterations = 12, .eps = 0});
+    norm.to(DType::float64);
+    const Tensor rows = reshape(transpose(norm(x), 0, 1), {groups, 6 / groups, 600});
+    const Tensor covariance = matmul(rows, transpose(rows, 1, 2)) / 600.0;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      for (std::int64_t i = 0; i < 6 / groups; ++i) {
+        for (std::int64_t j = 0; j < 6 / groups; ++j) {
+          CHECK(select(select(select(covariance, 0, g), 0, i), 0, j).item() ==
+                doctest::Approx(i == j ? 1.0 : 0.0).epsilon(1e-6));
+        }
+      }
+    }
+  }
+  CHECK_THROWS_WITH(IterNorm(6, {.num_groups = 4}), Contains("IterNorm: the number of channels must be divisible"));
+  CHECK_THROWS_WITH(IterNorm(6, {.iterations = -1}), Contains("iterations must be at least 0, got -1"));
+}
+
+TEST_CASE("CrossIterationConv2d: the gradient with a full window; what keeps the window as it is; bad options") {
+  const Tensor x0 = random({2, 3, 4, 2}, 1), x1 = random({3, 3, 4, 2}, 2).requires_grad_();
+  const MakeLayer make = cross_iteration(3, 2, {.window = 2});
+  const auto after_one_step = [&] {
+    auto layer = make();
+    layer->to(DType::float64);
+    (*layer)(x0);
+    move_conv_weight(*layer);
+    return layer;
+  };
+  const auto f = [&](const std::vector<Tensor>& in) { return (*after_one_step())(in[0]); };
+  const GradcheckReport report = gradcheck(f, {x1}, {.raise = false});
+  CHECK_MESSAGE(report.ok, report.text);
+
+  const auto layer = after_one_step();
+  const Array expected = (*after_one_step())(x1).array();
+  no_grad([&] { return (*layer)(x0 * 3.0); });
+  layer->eval();
+  (*layer)(x0);
+  layer->train();
+  check_close((*layer)(x1).array(), expected, 0, "after forwards that do not count");
+
+  Generator g(1);
+  const Conv2dOptions how{.kernel_size = 1, .bias = false};
+  CHECK_THROWS_WITH(CrossIterationConv2d(2, 3, g, {.kernel_size = 1}), Contains("must have no bias"));
+  CHECK_THROWS_WITH(CrossIterationConv2d(2, 3, g, how, {.window = 0}), Contains("window must be at least 1, got 0"));
+  CHECK_THROWS_WITH(CrossIterationConv2d(2, 3, g, how, {.burn_in = -1}), Contains("burn_in"));
+  CHECK_THROWS_WITH(CrossIterationConv2d(2, 3, g, how)(ones({1, 2, 1, 1})),
+                    Contains("CrossIterationConv2d: Expected more than 1 value per channel when training"));
+}
+
+TEST_CASE("adaptive_instance_norm gives the content the style's statistics, and is differentiable in both") {
+  const Tensor x = random({2, 3, 4, 5}, 1).requires_grad_(), style = random({2, 3, 6, 2}, 2).requires_grad_();
+  const Tensor y = functional::adaptive_instance_norm(x, style, 0);
+  CHECK(y.shape() == x.shape());
+  check_close(mean(y, {2, 3}).array(), mean(style, {2, 3}).array(), 1e-14, "mean");
+  check_close(var(y, {2, 3}).array(), var(style, {2, 3}).array(), 1e-13, "variance");
+  const auto f = [](const std::vector<Tensor>& in) { return functional::adaptive_instance_norm(in[0], in[1]); };
+  const GradcheckReport report = gradcheck(f, {x, style}, {.raise = false});
+  CHECK_MESSAGE(report.ok, report.text);
+  const Tensor one = random({1, 3, 5}, 3);
+  CHECK(functional::adaptive_instance_norm(x, one).shape() == x.shape());
+  CHECK_THROWS_WITH(functional::adaptive_instance_norm(x, ones({3, 3, 4, 5})),
+                    "adaptive_instance_norm: a style of shape [3, 3, 4, 5] does not fit content of shape [2, 3, 4, 5]");
+  CHECK_THROWS_WITH(functional::adaptive_instance_norm(ones({2, 3}), one), Contains("at least 3 dims"));
+  CHECK_THROWS_WITH(functional::adaptive_instance_norm(x, ones({1, 3, 1})), Contains("more than 1 spatial element"));
 }

@@ -1,7 +1,6 @@
-#include "autograd/gradcheck.hpp"
 #include "autograd/ops/arithmetic.hpp"
-#include "nn/init.hpp"
 #include "tests/support/layer_cases.hpp"
+#include "tests/support/layer_function.hpp"
 
 #include <doctest/doctest.h>
 
@@ -16,6 +15,8 @@
 using namespace evenkeel;
 using testing::LayerCase;
 using testing::LayerCases;
+using testing::LayerFunction;
+using testing::sample;
 
 namespace {
 
@@ -28,63 +29,18 @@ LayerCases all_cases() {
   return cases;
 }
 
-/// Pairwise different values, symmetric around 0 and never nearer to it than half their distance.
-Array sample(const Shape& shape, double range, Generator& generator, DType dtype) {
-  const std::int64_t count = numel(shape);
-  std::vector<double> values;
-  for (const std::int64_t i : random_permutation(count, generator).to_vector<std::int64_t>()) {
-    values.push_back((2 * static_cast<double>(i) + 1 - static_cast<double>(count)) / static_cast<double>(count) *
-                     range);
-  }
-  return Array::from(values, shape).to(dtype);
-}
-
 /// The layer with parameters in float64 that are neither 1 nor 0.
 std::unique_ptr<nn::Layer> make_random(const LayerCase& row) {
   Generator generator(5);
   auto layer = row.make(generator);
-  layer->to(DType::float64);
-  for (auto [name, parameter] : layer->named_parameters()) {
-    nn::init::normal_(parameter, generator, 0.1, 0.5);
-  }
+  testing::randomize(*layer);
   return layer;
 }
 
-/// A layer as a function of its input and its parameters.
-struct LayerFunction {
-  std::unique_ptr<nn::Layer> layer;
-  std::vector<Tensor> inputs;
-  std::vector<std::string> names;
-
-  explicit LayerFunction(const LayerCase& row) : layer(make_random(row)) {
-    Generator generator(11);
-    inputs.emplace_back(sample(row.input, row.range, generator, DType::float64), true);
-    for (const auto& [name, parameter] : layer->named_parameters()) {
-      names.push_back(name);
-      inputs.push_back(parameter);
-    }
-  }
-  Tensor operator()(const std::vector<Tensor>& given) const {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      layer->get_parameter(names[i]) = given[i + 1];
-    }
-    return (*layer)(given[0]);
-  }
-  GradcheckOptions options() const {
-    std::vector<std::pair<Tensor, Array>> buffers;
-    for (const auto& [name, buffer] : layer->named_buffers()) {
-      buffers.emplace_back(buffer, buffer.array().clone());
-    }
-    GradcheckOptions options{.raise = false};
-    options.reset = [buffers, generators = layer->generator_state(), this] {
-      for (auto [buffer, value] : buffers) {
-        buffer.mutable_array().copy_(value);
-      }
-      layer->load_generator_state(generators);
-    };
-    return options;
-  }
-};
+LayerFunction make_function(const LayerCase& row) {
+  Generator generator(11);
+  return {make_random(row), sample(row.input, row.range, generator, DType::float64)};
+}
 
 std::string label(const LayerCase& row) { return row.layer + (row.variant.empty() ? "" : " (" + row.variant + ")"); }
 
@@ -95,7 +51,7 @@ TEST_CASE("every layer passes gradcheck for input and parameters, in training an
     for (const bool training : {true, false}) {
       const std::string what = label(row) + (training ? ", training" : ", eval");
       CAPTURE(what);
-      const LayerFunction function(row);
+      const LayerFunction function = make_function(row);
       function.layer->train(training);
       const GradcheckReport report = gradcheck(std::ref(function), function.inputs, function.options());
       CHECK_MESSAGE(report.ok, report.text);
@@ -108,7 +64,7 @@ TEST_CASE("second derivatives of every layer that has them") {
     if (row.twice_differentiable) {
       const std::string what = label(row);
       CAPTURE(what);
-      const LayerFunction function(row);
+      const LayerFunction function = make_function(row);
       const GradcheckReport report = gradgradcheck(std::ref(function), function.inputs, function.options());
       CHECK_MESSAGE(report.ok, report.text);
     }
@@ -140,7 +96,7 @@ TEST_CASE("float32 gives what float64 gives, to 1e-5") {
   for (const LayerCase& row : all_cases()) {
     const std::string what = label(row);
     CAPTURE(what);
-    const LayerFunction function(row);
+    const LayerFunction function = make_function(row);
     const auto reset = function.options().reset;
     const std::vector<double> expected = (*function.layer)(function.inputs[0].detach()).to_vector<double>();
     reset();

@@ -1,0 +1,44 @@
+#include "nn/norm/act_norm.hpp"
+
+#include "autograd/ops/normalize.hpp"
+#include "nn/norm/composite.hpp"
+#include "nn/norm/norm_common.hpp"
+#include "nn/repr.hpp"
+
+#include <cmath>
+#include <vector>
+
+namespace evenkeel::nn {
+
+ActNorm::ActNorm(std::int64_t features, ActNormOptions opts)
+    : num_features(checked_channels("ActNorm", "num_features", features)),
+      options{checked_eps("ActNorm", opts.eps)},
+      weight(parameter("weight", Array::ones({features}))),
+      bias(parameter("bias", Array::zeros({features}))),
+      initialized(buffer("initialized", Array::zeros({}, DType::int64))) {}
+
+std::string ActNorm::extra_repr() const { return concat(num_features, ", eps=", repr(options.eps)); }
+
+void ActNorm::initialize(const Tensor& x) {
+  const std::int64_t inner = spatial_size(x.shape());
+  composite::check_count(*this, x, x.size(0) * inner, "channel");
+  const Moments batch = moments(x, {1, x.size(0), num_features, inner});
+  std::vector<double> scale, shift;
+  for (std::int64_t c = 0; c < num_features; ++c) {
+    scale.push_back(1 / (std::sqrt(batch.var.span<double>()[static_cast<std::size_t>(c)]) + options.eps));
+    shift.push_back(-batch.mean.span<double>()[static_cast<std::size_t>(c)] * scale.back());
+  }
+  weight.mutable_array().copy_(Array::from(scale, {num_features}).to(weight.dtype()));
+  bias.mutable_array().copy_(Array::from(shift, {num_features}).to(bias.dtype()));
+  initialized.mutable_array().fill_(1);
+}
+
+Tensor ActNorm::forward(const Tensor& x) {
+  composite::check_channels(*this, x, num_features, 0);
+  if (training() && x.numel() > 0 && initialized.array().item_int64() == 0) {
+    initialize(x);
+  }
+  return composite::scale_and_shift(x, weight, bias);
+}
+
+}  // namespace evenkeel::nn

@@ -1,0 +1,60 @@
+#include "nn/norm/domain_batch_norm.hpp"
+
+#include "nn/norm/batch_norm.hpp"
+#include "nn/norm/composite.hpp"
+#include "nn/norm/norm_common.hpp"
+#include "nn/repr.hpp"
+
+namespace evenkeel::nn {
+namespace {
+
+std::int64_t checked_domains(std::int64_t domains) {
+  require(domains > 0, "DomainBatchNorm2d", "the number of domains must be positive, got ", domains);
+  return domains;
+}
+
+}  // namespace
+
+DomainBatchNorm2d::DomainBatchNorm2d(std::int64_t domains, std::int64_t features, DomainBatchNormOptions opts)
+    : num_domains(checked_domains(domains)),
+      num_features(checked_channels("DomainBatchNorm2d", "num_features", features)),
+      options{checked_eps("DomainBatchNorm2d", opts.eps), checked_momentum("DomainBatchNorm2d", opts.momentum),
+              opts.affine, opts.cycle},
+      weight(parameter("weight", composite::value_if(opts.affine, features, 1))),
+      bias(parameter("bias", composite::value_if(opts.affine, features, 0))) {
+  for (std::int64_t i = 0; i < num_domains; ++i) {
+    add<BatchNorm2d>(std::to_string(i), features,
+                     BatchNormOptions{.eps = opts.eps, .momentum = opts.momentum, .affine = false});
+  }
+}
+
+std::string DomainBatchNorm2d::extra_repr() const {
+  return concat(num_domains, ", ", num_features, ", affine=", repr(options.affine), ", cycle=", repr(options.cycle));
+}
+
+void DomainBatchNorm2d::set_domain(std::int64_t domain) {
+  if (domain < 0 || domain >= num_domains) {
+    fail(error_name(*this), "there is no domain ", domain, ", only 0 to ", num_domains - 1);
+  }
+  domain_ = domain;
+}
+
+Tensor DomainBatchNorm2d::forward(const Tensor& x) {
+  composite::check_channels(*this, x, num_features, 4);
+  const Tensor y = (*children()[static_cast<std::size_t>(domain_)])(x);
+  domain_ = options.cycle ? (domain_ + 1) % num_domains : domain_;
+  return composite::scale_and_shift(y, weight, bias);
+}
+
+std::int64_t set_domain(Module& model, std::int64_t domain) {
+  std::int64_t count = 0;
+  for (const auto& [name, module] : model.named_modules()) {
+    if (auto* norm = dynamic_cast<DomainBatchNorm2d*>(module)) {
+      norm->set_domain(domain);
+      ++count;
+    }
+  }
+  return count;
+}
+
+}  // namespace evenkeel::nn

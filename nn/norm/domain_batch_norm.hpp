@@ -1,0 +1,44 @@
+#pragma once
+
+#include "nn/norm/norm_base.hpp"
+
+namespace evenkeel::nn {
+
+struct DomainBatchNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;  ///< weight of the new value; see BatchNormOptions
+  bool affine = true;
+  bool cycle = false;  ///< after each forward the next domain's turn comes (feature levels, one after the other)
+};
+
+/// BatchNorm2d with statistics per domain and one weight and bias for all: images of different sources, sizes or
+/// feature levels share a network and keep means and variances of their own.
+///   x, y: (N, C, H, W), all of the current domain; weight, bias: (C); children "0", "1", ...: BatchNorm2d without
+///   affine
+/// detectron2's CycleBatchNormList (same state names) always cycles. The current domain is not in state_dict.
+/// Throws invalid_argument: fewer than 1 domain; a domain that does not exist; otherwise as BatchNorm2d.
+/// Wu & Johnson 2021, arXiv:2105.07576.
+class DomainBatchNorm2d : public Layer {
+ public:
+  DomainBatchNorm2d(std::int64_t domains, std::int64_t features, DomainBatchNormOptions opts = {});
+  std::string type_name() const override { return "DomainBatchNorm2d"; }
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  std::int64_t domain() const { return domain_; }
+  void set_domain(std::int64_t domain);
+
+  const std::int64_t num_domains, num_features;
+  const DomainBatchNormOptions options;
+  Tensor& weight;
+  Tensor& bias;
+
+ private:
+  std::int64_t domain_ = 0;
+};
+
+/// Tells every DomainBatchNorm2d of the model, the model itself included, which domain comes next. Returns their
+/// number.
+std::int64_t set_domain(Module& model, std::int64_t domain);
+
+}  // namespace evenkeel::nn

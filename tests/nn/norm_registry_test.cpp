@@ -1,0 +1,323 @@
+// Every row of the norm registry through make_norm: what --norm promises. A new row is tested by being there.
+
+#include "autograd/ops.hpp"
+#include "nn/norm/registry.hpp"
+#include "tests/support/fixture.hpp"
+#include "tests/support/layer_function.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+
+using namespace evenkeel;
+using namespace evenkeel::nn;
+using doctest::Contains;
+using evenkeel::test::check_close;
+using evenkeel::testing::LayerFunction;
+using evenkeel::testing::randomize;
+using evenkeel::testing::sample;
+
+namespace {
+
+constexpr std::int64_t kChannels = 8;
+const Shape kShape = {2, kChannels, 5, 3};
+
+/// Of a small enough shape for gradcheck; with the groups that choose_gn_groups gives there.
+const Shape kSmallShape = {2, 6, 3, 2};
+
+template <class Check>
+void for_each_norm(const Check& check) {
+  for (const NormEntry& entry : norms()) {
+    const std::string name(entry.name);
+    CAPTURE(name);
+    check(name, entry);
+  }
+}
+
+Tensor input(const Shape& shape, DType dtype, std::uint64_t seed = 3) {
+  Generator generator(seed);
+  return Tensor(sample(shape, 2, generator, dtype), true);
+}
+
+void train_steps(Layer& layer, int steps, DType dtype) {
+  for (int step = 0; step < steps; ++step) {
+    Tensor x = input(kShape, dtype, 20 + static_cast<std::uint64_t>(step));
+    sum(square(layer(x * 1.5 + 0.5))).backward();
+  }
+}
+
+std::vector<Array> values_of(const Layer& layer) {
+  std::vector<Array> values;
+  for (const auto& [key, value] : layer.state_dict()) {
+    values.push_back(value.clone());
+  }
+  return values;
+}
+
+void check_finite(const Array& array, const std::string& what) {
+  CAPTURE(what);
+  for (const double value : array.to(DType::float64).to_vector<double>()) {
+    REQUIRE(std::isfinite(value));
+  }
+}
+
+void check_equal(const Array& actual, const Array& expected, const std::string& what) {
+  CAPTURE(what);
+  CHECK(actual.dtype() == expected.dtype());
+  check_close(actual, expected, 0, what);
+}
+
+/// Names of the classes in nn/norm/*.hpp that say what they are called.
+std::set<std::string> norm_classes() {
+  std::set<std::string> classes;
+  const std::regex names(R"re(type_name\(\) const override \{\s*return "(\w+)")re");
+  for (const auto& file :
+       std::filesystem::directory_iterator(std::filesystem::path(EVENKEEL_FIXTURES) / "../../nn/norm")) {
+    if (file.path().extension() == ".hpp") {
+      std::ifstream in(file.path());
+      const std::string text{std::istreambuf_iterator<char>(in), {}};
+      for (std::sregex_iterator match(text.begin(), text.end(), names), end; match != end; ++match) {
+        classes.insert((*match)[1]);
+      }
+    }
+  }
+  return classes;
+}
+
+}  // namespace
+
+TEST_CASE("names are unique words, descriptions short lines that begin with the class") {
+  std::set<std::string> seen;
+  const std::regex word("[a-z][a-z0-9_]*");
+  for_each_norm([&](const std::string& name, const NormEntry& entry) {
+    CHECK(seen.insert(name).second);
+    CHECK(std::regex_match(name, word));
+    const std::string description(entry.description);
+    const std::string type = make_norm(name, kChannels)->type_name();
+    CHECK_MESSAGE(description.starts_with(type.substr(0, 5)), description, " is a ", type);
+    CHECK(description.find(": ") != std::string::npos);
+    CHECK(description.size() <= 100);
+    CHECK(description.find('\n') == std::string::npos);
+  });
+  CHECK(seen.contains("bn"));
+  CHECK_THROWS_WITH(make_norm("nope", 8), Contains("no norm is called 'nope'; there are bn, "));
+}
+
+TEST_CASE("every rank that a row names: the shape stays; others are refused") {
+  for_each_norm([](const std::string& name, const NormEntry& entry) {
+    Shape shape = {3, kChannels};
+    for (int dims = 0; dims <= 4; ++dims) {
+      CAPTURE(dims);
+      if (dims < entry.min_spatial_dims || dims > entry.max_spatial_dims) {
+        CHECK_THROWS_WITH(make_norm(name, kChannels, {.spatial_dims = dims}), Contains("spatial dims"));
+      } else {
+        const auto layer = make_norm(name, kChannels, {.spatial_dims = dims});
+        const Tensor y = (*layer)(input(shape, DType::float32));
+        CHECK(y.shape() == shape);
+        check_finite(y.array(), "y");
+      }
+      shape.push_back(dims + 2);
+    }
+    CHECK(entry.min_spatial_dims <= 2);
+    CHECK(entry.max_spatial_dims >= 2);
+  });
+}
+
+TEST_CASE("forward and backward in both dtypes: shape and dtype stay, everything is finite") {
+  for_each_norm([](const std::string& name, const NormEntry&) {
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      CAPTURE(dtype);
+      const auto layer = make_norm(name, kChannels);
+      layer->to(dtype);
+      for (const bool training : {true, false}) {
+        layer->train(training);
+        CHECK(layer->training() == training);
+        layer->zero_grad();
+        const Tensor x = input(kShape, dtype);
+        const Tensor y = (*layer)(x);
+        CHECK(y.shape() == kShape);
+        CHECK(y.dtype() == dtype);
+        check_finite(y.array(), "y");
+        y.backward(input(kShape, dtype, 4).detach());
+        REQUIRE(x.grad().shape() == kShape);
+        check_finite(x.grad().array(), "dx");
+        for (const auto& [key, parameter] : layer->named_parameters()) {
+          INFO(key);
+          REQUIRE(parameter.grad().shape() == parameter.shape());
+          CHECK(parameter.grad().dtype() == dtype);
+          check_finite(parameter.grad().array(), key);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("float32 gives what float64 gives") {
+  for_each_norm([](const std::string& name, const NormEntry&) {
+    const auto wide = make_norm(name, kChannels), narrow = make_norm(name, kChannels);
+    wide->to(DType::float64);
+    check_close((*narrow)(input(kShape, DType::float32)).array(), (*wide)(input(kShape, DType::float64)).array(), 1e-5,
+                "y");
+  });
+}
+
+TEST_CASE("gradcheck of input and parameters, in training and in eval, after a training step") {
+  for_each_norm([](const std::string& name, const NormEntry&) {
+    for (const bool training : {true, false}) {
+      CAPTURE(training);
+      if (name == "bcn" && training) {
+        continue;  // its gradient takes statistics that move with x as constants, by definition
+      }
+      auto layer = make_norm(name, kSmallShape[1]);
+      randomize(*layer);
+      (*layer)(input(kSmallShape, DType::float64, 9) * 1.5 + 0.3);  // buffers that are neither 0 nor 1
+      layer->train(training);
+      Generator generator(11);
+      const LayerFunction function(std::move(layer), sample(kSmallShape, 2, generator, DType::float64));
+      const GradcheckReport report = gradcheck(std::ref(function), function.inputs, function.options());
+      CHECK_MESSAGE(report.ok, report.text);
+    }
+  });
+}
+
+TEST_CASE("a state dict goes into a new layer, which then goes on to the bit") {
+  for_each_norm([](const std::string& name, const NormEntry&) {
+    const auto first = make_norm(name, kChannels), second = make_norm(name, kChannels);
+    train_steps(*first, 3, DType::float32);
+    second->load_state_dict(first->state_dict());
+    const auto state = first->state_dict();
+    const auto loaded = second->state_dict();
+    REQUIRE(loaded.size() == state.size());
+    for (std::size_t i = 0; i < state.size(); ++i) {
+      CHECK(loaded[i].first == state[i].first);
+      check_equal(loaded[i].second, state[i].second, state[i].first);
+      CHECK_FALSE(loaded[i].second.shares_storage(state[i].second));
+    }
+    for (const bool training : {true, false}) {
+      first->train(training);
+      second->train(training);
+      const Tensor x = input(kShape, DType::float32, 7);
+      check_equal((*second)(x).array(), (*first)(x).array(), "y");
+    }
+    const std::vector<Array> a = values_of(*first), b = values_of(*second);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      check_equal(b[i], a[i], state[i].first);
+    }
+  });
+}
+
+TEST_CASE("eval changes no buffer, repeats itself, and treats each sample alone") {
+  for_each_norm([](const std::string& name, const NormEntry&) {
+    const auto layer = make_norm(name, kChannels);
+    layer->to(DType::float64);
+    train_steps(*layer, 2, DType::float64);
+    layer->eval();
+    const std::vector<Array> before = values_of(*layer);
+    const Tensor x = input({4, kChannels, 5, 3}, DType::float64, 8);
+    const Tensor y = (*layer)(x);
+    check_equal((*layer)(x).array(), y.array(), "the second time");
+    for (std::int64_t n = 0; n < x.size(0); ++n) {
+      check_close((*layer)(slice(x, 0, n, n + 1)).array(), slice(y, 0, n, n + 1).array(), 1e-12, concat("sample ", n));
+    }
+    const std::vector<Array> after = values_of(*layer);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      check_equal(after[i], before[i], concat("state ", i));
+    }
+  });
+}
+
+TEST_CASE("a strided input and its contiguous copy give the same") {
+  for_each_norm([](const std::string& name, const NormEntry&) {
+    for (const bool training : {true, false}) {
+      const auto layer = make_norm(name, kChannels), twin = make_norm(name, kChannels);
+      layer->train(training);
+      twin->train(training);
+      const Tensor last = input({2, 5, 3, kChannels}, DType::float32);  // channels last
+      const Tensor x = permute(last, {0, 3, 1, 2});
+      check_equal((*layer)(x).array(), (*twin)(contiguous(x)).array(), "y");
+    }
+  });
+}
+
+TEST_CASE("an empty batch gives an empty result and finite gradients, and leaves the buffers alone") {
+  for_each_norm([](const std::string& name, const NormEntry&) {
+    const auto layer = make_norm(name, kChannels);
+    train_steps(*layer, 1, DType::float32);
+    layer->zero_grad();
+    const auto buffers = [&] {
+      std::vector<Array> values;
+      for (const auto& [key, buffer] : layer->named_buffers()) {
+        values.push_back(buffer.array().clone());
+      }
+      return values;
+    };
+    const std::vector<Array> before = buffers();
+    Tensor x = zeros({0, kChannels, 5, 3}, {.requires_grad = true});
+    const Tensor y = (*layer)(x);
+    CHECK(y.shape() == x.shape());
+    y.backward(zeros(y.shape()));
+    for (const auto& [key, parameter] : layer->named_parameters()) {
+      INFO(key);
+      REQUIRE(parameter.grad().defined());
+      check_close(parameter.grad().array(), Array::zeros(parameter.shape()), 0, key);
+    }
+    const std::vector<Array> after = buffers();
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      check_equal(after[i], before[i], concat("buffer ", i));
+    }
+  });
+}
+
+TEST_CASE("options reach the layer") {
+  const auto printed = [](const std::string& name, const NormOptions& options) {
+    return concat(*make_norm(name, kChannels, options));
+  };
+  for_each_norm([&](const std::string& name, const NormEntry&) {
+    const std::string plain = printed(name, {});
+    CHECK(plain.starts_with(make_norm(name, kChannels)->type_name() + "("));
+    CHECK(plain.ends_with(")"));
+    CHECK((plain.find("eps=") == std::string::npos || printed(name, {.eps = 0.125}).find("eps=0.125") < 1000));
+    if (plain.find("momentum=") != std::string::npos && name != "in") {  // without running statistics it has no say
+      CHECK(printed(name, {.momentum = 0.25}).find("momentum=0.25") < 1000);
+    }
+    if (plain.find("affine=True") != std::string::npos) {
+      const auto layer = make_norm(name, kChannels, {.affine = false});
+      CHECK(concat(*layer).find("affine=False") < 1000);
+      for (const auto& [key, parameter] : layer->named_parameters()) {
+        CHECK((key != "weight" && key != "bias"));
+      }
+    }
+  });
+}
+
+TEST_CASE("every norm class has a name in the registry, or a reason for having none") {
+  const std::set<std::string> without = {
+      "BatchNorm1d",
+      "BatchNorm3d",
+      "BatchRenorm1d",
+      "FrozenBatchNorm",
+      "FrozenBatchNorm1d",
+      "FrozenBatchNorm3d",
+      "InstanceNorm1d",
+      "InstanceNorm3d",  // of other ranks: see spatial_dims
+      "LayerNorm",
+      "RMSNorm",             // over trailing dims
+      "EstimatedBatchNorm",  // the first half of "bcn"
+      "DomainBatchNorm2d",   // needs the number of domains
+      "CrossIterationConv2d",
+      "ScaledStdConv2d",
+      "WSConv2d",
+      "WSConvTranspose2d",
+      "WSLinear",  // layers with weights
+  };
+  std::set<std::string> named;
+  for_each_norm(
+      [&](const std::string& name, const NormEntry&) { named.insert(make_norm(name, kChannels)->type_name()); });
+  const std::set<std::string> classes = norm_classes();
+  CHECK(classes.size() >= 10);
+  for (const std::string& type : classes) {
+    CHECK_MESSAGE(named.contains(type) != without.contains(type), type);
+  }
+}
