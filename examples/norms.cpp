@@ -1,0 +1,170 @@
+// The norms that --norm takes: `norms` lists them, `norms NAME` shows one of them at work.
+//
+// For a name it prints the formula, the layer with its parameters and buffers, and what comes out for inputs from
+// N(3, 2^2) in batches of 1 and 8: mean and standard deviation in training and, after 200 training batches of 8, in
+// eval. Last, how far one sample's output moves when its batch mates are drawn anew: 0 where a norm does not look at
+// them, for BatchNorm less the larger the batch.
+
+#include "autograd/grad_mode.hpp"
+#include "autograd/ops.hpp"
+#include "examples/support/task.hpp"
+#include "nn/norm/registry.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+
+using namespace evenkeel;
+using namespace evenkeel::examples;
+
+namespace {
+
+struct Formula {
+  std::string_view name, text;
+};
+
+/// E and Var are mean and (biased) variance, over what stands in the brackets' index; *, + act per channel.
+constexpr Formula kFormulas[] = {
+    {"bn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over N, H, W"},
+    {"sync_bn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over all ranks' N, H, W"},
+    {"ghost_bn",
+     "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over parts of N, and H, W"},
+    {"brn", "y = ((x - E[x]) / sqrt(Var[x] + eps) * r + d) * weight + bias, r and d towards the running statistics"},
+    {"frozen_bn", "y = (x - running_mean) / sqrt(running_var + eps) * weight + bias, all of it given"},
+    {"gn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample and group of channels"},
+    {"ln", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample over C, H, W"},
+    {"ln2d", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per pixel over C"},
+    {"in", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample and channel over H, W"},
+    {"rms", "y = x / sqrt(E[x^2] + eps) * weight, E per pixel over C"},
+    {"frn", "y = x / sqrt(E[x^2] + eps) * weight + bias, E per sample and channel over H, W"},
+    {"frn_tlu", "y = max(x / sqrt(E[x^2] + eps) * weight + bias, tau), E per sample and channel over H, W"},
+    {"grn", "y = x + x n * weight + bias, n = g / (mean of g over C + eps), g = sqrt(sum of x^2 over H, W)"},
+    {"lrn", "y = x / (k + alpha / 5 * sum of x^2 over 5 neighbouring channels)^beta"},
+    {"dyt", "y = tanh(alpha x) * weight + bias"},
+    {"derf", "y = erf(alpha x + shift) * weight + bias"},
+    {"layer_scale", "y = x * weight"},
+    {"bcn", "y = GN(z), z = (x - running_mean) / sqrt(running_var + eps) * weight + bias, in training too"},
+    {"bgn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per group of channels over N, H, W"},
+    {"ebn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E per channel over N, H, W, Var over N, C, H, W"},
+    {"evonorm_b0", "y = x / max(sqrt(Var_batch[x] + eps), v x + sqrt(Var_instance[x] + eps)) * weight + bias"},
+    {"evonorm_s0", "y = x sigmoid(v x) / sqrt(Var[x] + eps) * weight + bias, Var per sample and group of channels"},
+    {"pn", "y = x / sqrt(phi + eps) * weight + bias, phi = E[x^2] per channel, a running one after the warm-up"},
+    {"sn", "y = (x - m) / sqrt(v + eps) * weight + bias, m and v learned mixtures of IN's, LN's and BN's"},
+    {"ibn", "y = InstanceNorm(x) for the first half of the channels, BatchNorm(x) for the others"},
+    {"iternorm", "y = cov^(-1/2) (x - E[x]) * weight + bias, covariance of the channels over N, H, W"},
+    {"actnorm", "y = x * weight + bias, from the first batch's 1 / (std + eps) and -E[x] / (std + eps) on"},
+    {"unit", "y = x / max(sqrt(sum of x^2 over C), eps)"},
+    {"none", "y = x"},
+};
+
+void list() {
+  std::size_t width = 0;
+  for (const nn::NormEntry& entry : nn::norms()) {
+    width = std::max(width, entry.name.size());
+  }
+  for (const nn::NormEntry& entry : nn::norms()) {
+    std::printf("%-*s  %s\n", static_cast<int>(width), std::string(entry.name).c_str(),
+                std::string(entry.description).c_str());
+  }
+}
+
+struct Settings {
+  std::string name;
+  std::int64_t channels = 32, size = 8;
+  std::uint64_t seed = 0;
+};
+
+Tensor draw(const Settings& s, std::int64_t batch, Generator& generator) {
+  return randn({batch, s.channels, s.size, s.size}, generator) * 2.0 + 3.0;
+}
+
+void print_state(const nn::Layer& layer) {
+  std::cout << layer << "\n";
+  const auto line = [](const char* what, const std::string& name, const Tensor& value) {
+    std::cout << "  " << what << name << " " << value.shape() << "\n";
+  };
+  for (const auto& [name, value] : layer.named_parameters()) {
+    line("parameter  ", name, value);
+  }
+  for (const auto& [name, value] : layer.named_buffers()) {
+    line("buffer     ", name, value);
+  }
+  std::cout << std::flush;
+}
+
+void print_moments(nn::Layer& layer, const Settings& s, const char* mode, Generator& generator) {
+  for (const std::int64_t batch : {1, 8}) {
+    const Tensor y = layer(draw(s, batch, generator));
+    std::printf("  %-5s  batch %d  mean %8.4f  std %7.4f\n", mode, static_cast<int>(batch), mean(y).item(),
+                evenkeel::std(y, {}, 0).item());
+  }
+}
+
+/// The standard deviation of sample 0's output over 20 draws of the rest of its batch, as a mean over its elements.
+double spread(const Settings& s, std::int64_t batch, Generator& generator) {
+  const Tensor sample = draw(s, 1, generator);
+  std::vector<Tensor> outputs;
+  for (int i = 0; i < 20; ++i) {
+    const auto layer = nn::make_norm(s.name, s.channels);
+    outputs.push_back(slice((*layer)(cat({sample, draw(s, batch - 1, generator)})), 0, 0, 1));
+  }
+  return mean(evenkeel::std(stack(outputs), {0})).item();
+}
+
+void show(const Settings& s) {
+  const NoGradGuard no_grad;
+  const auto layer = nn::make_norm(s.name, s.channels);
+  const auto entry =
+      std::find_if(nn::norms().begin(), nn::norms().end(), [&](const auto& e) { return e.name == s.name; });
+  std::printf("%s\n", std::string(entry->description).c_str());
+  for (const Formula& formula : kFormulas) {
+    if (formula.name == s.name) {
+      std::printf("  %s\n", std::string(formula.text).c_str());
+    }
+  }
+  std::printf("\n");
+  std::fflush(stdout);
+  print_state(*layer);
+  std::printf("\nOutput for inputs with mean 3 and std 2, (N, %d, %d, %d)\n", static_cast<int>(s.channels),
+              static_cast<int>(s.size), static_cast<int>(s.size));
+  Generator generator(s.seed);
+  print_moments(*layer, s, "train", generator);
+  for (int step = 0; step < 200; ++step) {
+    (*layer)(draw(s, 8, generator));
+  }
+  layer->eval();
+  print_moments(*layer, s, "eval", generator);
+  std::printf("How far a sample's output moves with its batch mates\n");
+  for (const std::int64_t batch : {2, 8}) {
+    std::printf("  train  batch %d  %.4f\n", static_cast<int>(batch), spread(s, batch, generator));
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Lists the norms of --norm, or shows one of them at work.");
+  Settings settings;
+  app.add_option("name", settings.name, "one of the listed names");
+  app.add_option("--channels", settings.channels)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--size", settings.size, "height and width of the input")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--seed", settings.seed, "of the inputs")->capture_default_str();
+  app.footer("Example: norms gn --channels 48");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  }
+  if (settings.name.empty()) {
+    list();
+  } else {
+    show(settings);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_program("norms", run, argc, argv); }
