@@ -12,6 +12,7 @@
 #include "models/seed_networks.hpp"
 #include "models/ws_gn_networks.hpp"
 #include "nn/conv.hpp"
+#include "nn/norm/convert.hpp"
 #include "nn/norm/group_norm.hpp"
 #include "nn/squeeze_excitation.hpp"
 
@@ -200,6 +201,42 @@ TEST_CASE("networks leave out their activation behind a norm that is one") {
     ++checked;
   }
   CHECK(checked > 0);
+}
+
+TEST_CASE("every network converts: frozen and fused it is what it was, with GroupNorm it trains") {
+  for (const auto& [name, make] : kSmall) {
+    CAPTURE(name);
+    Generator g(16);
+    const Tensor x = randn({3, 3, 9, 7}, g);
+    const auto trained = [&] {
+      Made model = make(g, "bn");
+      for (int step = 0; step < 3; ++step) {
+        (*model)(randn({3, 3, 9, 7}, g) * 2.0 + 1.0);
+      }
+      model->eval();
+      return model;
+    };
+    const Made frozen = trained();
+    const std::vector<float> before = (*frozen)(x).to_vector<float>();
+    const std::size_t norms = nn::convert_bn_to_frozen(*frozen).size();
+    CHECK((*frozen)(x).to_vector<float>() == before);
+    frozen->train();
+    CHECK((*frozen)(x).to_vector<float>() == before);
+
+    const Made fused = trained();
+    const std::vector<float> whole = (*fused)(x).to_vector<float>();
+    const std::size_t pairs = nn::fuse_conv_bn(*fused, x).size();
+    CHECK(pairs > 0);
+    const std::vector<float> folded = (*fused)(x).to_vector<float>();
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      CHECK(folded[i] == doctest::Approx(whole[i]).epsilon(1e-4));
+    }
+
+    const Made grouped = trained();
+    CHECK(nn::convert_bn_to_gn(*grouped).size() == norms);
+    grouped->train();
+    check_trains(*grouped, {1, 3, 9, 7});
+  }
 }
 
 TEST_CASE("networks refuse what is no batch of their images, by name and shape") {
