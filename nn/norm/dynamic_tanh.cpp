@@ -22,7 +22,7 @@ std::string DynamicNormBase::extra_repr() const {
 
 Tensor DynamicNormBase::forward(const Tensor& x) {
   check_channels_at(*this, x, num_channels, options.channels_last);
-  const Tensor y = squash(x);
+  Tensor y = squash(x);
   if (!options.affine) {
     return y;
   }

@@ -164,8 +164,7 @@ TEST_CASE("choose_gn_groups takes the first of 32, 16, 8, 4, 2, 1 that divides")
   const std::vector<std::pair<std::int64_t, std::int64_t>> expected = {{64, 32}, {32, 32}, {48, 16}, {24, 8},
                                                                        {12, 4},  {6, 2},   {7, 1},   {1, 1}};
   for (const auto& [channels, groups] : expected) {
-    CAPTURE(channels);
-    CHECK(choose_gn_groups(channels) == groups);
+    CHECK_MESSAGE(choose_gn_groups(channels) == groups, channels);
   }
   CHECK_THROWS_WITH(choose_gn_groups(0), Contains("channels must be positive, got 0"));
 }
@@ -182,8 +181,7 @@ TEST_CASE("the registry makes norms by name") {
   CHECK(concat(*make_norm("gn", 48, {.affine = false, .num_groups = 3})) ==
         "GroupNorm(3, 48, eps=1e-05, affine=False)");
   CHECK(concat(*make_norm("none", 48)) == "Identity()");
-  CHECK_THROWS_WITH(make_norm("BN", 8),
-                    Contains("make_norm: no norm is called 'BN'; there are bn, gn, ln, ln2d, in, "));
+  CHECK_THROWS_WITH(make_norm("BN", 8), Contains("make_norm: no norm is called 'BN'; there are bn, "));
   CHECK_THROWS_WITH(make_norm("gn", 48, {.num_groups = 32}), Contains("must be divisible by num_groups"));
 }
 

@@ -90,6 +90,7 @@ void check_state(const Fixture& fixture, const std::string& prefix, const Layer&
 }
 
 void check_layer(const Fixture& fixture, const std::string& name, Layer& layer, DType dtype, double tolerance) {
+  CAPTURE(name);
   CAPTURE(dtype);
   layer.to(dtype);
   layer.load_state_dict(converted(fixture.under(name + "/before/"), dtype));
@@ -105,7 +106,8 @@ void check_layer(const Fixture& fixture, const std::string& name, Layer& layer, 
     check_close(y.array(), fixture.at(at + "y"), tolerance, at + "y");
     check_close(x.grad().array(), fixture.at(at + "dx"), tolerance, at + "dx");
     for (const auto& [key, parameter] : layer.named_parameters()) {
-      check_close(parameter.grad().array(), fixture.at(at + "grad/" + key), tolerance, at + "gradient of " + key);
+      check_close(parameter.grad().array(), fixture.at(concat(at, "grad/", key)), tolerance,
+                  concat(at, "gradient of ", key));
     }
     check_state(fixture, at + "state/", layer, tolerance);
   }
@@ -124,7 +126,6 @@ void check_layer(const Fixture& fixture, const std::string& name, Layer& layer, 
 TEST_CASE("every step of every layer, to 1e-10 in float64 and 1e-5 in float32") {
   const Fixture fixture("norms_layer.safetensors");
   for (const auto& [name, make] : kLayers) {
-    CAPTURE(name);
     check_layer(fixture, name, *make(), DType::float64, 1e-10);
     check_layer(fixture, name, *make(), DType::float32, 1e-5);
   }
