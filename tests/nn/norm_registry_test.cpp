@@ -1,4 +1,5 @@
-// Every row of the norm registry through make_norm: what --norm promises. A new row is tested by being there.
+// Every row of the norm registry through make_norm: what --norm promises. A new row is tested by being there, here and
+// in norm_gradcheck_test, norm_accuracy_test, norm_errors_test and the models' tests.
 
 #include "autograd/ops.hpp"
 #include "nn/norm/registry.hpp"
@@ -15,17 +16,12 @@ using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::check_close;
-using evenkeel::testing::LayerFunction;
-using evenkeel::testing::randomize;
 using evenkeel::testing::sample;
 
 namespace {
 
 constexpr std::int64_t kChannels = 8;
 const Shape kShape = {2, kChannels, 5, 3};
-
-/// Of a small enough shape for gradcheck; with the groups that choose_gn_groups gives there.
-const Shape kSmallShape = {2, 6, 3, 2};
 
 template <class Check>
 void for_each_norm(const Check& check) {
@@ -160,25 +156,6 @@ TEST_CASE("float32 gives what float64 gives") {
     wide->to(DType::float64);
     check_close((*narrow)(input(kShape, DType::float32)).array(), (*wide)(input(kShape, DType::float64)).array(), 1e-5,
                 "y");
-  });
-}
-
-TEST_CASE("gradcheck of input and parameters, in training and in eval, after a training step") {
-  for_each_norm([](const std::string& name, const NormEntry&) {
-    for (const bool training : {true, false}) {
-      CAPTURE(training);
-      if (name == "bcn" && training) {
-        continue;  // its gradient takes statistics that move with x as constants, by definition
-      }
-      auto layer = make_norm(name, kSmallShape[1]);
-      randomize(*layer);
-      (*layer)(input(kSmallShape, DType::float64, 9) * 1.5 + 0.3);  // buffers that are neither 0 nor 1
-      layer->train(training);
-      Generator generator(11);
-      const LayerFunction function(std::move(layer), sample(kSmallShape, 2, generator, DType::float64));
-      const GradcheckReport report = gradcheck(std::ref(function), function.inputs, function.options());
-      CHECK_MESSAGE(report.ok, report.text);
-    }
   });
 }
 
