@@ -19,6 +19,24 @@ constexpr const char* kChild = "parametrizations";
 
 Tensor WeightParametrization::forward(const Tensor&) { fail(type_name(), "a parametrization has no forward"); }
 
+void WeightParametrization::rename_old(const std::string& prefix,
+                                       std::initializer_list<std::pair<std::string_view, std::string_view>> names,
+                                       StateDict& state) {
+  constexpr std::string_view kOurs = "parametrizations.weight.";
+  if (!prefix.ends_with(kOurs)) {
+    return;
+  }
+  const std::string layer = prefix.substr(0, prefix.size() - kOurs.size());
+  for (auto& [name, value] : state) {
+    for (const auto& [old, now] : names) {
+      if (name.starts_with(layer) && std::string_view(name).substr(layer.size()) == old) {
+        name = concat(prefix, now);
+        break;
+      }
+    }
+  }
+}
+
 WeightedLayer::WeightedLayer(Array initial_weight, Array initial_bias)
     : weight(parameter("weight", std::move(initial_weight))), bias(parameter("bias", std::move(initial_bias))) {}
 

@@ -2,6 +2,8 @@
 
 #include "nn/module.hpp"
 
+#include <initializer_list>
+
 namespace evenkeel::nn {
 
 /// Computes a weight from parameters of its own; see weight_norm and spectral_norm. It lives in its layer as the child
@@ -12,6 +14,12 @@ class WeightParametrization : public Layer {
   virtual Tensor value() = 0;
   /// Throws: it is no step of a network.
   Tensor forward(const Tensor& x) override;
+
+ protected:
+  /// For upgrade_state: renames entries of PyTorch's older functions, which stand beside the layer's bias ("weight_g"),
+  /// to the names of here ("original0").
+  static void rename_old(const std::string& prefix,
+                         std::initializer_list<std::pair<std::string_view, std::string_view>> names, StateDict& state);
 };
 
 /// What Linear, Conv2d and ConvTranspose2d share: a weight, maybe a bias, and how forward gets at the weight.

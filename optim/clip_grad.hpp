@@ -22,7 +22,7 @@ void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value);
 /// A unit is what is left at one index of dim 0 (an output row, a filter); parameters of rank 0 and 1 are one unit, so
 /// a gain of shape (C, 1, 1, 1) has C of them, as in timm, and not one, as in the authors' code. Returns the number of
 /// units whose gradient was scaled. Leave out the classifier's last Linear, as the paper does. Norms, parameters
-/// without a gradient and NaN are treated as by clip_grad_norm_. Brock et al. 2021, arXiv:2102.06171, section 4.1.
+/// without a gradient and NaN are treated as by clip_grad_norm_. Brock et al. 2021, arXiv:2102.06171, section 4.
 std::int64_t adaptive_clip_grad_(const std::vector<Tensor>& parameters, double clip_factor = 0.01, double eps = 1e-3);
 
 }  // namespace evenkeel::optim

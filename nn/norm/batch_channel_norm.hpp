@@ -16,7 +16,7 @@ struct EstimatedBatchNormOptions {
 ///   y = (x - running_mean) / sqrt(running_var + eps) * weight + bias
 /// The statistics are constants in the gradient. Shapes and state as BatchNormBase, and estbn_moving_speed: (1), which
 /// the authors start at 0 and set from their training loop. A single value per channel is no error.
-/// Qiao et al. 2019, arXiv:1911.09738, section 3.3.
+/// Qiao et al. 2019, arXiv:1911.09738.
 class EstimatedBatchNorm : public BatchNormBase {
  public:
   explicit EstimatedBatchNorm(std::int64_t features, EstimatedBatchNormOptions opts = {});

@@ -54,17 +54,7 @@ class SpectralNorm : public WeightParametrization {
 
  protected:
   void upgrade_state(const std::string& prefix, StateDict& state) const override {
-    const std::string ours = "parametrizations.weight.";
-    if (!prefix.ends_with(ours)) {
-      return;
-    }
-    const std::string old = prefix.substr(0, prefix.size() - ours.size());
-    for (auto& [name, value] : state) {
-      name = name == old + "weight_orig" ? prefix + "original"
-             : name == old + "weight_u"  ? prefix + "0._u"
-             : name == old + "weight_v"  ? prefix + "0._v"
-                                         : name;
-    }
+    rename_old(prefix, {{"weight_orig", "original"}, {"weight_u", "0._u"}, {"weight_v", "0._v"}}, state);
   }
 
  private:

@@ -40,14 +40,7 @@ class WeightNorm : public WeightParametrization {
 
  protected:
   void upgrade_state(const std::string& prefix, StateDict& state) const override {
-    const std::string ours = "parametrizations.weight.";
-    if (!prefix.ends_with(ours)) {
-      return;
-    }
-    const std::string old = prefix.substr(0, prefix.size() - ours.size());
-    for (auto& [name, value] : state) {
-      name = name == old + "weight_g" ? prefix + "original0" : name == old + "weight_v" ? prefix + "original1" : name;
-    }
+    rename_old(prefix, {{"weight_g", "original0"}, {"weight_v", "original1"}}, state);
   }
 
  private:

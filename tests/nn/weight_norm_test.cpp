@@ -155,8 +155,12 @@ TEST_CASE("what weight_norm cannot do is refused") {
   CHECK_THROWS_WITH(weight_norm(layer, 2), "weight_norm: dim must lie in [0, 2), got 2");
   CHECK_THROWS_WITH(weight_norm(layer, -1), "weight_norm: dim must lie in [0, 2), got -1");
   CHECK_THROWS_WITH(remove_weight_norm(layer), "remove_weight_norm: weight_norm of 'weight' not found in this Linear");
+  CHECK_THROWS_WITH(remove_parametrization(layer), "Linear: the weight has no parametrization to remove");
   weight_norm(layer);
   CHECK_THROWS_WITH(weight_norm(layer), Contains("has a parametrization already"));
+  CHECK(concat(layer) ==
+        "Linear(\n  in_features=3, out_features=4, bias=True\n"
+        "  (parametrizations): ModuleDict(\n    (weight): WeightNorm()\n  )\n)");
   Linear spectral(3, 4, generator);
   spectral_norm(spectral, generator);
   CHECK_THROWS_WITH(remove_weight_norm(spectral), Contains("not found in this Linear"));

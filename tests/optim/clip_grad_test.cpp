@@ -26,8 +26,9 @@ Tensor with_grad(const std::vector<T>& grad) {
 }  // namespace
 
 TEST_CASE("one norm over all parameters together") {
-  for (const auto& [p, norm] :
-       std::vector<std::pair<double, double>>{{1, 19}, {2, 13}, {kInf, 12}, {3, std::cbrt(1728 + 64 + 27)}}) {
+  const std::vector<std::pair<double, double>> norms = {{1, 19}, {2, 13}, {kInf, 12}, {3, std::cbrt(1728 + 64 + 27)}};
+  for (const auto& row : norms) {
+    const double p = row.first, norm = row.second;
     CAPTURE(p);
     Tensor a = with_grad<double>({3, -4}), b = with_grad<double>({12}), none(Array::zeros({5}), true);
     CHECK(clip_grad_norm_({a, none, b}, 2.0, p) == doctest::Approx(norm));
