@@ -21,29 +21,36 @@ bool small_images(const ModelOptions& o) { return std::min(o.input_size.h, o.inp
 
 Made make_small_cnn(Generator& generator, const ModelOptions& o) {
   return std::make_unique<SmallCNN>(
-      generator, SmallCNNOptions{.in_channels = o.in_channels, .num_classes = o.num_classes, .norm = o.norm});
+      generator,
+      SmallCNNOptions{
+          .in_channels = o.in_channels, .num_classes = o.num_classes, .norm = o.norm, .norm_options = o.norm_options});
 }
 
 Made make_fc(Generator& generator, const ModelOptions& o) {
   const std::int64_t features = o.in_channels * o.input_size.h * o.input_size.w;
   return std::make_unique<FCNetworkWithBatchNorm>(
-      generator, FCNetworkOptions{.in_features = features, .num_classes = o.num_classes, .norm = o.norm});
+      generator,
+      FCNetworkOptions{
+          .in_features = features, .num_classes = o.num_classes, .norm = o.norm, .norm_options = o.norm_options});
 }
 
 Made make_cnn(Generator& generator, const ModelOptions& o) {
-  return std::make_unique<CNNWithBatchNorm>(
-      generator,
-      CNNOptions{
-          .in_channels = o.in_channels, .input_size = o.input_size, .num_classes = o.num_classes, .norm = o.norm});
+  return std::make_unique<CNNWithBatchNorm>(generator, CNNOptions{.in_channels = o.in_channels,
+                                                                  .input_size = o.input_size,
+                                                                  .num_classes = o.num_classes,
+                                                                  .norm = o.norm,
+                                                                  .norm_options = o.norm_options});
 }
 
 Made make_brn(Generator& generator, const ModelOptions& o) {
-  return std::make_unique<BRNClassifier>(generator, o.num_classes,
-                                         BRNBackboneOptions{.in_channels = o.in_channels, .norm = o.norm});
+  return std::make_unique<BRNClassifier>(
+      generator, o.num_classes,
+      BRNBackboneOptions{.in_channels = o.in_channels, .norm = o.norm, .norm_options = o.norm_options});
 }
 
 Made make_frozen_se(Generator& generator, const ModelOptions& o) {
-  FrozenSEResNetOptions options{.in_channels = o.in_channels, .num_classes = o.num_classes, .norm = o.norm};
+  FrozenSEResNetOptions options{
+      .in_channels = o.in_channels, .num_classes = o.num_classes, .norm = o.norm, .norm_options = o.norm_options};
   if (small_images(o)) {
     options.small_images = true;
     options.stem_width = 16;
@@ -54,26 +61,33 @@ Made make_frozen_se(Generator& generator, const ModelOptions& o) {
 
 Made make_ws_gn(Generator& generator, const ModelOptions& o) {
   return std::make_unique<WS_GN_Classifier>(
-      generator,
-      WSGNClassifierOptions{.in_channels = o.in_channels, .num_classes = o.num_classes, .block = {.norm = o.norm}});
+      generator, WSGNClassifierOptions{.in_channels = o.in_channels,
+                                       .num_classes = o.num_classes,
+                                       .block = {.norm = o.norm, .norm_options = o.norm_options}});
 }
 
 Made make_small_bn(Generator& generator, const ModelOptions& o) {
   return std::make_unique<SmallBNNet>(
-      generator, SmallBNNetOptions{.in_channels = o.in_channels, .num_classes = o.num_classes, .norm = o.norm});
+      generator,
+      SmallBNNetOptions{
+          .in_channels = o.in_channels, .num_classes = o.num_classes, .norm = o.norm, .norm_options = o.norm_options});
 }
 
 template <std::int64_t depth>
 Made make_cifar_resnet(Generator& generator, const ModelOptions& o) {
-  return std::make_unique<CifarResNet>(
-      generator,
-      CifarResNetOptions{.depth = depth, .in_channels = o.in_channels, .num_classes = o.num_classes, .norm = o.norm});
+  return std::make_unique<CifarResNet>(generator, CifarResNetOptions{.depth = depth,
+                                                                     .in_channels = o.in_channels,
+                                                                     .num_classes = o.num_classes,
+                                                                     .norm = o.norm,
+                                                                     .norm_options = o.norm_options});
 }
 
 Made make_resnet18(Generator& generator, const ModelOptions& o) {
-  return resnet18(
-      generator,
-      {.in_channels = o.in_channels, .num_classes = o.num_classes, .small_images = small_images(o), .norm = o.norm});
+  return resnet18(generator, {.in_channels = o.in_channels,
+                              .num_classes = o.num_classes,
+                              .small_images = small_images(o),
+                              .norm = o.norm,
+                              .norm_options = o.norm_options});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "autograd/ops/conv.hpp"
 #include "nn/module.hpp"
+#include "nn/norm/registry.hpp"
 
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@ struct ModelOptions {
   Size2 input_size = 32;
   std::int64_t num_classes = 10;
   std::string norm = "";  ///< a name of nn/norm/registry.hpp; "": the model's own (ModelEntry::norm)
+  nn::NormOptions norm_options = {};
 };
 
 struct ModelEntry {

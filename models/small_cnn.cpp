@@ -17,13 +17,19 @@ SmallCNNOptions with_norm(SmallCNNOptions options, const char* norm) {
   return options;
 }
 
+std::unique_ptr<nn::Layer> make_norm(const SmallCNNOptions& options, std::int64_t channels, std::int64_t groups) {
+  nn::NormOptions norm_options = options.norm_options;
+  norm_options.num_groups = groups;
+  return nn::make_norm(options.norm, channels, norm_options);
+}
+
 std::unique_ptr<nn::Sequential> make_net(const SmallCNNOptions& options, Generator& generator) {
   auto net = std::make_unique<nn::Sequential>();
   net->append<nn::Conv2d>(options.in_channels, 32, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
-      .append_layer(nn::make_norm(options.norm, 32, {.num_groups = options.g1}))
+      .append_layer(make_norm(options, 32, options.g1))
       .append_layer(activation_behind<nn::ReLU>(options.norm, {.inplace = true}))
       .append<nn::Conv2d>(32, 64, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
-      .append_layer(nn::make_norm(options.norm, 64, {.num_groups = options.g2}))
+      .append_layer(make_norm(options, 64, options.g2))
       .append_layer(activation_behind<nn::ReLU>(options.norm, {.inplace = true}))
       .append<nn::AdaptiveAvgPool2d>(1);
   return net;

@@ -145,8 +145,15 @@ TEST_CASE("models by name") {
   const auto model = make_model("small_cnn", g, {.num_classes = 3, .norm = "gn"});
   CHECK(model->child("net.1")->type_name() == "GroupNorm");
   CHECK(make_model("small_cnn", g)->child("net.1")->type_name() == "BatchNorm2d");
+  CHECK(make_model("frozen_se_resnet", g)->num_parameters() == 1649474);
   CHECK(make_model("ws_gn", g)->child("blocks.0.gn")->type_name() == "GroupNorm");
   CHECK(make_model("brn_classifier", g)->child("backbone.stem.norm")->type_name() == "BatchRenorm2d");
+  for (const ModelEntry& entry : registry()) {
+    const std::string text = concat(*make_model(entry.name, g, {.norm_options = {.eps = 0.25}}));
+    CAPTURE(text);
+    CHECK(text.find("eps=0.25") != std::string::npos);
+    CHECK(text.find("eps=1e-05") == std::string::npos);
+  }
   CHECK(make_model("resnet18", g, {.input_size = {64, 80}})->child("maxpool")->type_name() == "MaxPool2d");
   CHECK(make_model("resnet18", g, {.input_size = {64, 63}})->child("maxpool")->type_name() == "Identity");
   CHECK_THROWS_WITH(make_model("resnet", g),
