@@ -21,44 +21,6 @@ using namespace evenkeel::examples;
 
 namespace {
 
-struct Formula {
-  std::string_view name, text;
-};
-
-/// E and Var are mean and (biased) variance, over what stands in the brackets' index; *, + act per channel.
-constexpr Formula kFormulas[] = {
-    {"bn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over N, H, W"},
-    {"sync_bn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over all ranks' N, H, W"},
-    {"ghost_bn",
-     "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over parts of N, and H, W"},
-    {"brn", "y = ((x - E[x]) / sqrt(Var[x] + eps) * r + d) * weight + bias, r and d towards the running statistics"},
-    {"frozen_bn", "y = (x - running_mean) / sqrt(running_var + eps) * weight + bias, all of it given"},
-    {"gn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample and group of channels"},
-    {"ln", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample over C, H, W"},
-    {"ln2d", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per pixel over C"},
-    {"in", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample and channel over H, W"},
-    {"rms", "y = x / sqrt(E[x^2] + eps) * weight, E per pixel over C"},
-    {"frn", "y = x / sqrt(E[x^2] + eps) * weight + bias, E per sample and channel over H, W"},
-    {"frn_tlu", "y = max(x / sqrt(E[x^2] + eps) * weight + bias, tau), E per sample and channel over H, W"},
-    {"grn", "y = x + x n * weight + bias, n = g / (mean of g over C + eps), g = sqrt(sum of x^2 over H, W)"},
-    {"lrn", "y = x / (k + alpha / 5 * sum of x^2 over 5 neighbouring channels)^beta"},
-    {"dyt", "y = tanh(alpha x) * weight + bias"},
-    {"derf", "y = erf(alpha x + shift) * weight + bias"},
-    {"layer_scale", "y = x * weight"},
-    {"bcn", "y = GN(z), z = (x - running_mean) / sqrt(running_var + eps) * weight + bias, in training too"},
-    {"bgn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per group of channels over N, H, W"},
-    {"ebn", "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E per channel over N, H, W, Var over N, C, H, W"},
-    {"evonorm_b0", "y = x / max(sqrt(Var_batch[x] + eps), v x + sqrt(Var_instance[x] + eps)) * weight + bias"},
-    {"evonorm_s0", "y = x sigmoid(v x) / sqrt(Var[x] + eps) * weight + bias, Var per sample and group of channels"},
-    {"pn", "y = x / sqrt(phi + eps) * weight + bias, phi = E[x^2] per channel, a running one after the warm-up"},
-    {"sn", "y = (x - m) / sqrt(v + eps) * weight + bias, m and v learned mixtures of IN's, LN's and BN's"},
-    {"ibn", "y = InstanceNorm(x) for the first half of the channels, BatchNorm(x) for the others"},
-    {"iternorm", "y = cov^(-1/2) (x - E[x]) * weight + bias, covariance of the channels over N, H, W"},
-    {"actnorm", "y = x * weight + bias, from the first batch's 1 / (std + eps) and -E[x] / (std + eps) on"},
-    {"unit", "y = x / max(sqrt(sum of x^2 over C), eps)"},
-    {"none", "y = x"},
-};
-
 void list() {
   std::size_t width = 0;
   for (const nn::NormEntry& entry : nn::norms()) {
@@ -119,11 +81,7 @@ void show(const Settings& s) {
   const auto entry =
       std::find_if(nn::norms().begin(), nn::norms().end(), [&](const auto& e) { return e.name == s.name; });
   std::printf("%s\n", std::string(entry->description).c_str());
-  for (const Formula& formula : kFormulas) {
-    if (formula.name == s.name) {
-      std::printf("  %s\n", std::string(formula.text).c_str());
-    }
-  }
+  std::printf("  %s\n", std::string(entry->formula).c_str());
   std::printf("\n");
   std::fflush(stdout);
   print_state(*layer);

@@ -96,6 +96,7 @@ Tensor CrossIterationConv2d::standardized(const Tensor& z) {
 }
 
 Tensor CrossIterationConv2d::forward(const Tensor& x) {
+  require(!conv.as<Conv2d>().parametrized(), kName, "the convolution's weight must be a parameter, not computed");
   const Tensor z = conv(x);
   require(z.rank() == 4, kName, "expected 4D input (got ", x.rank(), "D input of shape ", x.shape(), ")");
   const std::int64_t inner = spatial_size(z.shape());

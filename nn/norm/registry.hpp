@@ -25,6 +25,7 @@ struct NormOptions {
 struct NormEntry {
   std::string_view name;
   std::string_view description;
+  std::string_view formula;  ///< "y = ..."; E and Var are mean and biased variance, products with (C) per channel
   std::unique_ptr<Layer> (*make)(std::int64_t channels, const NormOptions& options);
   int min_spatial_dims = 2, max_spatial_dims = 2;  ///< what it takes
   bool activates = false;  ///< the activation is part of it: networks leave out theirs behind it

@@ -96,6 +96,7 @@ TEST_CASE("names are unique words, descriptions short lines that begin with the 
     CHECK(description.find(": ") != std::string::npos);
     CHECK(description.size() <= 100);
     CHECK(description.find('\n') == std::string::npos);
+    CHECK(entry.formula.starts_with("y = "));
   });
   CHECK(seen.contains("bn"));
   CHECK_THROWS_WITH(make_norm("nope", 8), Contains("no norm is called 'nope'; there are bn, "));
