@@ -75,7 +75,7 @@ Tensor CNNWithBatchNorm::forward(const Tensor& x) {
 }
 
 std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features, Generator& generator,
-                                         FcBlockOptions options) {
+                                         const FcBlockOptions& options) {
   auto block = std::make_unique<nn::Sequential>();
   append_linear(*block, in_features, out_features, generator, options);
   if (options.dropout > 0) {
@@ -85,7 +85,7 @@ std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t 
 }
 
 std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
-                                           ConvBlockOptions options) {
+                                           const ConvBlockOptions& options) {
   auto block = std::make_unique<nn::Sequential>();
   append_conv(*block, in_channels, out_channels, generator, options, options.kernel_size, options.padding);
   return block;

@@ -64,7 +64,7 @@ struct FcBlockOptions {
 };
 /// Linear, norm, ReLU (, Dropout).
 std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features, Generator& generator,
-                                         FcBlockOptions options = {});
+                                         const FcBlockOptions& options = {});
 
 struct ConvBlockOptions {
   Size2 kernel_size = 3;
@@ -75,6 +75,6 @@ struct ConvBlockOptions {
 };
 /// Conv2d, norm, ReLU.
 std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
-                                           ConvBlockOptions options = {});
+                                           const ConvBlockOptions& options = {});
 
 }  // namespace evenkeel::models

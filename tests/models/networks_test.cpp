@@ -117,7 +117,12 @@ Made small_resnet(Generator& g, const std::string& norm) {
       g, ResNetOptions{.num_classes = 10, .layers = {1, 1}, .width = 8, .small_images = true, .norm = norm});
 }
 
-const std::vector<std::pair<std::string, Made (*)(Generator&, const std::string&)>> kSmall = {
+struct Small {
+  std::string name;
+  Made (*make)(Generator& generator, const std::string& norm);
+};
+
+const std::vector<Small> kSmall = {
     {"BRNClassifier", small_brn}, {"FrozenSEResNet", small_frozen_se}, {"WS_GN_Classifier", small_ws_gn},
     {"SmallBNNet", small_bn},     {"CifarResNet", small_cifar},        {"ResNet", small_resnet},
 };
@@ -145,16 +150,16 @@ TEST_CASE("parameter counts are those that the headers state") {
 }
 
 TEST_CASE("every network takes every norm of the registry") {
-  for (const auto& [name, make] : kSmall) {
+  for (const Small& small : kSmall) {
     for (const nn::NormEntry& entry : nn::norms()) {
       const std::string norm(entry.name);
-      CAPTURE(name);
+      CAPTURE(small.name);
       CAPTURE(norm);
       Generator g(2);
-      check_trains(*make(g, norm), {3, 3, 9, 7});
+      check_trains(*small.make(g, norm), {3, 3, 9, 7});
     }
     Generator g(2);
-    CHECK_THROWS_WITH(make(g, "nope"), Contains("nope"));
+    CHECK_THROWS_WITH(small.make(g, "nope"), Contains("nope"));
   }
 }
 
@@ -204,12 +209,12 @@ TEST_CASE("networks leave out their activation behind a norm that is one") {
 }
 
 TEST_CASE("every network converts: frozen and fused it is what it was, with GroupNorm it trains") {
-  for (const auto& [name, make] : kSmall) {
-    CAPTURE(name);
+  for (const Small& small : kSmall) {
+    CAPTURE(small.name);
     Generator g(16);
     const Tensor x = randn({3, 3, 9, 7}, g);
     const auto trained = [&] {
-      Made model = make(g, "bn");
+      Made model = small.make(g, "bn");
       for (int step = 0; step < 3; ++step) {
         (*model)(randn({3, 3, 9, 7}, g) * 2.0 + 1.0);
       }
@@ -241,9 +246,9 @@ TEST_CASE("every network converts: frozen and fused it is what it was, with Grou
 
 TEST_CASE("networks refuse what is no batch of their images, by name and shape") {
   Generator g(4);
-  for (const auto& [name, make] : kSmall) {
-    const Made model = make(g, "gn");
-    const std::string network = name == "BRNClassifier" ? "BRNBackbone" : name;
+  for (const Small& small : kSmall) {
+    const Made model = small.make(g, "gn");
+    const std::string network = small.name == "BRNClassifier" ? "BRNBackbone" : small.name;
     CHECK_THROWS_WITH((*model)(ones({2, 4, 8, 9})),
                       concat(network, ": input has shape [2, 4, 8, 9], expected (N, 3, H, W)").c_str());
     CHECK_THROWS_WITH((*model)(ones({3, 8, 9})),
