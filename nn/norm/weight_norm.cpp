@@ -79,4 +79,17 @@ void remove_weight_norm(Layer& layer) {
   weighted.remove_parametrization();
 }
 
+StateDict old_weight_norm_names(StateDict state) {
+  constexpr std::string_view kOurs = "parametrizations.weight.original";
+  for (auto& [name, value] : state) {
+    const std::size_t length = std::min(name.size(), kOurs.size() + 1);
+    const std::size_t at = name.size() - length;
+    const bool inside = at == 0 || name[at - 1] == '.';
+    if (inside && name.compare(at, kOurs.size(), kOurs) == 0 && (name.back() == '0' || name.back() == '1')) {
+      name.replace(at, length, name.back() == '0' ? "weight_g" : "weight_v");
+    }
+  }
+  return state;
+}
+
 }  // namespace evenkeel::nn

@@ -19,4 +19,8 @@ void weight_norm(Layer& layer, std::optional<std::int64_t> dim = 0);
 /// remove_parametrization(layer), but throws if what computes the weight is not weight_norm's.
 void remove_weight_norm(Layer& layer);
 
+/// `state` for torch 1.13's weight_norm and torch.nn.utils.weight_norm since: weight_g and weight_v instead of
+/// parametrizations.weight.original0 and .original1, in every layer.
+StateDict old_weight_norm_names(StateDict state);
+
 }  // namespace evenkeel::nn

@@ -121,10 +121,15 @@ TEST_CASE("inside a model, new and old names load, and a mixture of both is refu
   const auto other = make();
   other->load_state_dict(state);
   CHECK((*other)(x).to_vector<float>() == y);
-  for (auto& [name, value] : state) {
-    name = old_name(name);
-  }
+  state = old_weight_norm_names(state);
+  CHECK(state[0].first == "0.bias");
+  CHECK(state[1].first == "0.weight_g");
   CHECK(state[2].first == "0.weight_v");
+  CHECK(old_weight_norm_names({{"parametrizations.weight.original1", Array()}})[0].first == "weight_v");
+  for (const char* other_name :
+       {"x_parametrizations.weight.original1", "0.parametrizations.weight.original", "1", ""}) {
+    CHECK(old_weight_norm_names({{other_name, Array()}})[0].first == other_name);
+  }
   const auto third = make();
   third->load_state_dict(state);
   CHECK((*third)(x).to_vector<float>() == y);
