@@ -192,3 +192,16 @@ TEST_CASE("ten training steps of every model equal PyTorch's in float32") {
     check_trajectory(fixture, name, make, DType::float32, 1e-5);
   }
 }
+
+TEST_CASE("weights exported from PyTorch load by their names") {
+  const Fixture fixture("trajectories.safetensors");
+  Generator generator(0);
+  models::ResNet model(generator, {.num_classes = 10, .width = 2});
+  model.to(DType::float64);
+  const nn::LoadReport report = model.load_state_dict(fixture.under("resnet18_exported/state/"));
+  CHECK(report.missing.empty());
+  CHECK(report.unexpected.empty());
+  model.eval();
+  const Array y = model(Tensor(noise({3, 3, 65, 66}, 1000, 2, 0, DType::float64))).array();
+  check_close(y, fixture.at("resnet18_exported/eval"), 1e-10, "eval");
+}
