@@ -191,7 +191,8 @@ bool same_up_to_rounding(const Tensor& a, const Tensor& b) {
 
 std::unique_ptr<Layer> fused_conv_bn(WeightedLayer& layer, Layer& norm) {
   const std::optional<ScaleAndShift> values = folded(norm);
-  require(values.has_value(), "fused_conv_bn", "a ", norm.type_name(), norm.training() ? " in training mode" : "",
+  const bool training = dynamic_cast<BatchNormBase*>(&norm) != nullptr && norm.training();
+  require(values.has_value(), "fused_conv_bn", "a ", norm.type_name(), training ? " in training mode" : "",
           " was given, expected a FrozenBatchNorm, or a BatchNorm in eval with running statistics");
   std::optional<Blank> target = blank(layer);
   require(target.has_value(), "fused_conv_bn", "a ", layer.type_name(),
