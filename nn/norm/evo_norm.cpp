@@ -53,7 +53,7 @@ Tensor EvoNormB0::batch_variance(const Tensor& x) {
   if (!training()) {
     return Tensor(running_var.array().clone().reshape({1, num_features, 1}));
   }
-  const Tensor variance = var(composite::centred(x, {0, 2}), {0, 2}, 0, true);
+  Tensor variance = var(composite::centred(x, {0, 2}), {0, 2}, 0, true);
   const auto n = static_cast<double>(x.size(0) * x.size(2));
   const double t = composite::count_batch(num_batches_tracked, options.momentum);
   composite::move_toward(running_var, variance.array(), n / (n - 1), t);

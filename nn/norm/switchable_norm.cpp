@@ -41,7 +41,7 @@ SwitchableNorm2d::Moments SwitchableNorm2d::batch_moments(const Moments& instanc
     const Shape shape{1, num_features, 1};
     return {Tensor(running_mean.array().reshape(shape)) - shift, Tensor(running_var.array().clone().reshape(shape))};
   }
-  const Moments batch{mean(instance.mean, {0}, true), mean(instance.var, {0}, true) + var(instance.mean, {0}, 0, true)};
+  Moments batch{mean(instance.mean, {0}, true), mean(instance.var, {0}, true) + var(instance.mean, {0}, 0, true)};
   const double t = composite::count_batch(num_batches_tracked, options.momentum);
   composite::move_toward(running_mean, (batch.mean.detach() + shift).array(), 1, t);
   composite::move_toward(running_var, batch.var.array(), 1, t);

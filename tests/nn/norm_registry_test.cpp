@@ -141,7 +141,8 @@ TEST_CASE("forward and backward in both dtypes: shape and dtype stay, everything
         REQUIRE(x.grad().shape() == kShape);
         check_finite(x.grad().array(), "dx");
         for (const auto& [key, parameter] : layer->named_parameters()) {
-          INFO(key);
+          const std::string what = key;
+          CAPTURE(what);
           REQUIRE(parameter.grad().shape() == parameter.shape());
           CHECK(parameter.grad().dtype() == dtype);
           check_finite(parameter.grad().array(), key);
@@ -237,7 +238,8 @@ TEST_CASE("an empty batch gives an empty result and finite gradients, and leaves
     CHECK(y.shape() == x.shape());
     y.backward(zeros(y.shape()));
     for (const auto& [key, parameter] : layer->named_parameters()) {
-      INFO(key);
+      const std::string what = key;
+      CAPTURE(what);
       REQUIRE(parameter.grad().defined());
       check_close(parameter.grad().array(), Array::zeros(parameter.shape()), 0, key);
     }
