@@ -9,6 +9,7 @@ namespace evenkeel::nn {
 ///   x, y: (N, C, *); weight (from 1), bias (from 0), running_mean, running_var: (C); num_batches_tracked: int64
 /// Training uses the biased batch variance and writes the unbiased one into running_var, also under NoGradGuard:
 ///   running = (1 - momentum) running + momentum batch;  momentum = nullopt: momentum = 1 / num_batches_tracked.
+/// Texts that print running = momentum running + (1 - momentum) batch beside momentum=0.1 have it the other way round.
 /// eval() uses the buffers, or the batch where there are none (track_running_stats = false). An empty batch leaves the
 /// buffers as they are. Values loaded into running_var are taken as they come; a negative one gives NaN.
 /// Throws invalid_argument: wrong rank or C; one value per channel where batch statistics are used.

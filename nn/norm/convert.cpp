@@ -138,6 +138,10 @@ std::unique_ptr<Layer> to_sync(const BatchNormBase& norm, const std::shared_ptr<
 
 }  // namespace
 
+ConversionRoot::ConversionRoot(std::unique_ptr<Layer>& owner) : module_(owner.get()), owner_(&owner) {
+  require(module_ != nullptr, "ConversionRoot", "the unique_ptr is empty");
+}
+
 void ConversionRoot::replace(std::unique_ptr<Layer> layer) const {
   if (slot_ != nullptr) {
     slot_->replace(std::move(layer));

@@ -20,7 +20,7 @@ namespace evenkeel::nn {
 class ConversionRoot {
  public:
   ConversionRoot(Module& module) : module_(&module) {}
-  ConversionRoot(std::unique_ptr<Layer>& owner) : module_(owner.get()), owner_(&owner) {}
+  ConversionRoot(std::unique_ptr<Layer>& owner);
   ConversionRoot(Slot& slot) : module_(&*slot), slot_(&slot) {}
 
   Module& module() const { return *module_; }

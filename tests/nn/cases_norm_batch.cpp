@@ -19,45 +19,58 @@ const Keys kTracked = {"weight", "bias", "running_mean", "running_var", "num_bat
 const Keys kBuffers = {"running_mean", "running_var", "num_batches_tracked"};
 const Keys kFour = {"weight", "bias", "running_mean", "running_var"};
 
-/// Every channel of the rows' input is clipped in r and d: constants of the gradient that do not move with x either, so
-/// that central differences know the same function. batch_renorm_test.cpp checks the gradient without clipping.
-constexpr BatchRenormOptions kClipped{.rmax = 1.01, .dmax = 0.001, .warmup_steps = 0};
+constexpr BatchRenormOptions kRenorm{.rmax = 1.5, .dmax = 0.6, .warmup_steps = 0};
 
-BatchRenormOptions clipped(RenormStatistics statistics) {
-  BatchRenormOptions options = kClipped;
+BatchRenormOptions renorm(RenormStatistics statistics) {
+  BatchRenormOptions options = kRenorm;
   options.statistics = statistics;
   return options;
 }
 
+/// With running statistics so far off (mean -3, deviation 0.1) that r and d of every channel are clipped: constants of
+/// the gradient that do not move with x either, so that central differences know the same function.
+/// batch_renorm_test.cpp checks the gradient without clipping.
+template <class T>
+std::function<std::unique_ptr<Layer>(Generator&)> far_off(std::int64_t channels, const BatchRenormOptions& options) {
+  return [=](Generator&) {
+    auto layer = std::make_unique<T>(channels, options);
+    layer->running_mean.mutable_array().fill_(-3);
+    layer->running_var.mutable_array().fill_(0.01);
+    if (layer->renorm_mean.defined()) {
+      layer->renorm_mean.mutable_array().fill_(-3);
+      layer->renorm_stddev.mutable_array().fill_(0.1);
+    }
+    return layer;
+  };
+}
+
 const LayerCaseFile batch_renorm_rows{[]() -> LayerCases {
-  BatchRenormOptions bare = kClipped;
+  BatchRenormOptions bare = kRenorm;
   bare.affine = false;
-  BatchRenormOptions untracked = kClipped;
-  untracked.track_running_stats = false;
   return {
       {.layer = "BatchRenorm1d",
-       .make = plain<BatchRenorm1d>(3, kClipped),
+       .make = far_off<BatchRenorm1d>(3, kRenorm),
        .input = {5, 3},
        .output = {5, 3},
-       .printed = "BatchRenorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, rmax=1.01, "
-                  "dmax=0.001, warmup_steps=0)",
+       .printed = "BatchRenorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, rmax=1.5, "
+                  "dmax=0.6, warmup_steps=0)",
        .state = kTracked},
       {.layer = "BatchRenorm1d",
        .variant = "(N, C, L), batch 1, unbiased",
-       .make = plain<BatchRenorm1d>(2, clipped(RenormStatistics::unbiased)),
+       .make = far_off<BatchRenorm1d>(2, renorm(RenormStatistics::unbiased)),
        .input = {1, 2, 7},
        .output = {1, 2, 7},
-       .printed = "BatchRenorm1d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, rmax=1.01, "
-                  "dmax=0.001, warmup_steps=0, statistics=unbiased)",
+       .printed = "BatchRenorm1d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, rmax=1.5, "
+                  "dmax=0.6, warmup_steps=0, statistics=unbiased)",
        .state = kTracked},
       {.layer = "BatchRenorm2d",
-       .make = plain<BatchRenorm2d>(3, kClipped),
+       .make = far_off<BatchRenorm2d>(3, kRenorm),
        .input = {2, 3, 5, 1},
        .output = {2, 3, 5, 1},
        .state = kTracked},
       {.layer = "BatchRenorm2d",
        .variant = "defaults: rmax and dmax near 1 and 0 in the first step",
-       .make = plain<BatchRenorm2d>(3),
+       .make = far_off<BatchRenorm2d>(3, {}),
        .input = {5, 3, 1, 2},
        .output = {5, 3, 1, 2},
        .printed =
@@ -66,19 +79,19 @@ const LayerCaseFile batch_renorm_rows{[]() -> LayerCases {
        .state = kTracked},
       {.layer = "BatchRenorm2d",
        .variant = "no affine, batch 1",
-       .make = plain<BatchRenorm2d>(2, bare),
+       .make = far_off<BatchRenorm2d>(2, bare),
        .input = {1, 2, 3, 4},
        .output = {1, 2, 3, 4},
        .state = kBuffers},
       {.layer = "BatchRenorm2d",
        .variant = "the paper's deviation",
-       .make = plain<BatchRenorm2d>(3, clipped(RenormStatistics::deviation)),
+       .make = far_off<BatchRenorm2d>(3, renorm(RenormStatistics::deviation)),
        .input = {2, 3, 4, 1},
        .output = {2, 3, 4, 1},
        .state = kTracked},
       {.layer = "BatchRenorm2d",
        .variant = "Keras's two sets of statistics",
-       .make = plain<BatchRenorm2d>(3, clipped(RenormStatistics::keras)),
+       .make = far_off<BatchRenorm2d>(3, renorm(RenormStatistics::keras)),
        .input = {2, 3, 1, 4},
        .output = {2, 3, 1, 4},
        .state = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "renorm_mean",

@@ -199,6 +199,8 @@ TEST_CASE("a root that is itself the layer: by unique_ptr or Slot; through a ref
   std::unique_ptr<Layer> owner = network();
   CHECK(convert_bn_to_gn(owner).size() == 3);
   CHECK(owner->type_name() == "Sequential");
+  owner.reset();
+  CHECK_THROWS_WITH(convert_bn_to_gn(owner), "ConversionRoot: the unique_ptr is empty");
 }
 
 TEST_CASE("gn: the largest divisor up to num_groups, for every count of channels") {
