@@ -9,7 +9,8 @@ if(EVENKEEL_WERROR)
   target_compile_options(evenkeel_options INTERFACE -Werror)
 endif()
 if(EVENKEEL_SANITIZE)
-  target_compile_options(evenkeel_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_compile_options(evenkeel_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1
+                         -Wno-maybe-uninitialized)  # false alarms: the sanitizers hide initializations from GCC's analysis
   target_link_options(evenkeel_options INTERFACE -fsanitize=address,undefined)
 endif()
 if(EVENKEEL_NATIVE)

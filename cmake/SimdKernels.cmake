@@ -8,6 +8,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # GCC 12 warns about its own AVX-512 i
   list(APPEND EVENKEEL_SIMD_FLAGS_Avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 
+if(EVENKEEL_SANITIZE)  # unless inlined, a batch of xsimd costs a checked call per operation
+  foreach(Arch IN ITEMS Sse2 Avx2 Avx512)
+    list(APPEND EVENKEEL_SIMD_FLAGS_${Arch} -O2)
+  endforeach()
+endif()
+
 function(evenkeel_simd_kernels target)
   foreach(family IN LISTS ARGN)
     string(REPLACE "_" ";" words "${family}")

@@ -7,13 +7,13 @@ using namespace evenkeel;
 
 int main() {
   Generator generator(0);
-  const data::SyntheticDigits train({.size = 2000, .color = false});
-  const data::SyntheticDigits test({.size = 500, .split = data::Split::test, .color = false});
-  data::DataLoader batches(train, {.batch_size = 16, .shuffle = true});
+  const data::SyntheticDigits train({.size = 4000});
+  const data::SyntheticDigits test({.size = 500, .split = data::Split::test});
+  data::DataLoader batches(train, {.batch_size = 4, .shuffle = true});
   data::DataLoader test_batches(test, {.batch_size = 100});
 
-  models::SmallCNN model(generator, {.in_channels = 1, .norm = "gn"});
-  optim::SGD optimizer(model.parameters(), {.lr = 0.05, .momentum = 0.9});
+  models::SmallCNN model(generator, {.norm = "gn"});
+  optim::SGD optimizer(model.parameters(), {.lr = 0.03, .momentum = 0.9});
   std::cout << model << "\n";
 
   for (int epoch = 0; epoch < 5; ++epoch) {

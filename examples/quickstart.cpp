@@ -17,6 +17,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -26,7 +27,7 @@ using namespace evenkeel::examples;
 namespace {
 
 struct Settings {
-  std::int64_t train_size = 6000;
+  std::int64_t train_size = 6000, test_size = 2000;
   int epochs = 5, threads = num_threads();
   double lr = 0.01;
   std::uint64_t seed = 0;
@@ -54,13 +55,15 @@ data::DataLoaderOptions training_options(const Settings& s, const Task& task, co
   return options;
 }
 
-Result run_cell(const Settings& s, const Task& task, const data::Dataset& images, const Cell& cell, RunFolder& folder) {
+Result run_cell(const Settings& s, const Task& task, const Cell& cell, RunFolder& folder) {
+  const data::Subset images(*task.train, s.train_size);
+  const data::Subset test_images(*task.test, s.test_size);
   Generator generator(s.seed);
   const models::SmallCNNOptions model_options{.in_channels = images.image_shape()[0], .norm = cell.norm};
   models::SmallCNN model(generator, model_options);
   optim::SGD optimizer(model.named_parameters(), {.lr = s.lr, .momentum = 0.9});
   data::DataLoader train_loader(images, training_options(s, task, cell));
-  data::DataLoader test_loader(*task.test, {.batch_size = 256, .mean = task.mean, .std = task.std});
+  data::DataLoader test_loader(test_images, {.batch_size = 256, .mean = task.mean, .std = task.std});
   Result result{.cell = cell, .last = {}};
   for (int epoch = 1; epoch <= s.epochs; ++epoch) {
     Progress progress(concat(cell.label(), "  epoch ", epoch, "/", s.epochs), train_loader.size());
@@ -105,14 +108,14 @@ void print_table(const std::vector<Result>& results) {
 
 void quickstart(const Settings& s) {
   const Task task = load_task(s.data, s.seed);
-  const data::Subset images(*task.train, s.train_size);
   RunFolder folder(s.out);
   std::printf("SmallCNN on %lld images of '%s', %d epochs per cell, %d threads\n\n",
-              static_cast<long long>(images.size()), s.data.c_str(), s.epochs, num_threads());
+              static_cast<long long>(std::min(s.train_size, task.train->size())), s.data.c_str(), s.epochs,
+              num_threads());
   std::vector<Result> results;
   for (const std::int64_t batch_size : {2, 16}) {
     for (const char* norm : {"bn", "gn"}) {
-      results.push_back(run_cell(s, task, images, {norm, batch_size}, folder));
+      results.push_back(run_cell(s, task, {norm, batch_size}, folder));
     }
   }
   print_table(results);
@@ -124,6 +127,7 @@ int run(int argc, char** argv) {
   CLI::App app("Trains SmallCNN with BatchNorm and GroupNorm at batch size 2 and 16 and compares them.");
   Settings s;
   app.add_option("--train-size", s.train_size, "training images per epoch")->check(CLI::PositiveNumber);
+  app.add_option("--test-size", s.test_size, "test images")->check(CLI::PositiveNumber);
   app.add_option("--epochs", s.epochs, "per cell")->check(CLI::PositiveNumber);
   app.add_option("--lr", s.lr, "learning rate")->check(CLI::NonNegativeNumber);
   app.add_option("--seed", s.seed, "of images, weights and order");

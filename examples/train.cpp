@@ -30,7 +30,7 @@ namespace {
 
 struct Settings {
   std::string model = "small_cnn", norm, data = "synthetic", dtype = "float32";
-  std::int64_t batch_size = 16, limit_train = 0;
+  std::int64_t batch_size = 16, limit_train = 0, limit_test = 0;
   int epochs = 1, threads = num_threads();
   double lr = 0.01, momentum = 0.9, weight_decay = 0;
   bool nesterov = false, augment = false;
@@ -65,6 +65,8 @@ RunOptions add_options(CLI::App& app, Settings& s) {
   run.push_back(app.add_option("--seed", s.seed, "of weights, order and augmentation"));
   run.push_back(app.add_option("--dtype", s.dtype)->check(CLI::IsMember({"float32", "float64"})));
   run.push_back(app.add_option("--limit-train", s.limit_train, "use only the first N training images (0: all)")
+                    ->check(CLI::NonNegativeNumber));
+  run.push_back(app.add_option("--limit-test", s.limit_test, "use only the first N test images (0: all)")
                     ->check(CLI::NonNegativeNumber));
   for (CLI::Option* option : run) {
     option->capture_default_str();
@@ -166,6 +168,7 @@ void train(const Settings& s, const RunOptions& run_options, const Checkpoint& c
   const bool resumed = !s.resume.empty();
   const Task task = load_task(s.data, s.seed);
   const data::Subset images(*task.train, s.limit_train > 0 ? s.limit_train : task.train->size());
+  const data::Subset test_images(*task.test, s.limit_test > 0 ? s.limit_test : task.test->size());
   const auto model = build_model(s, images);
   optim::SGD optimizer(model->named_parameters(),
                        {.lr = s.lr, .momentum = s.momentum, .weight_decay = s.weight_decay, .nesterov = s.nesterov});
@@ -173,7 +176,7 @@ void train(const Settings& s, const RunOptions& run_options, const Checkpoint& c
     restore(checkpoint, *model, optimizer);
   }
   data::DataLoader train_loader(images, loader_options(s, task, true));
-  data::DataLoader test_loader(*task.test, loader_options(s, task, false));
+  data::DataLoader test_loader(test_images, loader_options(s, task, false));
   RunFolder folder(s.out.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : s.out);
   require(resumed || !std::filesystem::exists(folder.file("checkpoint.safetensors")), "train", folder.path().string(),
           " holds an earlier run; continue it with --resume, or choose another --out");
@@ -182,7 +185,7 @@ void train(const Settings& s, const RunOptions& run_options, const Checkpoint& c
   }
   std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),
               s.norm.c_str(), static_cast<long long>(model->num_parameters()), static_cast<long long>(images.size()),
-              static_cast<long long>(task.test->size()), num_threads());
+              static_cast<long long>(test_images.size()), num_threads());
   for (int epoch = checkpoint.epoch + 1; epoch <= checkpoint.epoch + s.epochs; ++epoch) {
     EpochMetrics metrics = run_epoch(*model, optimizer, train_loader, test_loader, epoch, checkpoint.epoch + s.epochs);
     metrics.run = s.model + " " + s.norm;

@@ -24,7 +24,7 @@ refuses() {
   grep -qF -- "$text" err.txt || fail "$*: '$text' is not in: $(cat err.txt)"
 }
 
-small=(--model small_cnn --data synthetic --batch-size 32 --limit-train 96 --seed 3)
+small=(--model small_cnn --data synthetic --batch-size 32 --limit-train 96 --limit-test 40 --seed 3)
 
 # Two epochs and a resume for two are four epochs, to the bit; so are four epochs on one thread.
 "$program" "${small[@]}" --norm bn --epochs 4 --threads 2 --out whole >/dev/null || fail "four epochs"
@@ -67,7 +67,7 @@ cmp whole/model.safetensors one/model.safetensors || fail "a refused call change
 # An interrupt ends the run cleanly; the last finished epoch can be resumed.
 "$program" "${small[@]}" --norm gn --epochs 100000 --out stopped >stopped.txt &
 pid=$!
-for _ in $(seq 300); do
+for _ in $(seq 3000); do
   [ -s stopped/metrics.csv ] && break
   sleep 0.1
 done
