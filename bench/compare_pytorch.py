@@ -1,122 +1,133 @@
 #!/usr/bin/env python3
-"""Times the same training step in Evenkeel (bench/train_step) and in PyTorch, in turn (A B A B), and prints the ratio per cell.
+"""Times the same training step in Evenkeel (bench/train_step) and in PyTorch (bench/support/torch_cells.py), in turn
+(A B A B), and prints per cell the median times, their ratio (how many times faster Evenkeel is) and both processes' peak
+memory; then the geometric mean of the ratios.
 
 A step is zero_grad, forward, cross entropy, backward and SGD with momentum 0.9, on fixed random images. Every measurement runs
-in a process of its own, so that its peak resident memory is its own too.
+in a process of its own, so that its peak resident memory is its own too. The number of parameters must agree.
 
-Usage:  bench/compare_pytorch.py [--cells small_cnn_bn,small_cnn_gn] [--batch-sizes 1,2,16,128] [--threads 1,2] [--rounds 2]
-                                 [--csv FILE] [--train-step build/release/bench/train_step] [--python /usr/bin/python3]
-Needs a PyTorch that --python can import (Debian: python3-torch).
+Usage:  bench/compare_pytorch.py                                     all cells, batch sizes and thread counts
+        bench/compare_pytorch.py --cells small_cnn_bn:2:128,fc_bn    these (names, each with batch sizes or with all of them)
+        bench/compare_pytorch.py --csv results.csv --picture results  writes results.csv, results.png, results.svg
+With --csv, measured rows take the place of the file's rows of the same cell, so that a table can be measured in parts;
+--only-report measures nothing and prints (and draws) what the file has. Needs a PyTorch that --python can import (Debian:
+python3-torch); pictures need gnuplot.
 """
 import argparse
-import csv
-import json
-import math
+import pathlib
 import statistics
-import subprocess
 import sys
 
-INPUTS = {"small_cnn_bn": (3, 32, 32), "small_cnn_gn": (3, 32, 32), "cnn_bn": (3, 32, 32), "fc_bn": (784,)}
+ROOT = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "support"))
+import compare  # noqa: E402
+
+BATCH_SIZES = {
+    "small_cnn_bn": [1, 2, 16, 128],
+    "small_cnn_gn": [1, 2, 16, 128],
+    "ws_gn": [1, 2, 8],
+    "cnn_bn": [2, 16, 64],
+    "fc_bn": [2, 32, 256],
+    "brn_classifier": [1, 2, 8],
+    "frozen_se_resnet": [2, 8],
+    "resnet20_bn": [2, 16, 64],
+    "resnet20_gn": [2, 16, 64],
+}
 
 
-def torch_model(cell):
-    import torch.nn as nn
-
-    def small_cnn(norm1, norm2):
-        return nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), norm1, nn.ReLU(inplace=True), nn.Conv2d(32, 64, 3, padding=1),
-                             norm2, nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-
-    if cell == "small_cnn_bn":
-        return small_cnn(nn.BatchNorm2d(32), nn.BatchNorm2d(64))
-    if cell == "small_cnn_gn":
-        return small_cnn(nn.GroupNorm(8, 32), nn.GroupNorm(16, 64))
-    if cell == "cnn_bn":
-        return nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2),
-                             nn.Conv2d(64, 128, 3, padding=1), nn.BatchNorm2d(128), nn.ReLU(), nn.MaxPool2d(2),
-                             nn.Flatten(), nn.Linear(128 * 8 * 8, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 10))
-    if cell == "fc_bn":
-        return nn.Sequential(nn.Linear(784, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 128), nn.BatchNorm1d(128),
-                             nn.ReLU(), nn.Linear(128, 10))
-    raise SystemExit(f"compare_pytorch: unknown cell '{cell}'; known: {', '.join(INPUTS)}")
+def parse_cells(text):
+    cells = []
+    for part in text.split(",") if text else BATCH_SIZES:
+        name, *sizes = part.split(":")
+        if name not in BATCH_SIZES:
+            sys.exit(f"compare_pytorch: there is no cell '{name}'; there are {', '.join(BATCH_SIZES)}")
+        cells += [(name, int(size)) for size in sizes or BATCH_SIZES[name]]
+    return cells
 
 
-def run_torch(cell, batch_size, threads, seconds):
-    """Prints one line of JSON: the median milliseconds per step and this process's peak memory in MiB."""
-    import resource
-    import time
-
-    import torch
-
-    torch.set_num_threads(threads)
-    model = torch_model(cell)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    x = torch.randn(batch_size, *INPUTS[cell])
-    target = torch.arange(batch_size) % 10
-    times, begin = [], time.perf_counter()
-    while len(times) < 10 or (time.perf_counter() - begin < seconds and len(times) < 1000):
-        start = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        torch.nn.functional.cross_entropy(model(x), target).backward()
-        optimizer.step()
-        times.append(1e3 * (time.perf_counter() - start))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"ms": statistics.median(times), "peak_mib": peak}))
+def measure(cell, batch_size, threads, args):
+    options = ["--cell", cell, "--batch-size", batch_size, "--threads", threads, "--seconds", args.seconds]
+    torch_runs, our_runs = [], []
+    for _ in range(args.rounds):
+        torch_runs.append(compare.run_json([args.python, ROOT / "support/torch_cells.py", *options]))
+        our_runs.append(compare.run_json([args.train_step, *options]))
+    ours, theirs = our_runs[0]["parameters"], torch_runs[0]["parameters"]
+    if ours != theirs:
+        sys.exit(f"compare_pytorch: {cell} has {ours} parameters in Evenkeel and {theirs} in PyTorch")
+    torch_ms = statistics.median(run["ms"] for run in torch_runs)
+    our_ms = statistics.median(run["ms"] for run in our_runs)
+    torch_mib = max(run["peak_mib"] for run in torch_runs)
+    our_mib = max(run["peak_mib"] for run in our_runs)
+    return {"cell": cell, "batch_size": batch_size, "threads": threads, "pytorch_ms": round(torch_ms, 4),
+            "evenkeel_ms": round(our_ms, 4), "speed_ratio": round(torch_ms / our_ms, 3), "pytorch_peak_mib": round(torch_mib, 1),
+            "evenkeel_peak_mib": round(our_mib, 1), "memory_ratio": round(our_mib / torch_mib, 3),
+            "system_allocations": max(run["system_allocations"] for run in our_runs)}
 
 
-def measure(command):
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode != 0:
-        raise SystemExit(f"compare_pytorch: {' '.join(command)} failed:\n{result.stderr.strip()}")
-    return json.loads(result.stdout.splitlines()[-1])
+def print_row(row):
+    print(f"{row['cell']:17}{row['batch_size']:6}{row['threads']:8}{row['pytorch_ms']:12.3f}{row['evenkeel_ms']:13.3f}"
+          f"{row['speed_ratio']:7.2f}{row['evenkeel_peak_mib']:9.0f}/{row['pytorch_peak_mib']:<6.0f}{row['memory_ratio']:6.2f}",
+          flush=True)
+
+
+def print_header():
+    print(f"{'cell':17}{'batch':>6}{'threads':>8}{'PyTorch ms':>12}{'Evenkeel ms':>13}{'ratio':>7}{'memory MiB':>16}{'ratio':>6}")
+
+
+def print_summary(rows):
+    ratios = [row["speed_ratio"] for row in rows]
+    worst = min(rows, key=lambda row: row["speed_ratio"])
+    print(f"{len(rows)} cells: geometric mean of the speed ratios {compare.geometric_mean(ratios):.2f}, lowest "
+          f"{worst['speed_ratio']:.2f} ({worst['cell']}, batch {worst['batch_size']}, {worst['threads']} threads), highest "
+          f"memory ratio {max(row['memory_ratio'] for row in rows):.2f}")
+    times = {(row["cell"], row["batch_size"], row["threads"]): row["evenkeel_ms"] for row in rows}
+    for what, fits in [("batch 1 and 2", lambda n: n <= 2), ("batch 16 and more", lambda n: n >= 16)]:
+        gains = [times[cell, n, 1] / times[cell, n, 2] for cell, n, t in times if t == 2 and fits(n) and (cell, n, 1) in times]
+        if gains:
+            print(f"two threads against one, {what}: {compare.geometric_mean(gains):.2f} (lowest {min(gains):.2f})")
+    allocating = sum(row["system_allocations"] > 0 for row in rows)
+    print(f"cells whose later steps ask the system for memory: {allocating}")
+
+
+def draw(rows, path):
+    bars = [(f"{row['cell']}, batch {row['batch_size']}, {row['threads']} thread{'s' if row['threads'] > 1 else ''}",
+             row["speed_ratio"]) for row in rows]
+    mean = compare.geometric_mean([row["speed_ratio"] for row in rows])
+    compare.ratio_bars(bars, path, f"Training steps per second, Evenkeel / PyTorch (geometric mean {mean:.2f})", goal=2)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", default="small_cnn_bn,small_cnn_gn")
-    parser.add_argument("--batch-sizes", default="1,2,16,128")
+    parser.add_argument("--cells", default="", help="name[:batch[:batch...]],...; all if absent")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3.0, help="per measurement")
-    parser.add_argument("--csv")
+    parser.add_argument("--csv", help="table to write, or to bring up to date")
+    parser.add_argument("--picture", help="bar picture to draw: FILE.png and FILE.svg")
+    parser.add_argument("--only-report", action="store_true", help="measure nothing, report what --csv has")
     parser.add_argument("--train-step", default="build/release/bench/train_step")
     parser.add_argument("--python", default="/usr/bin/python3")
-    parser.add_argument("--torch-cell", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    batch_sizes = [int(b) for b in args.batch_sizes.split(",")]
-    thread_counts = [int(t) for t in args.threads.split(",")]
-    if args.torch_cell:
-        run_torch(args.torch_cell, batch_sizes[0], thread_counts[0], args.seconds)
-        return
 
-    rows = []
-    print(f"{'cell':16}{'batch':>6}{'threads':>8}{'PyTorch ms':>12}{'Evenkeel ms':>13}{'ratio':>7}{'memory MiB':>16}{'ratio':>7}")
-    for threads in thread_counts:
-        for cell in args.cells.split(","):
-            for batch in batch_sizes:
-                options = ["--batch-sizes", str(batch), "--threads", str(threads), "--seconds", str(args.seconds)]
-                ours_command = [args.train_step, "--cell", cell, "--batch-size", str(batch), "--threads", str(threads),
-                                "--seconds", str(args.seconds)]
-                torch_runs, our_runs = [], []
-                for _ in range(args.rounds):
-                    torch_runs.append(measure([args.python, __file__, "--torch-cell", cell] + options))
-                    our_runs.append(measure(ours_command))
-                torch_ms = statistics.median(r["ms"] for r in torch_runs)
-                our_ms = statistics.median(r["ms"] for r in our_runs)
-                torch_mib = max(r["peak_mib"] for r in torch_runs)
-                our_mib = max(r["peak_mib"] for r in our_runs)
-                rows.append([cell, batch, threads, round(torch_ms, 4), round(our_ms, 4), round(torch_ms / our_ms, 3),
-                             round(torch_mib, 1), round(our_mib, 1), round(our_mib / torch_mib, 3)])
-                print(f"{cell:16}{batch:6}{threads:8}{torch_ms:12.3f}{our_ms:13.3f}{torch_ms / our_ms:7.2f}"
-                      f"{our_mib:8.0f}/{torch_mib:.0f}{our_mib / torch_mib:12.2f}", flush=True)
-    mean = math.exp(statistics.fmean(math.log(row[5]) for row in rows))
-    print(f"geometric mean of the speed ratios: {mean:.2f}; lowest {min(row[5] for row in rows):.2f}; "
-          f"highest memory ratio {max(row[8] for row in rows):.2f}")
-    if args.csv:
-        with open(args.csv, "w", newline="") as f:
-            writer = csv.writer(f)
-            writer.writerow(["cell", "batch_size", "threads", "pytorch_ms", "evenkeel_ms", "speed_ratio", "pytorch_peak_mib",
-                             "evenkeel_peak_mib", "memory_ratio"])
-            writer.writerows(rows)
+    print_header()
+    rows = compare.read_csv(args.csv) if args.csv else []
+    if args.only_report:
+        for row in rows:
+            print_row(row)
+    else:
+        measured = []
+        for threads in map(int, args.threads.split(",")):
+            for cell, batch_size in parse_cells(args.cells):
+                measured.append(measure(cell, batch_size, threads, args))
+                print_row(measured[-1])
+        rows = compare.merged(rows, measured, lambda row: (row["cell"], row["batch_size"], row["threads"]))
+        if args.csv:
+            compare.write_csv(args.csv, rows)
+    if not rows:
+        sys.exit("compare_pytorch: there are no rows")
+    print_summary(rows)
+    if args.picture:
+        draw(rows, args.picture)
 
 
 if __name__ == "__main__":

@@ -1,84 +1,103 @@
-// Forward, and forward + backward, of single layers: convolutions in GFLOP/s, the others in GB/s of the bytes that must
-// move (forward: read x, write y; backward: read x and dy, write dx).
+// Forward, and forward + backward, of single layers: convolutions and Linear in GFLOP/s beside the machine's own sgemm,
+// the others in GB/s of the bytes that must move beside its own copy of an array of the same size, all measured here.
+// Prints one line of JSON per layer. bench/compare_layers.py runs it beside the same layers in PyTorch.
 #include "autograd/engine.hpp"
 #include "autograd/grad_mode.hpp"
+#include "bench/support/layer_cases.hpp"
+#include "bench/support/timing.hpp"
+#include "core/blas.hpp"
 #include "core/parallel.hpp"
-#include "nn/activation.hpp"
-#include "nn/conv.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/pool.hpp"
 
-#include <benchmark/benchmark.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstring>
+#include <map>
 
 namespace {
 
 using namespace evenkeel;
-using namespace evenkeel::nn;
 
-/// Runs the layer on a random input; the time per iteration is one forward, or one forward and backward.
-void run(benchmark::State& state, Layer& layer, const Shape& shape, bool with_backward) {
-  Generator generator(1);
-  Tensor x = randn(shape, generator, {.requires_grad = with_backward});
-  const GradModeGuard mode(with_backward);
-  const Tensor dy = no_grad([&] { return randn(layer(x).shape(), generator); });
-  for (auto _ : state) {
-    const Tensor y = layer(x);
-    if (with_backward) {
-      y.backward(dy);
-      x.zero_grad();
-      layer.zero_grad();
-    }
-  }
-}
-
-benchmark::Counter rate(double giga_per_iteration) {
-  return {giga_per_iteration, benchmark::Counter::kIsIterationInvariantRate};
-}
-
-void conv2d(benchmark::State& state) {
-  const std::int64_t in = state.range(0), out = state.range(1), size = state.range(2), kernel = state.range(3);
-  const std::int64_t batch = state.range(4);
-  const ThreadsGuard threads(static_cast<int>(state.range(5)));
-  const bool with_backward = state.range(6) != 0;
+/// GFLOP/s of a product of 1024x1024 matrices.
+double sgemm_rate(double seconds) {
+  constexpr std::int64_t n = 1024;
   Generator generator(0);
-  Conv2d layer(in, out, generator, {.kernel_size = kernel, .padding = kernel / 2, .bias = false});
-  run(state, layer, {batch, in, size, size}, with_backward);
-  const auto flops = static_cast<double>(2 * batch * size * size * in * out * kernel * kernel);
-  state.counters["GFLOP/s"] = rate(1e-9 * flops * (with_backward ? 3 : 1));
+  const Array a = random_normal({n, n}, generator), b = random_normal({n, n}, generator);
+  Array c = Array::empty({n, n});
+  const double ms = bench::time_per_call(
+      [&] { gemm<float>({.m = n, .n = n, .k = n}, a.data<float>(), b.data<float>(), c.mutable_data<float>()); },
+      seconds);
+  return 2e-6 * n * n * n / ms;
 }
 
-template <class Make>
-void memory_bound(benchmark::State& state, Make make) {
-  const std::int64_t batch = state.range(0), channels = state.range(1), size = state.range(2);
-  const ThreadsGuard threads(static_cast<int>(state.range(3)));
-  const bool with_backward = state.range(4) != 0;
-  const std::unique_ptr<Layer> layer = make(channels);
-  run(state, *layer, {batch, channels, size, size}, with_backward);
-  const auto bytes = static_cast<double>(4 * batch * channels * size * size);
-  state.counters["GB/s"] = rate(1e-9 * bytes * (with_backward ? 5 : 2));
+/// GB/s, read and written, of copying an array of `count` floats to another.
+double copy_rate(std::int64_t count, double seconds) {
+  const Array from = Array::zeros({count});
+  Array to = Array::zeros({count});
+  const float* source = from.data<float>();
+  float* target = to.mutable_data<float>();
+  const double ms = bench::time_per_call(
+      [&] {
+        parallel_for(0, count, kElementGrain, [&](std::int64_t first, std::int64_t last) {
+          std::memcpy(target + first, source + first, sizeof(float) * static_cast<std::size_t>(last - first));
+        });
+      },
+      seconds);
+  return 8e-6 * static_cast<double>(count) / ms;
 }
 
-void sizes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"batch", "channels", "size", "threads", "backward"})
-      ->ArgsProduct({{2, 16, 128}, {64}, {32}, {1, 2}, {0, 1}})
-      ->UseRealTime();
+double layer_ms(const bench::LayerCase& layer_case, bool with_backward, double seconds) {
+  Generator generator(1);
+  const std::unique_ptr<nn::Layer> layer = layer_case.make(generator);
+  Tensor x = randn(layer_case.shape, generator, {.requires_grad = with_backward});
+  const GradModeGuard mode(with_backward);
+  const Tensor dy = no_grad([&] { return randn((*layer)(x).shape(), generator); });
+  return bench::time_per_call(
+      [&] {
+        const Tensor y = (*layer)(x);
+        if (with_backward) {
+          y.backward(dy);
+          x.zero_grad();
+          layer->zero_grad();
+        }
+      },
+      seconds);
+}
+
+void print(const bench::LayerCase& layer_case, bool with_backward, double ms, double limit) {
+  const double work = layer_case.forward + (with_backward ? layer_case.backward : 0);
+  std::printf(
+      "{\"group\": \"%s\", \"name\": \"%s\", \"shape\": %s, \"backward\": %d, \"ms\": %.6f, \"rate\": %.2f, "
+      "\"unit\": \"%s\", \"limit\": %.2f}\n",
+      layer_case.group.c_str(), layer_case.name.c_str(), concat(layer_case.shape).c_str(), with_backward, ms,
+      1e3 * work / ms, layer_case.counts_flops() ? "GFLOP/s" : "GB/s", limit);
+  std::fflush(stdout);
 }
 
 }  // namespace
 
-BENCHMARK(conv2d)
-    ->ArgNames({"in", "out", "size", "kernel", "batch", "threads", "backward"})
-    ->ArgsProduct({{3}, {32}, {32}, {3}, {2, 16}, {1, 2}, {0, 1}})
-    ->ArgsProduct({{32}, {64}, {32}, {3}, {2, 16}, {1, 2}, {0, 1}})
-    ->ArgsProduct({{64}, {64}, {16}, {3}, {2, 16}, {1, 2}, {0, 1}})
-    ->ArgsProduct({{64}, {256}, {16}, {1}, {2, 16}, {1, 2}, {0, 1}})
-    ->UseRealTime();
-BENCHMARK_CAPTURE(memory_bound, BatchNorm2d, [](std::int64_t channels) {
-  return std::make_unique<BatchNorm2d>(channels);
-})->Apply(sizes);
-BENCHMARK_CAPTURE(memory_bound, GroupNorm, [](std::int64_t channels) {
-  return std::make_unique<GroupNorm>(16, channels);
-})->Apply(sizes);
-BENCHMARK_CAPTURE(memory_bound, ReLU, [](std::int64_t) { return std::make_unique<ReLU>(); })->Apply(sizes);
-BENCHMARK_CAPTURE(memory_bound, MaxPool2d, [](std::int64_t) { return std::make_unique<MaxPool2d>(2); })->Apply(sizes);
+int main(int argc, char** argv) {
+  CLI::App app("Times single layers; prints one line of JSON for each.");
+  std::string filter;
+  int threads = num_threads();
+  double seconds = 0.2;
+  app.add_option("--filter", filter, "only layers whose \"group: name\" contains this");
+  app.add_option("--threads", threads)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--seconds", seconds, "per measurement")->check(CLI::NonNegativeNumber)->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  set_num_threads(threads);
+  double sgemm = 0;
+  std::map<std::int64_t, double> copies;
+  for (const bench::LayerCase& layer_case : bench::layer_cases()) {
+    if (concat(layer_case.group, ": ", layer_case.name).find(filter) == std::string::npos) {
+      continue;
+    }
+    double& limit = layer_case.counts_flops() ? sgemm : copies[numel(layer_case.shape)];
+    if (limit == 0) {
+      limit = layer_case.counts_flops() ? sgemm_rate(seconds) : copy_rate(numel(layer_case.shape), seconds);
+    }
+    for (const bool with_backward : {false, true}) {
+      print(layer_case, with_backward, layer_ms(layer_case, with_backward, seconds), limit);
+    }
+  }
+}

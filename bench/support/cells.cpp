@@ -1,0 +1,66 @@
+#include "bench/support/cells.hpp"
+
+#include "autograd/engine.hpp"
+#include "autograd/ops/loss.hpp"
+#include "models/registry.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::bench {
+
+namespace {
+
+std::unique_ptr<nn::Layer> make(const Cell& cell, Generator& generator) {
+  models::ModelOptions options{.norm = cell.norm};
+  if (cell.input.rank() == 3) {
+    options.in_channels = cell.input[0];
+    options.input_size = {cell.input[1], cell.input[2]};
+  } else {
+    options.in_channels = 1;
+    options.input_size = {1, cell.input[0]};
+  }
+  return models::make_model(cell.model, generator, options);
+}
+
+Shape with_batch(std::int64_t batch_size, const Shape& input) {
+  std::vector<std::int64_t> sizes = {batch_size};
+  sizes.insert(sizes.end(), input.begin(), input.end());
+  return Shape(sizes);
+}
+
+}  // namespace
+
+const std::vector<Cell>& cells() {
+  static const std::vector<Cell> all = {
+      {"small_cnn_bn", "small_cnn", "bn", {3, 32, 32}},
+      {"small_cnn_gn", "small_cnn", "gn", {3, 32, 32}},
+      {"ws_gn", "ws_gn", "gn", {3, 64, 64}},
+      {"cnn_bn", "cnn_bn", "bn", {3, 32, 32}},
+      {"fc_bn", "fc_bn", "bn", {784}},
+      {"brn_classifier", "brn_classifier", "brn", {3, 32, 32}},
+      {"frozen_se_resnet", "frozen_se_resnet", "frozen_bn", {3, 32, 32}},
+      {"resnet20_bn", "resnet20", "bn", {3, 32, 32}},
+      {"resnet20_gn", "resnet20", "gn", {3, 32, 32}},
+  };
+  return all;
+}
+
+const Cell& find_cell(const std::string& name) {
+  const auto found = std::find_if(cells().begin(), cells().end(), [&](const Cell& cell) { return cell.name == name; });
+  require(found != cells().end(), "bench", "there is no cell '", name, "'");
+  return *found;
+}
+
+Training::Training(const Cell& cell, std::int64_t batch_size)
+    : model_(make(cell, generator_)),
+      optimizer_(model_->parameters(), {.lr = 0.01, .momentum = 0.9}),
+      x_(randn(with_batch(batch_size, cell.input), generator_)),
+      target_(randint(0, 10, {batch_size}, generator_)) {}
+
+void Training::step() {
+  optimizer_.zero_grad();
+  cross_entropy((*model_)(x_), target_).backward();
+  optimizer_.step();
+}
+
+}  // namespace evenkeel::bench
