@@ -1,6 +1,7 @@
 #include "autograd/engine.hpp"
 
 #include "autograd/graph.hpp"
+#include "autograd/op_profile.hpp"
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/shape.hpp"
 #include "core/elementwise.hpp"
@@ -275,9 +276,11 @@ Grads Pass::call(Step& step, std::uint64_t wanted) {
       for (std::uint32_t i = 0; i < node.output_count; ++i) {
         dys[i] = std::move(buffers_[step.first_buffer + i].grad);
       }
+      const detail::ProfileFormula profiled(node.name, dys[0].defined() ? dys[0].shape() : Shape());
       grads = node.run(dys, wanted);
     } else {
       const Tensor dy = std::move(buffers_[step.first_buffer].grad);
+      const detail::ProfileFormula profiled(node.name, dy.shape());
       grads = node.run(dy, wanted);
     }
   }

@@ -1,7 +1,7 @@
 // Times one training step (zero_grad, forward, cross entropy, backward, SGD with momentum 0.9) on fixed random images
 // and prints one line of JSON: the median in milliseconds, the peak resident memory in MiB, the number of parameters,
 // and what the caching allocator asked of the system after the first step. bench/compare_pytorch.py runs it beside the
-// same step in PyTorch.
+// same step in PyTorch. With --profile a table of the time by op instead.
 #include "bench/support/cells.hpp"
 #include "bench/support/timing.hpp"
 #include "core/parallel.hpp"
@@ -26,6 +26,25 @@ void measure(const bench::Cell& cell, std::int64_t batch_size, double seconds) {
               static_cast<unsigned long long>(memory_stats().system_allocations - allocations));
 }
 
+/// Prints where the time of a step goes: per op, direction and shape of the result, the longest first.
+void profile(const bench::Cell& cell, std::int64_t batch_size, double seconds) {
+  bench::Training training(cell, batch_size);
+  OpProfile ops;
+  bench::time_calls([&] { training.step(&ops); }, 0);
+  ops.reset();
+  const auto steps = static_cast<double>(bench::time_calls([&] { training.step(&ops); }, seconds).size() + 1);
+  double total = 0;
+  for (const OpProfile::Row& row : ops.rows()) {
+    total += row.ms;
+  }
+  std::printf("%s, batch %lld, %d threads: %.3f ms per step\n%-36s %-20s %8s %10s %7s\n", cell.name,
+              static_cast<long long>(batch_size), num_threads(), total / steps, "op", "result", "calls", "ms", "share");
+  for (const OpProfile::Row& row : ops.rows()) {
+    std::printf("%-36s %-20s %8.1f %10.4f %6.1f%%\n", row.op.c_str(), row.shape.c_str(),
+                static_cast<double>(row.calls) / steps, row.ms / steps, 100 * row.ms / total);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -34,6 +53,7 @@ int main(int argc, char** argv) {
   std::int64_t batch_size = 16;
   int threads = num_threads();
   double seconds = 3;
+  bool with_profile = false;
   std::set<std::string> names;
   for (const bench::Cell& known : bench::cells()) {
     names.insert(known.name);
@@ -42,7 +62,8 @@ int main(int argc, char** argv) {
   app.add_option("--batch-size", batch_size)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--threads", threads)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--seconds", seconds, "how long to measure")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_flag("--profile", with_profile, "print the time by op instead");
   CLI11_PARSE(app, argc, argv);
   set_num_threads(threads);
-  measure(bench::find_cell(cell), batch_size, seconds);
+  (with_profile ? profile : measure)(bench::find_cell(cell), batch_size, seconds);
 }

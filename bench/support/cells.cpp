@@ -57,10 +57,19 @@ Training::Training(const Cell& cell, std::int64_t batch_size)
       x_(randn(with_batch(batch_size, cell.input), generator_)),
       target_(randint(0, 10, {batch_size}, generator_)) {}
 
-void Training::step() {
+void Training::step(OpProfile* profile) {
+  const auto mark = [profile](const char* name) {
+    if (profile != nullptr) {
+      profile->mark(name);
+    }
+  };
   optimizer_.zero_grad();
-  cross_entropy((*model_)(x_), target_).backward();
+  mark("zero_grad");
+  const Tensor loss = cross_entropy((*model_)(x_), target_);
+  loss.backward();
+  mark("engine");
   optimizer_.step();
+  mark("optimizer step");
 }
 
 }  // namespace evenkeel::bench

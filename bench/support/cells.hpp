@@ -1,5 +1,6 @@
 #pragma once
 
+#include "autograd/op_profile.hpp"
 #include "nn/module.hpp"
 #include "optim/sgd.hpp"
 
@@ -25,8 +26,8 @@ const Cell& find_cell(const std::string& name);
 class Training {
  public:
   Training(const Cell& cell, std::int64_t batch_size);
-  /// zero_grad, forward, cross entropy, backward, optimizer step.
-  void step();
+  /// zero_grad, forward, cross entropy, backward, optimizer step; what is no op is marked in `profile`.
+  void step(OpProfile* profile = nullptr);
   std::int64_t parameters() const { return model_->num_parameters(); }
 
  private:
