@@ -10,7 +10,7 @@ namespace evenkeel::bench {
 
 namespace {
 
-std::unique_ptr<nn::Layer> make(const Cell& cell, Generator& generator) {
+std::unique_ptr<nn::Layer> make_model(const Cell& cell, Generator& generator) {
   models::ModelOptions options{.norm = cell.norm};
   if (cell.input.rank() == 3) {
     options.in_channels = cell.input[0];
@@ -22,10 +22,9 @@ std::unique_ptr<nn::Layer> make(const Cell& cell, Generator& generator) {
   return models::make_model(cell.model, generator, options);
 }
 
-Shape with_batch(std::int64_t batch_size, const Shape& input) {
-  std::vector<std::int64_t> sizes = {batch_size};
-  sizes.insert(sizes.end(), input.begin(), input.end());
-  return Shape(sizes);
+Shape with_batch(std::int64_t batch_size, Shape input) {
+  input.insert(0, batch_size);
+  return input;
 }
 
 }  // namespace
@@ -52,10 +51,13 @@ const Cell& find_cell(const std::string& name) {
 }
 
 Training::Training(const Cell& cell, std::int64_t batch_size)
-    : model_(make(cell, generator_)),
+    : Training([&](Generator& generator) { return make_model(cell, generator); }, with_batch(batch_size, cell.input)) {}
+
+Training::Training(const std::function<std::unique_ptr<nn::Layer>(Generator&)>& make, const Shape& batch)
+    : model_(make(generator_)),
       optimizer_(model_->parameters(), {.lr = 0.01, .momentum = 0.9}),
-      x_(randn(with_batch(batch_size, cell.input), generator_)),
-      target_(randint(0, 10, {batch_size}, generator_)) {}
+      x_(randn(batch, generator_)),
+      target_(randint(0, 10, {batch[0]}, generator_)) {}
 
 void Training::step(OpProfile* profile) {
   const auto mark = [profile](const char* name) {

@@ -4,6 +4,7 @@
 #include "nn/module.hpp"
 #include "optim/sgd.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ const Cell& find_cell(const std::string& name);
 class Training {
  public:
   Training(const Cell& cell, std::int64_t batch_size);
+  /// A network of one's own making for images of 10 classes; `make` gets the generator of its parameters.
+  Training(const std::function<std::unique_ptr<nn::Layer>(Generator&)>& make, const Shape& batch);
   /// zero_grad, forward, cross entropy, backward, optimizer step; what is no op is marked in `profile`.
   void step(OpProfile* profile = nullptr);
   std::int64_t parameters() const { return model_->num_parameters(); }

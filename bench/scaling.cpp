@@ -1,0 +1,88 @@
+// Times a training step over the batch size, the image's area and the network's depth, and prints one line of JSON per
+// point. bench/draw_scaling.py draws them and says where the time is not linear.
+#include "bench/support/cells.hpp"
+#include "bench/support/timing.hpp"
+#include "core/parallel.hpp"
+#include "models/cifar_resnet.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <set>
+
+namespace {
+
+using namespace evenkeel;
+
+struct Run {
+  double seconds;
+  std::int64_t largest;  ///< batch size, side and depth stay below this
+
+  void point(const char* series, const char* unit, std::int64_t x, bench::Training training) const {
+    const double ms = bench::median(bench::time_calls([&] { training.step(); }, seconds, 3));
+    std::printf("{\"series\": \"%s\", \"unit\": \"%s\", \"x\": %lld, \"threads\": %d, \"ms\": %.5f}\n", series, unit,
+                static_cast<long long>(x), num_threads(), ms);
+    std::fflush(stdout);
+  }
+};
+
+void over_batch(const Run& run) {
+  for (const char* name : {"small_cnn_bn", "small_cnn_gn", "fc_bn"}) {
+    for (const std::int64_t batch : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512}) {
+      const bool needs_two = std::string_view(name) == "fc_bn";  // BatchNorm over (N, C) has no variance for N = 1
+      if (batch <= run.largest && (batch > 1 || !needs_two)) {
+        run.point(name, "image", batch, bench::Training(bench::find_cell(name), batch));
+      }
+    }
+  }
+}
+
+void over_area(const Run& run) {
+  for (const char* name : {"small_cnn_bn", "small_cnn_gn"}) {
+    for (const std::int64_t side : {8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128}) {
+      if (side <= run.largest) {
+        bench::Cell cell = bench::find_cell(name);
+        cell.input = {3, side, side};
+        run.point(concat(name, ", batch 8").c_str(), "pixel", side * side, bench::Training(cell, 8));
+      }
+    }
+  }
+}
+
+void over_depth(const Run& run) {
+  for (const char* norm : {"bn", "gn"}) {
+    for (const std::int64_t depth : {8, 14, 20, 26, 32, 44, 56, 80, 110}) {
+      if (depth <= run.largest) {
+        const auto make = [&](Generator& generator) {
+          return std::make_unique<models::CifarResNet>(generator,
+                                                       models::CifarResNetOptions{.depth = depth, .norm = norm});
+        };
+        run.point(concat("resnet_", norm, ", batch 4").c_str(), "layer", depth, bench::Training(make, {4, 3, 32, 32}));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Times a training step over batch size, image area and depth; prints one line of JSON per point.");
+  std::set<std::string> series = {"batch", "area", "depth"};
+  int threads = num_threads();
+  Run run{.seconds = 1, .largest = 512};
+  app.add_option("--series", series, "batch, area, depth")->check(CLI::IsMember(series))->delimiter(',');
+  app.add_option("--threads", threads)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--seconds", run.seconds, "per point")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--largest", run.largest, "no batch size, side or depth above this")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  set_num_threads(threads);
+  if (series.contains("batch")) {
+    over_batch(run);
+  }
+  if (series.contains("area")) {
+    over_area(run);
+  }
+  if (series.contains("depth")) {
+    over_depth(run);
+  }
+}
