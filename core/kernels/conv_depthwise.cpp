@@ -1,5 +1,10 @@
+#include "core/kernels/conv_depthwise.hpp"
+
 #include "core/kernels/conv_algorithms.hpp"
-#include "core/kernels/conv_columns.hpp"
+#include "core/kernels/conv_correlation.hpp"
+#include "core/kernels/conv_panels.hpp"
+#include "core/kernels/conv_stage_shape.hpp"
+#include "core/kernels/workspace.hpp"
 #include "core/parallel.hpp"
 
 #include <algorithm>
@@ -7,99 +12,131 @@
 namespace evenkeel::kernels {
 namespace {
 
-/// Calls visit(x row start, y row start, length) for kernel cell (p, q): y[j] meets x[j stride_w], j < length, both as
-/// offsets within their planes.
-template <class Visit>
-void for_each_pair_of_rows(const ConvGeometry& g, std::int64_t p, std::int64_t q, const Visit& visit) {
-  const InsideColumns inside(g, q);
-  const std::int64_t length = inside.last - inside.first;
-  for (std::int64_t i = 0; i < g.out_height && length > 0; ++i) {
-    const std::int64_t row = i * g.stride_h - g.pad_top + p * g.dilation_h;
-    if (row >= 0 && row < g.height) {
-      visit(row * g.width + inside.first * g.stride_w - g.pad_left + q * g.dilation_w, i * g.out_width + inside.first,
-            length);
+/// A product costs more here than in a matrix product: loads, not arithmetic, bound it.
+constexpr std::int64_t kDepthwiseWork = 4;
+
+/// Zeros behind the rows of a stage, so that a row's last register can be loaded whole.
+template <class Arch, class T>
+std::int64_t register_slack(std::int64_t columns) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  return ceil_div(columns, kLanes) * kLanes - columns;
+}
+
+/// One output plane from the staged planes of its group.
+template <class Arch, class T>
+void correlate_plane(const Correlation& c, const StepTables& tables, const T* staged, const T* weight, T bias,
+                     T* results, T* y) {
+  const bool in_place = c.out_stride_h == 1 && c.out_stride_w == 1;
+  DepthwiseForward<T> job{.x = staged,
+                          .x_row = c.stage.row_step() * c.stage.row_stride(),
+                          .w = weight,
+                          .bias = bias,
+                          .y = y,
+                          .y_row = c.stage.columns,
+                          .rows = c.rows(),
+                          .columns = c.stage.columns};
+  for (std::int64_t row_phase = 0; row_phase < c.phases_h; ++row_phase) {
+    for (std::int64_t phase = 0; phase < c.phases_w; ++phase) {
+      const StepTables::Table& table = tables[row_phase * c.phases_w + phase];
+      job.steps = table.steps;
+      job.step_count = table.count;
+      job.y = in_place ? y : results + phase * c.pixels();
+      ConvDepthwiseKernels<Arch, T>::forward(job);
+    }
+    for (std::int64_t i = 0; !in_place && i < c.rows() && i * c.out_stride_h + row_phase < c.out_height; ++i) {
+      write_phases(c, 0, c.stage.columns, results + i * c.stage.columns, c.pixels(),
+                   y + (i * c.out_stride_h + row_phase) * c.out_width);
     }
   }
 }
 
-std::int64_t plane_grain(std::int64_t work_per_plane) {
-  return std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(1, work_per_plane));
+template <class Arch, class T>
+void correlate_on(Correlation c, std::int64_t work, const T* source, const T* weight, const T* bias, T* y) {
+  c.stage.slack = register_slack<Arch, T>(c.stage.columns);
+  const std::int64_t plane_stride = c.stage.plane_stride(c.rows());
+  const StepTables tables(c, plane_stride);
+  const std::int64_t units = c.batch * c.groups;
+  parallel_for(0, units, work_grain(kDepthwiseWork * work, units), [&](std::int64_t begin, std::int64_t end) {
+    Workspace<T> staged(c.inputs * plane_stride);
+    Workspace<T> results(c.phases_w * c.pixels());
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t group = unit % c.groups;
+      fill_stage(c.stage, source + unit * c.inputs * c.stage.height * c.stage.width, c.inputs, 0, c.rows(),
+                 plane_stride, staged.data());
+      for (std::int64_t o = 0; o < c.outputs; ++o) {
+        const T start = bias != nullptr ? bias[group * c.outputs + o] : T(0);
+        correlate_plane<Arch>(c, tables, staged.data(), weight + group * c.weight_group + o * c.weight_output, start,
+                              results.data(), y + (unit * c.outputs + o) * c.out_plane());
+      }
+    }
+  });
+}
+
+template <class Arch, class T>
+void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+  constexpr std::int64_t kTurnPixels =
+      4096;  // whose products are summed in float32, in as many sums as there are lanes
+  StageShape stage = input_stage(g);
+  stage.slack = register_slack<Arch, T>(g.out_width);
+  const std::int64_t images = std::clamp<std::int64_t>(kTurnPixels / g.pixels(), 1, g.batch);
+  const std::int64_t rows = std::clamp<std::int64_t>(kTurnPixels / g.out_width, 1, g.out_height);
+  const std::int64_t plane_stride = stage.plane_stride(rows);
+  Workspace<std::int64_t> steps(g.taps());
+  for (std::int64_t tap = 0; tap < g.taps(); ++tap) {
+    steps.data()[tap] = stage.offset(tap / g.kernel_w * g.dilation_h, tap % g.kernel_w * g.dilation_w);
+  }
+  parallel_for(
+      0, g.groups, work_grain(kDepthwiseWork * g.y_size() * g.taps(), g.groups),
+      [&](std::int64_t begin, std::int64_t end) {
+        Workspace<T> staged(images * plane_stride);
+        Workspace<double> sums(g.group_outputs() * g.taps());
+        for (std::int64_t c = begin; c < end; ++c) {
+          std::fill_n(sums.data(), g.group_outputs() * g.taps(), 0.0);
+          for (std::int64_t image = 0; image < g.batch; image += images) {
+            for (std::int64_t row = 0; row < g.out_height; row += rows) {
+              DepthwiseWeightGradient<T> job{.x = staged.data(),
+                                             .x_image = plane_stride,
+                                             .x_row = stage.row_step() * stage.row_stride(),
+                                             .dy_image = g.out_channels * g.pixels(),
+                                             .x_steps = steps.data(),
+                                             .steps = g.taps(),
+                                             .images = std::min(images, g.batch - image),
+                                             .rows = std::min(rows, g.out_height - row),
+                                             .columns = g.out_width};
+              for (std::int64_t k = 0; k < job.images; ++k) {
+                fill_stage(stage, x + ((image + k) * g.channels + c) * g.plane(), 1, row, job.rows, plane_stride,
+                           staged.data() + k * plane_stride);
+              }
+              for (std::int64_t o = 0; o < g.group_outputs(); ++o) {
+                job.dy = dy + (image * g.out_channels + c * g.group_outputs() + o) * g.pixels() + row * g.out_width;
+                job.dw = sums.data() + o * g.taps();
+                ConvDepthwiseKernels<Arch, T>::weight_gradient(job);
+              }
+            }
+          }
+          std::transform(sums.data(), sums.data() + g.group_outputs() * g.taps(),
+                         dweight + c * g.group_outputs() * g.taps(), [](double sum) { return static_cast<T>(sum); });
+        }
+      });
 }
 
 }  // namespace
 
 template <class T>
 void DepthwiseConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  const std::int64_t multiplier = g.group_outputs();
-  const std::int64_t grain = plane_grain(g.pixels() * g.taps());
-  parallel_for(0, g.batch * g.out_channels, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      const std::int64_t o = plane % g.out_channels;
-      const T* in = x + (plane / g.out_channels * g.channels + o / multiplier) * g.plane();
-      T* out = y + plane * g.pixels();
-      std::fill_n(out, g.pixels(), bias != nullptr ? bias[o] : T(0));
-      for (std::int64_t tap = 0; tap < g.taps(); ++tap) {
-        const T w = weight[o * g.taps() + tap];
-        for_each_pair_of_rows(g, tap / g.kernel_w, tap % g.kernel_w,
-                              [&](std::int64_t from, std::int64_t to, std::int64_t length) {
-                                for (std::int64_t j = 0; j < length; ++j) {
-                                  out[to + j] += w * in[from + j * g.stride_w];
-                                }
-                              });
-      }
-    }
-  });
+  const Correlation c = forward_correlation(g);
+  dispatch_isa([&]<class Arch>() { correlate_on<Arch>(c, g.y_size() * g.taps(), x, weight, bias, y); });
 }
 
 template <class T>
 void DepthwiseConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
-  const std::int64_t multiplier = g.group_outputs();
-  const std::int64_t grain = plane_grain(g.pixels() * g.taps() * multiplier);
-  parallel_for(0, g.batch * g.channels, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      const std::int64_t c = plane % g.channels;
-      T* out = dx + plane * g.plane();
-      std::fill_n(out, g.plane(), bias != nullptr ? bias[c] : T(0));
-      for (std::int64_t m = 0; m < multiplier * g.taps(); ++m) {
-        const std::int64_t o = c * multiplier + m / g.taps();
-        const std::int64_t tap = m % g.taps();
-        const T* in = dy + (plane / g.channels * g.out_channels + o) * g.pixels();
-        const T w = weight[o * g.taps() + tap];
-        for_each_pair_of_rows(g, tap / g.kernel_w, tap % g.kernel_w,
-                              [&](std::int64_t to, std::int64_t from, std::int64_t length) {
-                                for (std::int64_t j = 0; j < length; ++j) {
-                                  out[to + j * g.stride_w] += w * in[from + j];
-                                }
-                              });
-      }
-    }
-  });
+  const Correlation c = gradient_correlation(g);
+  dispatch_isa([&]<class Arch>() { correlate_on<Arch>(c, g.y_size() * g.taps(), dy, weight, bias, dx); });
 }
 
 template <class T>
 void DepthwiseConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  const std::int64_t multiplier = g.group_outputs();
-  const std::int64_t grain = plane_grain(g.batch * g.pixels());
-  parallel_for(0, g.weight_size(), grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t o = i / g.taps();
-      const std::int64_t tap = i % g.taps();
-      double sum = 0;
-      for (std::int64_t n = 0; n < g.batch; ++n) {
-        const T* in = x + (n * g.channels + o / multiplier) * g.plane();
-        const T* gradient = dy + (n * g.out_channels + o) * g.pixels();
-        for_each_pair_of_rows(g, tap / g.kernel_w, tap % g.kernel_w,
-                              [&](std::int64_t from, std::int64_t to, std::int64_t length) {
-                                T row_sum = 0;
-                                for (std::int64_t j = 0; j < length; ++j) {
-                                  row_sum += gradient[to + j] * in[from + j * g.stride_w];
-                                }
-                                sum += static_cast<double>(row_sum);
-                              });
-      }
-      dweight[i] = static_cast<T>(sum);
-    }
-  });
+  dispatch_isa([&]<class Arch>() { weight_gradient_on<Arch>(g, x, dy, dweight); });
 }
 
 template struct DepthwiseConv<float>;

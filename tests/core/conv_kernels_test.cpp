@@ -271,16 +271,20 @@ TEST_CASE("the float32 weight gradient over a batch stays accurate") {
 TEST_CASE("the algorithm follows from the shape") {
   using kernels::choose_algorithm;
   using kernels::ConvAlgorithm;
-  CHECK(choose_algorithm<float>({.channels = 6, .out_channels = 6, .groups = 6}) == ConvAlgorithm::depthwise);
-  CHECK(choose_algorithm<float>({.channels = 6, .out_channels = 6, .groups = 2}) == ConvAlgorithm::columns);
-  ConvGeometry g{.channels = 3, .out_channels = 6, .out_height = 9, .out_width = 32, .kernel_h = 3, .kernel_w = 3};
-  CHECK(choose_algorithm<float>(g) == ConvAlgorithm::direct);
-  CHECK(choose_algorithm<double>(g) == ConvAlgorithm::direct);
-  g.stride_w = 2;
-  CHECK(choose_algorithm<float>(g) == ConvAlgorithm::columns);
-  g.stride_w = 1;
+  using kernels::ConvPass;
+  const auto forward = [](const ConvGeometry& g) { return choose_algorithm<float>(g, ConvPass::forward); };
+  CHECK(forward({.channels = 6, .out_channels = 6, .groups = 6}) == ConvAlgorithm::depthwise);
+  CHECK(forward({.channels = 6, .out_channels = 6, .groups = 2}) == ConvAlgorithm::panels);
+  ConvGeometry g{.channels = 3, .width = 64, .out_channels = 6, .out_height = 9, .out_width = 32, .stride_w = 2};
+  CHECK(forward(g) == ConvAlgorithm::direct);
+  CHECK(choose_algorithm<double>(g, ConvPass::forward) == ConvAlgorithm::direct);
+  CHECK(choose_algorithm<float>(g, ConvPass::input_gradient) == ConvAlgorithm::direct);
+  CHECK(choose_algorithm<float>(g, ConvPass::weight_gradient) == ConvAlgorithm::panels);
+  g.width = 66;  // dx has two phases of 33 columns
+  CHECK(choose_algorithm<float>(g, ConvPass::input_gradient) ==
+        (active_isa() == Isa::avx512 ? ConvAlgorithm::panels : ConvAlgorithm::direct));
   g.out_width = 1;  // one lane of a register
-  CHECK(choose_algorithm<float>(g) == ConvAlgorithm::columns);
+  CHECK(forward(g) == ConvAlgorithm::panels);
 }
 
 TEST_CASE("every instruction set equals the seven loops") {
