@@ -6,7 +6,8 @@
 namespace evenkeel {
 
 /// Threads that kernels and matrix products use: set_num_threads() on this thread's behalf, else OMP_NUM_THREADS, else
-/// the number of cores. There is one pool of threads (OpenMP's); OpenBLAS itself always runs single-threaded inside it.
+/// the number of cores. There is one team of threads (from OpenMP, kept for the life of the process) that serves one
+/// loop at a time; OpenBLAS itself always runs single-threaded inside it.
 int num_threads();
 /// Throws unless n >= 1.
 void set_num_threads(int n);
@@ -23,15 +24,31 @@ class ThreadsGuard {
   int before_;
 };
 
+namespace detail {
+void parallel_chunks(std::int64_t begin, std::int64_t end, std::int64_t grain,
+                     const std::function<void(std::int64_t, std::int64_t)>& body);
+}  // namespace detail
+
 /// Calls body(first, last) over consecutive chunks of [begin, end), possibly at the same time. Every chunk but the last
 /// has `grain` elements, whatever the thread count, so a result can only depend on the chunk boundaries. Runs in the
-/// calling thread when there is one chunk, one thread, or the call is inside another parallel_for (one level of
-/// threads). An exception in `body` reaches the caller after all chunks stopped.
-void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain,
-                  const std::function<void(std::int64_t, std::int64_t)>& body);
+/// calling thread when there is one chunk, one thread, the call is inside another parallel_for (one level of threads),
+/// or the team serves another thread's loop. The caller takes the chunks that no other thread has started, so it never
+/// waits for a thread that the system keeps from running, except in the middle of a chunk. An exception in `body`
+/// reaches the caller after all chunks stopped.
+template <class Body>
+void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain, const Body& body) {
+  if (begin < end && grain >= 1 && end - begin <= grain) {
+    body(begin, end);  // one chunk
+  } else {
+    detail::parallel_chunks(begin, end, grain, std::cref(body));
+  }
+}
 
 /// True inside the body of a parallel_for that runs on more than one thread.
 bool in_parallel();
+
+/// Threads of the parallel_for that the caller runs in; 1 outside of one.
+int team_size();
 
 /// Elements of elementwise work per chunk: large enough to hide the cost of waking a thread.
 inline constexpr std::int64_t kElementGrain = 32768;
