@@ -23,6 +23,8 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kClassesPerPower = 8;
 
+thread_local int long_lived_scopes = 0;
+
 // A freed block holds the link to the next one of its size class, so giving memory back never allocates.
 struct FreeBlock {
   FreeBlock* next;
@@ -74,7 +76,7 @@ class Allocator {
     if (limit_ > 0 && (size.bytes > limit_ || stats_.in_use > limit_ - size.bytes)) {
       throw OutOfMemory(bytes);
     }
-    std::byte* data = take_cached(size);
+    std::byte* data = long_lived_scopes > 0 ? nullptr : take_cached(size);
     if (data == nullptr) {
       data = ask_system(size.bytes);
       if (data == nullptr) {
@@ -92,10 +94,23 @@ class Allocator {
     const SizeClass size = size_class(bytes);
     permit(data, size.bytes);
     const std::lock_guard lock(mutex_);
-    bins_[size.index] = new (data) FreeBlock{bins_[size.index]};
-    forbid(data + sizeof(FreeBlock), size.bytes - sizeof(FreeBlock));
     stats_.in_use -= size.bytes;
-    stats_.cached += size.bytes;
+    put_into_cache(size, data);
+  }
+
+  void reserve(std::size_t bytes, int blocks) {
+    if (bytes > std::numeric_limits<std::size_t>::max() / 2) {
+      return;
+    }
+    const SizeClass size = size_class(bytes);
+    const std::lock_guard lock(mutex_);
+    for (int& count = reserved_[size.index]; count < blocks; ++count) {
+      std::byte* data = ask_system(size.bytes);
+      if (data == nullptr) {
+        return;
+      }
+      put_into_cache(size, data);
+    }
   }
 
   MemoryStats stats() {
@@ -116,6 +131,12 @@ class Allocator {
   }
 
  private:
+  void put_into_cache(const SizeClass& size, std::byte* data) {
+    bins_[size.index] = new (data) FreeBlock{bins_[size.index]};
+    forbid(data + sizeof(FreeBlock), size.bytes - sizeof(FreeBlock));
+    stats_.cached += size.bytes;
+  }
+
   std::byte* take_cached(const SizeClass& size) {
     FreeBlock* block = bins_[size.index];
     if (block == nullptr) {
@@ -149,6 +170,7 @@ class Allocator {
         std::free(std::exchange(bin, bin->next));
       }
     }
+    reserved_ = {};
     stats_.cached = 0;
   }
 
@@ -157,6 +179,7 @@ class Allocator {
   std::size_t limit_ = 0;
   const std::size_t physical_ = physical_memory();
   std::array<FreeBlock*, 64 * kClassesPerPower> bins_{};
+  std::array<int, 64 * kClassesPerPower> reserved_{};  // blocks that reserve() made, by size class
 };
 
 // Never destroyed: storages may live in statics that go after this file's.
@@ -172,6 +195,11 @@ OutOfMemory::OutOfMemory(std::size_t bytes) : text_(concat("out of memory: can't
 Storage::Storage(std::size_t bytes) : data_(allocator().allocate(bytes)), bytes_(bytes) {}
 
 Storage::~Storage() { allocator().release(data_, bytes_); }
+
+LongLivedScope::LongLivedScope() { ++long_lived_scopes; }
+LongLivedScope::~LongLivedScope() { --long_lived_scopes; }
+
+void reserve_blocks(std::size_t bytes, int blocks) { allocator().reserve(bytes, blocks); }
 
 MemoryStats memory_stats() { return allocator().stats(); }
 void reset_peak_memory() { allocator().reset_peak(); }

@@ -40,6 +40,21 @@ class Storage {
   std::size_t bytes_ = 0;
 };
 
+/// While one lives, new storages of this thread come from the system, not from the cache. For what outlives the step
+/// that makes it (the state of an optimizer): so the next step finds every block that this one gave back.
+class LongLivedScope {
+ public:
+  LongLivedScope();
+  ~LongLivedScope();
+  LongLivedScope(const LongLivedScope&) = delete;
+  LongLivedScope& operator=(const LongLivedScope&) = delete;
+};
+
+/// Sees to it that at least `blocks` blocks of this size were asked of the system by reserve_blocks(), and puts the new
+/// ones into the cache. For scratch memory of parallel work, of which the first step may need fewer blocks at once than
+/// a later one, as its threads happen to run.
+void reserve_blocks(std::size_t bytes, int blocks);
+
 /// Counters of the caching allocator, in bytes.
 struct MemoryStats {
   std::size_t in_use = 0;                ///< held by live storages (rounded up to size classes)
