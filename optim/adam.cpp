@@ -1,8 +1,7 @@
 #include "optim/adam.hpp"
 
-#include "core/kernels/optimizer.hpp"
-
 #include <cmath>
+#include <tuple>
 
 namespace evenkeel::optim {
 namespace {
@@ -41,36 +40,56 @@ AdamFamily<kDecoupled>::AdamFamily(std::vector<ParamGroup<Options>> groups)
 }
 
 template <bool kDecoupled>
-void AdamFamily<kDecoupled>::update(std::size_t group, const Array& grad, Array& param, std::span<Array> state) {
-  const Options& o = this->options(group);
+void AdamFamily<kDecoupled>::ensure_state(const Optimizer::Update& u) const {
   const auto zeros_unless_there = [&](Array& array) {
     if (!array.defined()) {
-      array = Array::zeros(param.shape(), param.dtype());
+      array = Array::zeros(u.param.shape(), u.param.dtype());
     }
   };
-  if (!state[kSteps].defined()) {
-    state[kSteps] = Array::zeros({}, DType::int64);
+  if (!u.state[kSteps].defined()) {
+    u.state[kSteps] = Array::zeros({}, DType::int64);
   }
-  zeros_unless_there(state[kMean]);
-  zeros_unless_there(state[kSquare]);
-  if (o.amsgrad) {
-    zeros_unless_there(state[kLargest]);
+  zeros_unless_there(u.state[kMean]);
+  zeros_unless_there(u.state[kSquare]);
+  if (this->options(u.group).amsgrad) {
+    zeros_unless_there(u.state[kLargest]);
   }
-  const auto t = static_cast<double>(++*state[kSteps].mutable_data<std::int64_t>());
-  const kernels::AdamStep step{.lr = o.lr,
-                               .beta1 = o.beta1,
-                               .beta2 = o.beta2,
-                               .eps = o.eps,
-                               .weight_decay = o.weight_decay,
-                               .bias_correction1 = 1 - std::pow(o.beta1, t),
-                               .root_bias_correction2 = std::sqrt(1 - std::pow(o.beta2, t)),
-                               .decoupled = kDecoupled,
-                               .maximize = o.maximize};
-  dispatch_float(param.dtype(), this->type_name(), [&]<class T>() {
-    T* largest = o.amsgrad ? state[kLargest].mutable_data<T>() : nullptr;
-    kernels::adam_step(step, param.numel(), grad.data<T>(), param.mutable_data<T>(), state[kMean].mutable_data<T>(),
-                       state[kSquare].mutable_data<T>(), largest);
-  });
+}
+
+/// Counts the step.
+template <bool kDecoupled>
+kernels::AdamStep AdamFamily<kDecoupled>::next_step(const Optimizer::Update& u) const {
+  const Options& o = this->options(u.group);
+  const auto t = static_cast<double>(++*u.state[kSteps].template mutable_data<std::int64_t>());
+  return {.lr = o.lr,
+          .beta1 = o.beta1,
+          .beta2 = o.beta2,
+          .eps = o.eps,
+          .weight_decay = o.weight_decay,
+          .bias_correction1 = 1 - std::pow(o.beta1, t),
+          .root_bias_correction2 = std::sqrt(1 - std::pow(o.beta2, t)),
+          .decoupled = kDecoupled,
+          .maximize = o.maximize};
+}
+
+template <bool kDecoupled>
+void AdamFamily<kDecoupled>::update(std::span<Optimizer::Update> updates) {
+  for (const Optimizer::Update& u : updates) {
+    ensure_state(u);
+  }
+  std::tuple<std::vector<kernels::AdamPart<float>>, std::vector<kernels::AdamPart<double>>> parts;
+  for (Optimizer::Update& u : updates) {
+    const kernels::AdamStep step = next_step(u);
+    dispatch_float(u.param.dtype(), this->type_name(), [&]<class T>() {
+      const std::span<Array> s = u.state;
+      T* largest = this->options(u.group).amsgrad ? s[kLargest].mutable_data<T>() : nullptr;
+      std::get<std::vector<kernels::AdamPart<T>>>(parts).push_back(
+          {step, u.param.numel(), u.grad.data<T>(), u.param.mutable_data<T>(), s[kMean].mutable_data<T>(),
+           s[kSquare].mutable_data<T>(), largest});
+    });
+  }
+  kernels::adam_step<float>(std::get<0>(parts));
+  kernels::adam_step<double>(std::get<1>(parts));
 }
 
 template struct AdamFamilyOptions<false>;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/kernels/optimizer.hpp"
 #include "optim/optimizer.hpp"
 
 namespace evenkeel::optim {
@@ -35,7 +36,11 @@ class AdamFamily : public GroupedOptimizer<AdamFamilyOptions<kDecoupled>> {
   std::string type_name() const override { return kDecoupled ? "AdamW" : "Adam"; }
 
  protected:
-  void update(std::size_t group, const Array& grad, Array& param, std::span<Array> state) override;
+  void update(std::span<Optimizer::Update> updates) override;
+
+ private:
+  void ensure_state(const Optimizer::Update& u) const;
+  kernels::AdamStep next_step(const Optimizer::Update& u) const;
 };
 
 using AdamOptions = AdamFamilyOptions<false>;

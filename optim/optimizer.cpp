@@ -49,16 +49,29 @@ void Optimizer::add_group(ParamList params, std::vector<StateField> options) {
 }
 
 void Optimizer::step() {
+  std::vector<Update> updates;
+  std::vector<Tensor> targets;
   for (std::size_t group = 0; group < groups_.size(); ++group) {
     for (Param& param : groups_[group].params) {
       if (param.tensor.grad().defined()) {
-        step_param(group, param);
+        updates.push_back(prepare(group, param));
+        targets.push_back(param.tensor);
       }
+    }
+  }
+  {
+    const LongLivedScope state_lives_on;
+    update(updates);
+  }
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    Array& values = targets[i].mutable_array();
+    if (!values.shares_storage(updates[i].param)) {
+      values.copy_(updates[i].param);
     }
   }
 }
 
-void Optimizer::step_param(std::size_t group, Param& param) {
+Optimizer::Update Optimizer::prepare(std::size_t group, Param& param) const {
   const Array grad = param.tensor.grad().array().contiguous();
   Array& values = param.tensor.mutable_array();
   require(grad.dtype() == values.dtype() && grad.shape() == values.shape(), type_name(), "gradient is ", grad.dtype(),
@@ -69,13 +82,7 @@ void Optimizer::step_param(std::size_t group, Param& param) {
     require(fits, type_name(), state_specs_[i].name, " is ", state.dtype(), ", but the parameter became ",
             values.dtype(), "; make a new optimizer after converting a model");
   }
-  if (values.is_contiguous()) {
-    update(group, grad, values, param.state);
-  } else {
-    Array copy = values.clone();
-    update(group, grad, copy, param.state);
-    values.copy_(copy);
-  }
+  return {group, grad, values.contiguous(), param.state};
 }
 
 void Optimizer::zero_grad(bool set_to_none) {

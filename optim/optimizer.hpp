@@ -77,9 +77,16 @@ class Optimizer {
 
   /// Checks the parameters and adds them; `options` points to members that outlive this.
   void add_group(ParamList params, std::vector<StateField> options);
-  /// Updates one parameter. `param` and `grad` are contiguous, of equal shape and dtype; state: one array per
-  /// StateSpec, undefined until this sets it.
-  virtual void update(std::size_t group, const Array& grad, Array& param, std::span<Array> state) = 0;
+  /// A parameter that has a gradient. Both are contiguous, of equal shape and dtype; state: one array per StateSpec,
+  /// undefined until update() sets it.
+  struct Update {
+    std::size_t group;
+    Array grad;
+    Array param;
+    std::span<Array> state;
+  };
+  /// Makes one step, in one pass over all elements of all parameters.
+  virtual void update(std::span<Update> updates) = 0;
 
  private:
   struct Param {
@@ -94,7 +101,7 @@ class Optimizer {
   };
   void check_param(const Tensor& tensor, const std::vector<Tensor>& others) const;
   double* find_option(std::size_t group, std::string_view name) const;
-  void step_param(std::size_t group, Param& param);
+  Update prepare(std::size_t group, Param& param) const;
   void load_param(StateLoader& loader, const std::string& prefix, Param& param) const;
 
   std::vector<StateSpec> state_specs_;

@@ -3,6 +3,7 @@
 #include "core/kernels/optimizer.hpp"
 
 #include <cmath>
+#include <tuple>
 
 namespace evenkeel::optim {
 
@@ -32,24 +33,37 @@ SGD::SGD(std::vector<ParamGroup<SGDOptions>> groups)
   add_param_groups(std::move(groups));
 }
 
-void SGD::update(std::size_t group, const Array& grad, Array& param, std::span<Array> state) {
-  const SGDOptions& o = options(group);
-  Array& buffer = state[0];
-  kernels::SgdStep step{.lr = o.lr,
-                        .momentum = o.momentum,
-                        .dampening = o.dampening,
-                        .weight_decay = o.weight_decay,
-                        .nesterov = o.nesterov,
-                        .maximize = o.maximize,
-                        .first = !buffer.defined()};
-  const bool uses_momentum = o.momentum != 0;
-  if (uses_momentum && step.first) {
-    buffer = Array::empty(param.shape(), param.dtype());
+void SGD::update(std::span<Update> updates) {
+  std::vector<Array> first_buffers(updates.size());  // in place only when all are there
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    const Update& u = updates[i];
+    if (options(u.group).momentum != 0 && !u.state[0].defined()) {
+      first_buffers[i] = Array::empty(u.param.shape(), u.param.dtype());
+    }
   }
-  dispatch_float(param.dtype(), "SGD", [&]<class T>() {
-    T* b = uses_momentum ? buffer.mutable_data<T>() : nullptr;
-    kernels::sgd_step(step, param.numel(), grad.data<T>(), param.mutable_data<T>(), b);
-  });
+  std::tuple<std::vector<kernels::SgdPart<float>>, std::vector<kernels::SgdPart<double>>> parts;
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    Update& u = updates[i];
+    const SGDOptions& o = options(u.group);
+    const bool first = !u.state[0].defined();
+    if (first) {
+      u.state[0] = std::move(first_buffers[i]);
+    }
+    const kernels::SgdStep step{.lr = o.lr,
+                                .momentum = o.momentum,
+                                .dampening = o.dampening,
+                                .weight_decay = o.weight_decay,
+                                .nesterov = o.nesterov,
+                                .maximize = o.maximize,
+                                .first = first};
+    dispatch_float(u.param.dtype(), "SGD", [&]<class T>() {
+      T* buffer = o.momentum != 0 ? u.state[0].mutable_data<T>() : nullptr;
+      std::get<std::vector<kernels::SgdPart<T>>>(parts).push_back(
+          {step, u.param.numel(), u.grad.data<T>(), u.param.mutable_data<T>(), buffer});
+    });
+  }
+  kernels::sgd_step<float>(std::get<0>(parts));
+  kernels::sgd_step<double>(std::get<1>(parts));
 }
 
 }  // namespace evenkeel::optim

@@ -31,7 +31,7 @@ class SGD : public GroupedOptimizer<SGDOptions> {
   std::string type_name() const override { return "SGD"; }
 
  protected:
-  void update(std::size_t group, const Array& grad, Array& param, std::span<Array> state) override;
+  void update(std::span<Update> updates) override;
 };
 
 }  // namespace evenkeel::optim

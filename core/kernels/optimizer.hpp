@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace evenkeel::kernels {
 
@@ -27,11 +28,30 @@ struct OptimizerKernels {
   static void adam(const AdamStep& step, std::int64_t n, const T* g, T* p, T* m, T* v, T* v_max);
 };
 
-/// Updates n parameters p with gradients g in one pass. buffer: the momentum buffer, null without momentum.
+/// What one step needs of a parameter of n elements: its values p, its gradient g and its momentum buffer (null without
+/// momentum).
 template <class T>
-void sgd_step(const SgdStep& step, std::int64_t n, const T* g, T* p, T* buffer);
+struct SgdPart {
+  SgdStep step;
+  std::int64_t n;
+  const T* g;
+  T* p;
+  T* buffer;
+};
+
 /// m, v: the running averages of the gradient and its square; v_max: the largest v so far, or null without amsgrad.
 template <class T>
-void adam_step(const AdamStep& step, std::int64_t n, const T* g, T* p, T* m, T* v, T* v_max);
+struct AdamPart {
+  AdamStep step;
+  std::int64_t n;
+  const T* g;
+  T *p, *m, *v, *v_max;
+};
+
+/// Updates all parameters in one pass: one parallel loop over the elements of all of them.
+template <class T>
+void sgd_step(std::span<const SgdPart<T>> parts);
+template <class T>
+void adam_step(std::span<const AdamPart<T>> parts);
 
 }  // namespace evenkeel::kernels

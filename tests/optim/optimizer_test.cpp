@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cmath>
+#include <memory>
 
 using namespace evenkeel;
 using namespace evenkeel::optim;
@@ -256,16 +257,27 @@ TEST_CASE_TEMPLATE("kernels equal plain loops on every instruction set and any n
     for (std::size_t threads : {1, 2}) {
       const ThreadsGuard guard(static_cast<int>(threads));
       auto buffer = m, m2 = m, v2 = v, top2 = top;
-      kernels::sgd_step<T>({.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01}, n, g.data(),
-                           sgd_p[threads - 1].data(), buffer.data());
-      kernels::adam_step<T>({.lr = 0.1,
-                             .beta1 = 0.8,
-                             .beta2 = 0.9,
-                             .eps = 1e-3,
-                             .weight_decay = 0.01,
-                             .bias_correction1 = 0.5,
-                             .root_bias_correction2 = 0.7},
-                            n, g.data(), adam_p[threads - 1].data(), m2.data(), v2.data(), top2.data());
+      const kernels::SgdStep sgd{.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01};
+      const kernels::AdamStep adam{.lr = 0.1,
+                                   .beta1 = 0.8,
+                                   .beta2 = 0.9,
+                                   .eps = 1e-3,
+                                   .weight_decay = 0.01,
+                                   .bias_correction1 = 0.5,
+                                   .root_bias_correction2 = 0.7};
+      std::vector<kernels::SgdPart<T>> sgd_parts;
+      std::vector<kernels::AdamPart<T>> adam_parts;
+      // Cut into parameters in another way for each thread count: the numbers are those of the elements alone.
+      std::int64_t first = 0;
+      for (const std::int64_t size : threads == 1 ? std::vector{n} : std::vector<std::int64_t>{1, 0, 7, 40000, 3, n}) {
+        const std::int64_t count = std::min(size, n - first);
+        sgd_parts.push_back({sgd, count, g.data() + first, sgd_p[threads - 1].data() + first, buffer.data() + first});
+        adam_parts.push_back({adam, count, g.data() + first, adam_p[threads - 1].data() + first, m2.data() + first,
+                              v2.data() + first, top2.data() + first});
+        first += count;
+      }
+      kernels::sgd_step<T>(sgd_parts);
+      kernels::adam_step<T>(adam_parts);
     }
     CHECK(sgd_p[0] == sgd_p[1]);
     CHECK(adam_p[0] == adam_p[1]);
@@ -282,4 +294,91 @@ TEST_CASE_TEMPLATE("kernels equal plain loops on every instruction set and any n
     CHECK(worst < (sizeof(T) == 4 ? 1e-5 : 1e-13));
   }
   set_isa(before);
+}
+
+namespace {
+
+/// Parameters of odd sizes, some in one chunk, some over several, one of them a strided view, of both dtypes.
+std::vector<Tensor> odd_parameters(std::uint64_t seed) {
+  Generator generator(seed);
+  std::vector<Tensor> params;
+  for (const Shape& shape : {Shape{1}, Shape{3, 5}, Shape{2 * kElementGrain + 7}, Shape{}, Shape{0}, Shape{129}}) {
+    params.push_back(randn(shape, generator));
+    params.push_back(randn(shape, generator, {.dtype = DType::float64}));
+  }
+  params.emplace_back(randn({7, 6}, generator).array().transpose(0, 1));
+  return params;
+}
+
+void set_grads(const std::vector<Tensor>& params, std::uint64_t seed) {
+  Generator generator(seed);
+  for (Tensor param : params) {
+    param.set_grad(randn(param.shape(), generator, {.dtype = param.dtype()}));
+  }
+}
+
+/// Three steps of one optimizer per parameter, or of one over all of them.
+template <class Optim, class Options>
+std::vector<Tensor> trained(const Options& options, bool together) {
+  const std::vector<Tensor> params = odd_parameters(5);
+  std::vector<std::unique_ptr<Optim>> optimizers;
+  if (together) {
+    optimizers.push_back(std::make_unique<Optim>(params, options));
+  } else {
+    for (const Tensor& param : params) {
+      optimizers.push_back(std::make_unique<Optim>(std::vector<Tensor>{param}, options));
+    }
+  }
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    set_grads(params, 11 + i);
+    for (const auto& optimizer : optimizers) {
+      optimizer->step();
+    }
+  }
+  return params;
+}
+
+template <class Optim, class Options>
+void check_together(const Options& options) {
+  const std::vector<Tensor> before = odd_parameters(5);
+  std::vector<Tensor> alone;
+  {
+    const ThreadsGuard guard(1);
+    alone = trained<Optim>(options, false);
+  }
+  for (const int threads : {1, 2, 3}) {
+    CAPTURE(threads);
+    const ThreadsGuard guard(threads);
+    const std::vector<Tensor> together = trained<Optim>(options, true);
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      CAPTURE(i);
+      dispatch_float(alone[i].dtype(), "test", [&]<class T>() {
+        CHECK(alone[i].to_vector<T>() == together[i].to_vector<T>());
+        CHECK((alone[i].numel() == 0 || alone[i].to_vector<T>() != before[i].to_vector<T>()));
+      });
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("all parameters in one pass: bit for bit what each alone gets, with any number of threads") {
+  check_together<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true});
+  check_together<SGD>(SGDOptions{.lr = 0.1});
+  check_together<Adam>(AdamOptions{.lr = 0.1, .weight_decay = 0.01, .amsgrad = true});
+  check_together<AdamW>(AdamWOptions{.lr = 0.1});
+}
+
+TEST_CASE("a step that runs out of memory changes nothing") {
+  const std::vector<Tensor> params = {zeros({100}), zeros({100000})};
+  set_grads(params, 1);
+  SGD sgd(params, {.lr = 1, .momentum = 0.9});
+  set_memory_limit(memory_stats().in_use + 1000);
+  CHECK_THROWS_AS(sgd.step(), OutOfMemory);
+  set_memory_limit(0);
+  CHECK(params[0].to_vector<float>() == std::vector<float>(100, 0.0F));
+  sgd.step();
+  const std::vector<float> g = params[0].grad().to_vector<float>();
+  CHECK(params[0].to_vector<float>()[99] == -g[99]);
+  CHECK(sgd.state_dict().size() > 0);
 }
