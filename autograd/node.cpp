@@ -44,6 +44,7 @@ std::shared_ptr<Node> make_node(const OpInfo& info) {
   auto node = std::make_shared<Node>(info.name);
   node->twice_differentiable = info.twice_differentiable;
   node->origin = detail::capture_origin();
+  node->saved.reserve(info.keep.count());
   for (std::size_t i = 0; i < info.inputs.size(); ++i) {
     node->edges.push_back(edge_to(info.inputs[i], info.name, i));
     if (info.keep.has_input(i) && info.inputs[i].defined()) {
@@ -200,6 +201,10 @@ std::vector<Tensor> record(const OpInfo& info, std::vector<Array> values, MultiB
                                : Tensor(std::move(values[i])));
   }
   return results;
+}
+
+bool may_reuse(const Tensor& dy) {
+  return !grad_enabled() && dy.is_unshared() && !dy.meta() && dy.array().is_contiguous();
 }
 
 void check_in_place(std::string_view op, const Tensor& target) {

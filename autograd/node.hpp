@@ -3,7 +3,11 @@
 #include "autograd/grad_mode.hpp"
 #include "autograd/tensor.hpp"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +28,7 @@ class Keep {
   static constexpr Keep output(unsigned i = 0) { return Keep(std::uint64_t{1} << (32 + i)); }
   friend constexpr Keep operator|(Keep a, Keep b) { return Keep(a.bits_ | b.bits_); }
   constexpr bool has_input(std::size_t i) const { return i < 32 && (bits_ >> i & 1) != 0; }
+  constexpr std::size_t count() const { return static_cast<std::size_t>(std::popcount(bits_)); }
   constexpr bool has_output(std::size_t i) const { return i < 32 && (bits_ >> (32 + i) & 1) != 0; }
 
  private:
@@ -51,9 +56,34 @@ class Saved {
 using Backward = std::function<Grads(const Saved& saved, const Tensor& dy)>;
 using MultiBackward = std::function<Grads(const Saved& saved, const std::vector<Tensor>& dy)>;
 
+/// The inputs of an op. Up to three need no memory of their own.
+class Inputs {
+ public:
+  Inputs(std::initializer_list<Tensor> tensors) { assign(tensors.begin(), tensors.size()); }
+  Inputs(const std::vector<Tensor>& tensors) { assign(tensors.data(), tensors.size()); }
+  std::size_t size() const { return size_; }
+  const Tensor* begin() const { return size_ > few_.size() ? many_.data() : few_.data(); }
+  const Tensor* end() const { return begin() + size_; }
+  const Tensor& operator[](std::size_t i) const { return begin()[i]; }
+
+ private:
+  void assign(const Tensor* tensors, std::size_t count) {
+    size_ = count;
+    if (count > few_.size()) {
+      many_.assign(tensors, tensors + count);
+    } else {
+      std::copy_n(tensors, count, few_.begin());
+    }
+  }
+
+  std::array<Tensor, 3> few_;
+  std::vector<Tensor> many_;
+  std::size_t size_ = 0;
+};
+
 struct OpInfo {
   std::string_view name;  ///< a literal; appears in errors, anomaly reports and the test table
-  std::vector<Tensor> inputs;
+  Inputs inputs;
   Keep keep = Keep::nothing();
   bool twice_differentiable = true;  ///< false: backward under create_graph throws, naming the op
 };
@@ -62,6 +92,9 @@ struct OpInfo {
 Tensor record(const OpInfo& info, Array value, Backward backward);
 /// The same for an op with several outputs; backward gets one dy per output.
 std::vector<Tensor> record(const OpInfo& info, std::vector<Array> values, MultiBackward backward);
+/// True if a formula may write its result over `dy`: nothing else refers to its values, they are contiguous, and the
+/// formula is not being recorded.
+bool may_reuse(const Tensor& dy);
 /// For in-place ops: `target`'s values were changed by an op whose inputs were `info.inputs` (target among them, taken
 /// before the change as an alias); from now on target is that op's result. A kept input that shares storage with target
 /// is gone by now, and backward says so: keep a clone. Throws for an overlapping view and, while recording, for a leaf

@@ -71,6 +71,14 @@ void broadcast_run(const Shape& shape, const Array& a, const Array& b, Y* y, con
   if (n == 0) {
     return;
   }
+  if (a.shape() == shape && b.shape() == shape && a.is_contiguous() && b.is_contiguous()) {
+    const T* pa = a.data<T>();
+    const T* pb = b.data<T>();
+    parallel_for(0, n, kElementGrain, [&](std::int64_t first, std::int64_t last) {
+      run(Repeat::none, last - first, pa + first, pb + first, y + first);
+    });
+    return;
+  }
   const Inputs<T> in{collapse<2>(shape, {a.expand(shape).strides(), b.expand(shape).strides()}), a.data<T>(),
                      b.data<T>()};
   parallel_for(0, n, kElementGrain, [&](std::int64_t first, std::int64_t last) { run_chunk(in, first, last, y, run); });
@@ -118,6 +126,17 @@ void map_into(std::string_view name, std::size_t op, const Array& x, Array& y, S
   });
 }
 
+void map_gradient_into(std::string_view name, std::size_t op, const Array& dy, const Array& v, Array& dx, Scalars s) {
+  dispatch_float(dy.dtype(), name, [&]<class T>() {
+    const T* pdy = dy.data<T>();
+    const T* pv = v.data<T>();
+    T* pdx = dx.mutable_data<T>();
+    parallel_for(0, dx.numel(), kElementGrain, [&](std::int64_t first, std::int64_t last) {
+      kernels::unary_gradient(op, last - first, pdy + first, pv + first, pdx + first, s);
+    });
+  });
+}
+
 template <class T>
 void select_run(const bool* c, const T* a, const T* b, const std::array<std::int64_t, 3>& step, std::int64_t n, T* y) {
   if (step[0] == 1 && step[1] == 1 && step[2] == 1) {
@@ -159,18 +178,16 @@ Array map(std::string_view name, std::size_t op, const Array& x, Scalars s) {
 Array map_gradient(std::string_view name, std::size_t op, const Array& dy, const Array& v, Scalars s) {
   require_equal_dtypes(name, dy, v);
   require(dy.shape() == v.shape(), name, "the gradient has shape ", dy.shape(), ", the value ", v.shape());
-  const Array gradient = dy.contiguous();
-  const Array value = v.contiguous();
   Array dx = Array::empty(dy.shape(), dy.dtype());
-  dispatch_float(dy.dtype(), name, [&]<class T>() {
-    const T* pdy = gradient.data<T>();
-    const T* pv = value.data<T>();
-    T* pdx = dx.mutable_data<T>();
-    parallel_for(0, dx.numel(), kElementGrain, [&](std::int64_t first, std::int64_t last) {
-      kernels::unary_gradient(op, last - first, pdy + first, pv + first, pdx + first, s);
-    });
-  });
+  map_gradient_into(name, op, dy.contiguous(), v.contiguous(), dx, s);
   return dx;
+}
+
+void map_gradient_in_place(std::string_view name, std::size_t op, Array& dy, const Array& v, Scalars s) {
+  require_equal_dtypes(name, dy, v);
+  require(dy.shape() == v.shape() && dy.is_contiguous(), name, "the gradient has shape ", dy.shape(), ", strides ",
+          dy.strides(), ", the value ", v.shape());
+  map_gradient_into(name, op, dy, separate(v, dy).contiguous(), dy, s);
 }
 
 void map_in_place(std::string_view name, std::size_t op, Array& x, Scalars s) {

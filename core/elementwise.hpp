@@ -15,6 +15,7 @@ namespace evenkeel {
 namespace detail {
 Array map(std::string_view name, std::size_t op, const Array& x, Scalars s);
 Array map_gradient(std::string_view name, std::size_t op, const Array& dy, const Array& v, Scalars s);
+void map_gradient_in_place(std::string_view name, std::size_t op, Array& dy, const Array& v, Scalars s);
 void map_in_place(std::string_view name, std::size_t op, Array& x, Scalars s);
 Array zip(std::string_view name, std::size_t op, const Array& a, const Array& b);
 void zip_in_place(std::string_view name, std::size_t op, Array& a, const Array& b);
@@ -32,6 +33,12 @@ Array map(const Array& x, Scalars s = {}) {
 template <class F>
 Array map_gradient(const Array& dy, const Array& v, Scalars s = {}) {
   return detail::map_gradient(F::kName, kernels::UnaryOps::index_of<F>(), dy, v, s);
+}
+
+/// The same over dy, which is contiguous.
+template <class F>
+void map_gradient_(Array& dy, const Array& v, Scalars s = {}) {
+  detail::map_gradient_in_place(F::kName, kernels::UnaryOps::index_of<F>(), dy, v, s);
 }
 
 /// x = F::f(x) in place; x may be any view without overlap.

@@ -64,6 +64,9 @@ Shape contiguous_strides(const Shape& shape) {
 }
 
 Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view op) {
+  if (a == b) {
+    return a;
+  }
   Shape result = a.rank() >= b.rank() ? a : b;
   for (int back = 1; back <= std::min(a.rank(), b.rank()); ++back) {
     const std::int64_t size_a = a[a.rank() - back];

@@ -21,6 +21,17 @@ void check_float(std::string_view op, const Tensor& x) {
   require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
 }
 
+/// dx = dy F::df(v) in one pass; over dy where nobody else needs that.
+template <class F>
+Tensor fused_gradient(const Tensor& dy, const Tensor& v, const Scalars& s = {}) {
+  if (!may_reuse(dy)) {
+    return Tensor(map_gradient<F>(dy.array(), v.array(), s));
+  }
+  Array dx = dy.array();
+  map_gradient_<F>(dx, v.array(), s);
+  return Tensor(std::move(dx));
+}
+
 /// y = F::f(x), dx = dy F::df(v) with v the input or, by F::kDerivativeOfOutput, the output; one of them is kept.
 /// `twin` is the same dx in differentiable ops.
 template <class F>
@@ -31,7 +42,7 @@ Tensor elementwise(std::string_view op, const Tensor& x, Twin twin, const Scalar
                 [twin, s](const Saved& saved, const Tensor& dy) -> Grads {
                   const Tensor v = kOfOutput ? saved.output() : saved.input(0);
                   if (!grad_enabled()) {
-                    return {Tensor(map_gradient<F>(dy.array(), v.array(), s))};
+                    return {fused_gradient<F>(dy, v, s)};
                   }
                   return {twin(v, dy, s)};
                 });
@@ -138,7 +149,7 @@ Tensor& elementwise_(std::string_view op, Tensor& x, Twin twin) {
                   [twin](const Saved& saved, const Tensor& dy) -> Grads {
                     const Tensor v = kOfOutput ? saved.output() : saved.input(0);
                     if (!grad_enabled()) {
-                      return {Tensor(map_gradient<F>(dy.array(), v.array()))};
+                      return {fused_gradient<F>(dy, v)};
                     }
                     return {twin(v, dy, {})};
                   });
