@@ -51,7 +51,7 @@ def report(series):
 def draw(series, path):
     units = list(dict.fromkeys(unit for _, unit, _ in series))
     titles = {"image": "Batch size", "pixel": "Pixels of an image", "layer": "Layers of the network"}
-    data, commands = [], [f"set multiplot layout 1,{len(units)}", "set logscale xy", "set grid", "set key top right font ',8'",
+    data, commands = [], [f"set multiplot layout 1,{len(units)}", "set logscale xy", "set grid", "set key outside bottom center vertical maxrows 4 font ',9'",
                           "set format y '%g'"]
     plots = {unit: [] for unit in units}
     for index, ((name, unit, threads), points) in enumerate(series.items()):

@@ -9,7 +9,10 @@ import sys
 
 def run_json(command, all_lines=False):
     """The JSON that a program prints: its last line, or a list of all lines."""
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    try:
+        result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    except FileNotFoundError:
+        sys.exit(f"there is no program {command[0]}; build it (cmake --preset release && cmake --build --preset release)")
     if result.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{result.stderr.strip()}")
     lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]

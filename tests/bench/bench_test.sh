@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# bench_test.sh BIN SOURCE: the programs in BIN start and print what the scripts in SOURCE/bench read; with a python3, the
+# scripts' reports too; with a PyTorch, that its networks have as many parameters.
+set -u
+bin=$(realpath "$1")
+source=$(realpath "$2")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# prints COUNT PATTERN COMMAND...: the command prints COUNT lines (a number, or "some"), all of which match PATTERN.
+prints() {
+  local count=$1 pattern=$2
+  shift 2
+  "$@" >out.txt 2>err.txt || fail "$*: exit code $?: $(cat err.txt)"
+  local lines
+  lines=$(wc -l <out.txt)
+  if [ "$count" = some ]; then [ "$lines" -gt 0 ]; else [ "$lines" -eq "$count" ]; fi || fail "$*: $lines lines"
+  grep -vE -- "$pattern" out.txt && fail "$*: not ${pattern}"
+}
+
+positive='([1-9][0-9]*(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*)'
+
+# All training cells; the documented networks have their numbers of parameters.
+while read -r cell parameters; do
+  prints 1 "^\{\"ms\": $positive, \"peak_mib\": $positive, \"parameters\": $parameters, \"system_allocations\": [0-9]+\}$" \
+    "$bin/train_step" --cell "$cell" --batch-size 2 --threads 2 --seconds 0
+done <<END
+small_cnn_bn 20234
+small_cnn_gn 20234
+ws_gn 39498
+cnn_bn 2176522
+fc_bn 235914
+brn_classifier 696618
+frozen_se_resnet [0-9]+
+resnet20_bn 269722
+resnet20_gn 269722
+END
+"$bin/train_step" --cell nope >/dev/null 2>&1 && fail "train_step took an unknown cell"
+
+# The profile accounts for the step: convolutions, both passes, the optimizer.
+"$bin/train_step" --cell small_cnn_bn --batch-size 2 --seconds 0 --profile >profile.txt || fail "train_step --profile"
+for op in "conv2d " "conv2d backward" "engine" "optimizer step" "cross_entropy "; do
+  grep -qF "$op" profile.txt || fail "the profile has no '$op'"
+done
+
+line="^\{\"group\": \"[a-z]+\", \"name\": \".+\", \"shape\": \[[0-9, ]+\], \"backward\": [01], \"ms\": $positive, \
+\"rate\": $positive, \"unit\": \"G(FLOP|B)/s\", \"limit\": $positive\}$"
+prints 4 "$line" "$bin/layers" --filter "norm: bn" --seconds 0
+prints 12 "$line" "$bin/layers" --filter "16->16" --seconds 0 --threads 2
+prints some "$line" "$bin/layers" --filter "pool: " --seconds 0
+prints 12 "$line" "$bin/layers" --filter "loss: " --seconds 0
+
+prints 6 "^\{\"name\": \"[a-z]+\", \"(no_grad|step)_ns\": $positive.*\}$" "$bin/overhead" --seconds 0
+prints some "^\{\"series\": \".+\", \"unit\": \"(image|pixel|layer)\", \"x\": [0-9]+, \"threads\": 2, \"ms\": $positive\}$" \
+  "$bin/scaling" --largest 8 --seconds 0 --threads 2
+
+if command -v python3 >/dev/null; then
+  cat >cells.csv <<END
+cell,batch_size,threads,pytorch_ms,evenkeel_ms,speed_ratio,pytorch_peak_mib,evenkeel_peak_mib,memory_ratio,system_allocations
+small_cnn_bn,2,1,4.0,2.0,2.0,200.0,20.0,0.1,0
+small_cnn_bn,2,2,4.0,1.0,4.0,200.0,50.0,0.25,0
+small_cnn_bn,16,1,12.0,6.0,2.0,200.0,20.0,0.1,0
+small_cnn_bn,16,2,12.0,12.0,1.0,200.0,20.0,0.1,3
+END
+  python3 "$source/bench/compare_pytorch.py" --csv cells.csv --only-report --picture bars >report.txt || fail "compare_pytorch"
+  for text in "4 cells: geometric mean of the speed ratios 2.00, lowest 1.00 (small_cnn_bn, batch 16, 2 threads), highest" \
+    "memory ratio 0.25" "batch 1 and 2: 2.00" "batch 16 and more: 0.50" "ask the system for memory: 1"; do
+    grep -qF "$text" report.txt || fail "compare_pytorch does not say '$text': $(cat report.txt)"
+  done
+  if command -v gnuplot >/dev/null; then
+    [ -s bars.png ] && [ -s bars.svg ] || fail "no picture"
+  fi
+
+  {
+    echo "series,unit,x,threads,ms"
+    for x in 1 2 4 8 16 32; do echo "straight,image,$x,1,$((10 + 5 * x)).0"; done
+    for x in 1 2 4 8 16 32; do echo "bent,image,$x,1,$((x * x)).0"; done
+  } >points.csv
+  python3 "$source/bench/draw_scaling.py" --csv points.csv --only-report >report.txt || fail "draw_scaling"
+  grep -q "^straight, 1 thread: 10.000 ms + 5000 us per image; largest deviation [+-]0%; linear$" report.txt ||
+    fail "draw_scaling: $(cat report.txt)"
+  grep -q "^bent, .*more than 25%: " report.txt || fail "draw_scaling takes a parabola for a line"
+
+  if python3 -c "import torch" 2>/dev/null; then python=python3; else python=/usr/bin/python3; fi
+  if "$python" -c "import torch" 2>/dev/null; then
+    "$python" "$source/bench/compare_pytorch.py" --cells small_cnn_gn:1,fc_bn:2,brn_classifier:1,frozen_se_resnet:2,ws_gn:1,resnet20_gn:2 \
+      --threads 2 --rounds 1 --seconds 0 --python "$python" --train-step "$bin/train_step" >report.txt 2>&1 ||
+      fail "compare_pytorch beside PyTorch: $(cat report.txt)"
+  fi
+fi
+
+[ $failures -eq 0 ] && echo "all as expected"
+exit $((failures > 0))
