@@ -2,9 +2,11 @@
 
 #include "autograd/node.hpp"
 #include "core/kernels/pool.hpp"
+#include "core/kernels/sliding_pool.hpp"
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 namespace evenkeel {
 namespace {
@@ -53,15 +55,30 @@ void check_window(std::string_view op, Size2 kernel, Size2 stride, Size2 pad, Si
           "kernel size, stride and dilation must be below 2^31");
 }
 
-PoolGeometry sliding_geometry(std::string_view op, const Tensor& x, const PoolAxis& rows, const PoolAxis& columns,
-                              bool ceil_mode) {
+/// Sizes of a pool of x; throws if no window fits.
+SlidingPool sliding_pool(std::string_view op, const Tensor& x, const PoolAxis& rows, const PoolAxis& columns,
+                         bool ceil_mode) {
   const std::int64_t oh = pooled_size(rows, ceil_mode);
   const std::int64_t ow = pooled_size(columns, ceil_mode);
   require(oh > 0 && ow > 0, op, "Given input size: ", x.shape(), ". Calculated output size: (", oh, "x", ow,
           "). Output size is too small");
-  return {x.numel() / (rows.size * columns.size), rows.size, columns.size,
-          sliding_windows(rows.size, oh, rows.kernel, rows.stride, rows.pad, rows.dilation),
-          sliding_windows(columns.size, ow, columns.kernel, columns.stride, columns.pad, columns.dilation)};
+  return {.planes = x.numel() / (rows.size * columns.size),
+          .height = rows.size,
+          .width = columns.size,
+          .out_height = oh,
+          .out_width = ow,
+          .kernel_h = rows.kernel,
+          .kernel_w = columns.kernel,
+          .stride_h = rows.stride,
+          .stride_w = columns.stride,
+          .pad_h = rows.pad,
+          .pad_w = columns.pad};
+}
+
+PoolGeometry geometry_of(const SlidingPool& p, Size2 dilation) {
+  return {p.planes, p.height, p.width,
+          sliding_windows(p.height, p.out_height, p.kernel_h, p.stride_h, p.pad_h, dilation.h),
+          sliding_windows(p.width, p.out_width, p.kernel_w, p.stride_w, p.pad_w, dilation.w)};
 }
 
 /// x's shape with the last two sizes replaced.
@@ -70,32 +87,68 @@ Shape with_plane(Shape shape, std::int64_t height, std::int64_t width) {
   shape[shape.rank() - 1] = width;
   return shape;
 }
-Shape input_shape(const Tensor& dy, const PoolGeometry& g) { return with_plane(dy.shape(), g.height, g.width); }
-Shape output_shape(const Tensor& x, const PoolGeometry& g) {
-  return with_plane(x.shape(), static_cast<std::int64_t>(g.rows.size()), static_cast<std::int64_t>(g.columns.size()));
-}
 
-Tensor gather_maxima(const Tensor& x, const SharedGeometry& g, const Array& indices);
+/// Where the maxima of one call were.
+struct Maxima {
+  SlidingPool pool;
+  SharedGeometry windows;  ///< null: the loops of core/kernels/sliding_pool.hpp run
+  Array places;            ///< cell numbers (uint8), or indices into the plane (int64)
+
+  Shape input_shape(const Tensor& y) const { return with_plane(y.shape(), pool.height, pool.width); }
+  Shape output_shape(const Tensor& x) const { return with_plane(x.shape(), pool.out_height, pool.out_width); }
+};
+
+Tensor gather_maxima(const Tensor& x, const Maxima& maxima);
 
 /// dx = 0 but dx[index] += dy; linear in dy, with gather as its adjoint.
-Tensor scatter_maxima(const Tensor& dy, const SharedGeometry& g, const Array& indices) {
-  Array value = Array::empty(input_shape(dy, *g), dy.dtype());
+Tensor scatter_maxima(const Tensor& dy, const Maxima& maxima) {
+  Array value = Array::empty(maxima.input_shape(dy), dy.dtype());
+  const Array source = dy.array().contiguous();
   dispatch_float(dy.dtype(), "max_pool2d", [&]<class T>() {
-    kernels::scatter_windows<T>(*g, dy.array().contiguous().data<T>(), indices.data<std::int64_t>(),
-                                value.mutable_data<T>());
+    if (maxima.windows) {
+      kernels::scatter_windows<T>(*maxima.windows, source.data<T>(), maxima.places.data<std::int64_t>(),
+                                  value.mutable_data<T>());
+    } else {
+      kernels::sliding_max_gradient<T>(maxima.pool, source.data<T>(), maxima.places.data<std::uint8_t>(),
+                                       value.mutable_data<T>());
+    }
   });
   return record({.name = "max_pool2d_backward", .inputs = {dy}}, std::move(value),
-                [g, indices](const Saved&, const Tensor& v) -> Grads { return {gather_maxima(v, g, indices)}; });
+                [maxima](const Saved&, const Tensor& v) -> Grads { return {gather_maxima(v, maxima)}; });
 }
 
-Tensor gather_maxima(const Tensor& x, const SharedGeometry& g, const Array& indices) {
-  Array value = Array::empty(output_shape(x, *g), x.dtype());
+Tensor gather_maxima(const Tensor& x, const Maxima& maxima) {
+  Array value = Array::empty(maxima.output_shape(x), x.dtype());
+  const Array source = x.array().contiguous();
   dispatch_float(x.dtype(), "max_pool2d", [&]<class T>() {
-    kernels::gather_windows<T>(*g, x.array().contiguous().data<T>(), indices.data<std::int64_t>(),
-                               value.mutable_data<T>());
+    if (maxima.windows) {
+      kernels::gather_windows<T>(*maxima.windows, source.data<T>(), maxima.places.data<std::int64_t>(),
+                                 value.mutable_data<T>());
+    } else {
+      kernels::sliding_max_gather<T>(maxima.pool, source.data<T>(), maxima.places.data<std::uint8_t>(),
+                                     value.mutable_data<T>());
+    }
   });
   return record({.name = "max_pool2d_gather", .inputs = {x}}, std::move(value),
-                [g, indices](const Saved&, const Tensor& dy) -> Grads { return {scatter_maxima(dy, g, indices)}; });
+                [maxima](const Saved&, const Tensor& dy) -> Grads { return {scatter_maxima(dy, maxima)}; });
+}
+
+/// y = the largest cell of each window of `maxima`, whose places are set.
+Array find_maxima(const Tensor& x, Maxima& maxima) {
+  Array y = Array::empty(maxima.output_shape(x), x.dtype());
+  maxima.places = maxima.windows ? Array::empty({y.numel()}, DType::int64)
+                                 : Array::empty({y.numel() + kernels::kCellSlack}, DType::uint8);
+  const Array source = x.array().contiguous();
+  dispatch_float(x.dtype(), "max_pool2d", [&]<class T>() {
+    if (maxima.windows) {
+      kernels::max_pool2d<T>(*maxima.windows, source.data<T>(), y.mutable_data<T>(),
+                             maxima.places.mutable_data<std::int64_t>());
+    } else {
+      kernels::sliding_max<T>(maxima.pool, source.data<T>(), y.mutable_data<T>(),
+                              maxima.places.mutable_data<std::uint8_t>());
+    }
+  });
+  return y;
 }
 
 }  // namespace
@@ -104,47 +157,69 @@ Tensor gather_maxima(const Tensor& x, const SharedGeometry& g, const Array& indi
 Tensor max_pool2d(const Tensor& x, const MaxPool2dParams& params) {
   const Size2 kernel = params.kernel_size;
   const Size2 stride = params.stride.value_or(kernel);
+  const Size2 dilation = params.dilation;
   check_input("max_pool2d", x);
-  check_window("max_pool2d", kernel, stride, params.padding, params.dilation);
-  const auto g = std::make_shared<const PoolGeometry>(
-      sliding_geometry("max_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, params.dilation.h},
-                       {x.size(-1), kernel.w, stride.w, params.padding.w, params.dilation.w}, params.ceil_mode));
-  const auto has_cells = [](const PoolWindow& window) { return window.count > 0; };
-  require(std::all_of(g->rows.begin(), g->rows.end(), has_cells) &&
-              std::all_of(g->columns.begin(), g->columns.end(), has_cells),
-          "max_pool2d", "a dilated window has no cell inside the input ", x.shape());
-  Array value = Array::empty(output_shape(x, *g), x.dtype());
-  Array indices = Array::empty(value.shape(), DType::int64);
-  dispatch_float(x.dtype(), "max_pool2d", [&]<class T>() {
-    kernels::max_pool2d<T>(*g, x.array().contiguous().data<T>(), value.mutable_data<T>(),
-                           indices.mutable_data<std::int64_t>());
-  });
+  check_window("max_pool2d", kernel, stride, params.padding, dilation);
+  Maxima maxima{sliding_pool("max_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, dilation.h},
+                             {x.size(-1), kernel.w, stride.w, params.padding.w, dilation.w}, params.ceil_mode),
+                nullptr, Array()};
+  if (dilation != Size2(1) || !kernels::is_sliding_pool(maxima.pool)) {
+    const auto g = std::make_shared<const PoolGeometry>(geometry_of(maxima.pool, dilation));
+    const auto has_cells = [](const PoolWindow& window) { return window.count > 0; };
+    require(std::all_of(g->rows.begin(), g->rows.end(), has_cells) &&
+                std::all_of(g->columns.begin(), g->columns.end(), has_cells),
+            "max_pool2d", "a dilated window has no cell inside the input ", x.shape());
+    maxima.windows = g;
+  }
+  Array value = find_maxima(x, maxima);
   return record({.name = "max_pool2d", .inputs = {x}}, std::move(value),
-                [g, indices](const Saved&, const Tensor& dy) -> Grads { return {scatter_maxima(dy, g, indices)}; });
+                [maxima](const Saved&, const Tensor& dy) -> Grads { return {scatter_maxima(dy, maxima)}; });
 }
 
 namespace {
 
-Tensor average(std::string_view op, const Tensor& x, const SharedGeometry& g, PoolDivisor divisor);
+/// An average over windows.
+struct Average {
+  std::string_view op;  ///< a literal
+  PoolGeometry windows;
+  PoolDivisor divisor;
+  SlidingPool pool;            ///< if `shares` is not empty
+  std::vector<double> shares;  ///< for the loops of core/kernels/sliding_pool.hpp, else empty
+};
+using SharedAverage = std::shared_ptr<const Average>;
+
+Tensor average(const Tensor& x, const SharedAverage& a);
 
 /// dx = dy / divisor, added over the windows; linear in dy, with the average itself as its adjoint.
-Tensor spread(std::string_view op, const Tensor& dy, const SharedGeometry& g, PoolDivisor divisor) {
-  Array value = Array::empty(input_shape(dy, *g), dy.dtype());
-  dispatch_float(dy.dtype(), op, [&]<class T>() {
-    kernels::avg_pool2d_gradient<T>(*g, divisor, dy.array().contiguous().data<T>(), value.mutable_data<T>());
+Tensor spread(const Tensor& dy, const SharedAverage& a) {
+  Array value = Array::empty(with_plane(dy.shape(), a->windows.height, a->windows.width), dy.dtype());
+  const Array source = dy.array().contiguous();
+  dispatch_float(dy.dtype(), a->op, [&]<class T>() {
+    if (a->shares.empty()) {
+      kernels::avg_pool2d_gradient<T>(a->windows, a->divisor, source.data<T>(), value.mutable_data<T>());
+    } else {
+      kernels::sliding_sum_gradient<T>(a->pool, a->shares.data(), source.data<T>(), value.mutable_data<T>());
+    }
   });
   return record({.name = "avg_pool2d_backward", .inputs = {dy}}, std::move(value),
-                [op, g, divisor](const Saved&, const Tensor& v) -> Grads { return {average(op, v, g, divisor)}; });
+                [a](const Saved&, const Tensor& v) -> Grads { return {average(v, a)}; });
 }
 
-/// y = sum of the window / divisor;  dx = dy / divisor in every cell of the window. `op` is a literal.
-Tensor average(std::string_view op, const Tensor& x, const SharedGeometry& g, PoolDivisor divisor) {
-  Array value = Array::empty(output_shape(x, *g), x.dtype());
-  dispatch_float(x.dtype(), op, [&]<class T>() {
-    kernels::avg_pool2d<T>(*g, divisor, x.array().contiguous().data<T>(), value.mutable_data<T>());
+/// y = sum of the window / divisor;  dx = dy / divisor in every cell of the window.
+Tensor average(const Tensor& x, const SharedAverage& a) {
+  const auto rows = static_cast<std::int64_t>(a->windows.rows.size());
+  const auto columns = static_cast<std::int64_t>(a->windows.columns.size());
+  Array value = Array::empty(with_plane(x.shape(), rows, columns), x.dtype());
+  const Array source = x.array().contiguous();
+  dispatch_float(x.dtype(), a->op, [&]<class T>() {
+    if (a->shares.empty()) {
+      kernels::avg_pool2d<T>(a->windows, a->divisor, source.data<T>(), value.mutable_data<T>());
+    } else {
+      kernels::sliding_sum<T>(a->pool, a->shares.data(), source.data<T>(), value.mutable_data<T>());
+    }
   });
-  return record({.name = op, .inputs = {x}}, std::move(value),
-                [op, g, divisor](const Saved&, const Tensor& dy) -> Grads { return {spread(op, dy, g, divisor)}; });
+  return record({.name = a->op, .inputs = {x}}, std::move(value),
+                [a](const Saved&, const Tensor& dy) -> Grads { return {spread(dy, a)}; });
 }
 
 }  // namespace
@@ -155,10 +230,14 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dParams& params) {
   check_input("avg_pool2d", x);
   check_window("avg_pool2d", kernel, stride, params.padding, 1);
   require(params.divisor_override != 0, "avg_pool2d", "divisor must be not zero");
-  const auto g = std::make_shared<const PoolGeometry>(
-      sliding_geometry("avg_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, 1},
-                       {x.size(-1), kernel.w, stride.w, params.padding.w, 1}, params.ceil_mode));
-  return average("avg_pool2d", x, g, {params.count_include_pad, params.divisor_override.value_or(0)});
+  const SlidingPool pool = sliding_pool("avg_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, 1},
+                                        {x.size(-1), kernel.w, stride.w, params.padding.w, 1}, params.ceil_mode);
+  Average a{
+      "avg_pool2d", geometry_of(pool, 1), {params.count_include_pad, params.divisor_override.value_or(0)}, pool, {}};
+  if (kernels::is_sliding_pool(pool)) {
+    a.shares = shares_of(a.windows, a.divisor);
+  }
+  return average(x, std::make_shared<const Average>(std::move(a)));
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, Size2 output_size) {
@@ -168,11 +247,10 @@ Tensor adaptive_avg_pool2d(const Tensor& x, Size2 output_size) {
           output_size.w, ")");
   const std::int64_t height = x.size(-2);
   const std::int64_t width = x.size(-1);
-  const auto g = std::make_shared<const PoolGeometry>(
-      PoolGeometry{x.numel() / (height * width), height, width,
-                   adaptive_windows(height, output_size.h == 0 ? height : output_size.h),
-                   adaptive_windows(width, output_size.w == 0 ? width : output_size.w)});
-  return average("adaptive_avg_pool2d", x, g, {});
+  PoolGeometry windows{x.numel() / (height * width), height, width,
+                       adaptive_windows(height, output_size.h == 0 ? height : output_size.h),
+                       adaptive_windows(width, output_size.w == 0 ? width : output_size.w)};
+  return average(x, std::make_shared<const Average>(Average{"adaptive_avg_pool2d", std::move(windows), {}, {}, {}}));
 }
 
 }  // namespace evenkeel

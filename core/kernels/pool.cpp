@@ -33,6 +33,27 @@ std::vector<PoolWindow> adaptive_windows(std::int64_t size, std::int64_t outputs
   return windows;
 }
 
+namespace {
+
+double share_of(const PoolWindow& row, const PoolWindow& column, PoolDivisor divisor) {
+  if (divisor.fixed != 0) {
+    return 1.0 / static_cast<double>(divisor.fixed);
+  }
+  return 1.0 / static_cast<double>(divisor.count_include_pad ? row.extent * column.extent : row.count * column.count);
+}
+
+}  // namespace
+
+std::vector<double> shares_of(const PoolGeometry& g, PoolDivisor divisor) {
+  std::vector<double> shares;
+  for (const PoolWindow& row : g.rows) {
+    for (const PoolWindow& column : g.columns) {
+      shares.push_back(share_of(row, column, divisor));
+    }
+  }
+  return shares;
+}
+
 namespace kernels {
 namespace {
 
@@ -59,15 +80,9 @@ void for_each_output(const PoolGeometry& g, const Visit& visit) {
   }
 }
 
-bool all_windows_are(const std::vector<PoolWindow>& windows, std::int64_t count) {
-  return std::all_of(windows.begin(), windows.end(),
-                     [count](const PoolWindow& w) { return w.count == count && w.step == 1; });
-}
-
-/// Inlined into its callers, so that constant windows become straight code.
 template <class T>
-inline void window_max(const T* x, std::int64_t width, const PoolWindow& row, const PoolWindow& column, T& value,
-                       std::int64_t& index) {
+void window_max(const T* x, std::int64_t width, const PoolWindow& row, const PoolWindow& column, T& value,
+                std::int64_t& index) {
   T best = -std::numeric_limits<T>::infinity();
   std::int64_t at = row.first * width + column.first;
   for (std::int64_t p = 0; p < row.count; ++p) {
@@ -81,13 +96,6 @@ inline void window_max(const T* x, std::int64_t width, const PoolWindow& row, co
   }
   value = best;
   index = at;
-}
-
-double share_of(const PoolWindow& row, const PoolWindow& column, PoolDivisor divisor) {
-  if (divisor.fixed != 0) {
-    return 1.0 / static_cast<double>(divisor.fixed);
-  }
-  return 1.0 / static_cast<double>(divisor.count_include_pad ? row.extent * column.extent : row.count * column.count);
 }
 
 /// Calls visit(first cell, length) for the runs of consecutive cells of a window; rows that follow one another without
@@ -108,17 +116,12 @@ inline void for_each_run(std::int64_t width, const PoolWindow& row, const PoolWi
 
 template <class T>
 void max_pool2d(const PoolGeometry& g, const T* x, T* y, std::int64_t* indices) {
-  const bool two_by_two = all_windows_are(g.rows, 2) && all_windows_are(g.columns, 2);
   for_each_plane(g, [&](std::int64_t plane) {
     const T* in = x + plane * g.height * g.width;
     T* out = y + plane * g.outputs();
     std::int64_t* out_indices = indices + plane * g.outputs();
     for_each_output(g, [&](std::int64_t i, const PoolWindow& row, const PoolWindow& column) {
-      if (two_by_two) {
-        window_max(in, g.width, {row.first, 2, 1, 2}, {column.first, 2, 1, 2}, out[i], out_indices[i]);
-      } else {
-        window_max(in, g.width, row, column, out[i], out_indices[i]);
-      }
+      window_max(in, g.width, row, column, out[i], out_indices[i]);
     });
   });
 }

@@ -31,6 +31,9 @@ struct PoolDivisor {
   std::int64_t fixed = 0;
 };
 
+/// 1 / divisor of every output of a plane.
+std::vector<double> shares_of(const PoolGeometry& g, PoolDivisor divisor);
+
 namespace kernels {
 
 /// y = the largest cell of each window, indices = where it is in its plane (row * width + column). The first maximum in
