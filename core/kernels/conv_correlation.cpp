@@ -65,6 +65,7 @@ Correlation gradient_correlation(const ConvGeometry& g) {
   Correlation c{.stage = {.planes = g.out_channels,
                           .height = g.out_height,
                           .width = g.out_width,
+                          .source_stride = g.pixels(),
                           .columns = ceil_div(g.width, g.stride_w)},
                 .batch = g.batch,
                 .groups = g.groups,
@@ -126,6 +127,10 @@ void write_phases(const Correlation& c, std::int64_t column, std::int64_t count,
     if (pairs < count) {
       out[2 * pairs] = results[pairs];
     }
+    return;
+  }
+  if (c.out_stride_w == 1) {
+    std::copy_n(results, count, row + column);
     return;
   }
   for (std::int64_t phase = 0; phase < c.phases_w; ++phase, results += phase_stride) {

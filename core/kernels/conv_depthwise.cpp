@@ -15,6 +15,9 @@ namespace {
 /// A product costs more here than in a matrix product: loads, not arithmetic, bound it.
 constexpr std::int64_t kDepthwiseWork = 4;
 
+/// Groups are staged together up to this size, a part of the first-level cache.
+constexpr std::int64_t kStageBytes = 16L * 1024;
+
 /// Zeros behind the rows of a stage, so that a row's last register can be loaded whole.
 template <class Arch, class T>
 std::int64_t register_slack(std::int64_t columns) {
@@ -54,19 +57,24 @@ template <class Arch, class T>
 void correlate_on(Correlation c, std::int64_t work, const T* source, const T* weight, const T* bias, T* y) {
   c.stage.slack = register_slack<Arch, T>(c.stage.columns);
   const std::int64_t plane_stride = c.stage.plane_stride(c.rows());
+  const std::int64_t group_bytes = c.inputs * plane_stride * static_cast<std::int64_t>(sizeof(T));
   const StepTables tables(c, plane_stride);
   const std::int64_t units = c.batch * c.groups;
   parallel_for(0, units, work_grain(kDepthwiseWork * work, units), [&](std::int64_t begin, std::int64_t end) {
-    Workspace<T> staged(c.inputs * plane_stride);
+    const std::int64_t most = std::clamp<std::int64_t>(kStageBytes / group_bytes, 1, end - begin);
+    Workspace<T> staged(most * c.inputs * plane_stride);
     Workspace<T> results(c.phases_w * c.pixels());
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::int64_t group = unit % c.groups;
-      fill_stage(c.stage, source + unit * c.inputs * c.stage.height * c.stage.width, c.inputs, 0, c.rows(),
-                 plane_stride, staged.data());
+      const std::int64_t group = unit % c.groups, place = (unit - begin) % most;
+      if (place == 0) {
+        fill_stage(c.stage, source + unit * c.inputs * c.stage.source_stride, std::min(most, end - unit) * c.inputs, 0,
+                   c.rows(), plane_stride, staged.data());
+      }
       for (std::int64_t o = 0; o < c.outputs; ++o) {
         const T start = bias != nullptr ? bias[group * c.outputs + o] : T(0);
-        correlate_plane<Arch>(c, tables, staged.data(), weight + group * c.weight_group + o * c.weight_output, start,
-                              results.data(), y + (unit * c.outputs + o) * c.out_plane());
+        correlate_plane<Arch>(c, tables, staged.data() + place * c.inputs * plane_stride,
+                              weight + group * c.weight_group + o * c.weight_output, start, results.data(),
+                              y + (unit * c.outputs + o) * c.out_plane());
       }
     }
   });
@@ -74,9 +82,9 @@ void correlate_on(Correlation c, std::int64_t work, const T* source, const T* we
 
 template <class Arch, class T>
 void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  constexpr std::int64_t kTurnPixels =
-      4096;  // whose products are summed in float32, in as many sums as there are lanes
+  constexpr std::int64_t kTurnPixels = 4096;  // whose products are summed in float32, in a sum per lane
   StageShape stage = input_stage(g);
+  stage.source_stride = g.channels * g.plane();  // the images of one channel
   stage.slack = register_slack<Arch, T>(g.out_width);
   const std::int64_t images = std::clamp<std::int64_t>(kTurnPixels / g.pixels(), 1, g.batch);
   const std::int64_t rows = std::clamp<std::int64_t>(kTurnPixels / g.out_width, 1, g.out_height);
@@ -103,10 +111,8 @@ void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweig
                                              .images = std::min(images, g.batch - image),
                                              .rows = std::min(rows, g.out_height - row),
                                              .columns = g.out_width};
-              for (std::int64_t k = 0; k < job.images; ++k) {
-                fill_stage(stage, x + ((image + k) * g.channels + c) * g.plane(), 1, row, job.rows, plane_stride,
-                           staged.data() + k * plane_stride);
-              }
+              fill_stage(stage, x + (image * g.channels + c) * g.plane(), job.images, row, job.rows, plane_stride,
+                         staged.data());
               for (std::int64_t o = 0; o < g.group_outputs(); ++o) {
                 job.dy = dy + (image * g.out_channels + c * g.group_outputs() + o) * g.pixels() + row * g.out_width;
                 job.dw = sums.data() + o * g.taps();

@@ -41,7 +41,6 @@ struct Panel {
   std::int64_t pixels = 0, segments = 1, run_count = 0;
   PanelRun runs[kMaxRuns];
   PanelRow rows[kMaxRuns];
-  bool one_image() const { return rows[0].image == rows[run_count - 1].image; }
 };
 
 /// Cuts the pixels of a block into panels of at most `segments` registers, about equal in width. by_rows: each run is

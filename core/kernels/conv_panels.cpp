@@ -13,7 +13,7 @@ namespace evenkeel::kernels {
 namespace {
 
 /// Products whose share of a panel (three registers per product) stays in the first-level cache.
-constexpr std::int64_t kSteps = 192;
+constexpr std::int64_t kSteps = 288;
 
 /// One unit of parallel work, and where its memory is.
 template <class T>
@@ -75,18 +75,30 @@ void scatter_panel(const Unit<T>& unit, const Panel& panel, std::int64_t row_pha
   }
 }
 
-/// The panel's results go straight to their places in y, if they are registers of consecutive pixels there.
+/// Sends the panel's results straight to their places in y if each register's are consecutive pixels of one image;
+/// otherwise returns false.
 template <class T>
-void place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, PanelProduct<T>& product) {
+bool place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, PanelProduct<T>& product) {
   const Correlation& c = unit.c;
+  std::int64_t run = 0, run_end = 0;
+  for (std::int64_t s = 0; s < panel.segments; ++s) {
+    const std::int64_t first = s * lanes, last = first + product.segment[s].columns - 1;
+    while (panel.runs[run].to + panel.runs[run].length <= first) {
+      ++run;
+    }
+    for (run_end = run; panel.runs[run_end].to + panel.runs[run_end].length <= last;) {
+      ++run_end;
+    }
+    const PanelRow& at = panel.rows[run];
+    if (c.out_stride_h != 1 || c.out_stride_w != 1 || at.image != panel.rows[run_end].image) {
+      return false;
+    }
+    product.segment[s].c = at.image * c.groups * c.outputs * c.out_plane() +
+                           (unit.block.first_row + at.row) * c.out_width + at.column + first - panel.runs[run].to;
+  }
   product.c = unit.y;
   product.c_stride = c.out_plane();
-  for (std::int64_t s = 0; s < panel.segments; ++s) {
-    const PanelRow& at = panel.rows[product.packed ? 0 : s];
-    const std::int64_t ahead = product.packed ? s * lanes : 0;
-    product.segment[s].c = at.image * c.groups * c.outputs * c.out_plane() +
-                           (unit.block.first_row + at.row) * c.out_width + at.column + ahead;
-  }
+  return true;
 }
 
 template <class Arch, class T>
@@ -94,7 +106,6 @@ void run_unit(const Unit<T>& unit) {
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kSegments = PanelTile<Arch, T>::segments;
   constexpr std::int64_t kWidth = kSegments * kLanes;
   const Correlation& c = unit.c;
-  const bool unit_strides = c.out_stride_h == 1 && c.out_stride_w == 1;
   Workspace<T> b(unit.packed ? kSteps * kWidth : 0);
   Workspace<T> results(c.phases_w * unit.outputs * kWidth);
   PanelCutter cutter(unit.block, c.stage, unit.image_stride, {kLanes, kSegments}, !unit.packed);
@@ -111,9 +122,8 @@ void run_unit(const Unit<T>& unit) {
       const std::int64_t columns = unit.packed ? std::min(kLanes, panel->pixels - s * kLanes) : run.length;
       product.segment[s] = {.b = run.from, .c = s * kLanes, .columns = columns};
     }
-    if (unit_strides && (!unit.packed || panel->one_image())) {
-      place_in_y(unit, *panel, kLanes, product);
-      multiply_panel<Arch>(unit, *panel, 0, b.data(), product);
+    if (PanelProduct<T> placed = product; place_in_y(unit, *panel, kLanes, placed)) {
+      multiply_panel<Arch>(unit, *panel, 0, b.data(), placed);
       continue;
     }
     for (std::int64_t row_phase = 0; row_phase < c.phases_h; ++row_phase) {
@@ -153,8 +163,8 @@ void correlate_on(Correlation c, bool packed, std::int64_t work, const T* source
       const std::int64_t group = unit / parts % c.groups, first = unit % parts * outputs;
       for (std::int64_t k = 0; k < block.images; ++k) {
         const std::int64_t plane = (block.image + k) * c.stage.planes + group * c.inputs;
-        fill_stage(c.stage, source + plane * c.stage.height * c.stage.width, c.inputs, block.first_row, block.rows,
-                   plane_stride, staged.data() + k * image_stride);
+        fill_stage(c.stage, source + plane * c.stage.source_stride, c.inputs, block.first_row, block.rows, plane_stride,
+                   staged.data() + k * image_stride);
       }
       const std::int64_t output = group * c.outputs + first;
       run_unit<Arch, T>({.c = c,

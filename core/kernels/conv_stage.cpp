@@ -22,6 +22,7 @@ StageShape input_stage(const ConvGeometry& g) {
   return {.planes = g.channels,
           .height = g.height,
           .width = g.width,
+          .source_stride = g.plane(),
           .stride_h = g.stride_h,
           .stride_w = g.stride_w,
           .pad_top = g.pad_top,
@@ -43,7 +44,7 @@ void fill_stage(const StageShape& shape, const T* source, std::int64_t planes, s
   StageCopy<T> copy{.planes = planes,
                     .rows = bottom - top,
                     .stride = shape.stride_w,
-                    .x_plane = shape.height * shape.width,
+                    .x_plane = shape.source_stride,
                     .x_row = source_step * shape.width,
                     .out_plane = plane_stride,
                     .out_row = shape.row_stride()};

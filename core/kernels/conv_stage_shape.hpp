@@ -14,6 +14,7 @@ inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1
 /// windows read for one kernel cell is consecutive in memory and needs no test.
 struct StageShape {
   std::int64_t planes = 1, height = 1, width = 1;  ///< of one image of the source
+  std::int64_t source_stride = 1;                  ///< elements from one plane to the next
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t pad_top = 0, pad_left = 0;  ///< cells before the plane; negative: cropped
   std::int64_t span_h = 1, span_w = 1;     ///< cells that a window covers

@@ -6,15 +6,24 @@
 namespace evenkeel::kernels {
 namespace simd::conv_depthwise {
 
-/// y at kSegments registers of pixels, from number `first` on, in `per_row` registers per row.
+/// y at kSegments registers of pixels from `row` and `column` on, which move behind them.
 template <class Arch, class T, int kSegments>
-void forward_segments(const DepthwiseForward<T>& job, std::int64_t per_row, std::int64_t first) {
+void forward_segments(const DepthwiseForward<T>& job, std::int64_t& row, std::int64_t& column) {
   using V = Batch<Arch, T>;
   const T* x[kSegments];
+  T* y[kSegments];
+  std::int64_t count[kSegments];
   V sum[kSegments];
   for (int s = 0; s < kSegments; ++s) {
-    x[s] = job.x + (first + s) / per_row * job.x_row + (first + s) % per_row * kLanes<Arch, T>;
+    x[s] = job.x + row * job.x_row + column;
+    y[s] = job.y + row * job.y_row + column;
+    count[s] = job.columns - column;
     sum[s] = V(job.bias);
+    column += kLanes<Arch, T>;
+    if (column >= job.columns) {
+      column = 0;
+      ++row;
+    }
   }
   for (std::int64_t k = 0; k < job.step_count; ++k) {
     const V w(job.w[job.steps[k].a]);
@@ -24,12 +33,10 @@ void forward_segments(const DepthwiseForward<T>& job, std::int64_t per_row, std:
     }
   }
   for (int s = 0; s < kSegments; ++s) {
-    const std::int64_t column = (first + s) % per_row * kLanes<Arch, T>;
-    T* y = job.y + (first + s) / per_row * job.y_row + column;
-    if (job.columns - column >= kLanes<Arch, T>) {
-      sum[s].store_unaligned(y);
+    if (count[s] >= kLanes<Arch, T>) {
+      sum[s].store_unaligned(y[s]);
     } else {
-      store_partial<Arch, T>(sum[s], y, job.columns - column);
+      store_partial<Arch, T>(sum[s], y[s], count[s]);
     }
   }
 }
@@ -74,14 +81,13 @@ void add_gradient(const DepthwiseWeightGradient<T>& job, std::int64_t first) {
 template <class Arch, class T>
 void ConvDepthwiseKernels<Arch, T>::forward(const DepthwiseForward<T>& job) {
   constexpr int kSegments = 4;
-  const std::int64_t per_row = (job.columns + simd::kLanes<Arch, T> - 1) / simd::kLanes<Arch, T>;
-  const std::int64_t segments = job.rows * per_row;
-  std::int64_t first = 0;
-  for (; first + kSegments <= segments; first += kSegments) {
-    simd::conv_depthwise::forward_segments<Arch, T, kSegments>(job, per_row, first);
+  std::int64_t left = job.rows * ((job.columns + simd::kLanes<Arch, T> - 1) / simd::kLanes<Arch, T>);
+  std::int64_t row = 0, column = 0;
+  for (; left >= kSegments; left -= kSegments) {
+    simd::conv_depthwise::forward_segments<Arch, T, kSegments>(job, row, column);
   }
-  for (; first < segments; ++first) {
-    simd::conv_depthwise::forward_segments<Arch, T, 1>(job, per_row, first);
+  for (; left > 0; --left) {
+    simd::conv_depthwise::forward_segments<Arch, T, 1>(job, row, column);
   }
 }
 

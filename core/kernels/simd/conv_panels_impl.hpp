@@ -6,39 +6,57 @@
 namespace evenkeel::kernels {
 namespace simd::conv_panels {
 
+/// Adds the products of one step to the sums; kPacked: b moves on.
+template <class Arch, class T, int kRows, int kSegments, bool kPacked>
+inline void add_step(const PanelStep& step, const T* const* a, const T** b, Batch<Arch, T> (*sum)[kSegments]) {
+  using V = Batch<Arch, T>;
+  V column[kSegments];
+  for (int s = 0; s < kSegments; ++s) {
+    if constexpr (kPacked) {
+      column[s] = V::load_aligned(b[0] + s * kLanes<Arch, T>);
+    } else {
+      column[s] = V::load_unaligned(b[s] + step.b);
+    }
+  }
+  b[0] += kPacked ? kSegments * kLanes<Arch, T> : 0;
+  for (int i = 0; i < kRows; ++i) {
+    const V factor(a[i][step.a]);
+    for (int s = 0; s < kSegments; ++s) {
+      sum[i][s] = xsimd::fma(factor, column[s], sum[i][s]);
+    }
+  }
+}
+
 /// Rows [first, first + kRows) of C; beyond the last row the last is computed again and dropped.
 template <class Arch, class T, int kRows, int kSegments, bool kPacked>
 void multiply_tile(const PanelProduct<T>& job, std::int64_t first) {
   using V = Batch<Arch, T>;
+  constexpr int kChains = kSegments == 1 ? 2 : 1;  // one register per row would wait for its own last product
   const T* a[kRows];
   const T* b[kSegments];
-  V sum[kRows][kSegments];
+  V sums[kChains][kRows][kSegments];
   for (int s = 0; s < kSegments; ++s) {
     b[s] = kPacked ? job.b + s * kLanes<Arch, T> : job.b + job.segment[s].b;
   }
   for (int i = 0; i < kRows; ++i) {
     a[i] = job.a + job.a_rows[first + i < job.rows ? first + i : job.rows - 1];
-    for (int s = 0; s < kSegments; ++s) {
-      sum[i][s] = V(T(0));
+    for (int s = 0; s < kSegments * kChains; ++s) {
+      sums[s / kSegments][i][s % kSegments] = V(T(0));
     }
   }
-  const PanelStep* const end = job.steps + job.step_count;
-  for (const PanelStep* step = job.steps; step != end; ++step) {
-    V column[kSegments];
-    for (int s = 0; s < kSegments; ++s) {
-      if constexpr (kPacked) {
-        column[s] = V::load_aligned(b[0] + s * kLanes<Arch, T>);
-      } else {
-        column[s] = V::load_unaligned(b[s] + step->b);
-      }
+  const PanelStep* step = job.steps;
+  const PanelStep* const end = step + job.step_count;
+  for (; end - step >= kChains; step += kChains) {
+    for (int chain = 0; chain < kChains; ++chain) {
+      add_step<Arch, T, kRows, kSegments, kPacked>(step[chain], a, b, sums[chain]);
     }
-    b[0] += kPacked ? kSegments * kLanes<Arch, T> : 0;
-    for (int i = 0; i < kRows; ++i) {
-      const V factor(a[i][step->a]);
-      for (int s = 0; s < kSegments; ++s) {
-        sum[i][s] = xsimd::fma(factor, column[s], sum[i][s]);
-      }
-    }
+  }
+  if (kChains > 1 && step != end) {
+    add_step<Arch, T, kRows, kSegments, kPacked>(*step, a, b, sums[0]);
+  }
+  V(&sum)[kRows][kSegments] = sums[0];
+  for (int i = 0; i < kRows && kChains > 1; ++i) {
+    sum[i][0] = sum[i][0] + sums[kChains - 1][i][0];
   }
   for (int i = 0; i < kRows && first + i < job.rows; ++i) {
     const V bias(job.bias != nullptr ? job.bias[first + i] : T(0));
@@ -109,6 +127,36 @@ void transpose_square(const double* x, std::int64_t stride, double* b, std::int6
   _mm_storeu_pd(b + width, _mm_unpackhi_pd(r0, r1));
 }
 
+/// Sixteen columns by sixteen steps: pairs of rows, then of pairs, then quarters of registers change places.
+template <class Arch>
+void transpose_registers(const float* x, std::int64_t stride, float* b, std::int64_t width) {
+  __m512 r[16], t[16];
+  for (int i = 0; i < 16; ++i) {
+    r[i] = _mm512_loadu_ps(x + i * stride);
+  }
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    for (int h = 0; h < 2; ++h) {
+      const __m512d low = _mm512_castps_pd(t[i + h]), high = _mm512_castps_pd(t[i + h + 2]);
+      r[i + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+      r[i + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+    }
+  }
+  for (int m = 0; m < 4; ++m) {
+    const __m512 even_low = _mm512_shuffle_f32x4(r[m], r[m + 4], 0x88);
+    const __m512 odd_low = _mm512_shuffle_f32x4(r[m], r[m + 4], 0xdd);
+    const __m512 even_high = _mm512_shuffle_f32x4(r[m + 8], r[m + 12], 0x88);
+    const __m512 odd_high = _mm512_shuffle_f32x4(r[m + 8], r[m + 12], 0xdd);
+    _mm512_storeu_ps(b + m * width, _mm512_shuffle_f32x4(even_low, even_high, 0x88));
+    _mm512_storeu_ps(b + (m + 4) * width, _mm512_shuffle_f32x4(odd_low, odd_high, 0x88));
+    _mm512_storeu_ps(b + (m + 8) * width, _mm512_shuffle_f32x4(even_low, even_high, 0xdd));
+    _mm512_storeu_ps(b + (m + 12) * width, _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd));
+  }
+}
+
 }  // namespace simd::conv_panels
 
 template <class Arch, class T>
@@ -145,13 +193,22 @@ template <class Arch, class T>
 void ConvPanelsKernels<Arch, T>::transpose(const PanelTranspose<T>& job) {
   constexpr std::int64_t kSide = 16 / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t columns = job.columns / kSide * kSide, steps = job.steps / kSide * kSide;
-  for (std::int64_t k = 0; k < steps; k += kSide) {
-    for (std::int64_t j = 0; j < columns; j += kSide) {
+  std::int64_t j = 0;
+  if constexpr (std::is_same_v<Arch, Avx512> && sizeof(T) == sizeof(float)) {
+    for (; j + 16 <= columns && steps % 16 == 0; j += 16) {
+      for (std::int64_t k = 0; k < steps; k += 16) {
+        simd::conv_panels::transpose_registers<Arch>(job.x + j * job.x_stride + k, job.x_stride,
+                                                     job.b + k * job.b_stride + j, job.b_stride);
+      }
+    }
+  }
+  for (; j < columns; j += kSide) {
+    for (std::int64_t k = 0; k < steps; k += kSide) {
       simd::conv_panels::transpose_square<Arch>(job.x + j * job.x_stride + k, job.x_stride,
                                                 job.b + k * job.b_stride + j, job.b_stride);
     }
   }
-  for (std::int64_t j = 0; j < job.width; ++j) {
+  for (j = 0; j < job.width; ++j) {
     for (std::int64_t k = j < columns ? steps : 0; k < job.steps; ++k) {
       job.b[k * job.b_stride + j] = j < job.columns ? job.x[j * job.x_stride + k] : T(0);
     }
