@@ -27,14 +27,23 @@ V tanh(V x);
 /// 1 / (1 + exp(-x))
 template <class V>
 V logistic(V x);
+/// logistic(x) and 1 - logistic(x) without cancellation.
+template <class V>
+struct Complements {
+  V value, rest;
+};
+template <class V>
+Complements<V> logistic_both(V x);
 template <class V>
 V erf(V x);
-/// (1 + erf(x / sqrt 2)) / 2, without cancellation for negative x
+/// The standard normal distribution, (1 + erf(x / sqrt 2)) / 2 without cancellation for negative x, and its density,
+/// exp(-x^2 / 2) / sqrt(2 pi).
 template <class V>
-V normal_cdf(V x);
-/// exp(-x^2 / 2) / sqrt(2 pi)
+struct Normal {
+  V distribution, density;
+};
 template <class V>
-V normal_pdf(V x);
+Normal<V> normal(V x);
 /// std::pow of every lane
 template <class V>
 V pow(V x, V exponent);

@@ -212,8 +212,8 @@ struct Silu : OfInput {
   static V df(V x) {
     using T = typename V::value_type;
     const V z = math::clamp(x, V(T(-1e4)), V(T(1e4)));
-    const V s = math::logistic(z);
-    return s * (V(1) + z * math::logistic(-z));
+    const math::Complements<V> s = math::logistic_both(z);
+    return s.value * (V(1) + z * s.rest);
   }
 };
 
@@ -223,13 +223,14 @@ struct Gelu : OfInput {
   template <class V>
   static V f(V x) {
     using T = typename V::value_type;
-    return select(x < V(T(-1e4)), V(0), x * math::normal_cdf(x));
+    return select(x < V(T(-1e4)), V(0), x * math::normal(x).distribution);
   }
   template <class V>
   static V df(V x) {
     using T = typename V::value_type;
     const V z = math::clamp(x, V(T(-1e4)), V(T(1e4)));
-    return math::normal_cdf(z) + z * math::normal_pdf(z);
+    const math::Normal<V> p = math::normal(z);
+    return p.distribution + z * p.density;
   }
 };
 
@@ -252,7 +253,8 @@ struct GeluTanh : OfInput {
     const V z = math::clamp(x, V(T(-1e4)), V(T(1e4)));
     const V v = twice_u(z);
     const V dv = V(T(1.59576912160573071176)) * (V(1) + V(T(0.134145)) * z * z);
-    return math::logistic(v) * (V(1) + z * dv * math::logistic(-v));
+    const math::Complements<V> s = math::logistic_both(v);
+    return s.value * (V(1) + z * dv * s.rest);
   }
 };
 

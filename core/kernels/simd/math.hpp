@@ -79,23 +79,37 @@ V round_to_integer(V x) {
   return (x + magic) - magic;
 }
 
-/// exp(x + low) for |low| much below 1: with x = n ln 2 + r it is 2^n e^r, e^r by Taylor's series on |r| <= ln(2) / 2.
-/// The scale is applied in two steps, so that results below the normal range are rounded once and only once.
+/// y 2^n for an integral n, rounded once and only once: without an instruction for it in two steps, as 2^n itself may
+/// lie below the normal range.
 template <class V>
-V exp_sum(V x, V low) {
+V scale(V y, V n) {
+  using T = typename V::value_type;
+  if constexpr (std::is_same_v<V, simd::Batch<Avx512, float>>) {
+    return _mm512_scalef_ps(y, n);
+  } else if constexpr (std::is_same_v<V, simd::Batch<Avx512, double>>) {
+    return _mm512_scalef_pd(y, n);
+  } else {
+    const V half = round_to_integer(n * V(T(0.5)));
+    return y * power_of_two(half) * power_of_two(n - half);
+  }
+}
+
+/// exp(x + low) for |low| much below 1, or exp(x): with x = n ln 2 + r it is 2^n e^r, e^r by Taylor's series on
+/// |r| <= ln(2) / 2.
+template <class V, class... Low>
+V exp_sum(V x, Low... low) {
   using T = typename V::value_type;
   using C = Constants<T>;
-  x = math::clamp(x, V(C::exp_low), V(C::exp_high));
+  x = xsimd::min(V(C::exp_high), xsimd::max(V(C::exp_low), x));  // x86 gives the second where one is NaN
   const V n = round_to_integer(x * V(T(1.44269504088896340736)));
-  const V r = fma(n, V(-C::ln2_low), fma(n, V(-C::ln2_high), x)) + low;
+  const V r = (fma(n, V(-C::ln2_low), fma(n, V(-C::ln2_high), x)) + ... + low);
   const V y = V(1) + fma(r * r, polynomial(C::inverse_factorials, r), r);
-  const V half = round_to_integer(n * V(T(0.5)));
-  return y * power_of_two(half) * power_of_two(n - half);
+  return scale(y, n);
 }
 
 template <class V>
 V exp(V x) {
-  return exp_sum(x, V(0));
+  return exp_sum(x);
 }
 
 template <class V>
@@ -132,6 +146,13 @@ V logistic(V x) {
   return select(x < V(0), e, V(1)) / (V(1) + e);
 }
 
+template <class V>
+Complements<V> logistic_both(V x) {
+  const V e = math::exp(-abs(x));
+  const V r = V(1) / (V(1) + e);
+  return {select(x < V(0), e * r, r), select(x < V(0), r, e * r)};
+}
+
 /// exp(-scale x^2), scale a power of two, with the rounding error of x^2 made up for: x^2 = h^2 + (x - h) (x + h),
 /// where h is x cut to half its digits.
 template <class V>
@@ -142,11 +163,14 @@ V exp_minus_square(V x, typename V::value_type scale) {
   return exp_sum(V(-scale) * h * h, V(-scale) * (x - h) * (x + h));
 }
 
-/// exp(z^2) erfc(z) for 0 <= z <= 30, a polynomial in t = (z - 3) / (z + 3) divided by 1 + 2z.
+/// exp(z^2) erfc(z) for 0 <= z <= 30, a polynomial in t = (z - 3) / (z + 3) divided by 1 + 2z; with one division.
 template <class V>
 V erfcx(V z) {
   using C = Constants<typename V::value_type>;
-  return polynomial(C::erfcx, (z - V(3)) / (z + V(3))) / fma(z, V(2), V(1));
+  const V a = z + V(3);
+  const V b = fma(z, V(2), V(1));
+  const V r = V(1) / (a * b);
+  return polynomial(C::erfcx, (z - V(3)) * (b * r)) * (a * r);
 }
 
 /// x times a polynomial in t = 2x^2 - 1 for |x| <= 1, else 1 - erfc.
@@ -160,17 +184,12 @@ V erf(V x) {
 }
 
 template <class V>
-V normal_cdf(V x) {
+Normal<V> normal(V x) {
   using T = typename V::value_type;
   const V z = math::clamp(abs(x), V(0), V(T(42)));
-  const V tail = V(T(0.5)) * exp_minus_square(z, T(0.5)) * erfcx(z * V(T(0.70710678118654752440)));
-  return select(x < V(0), tail, V(1) - tail);
-}
-
-template <class V>
-V normal_pdf(V x) {
-  using T = typename V::value_type;
-  return V(T(0.39894228040143267794)) * exp_minus_square(math::clamp(abs(x), V(0), V(T(42))), T(0.5));
+  const V e = exp_minus_square(z, T(0.5));
+  const V tail = V(T(0.5)) * e * erfcx(z * V(T(0.70710678118654752440)));
+  return {select(x < V(0), tail, V(1) - tail), V(T(0.39894228040143267794)) * e};
 }
 
 /// Lane by lane through the C library, the only way to std::pow's accuracy and special cases.
