@@ -10,6 +10,7 @@ namespace evenkeel::kernels {
 enum class ConvAlgorithm {
   direct,     ///< register tiles over staged rows in place; rows that fill registers
   panels,     ///< the same tiles over packed columns; any geometry
+  winograd,   ///< F(2x2, 3x3): fewer products for more additions; 3x3 of stride 1
   depthwise,  ///< one channel per group
 };
 
@@ -33,6 +34,13 @@ struct PanelConv {
   static void input_gradient(const ConvGeometry& g, ConvAlgorithm algorithm, const T* dy, const T* weight,
                              const T* bias, T* dx);
   static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
+};
+
+/// 3x3, stride and dilation 1, one group.
+template <class T>
+struct WinogradConv {
+  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
 };
 
 template <class T>

@@ -120,6 +120,7 @@ const std::vector<Case> kCases = {
      {.n = 3, .c = 8, .h = 6, .w = 16, .o = 10, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = 2}},
     {"many channels", {.c = 70, .h = 40, .w = 32, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"tall, rows of 16", {.n = 2, .c = 2, .h = 300, .w = 16, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"enough channels for Winograd", {.c = 33, .h = 16, .w = 13, .o = 66, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"large, rows of 143", {.n = 2, .c = 1, .h = 60, .w = 141, .o = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 2}},
 };
 
@@ -285,6 +286,101 @@ TEST_CASE("the algorithm follows from the shape") {
         (active_isa() == Isa::avx512 ? ConvAlgorithm::panels : ConvAlgorithm::direct));
   g.out_width = 1;  // one lane of a register
   CHECK(forward(g) == ConvAlgorithm::panels);
+  g = {.channels = 32,
+       .height = 16,
+       .width = 16,
+       .out_channels = 64,
+       .out_height = 16,
+       .out_width = 16,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .pad_top = 1,
+       .pad_left = 1};
+  CHECK(forward(g) == ConvAlgorithm::winograd);
+  CHECK(choose_algorithm<float>(g, ConvPass::input_gradient) == ConvAlgorithm::winograd);
+  CHECK(choose_algorithm<double>(g, ConvPass::forward) == ConvAlgorithm::direct);
+  kernels::set_winograd(false);
+  CHECK(forward(g) == ConvAlgorithm::direct);
+  kernels::set_winograd(true);
+  g.dilation_w = 2;
+  CHECK(forward(g) == ConvAlgorithm::direct);
+}
+
+/// Runs a forward and an input gradient that have the signatures of WinogradConv's, and checks both.
+template <class T, class Forward, class Backward>
+void check_algorithm(const ref::Conv& s, double tolerance, const Forward& forward, const Backward& input_gradient) {
+  const ConvGeometry g = geometry(s);
+  const ref::Values x = ref::random_values(s.x_size(), 1), w = ref::random_values(s.weight_size(), 2);
+  const ref::Values bias = ref::random_values(s.o, 3), dy = ref::random_values(s.y_size(), 4);
+  const auto tx = ref::cast<T>(x), tw = ref::cast<T>(w), tb = ref::cast<T>(bias), tdy = ref::cast<T>(dy);
+  std::vector<T> y(ref::at(g.y_size()), T(kNaN)), dx(ref::at(g.x_size()), T(kNaN));
+  forward(g, tx.data(), tw.data(), tb.data(), y.data());
+  input_gradient(g, tdy.data(), tw.data(), static_cast<const T*>(nullptr), dx.data());
+  CHECK(ref::worst_error(ref::Values(y.begin(), y.end()), ref::conv2d(s, x, w, bias)) < tolerance);
+  CHECK(ref::worst_error(ref::Values(dx.begin(), dx.end()), ref::conv2d_input_gradient(s, dy, w)) < tolerance);
+}
+
+template <class T>
+void check_all_algorithms(const ref::Conv& s, double tolerance) {
+  using kernels::ConvAlgorithm;
+  for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::panels}) {
+    check_algorithm<T>(
+        s, tolerance,
+        [&](const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
+          kernels::PanelConv<T>::forward(g, algorithm, x, w, bias, y);
+        },
+        [&](const ConvGeometry& g, const T* dy, const T* w, const T* bias, T* dx) {
+          kernels::PanelConv<T>::input_gradient(g, algorithm, dy, w, bias, dx);
+        });
+  }
+  const bool strided = s.stride_h * s.stride_w * s.dilation_h * s.dilation_w > 1;
+  if (s.kh == 3 && s.kw == 3 && s.groups == 1 && !strided) {
+    check_algorithm<T>(s, tolerance, kernels::WinogradConv<T>::forward, kernels::WinogradConv<T>::input_gradient);
+  }
+}
+
+TEST_CASE("every algorithm equals the seven loops on every instruction set") {
+  std::vector<Case> cases = kCases;
+  for (const std::int64_t pad : {0, 1, 2, 3}) {
+    cases.push_back(
+        {"3x3", {.n = 5, .c = 3, .h = 7, .w = 6 + pad, .o = 9, .kh = 3, .kw = 3, .pad_h = pad, .pad_w = 3 - pad}});
+    cases.push_back(
+        {"3x3, wide", {.n = 2, .c = 9, .h = 12 + pad, .w = 37, .o = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = pad}});
+  }
+  const Isa before = active_isa();
+  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
+    if (!isa_supported(isa)) {
+      continue;
+    }
+    set_isa(isa);
+    CAPTURE(name(isa));
+    for (const Case& c : cases) {
+      CAPTURE(c.name);
+      check_all_algorithms<double>(c.sizes, 1e-12);
+      check_all_algorithms<float>(c.sizes, 5e-5);
+    }
+  }
+  set_isa(before);
+}
+
+TEST_CASE("Winograd's rounding errors stay within a few times those of plain sums") {
+  const ref::Conv s{.c = 64, .h = 20, .w = 22, .o = 64, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+  const ref::Values x = ref::random_values(s.x_size(), 1), w = ref::random_values(s.weight_size(), 2);
+  const ref::Values exact = ref::conv2d(s, x, w, {});
+  double errors[2] = {};
+  for (const bool allowed : {false, true}) {
+    kernels::set_winograd(allowed);
+    const auto tx = ref::cast<float>(x), tw = ref::cast<float>(w);
+    std::vector<float> y(exact.size());
+    kernels::conv2d<float>(geometry(s), tx.data(), tw.data(), nullptr, y.data());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const double error = static_cast<double>(y[i]) - exact[i];
+      errors[allowed ? 1 : 0] += error * error;
+    }
+  }
+  kernels::set_winograd(true);
+  CHECK(errors[0] != errors[1]);
+  CHECK(std::sqrt(errors[1] / errors[0]) < 4);
 }
 
 TEST_CASE("every instruction set equals the seven loops") {
