@@ -37,18 +37,15 @@ void set_winograd(bool allowed) { winograd_allowed = allowed; }
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   const std::int64_t lanes = dispatch_isa([]<class Arch>() { return PanelTile<Arch, T>::lanes; });
-  const bool forward = pass == ConvPass::forward;
+  const bool forward = pass != ConvPass::input_gradient;
   const std::int64_t height = forward ? g.out_height : g.height, width = forward ? g.out_width : g.width;
   if (g.group_channels() == 1 && g.groups > 1) {
     return ConvAlgorithm::depthwise;
   }
-  if (pass == ConvPass::weight_gradient) {
-    return ConvAlgorithm::panels;
-  }
   if (std::is_same_v<T, float> && winograd_allowed && suits_winograd(g, height, width)) {
     return ConvAlgorithm::winograd;
   }
-  if (fills_registers(forward ? width : ceil_div(width, g.stride_w), lanes)) {
+  if (pass != ConvPass::weight_gradient && fills_registers(forward ? width : ceil_div(width, g.stride_w), lanes)) {
     return ConvAlgorithm::direct;
   }
   return ConvAlgorithm::panels;
@@ -86,10 +83,13 @@ void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, 
 
 template <class T>
 void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+  const ConvAlgorithm algorithm = choose_algorithm<T>(g, ConvPass::weight_gradient);
   if (g.y_size() == 0 || g.weight_size() == 0) {
     std::fill_n(dweight, g.weight_size(), T(0));
-  } else if (choose_algorithm<T>(g, ConvPass::weight_gradient) == ConvAlgorithm::depthwise) {
+  } else if (algorithm == ConvAlgorithm::depthwise) {
     DepthwiseConv<T>::weight_gradient(g, x, dy, dweight);
+  } else if (algorithm == ConvAlgorithm::winograd) {
+    WinogradConv<T>::weight_gradient(g, x, dy, dweight);
   } else {
     PanelConv<T>::weight_gradient(g, x, dy, dweight);
   }

@@ -27,6 +27,10 @@ inline std::int64_t work_grain(std::int64_t work, std::int64_t units) {
   return std::max<std::int64_t>(1, kChunkWork / std::max<std::int64_t>(1, work / units));
 }
 
+/// dweight (output, product) of each group = the sum over parts of sums (part, group, product, output); changes sums.
+template <class T>
+void finish_weight_gradient(const ConvGeometry& g, std::int64_t parts, T* sums, T* dweight);
+
 /// algorithm: direct or panels.
 template <class T>
 struct PanelConv {
@@ -41,6 +45,7 @@ template <class T>
 struct WinogradConv {
   static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
   static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
+  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
 };
 
 template <class T>

@@ -140,6 +140,16 @@ void transpose_sums(const ConvGeometry& g, const T* sums, T* dweight) {
   });
 }
 
+}  // namespace
+
+template <class T>
+void finish_weight_gradient(const ConvGeometry& g, std::int64_t parts, T* sums, T* dweight) {
+  add_parts(parts, g.weight_size(), sums);
+  dispatch_isa([&]<class Arch>() { transpose_sums<Arch>(g, sums, dweight); });
+}
+
+namespace {
+
 template <class Arch, class T>
 void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
   constexpr std::int64_t kWidth = PanelTile<Arch, T>::segments * PanelTile<Arch, T>::lanes;
@@ -171,8 +181,7 @@ void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweig
       }
     }
   });
-  add_parts(parts, g.weight_size(), sums.data());
-  transpose_sums<Arch>(g, sums.data(), dweight);
+  finish_weight_gradient(g, parts, sums.data(), dweight);
 }
 
 }  // namespace
@@ -182,6 +191,8 @@ void PanelConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* d
   dispatch_isa([&]<class Arch>() { weight_gradient_on<Arch>(g, x, dy, dweight); });
 }
 
+template void finish_weight_gradient(const ConvGeometry&, std::int64_t, float*, float*);
+template void finish_weight_gradient(const ConvGeometry&, std::int64_t, double*, double*);
 template void PanelConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
 template void PanelConv<double>::weight_gradient(const ConvGeometry&, const double*, const double*, double*);
 

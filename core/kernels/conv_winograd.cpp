@@ -31,27 +31,34 @@ struct TileConvolution {
   }
 };
 
-TileConvolution tile_convolution(const ConvGeometry& g, bool input_gradient) {
-  TileConvolution c{.stage = {.planes = input_gradient ? g.out_channels : g.channels,
-                              .height = input_gradient ? g.out_height : g.height,
-                              .width = input_gradient ? g.out_width : g.width,
-                              .stride_h = 2,
-                              .stride_w = 2,
-                              .pad_top = input_gradient ? 2 - g.pad_top : g.pad_top,
-                              .pad_left = input_gradient ? 2 - g.pad_left : g.pad_left,
-                              .span_h = 4,
-                              .span_w = 4},
-                    .batch = g.batch,
-                    .inputs = input_gradient ? g.out_channels : g.channels,
-                    .outputs = input_gradient ? g.channels : g.out_channels,
-                    .out_height = input_gradient ? g.height : g.out_height,
-                    .out_width = input_gradient ? g.width : g.out_width,
-                    .weight_output = input_gradient ? 1 : g.channels,
-                    .weight_input = input_gradient ? g.channels : 1,
-                    .turned = input_gradient};
-  c.stage.source_stride = c.stage.height * c.stage.width;
-  c.stage.columns = ceil_div(c.out_width, 2);
-  return c;
+TileConvolution forward_tiles(const ConvGeometry& g) {
+  return {.stage = winograd_stage(input_stage(g), g.out_width),
+          .batch = g.batch,
+          .inputs = g.channels,
+          .outputs = g.out_channels,
+          .out_height = g.out_height,
+          .out_width = g.out_width,
+          .weight_output = g.channels,
+          .weight_input = 1,
+          .turned = false};
+}
+
+TileConvolution gradient_tiles(const ConvGeometry& g) {
+  const StageShape dy{.planes = g.out_channels,
+                      .height = g.out_height,
+                      .width = g.out_width,
+                      .source_stride = g.pixels(),
+                      .pad_top = 2 - g.pad_top,
+                      .pad_left = 2 - g.pad_left};
+  return {.stage = winograd_stage(dy, g.width),
+          .batch = g.batch,
+          .inputs = g.out_channels,
+          .outputs = g.channels,
+          .out_height = g.height,
+          .out_width = g.width,
+          .weight_output = 1,
+          .weight_input = g.channels,
+          .turned = true};
 }
 
 template <class T>
@@ -191,23 +198,22 @@ void convolve_on(TileConvolution c, const T* source, const T* u, const T* bias, 
 }
 
 template <class T>
-void convolve(const ConvGeometry& g, bool input_gradient, const T* source, const T* weight, const T* bias, T* y) {
+void convolve(const ConvGeometry& g, const TileConvolution& c, const T* source, const T* weight, const T* bias, T* y) {
   Workspace<T> u(kCells * g.out_channels * g.channels);
   transform_weight(g, weight, u.data());
-  dispatch_isa(
-      [&]<class Arch>() { convolve_on<Arch>(tile_convolution(g, input_gradient), source, u.data(), bias, y); });
+  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(c, source, u.data(), bias, y); });
 }
 
 }  // namespace
 
 template <class T>
 void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  convolve(g, false, x, weight, bias, y);
+  convolve(g, forward_tiles(g), x, weight, bias, y);
 }
 
 template <class T>
 void WinogradConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
-  convolve(g, true, dy, weight, bias, dx);
+  convolve(g, gradient_tiles(g), dy, weight, bias, dx);
 }
 
 template struct WinogradConv<float>;

@@ -298,6 +298,7 @@ TEST_CASE("the algorithm follows from the shape") {
        .pad_left = 1};
   CHECK(forward(g) == ConvAlgorithm::winograd);
   CHECK(choose_algorithm<float>(g, ConvPass::input_gradient) == ConvAlgorithm::winograd);
+  CHECK(choose_algorithm<float>(g, ConvPass::weight_gradient) == ConvAlgorithm::winograd);
   CHECK(choose_algorithm<double>(g, ConvPass::forward) == ConvAlgorithm::direct);
   kernels::set_winograd(false);
   CHECK(forward(g) == ConvAlgorithm::direct);
@@ -336,6 +337,10 @@ void check_all_algorithms(const ref::Conv& s, double tolerance) {
   const bool strided = s.stride_h * s.stride_w * s.dilation_h * s.dilation_w > 1;
   if (s.kh == 3 && s.kw == 3 && s.groups == 1 && !strided) {
     check_algorithm<T>(s, tolerance, kernels::WinogradConv<T>::forward, kernels::WinogradConv<T>::input_gradient);
+    const ref::Values x = ref::random_values(s.x_size(), 1), dy = ref::random_values(s.y_size(), 4);
+    std::vector<T> dw(ref::at(geometry(s).weight_size()), T(kNaN));
+    kernels::WinogradConv<T>::weight_gradient(geometry(s), ref::cast<T>(x).data(), ref::cast<T>(dy).data(), dw.data());
+    CHECK(ref::worst_error(ref::Values(dw.begin(), dw.end()), ref::conv2d_weight_gradient(s, x, dy)) < tolerance);
   }
 }
 

@@ -27,6 +27,25 @@ inline void apply_b(V& d0, V& d1, V& d2, V& d3) {
   d3 = last;
 }
 
+/// out = A d, for a column of two.
+template <class V>
+inline void apply_a(const V& d0, const V& d1, V* out, std::int64_t stride) {
+  out[0] = d0;
+  out[stride] = d0 + d1;
+  out[2 * stride] = d0 - d1;
+  out[3 * stride] = -d1;
+}
+
+/// out = G^T n, for a column of four.
+template <class V>
+inline void apply_transposed_g(const V& n0, const V& n1, const V& n2, const V& n3, V* out, std::int64_t stride) {
+  const V half(0.5F);
+  const V sum = (n1 + n2) * half;
+  out[0] = n0 + sum;
+  out[stride] = (n1 - n2) * half;
+  out[2 * stride] = sum + n3;
+}
+
 /// The first `count` lanes of the columns 0, 1, 0, 1, ... of two registers.
 template <class Arch, class T>
 void store_interleaved(const Batch<Arch, T>& even, const Batch<Arch, T>& odd, T* y, std::int64_t count) {
@@ -134,6 +153,66 @@ void ConvWinogradKernels<Arch, T>::output(const WinogradOutput<T>& job) {
         simd::conv_winograd::store_interleaved<Arch, T>(bottom[0] + bottom[1] + bottom[2] + bias,
                                                         bottom[1] - bottom[2] - bottom[3] + bias, y + job.y_row,
                                                         run.y_columns);
+      }
+    }
+  }
+}
+
+template <class Arch, class T>
+void ConvWinogradKernels<Arch, T>::output_gradient(const WinogradOutputGradient<T>& job) {
+  using V = simd::Batch<Arch, T>;
+  T* e = job.e;
+  for (std::int64_t i = 0; i < job.tile_rows; ++i) {
+    for (std::int64_t j = 0; j < job.tile_columns; ++j, e += job.width) {
+      const T* dy = job.dy + (2 * i * job.columns + 2 * j) * job.width;
+      const bool below = 2 * i + 1 < job.rows, right = 2 * j + 1 < job.columns;
+      for (std::int64_t o = 0; o < job.width; o += simd::kLanes<Arch, T>) {
+        const V zero(T(0));
+        V half[8], cells[16];
+        for (int q = 0; q < 2; ++q) {
+          const T* column = dy + q * job.width + o;
+          const bool inside = q == 0 || right;
+          simd::conv_winograd::apply_a<V>(inside ? V::load_aligned(column) : zero,
+                                          inside && below ? V::load_aligned(column + job.columns * job.width) : zero,
+                                          half + q, 2);
+        }
+        for (int p = 0; p < 4; ++p) {
+          simd::conv_winograd::apply_a<V>(half[2 * p], half[2 * p + 1], cells + 4 * p, 1);
+        }
+        for (int cell = 0; cell < 16; ++cell) {
+          cells[cell].store_aligned(e + cell * job.e_cell + o);
+        }
+      }
+    }
+  }
+}
+
+template <class Arch, class T>
+void ConvWinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<T>& job) {
+  using V = simd::Batch<Arch, T>;
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
+  for (std::int64_t c = 0; c < job.channels; ++c) {
+    for (std::int64_t o = 0; o < job.outputs; o += kLanes) {
+      const std::int64_t count = job.outputs - o < kLanes ? job.outputs - o : kLanes;
+      V n[16], half[12], taps[9];
+      for (int cell = 0; cell < 16; ++cell) {
+        const T* in = job.n + cell * job.n_cell + c * job.outputs + o;
+        n[cell] = count == kLanes ? V::load_unaligned(in) : simd::load_partial<Arch, T>(in, count, T(0));
+      }
+      for (int q = 0; q < 4; ++q) {
+        simd::conv_winograd::apply_transposed_g<V>(n[q], n[4 + q], n[8 + q], n[12 + q], half + q, 4);
+      }
+      for (int p = 0; p < 3; ++p) {
+        simd::conv_winograd::apply_transposed_g<V>(half[4 * p], half[4 * p + 1], half[4 * p + 2], half[4 * p + 3],
+                                                   taps + 3 * p, 1);
+      }
+      for (int tap = 0; tap < 9; ++tap) {
+        T* dw = job.dw + (c * 9 + tap) * job.outputs + o;
+        if (count == kLanes) {
+          taps[tap].store_unaligned(dw);
+        } else {
+          simd::store_partial<Arch, T>(taps[tap], dw, count);
+        }
       }
     }
   }
