@@ -132,10 +132,13 @@ Tensor pow(const Tensor& x, double exponent) {
 }
 
 namespace {
-/// The gradient to a where a won (everything), tied (half) or lost (nothing, as selected by `lost`). A NaN on either
-/// side is neither a tie nor a loss: both sides get all of it, as in PyTorch.
-Tensor winner_gradient(const Tensor& dy, const Tensor& tied, const Tensor& lost) {
-  return where(lost, constant(0, dy), where(tied, dy * 0.5, dy));
+/// Of max(a, b): the gradient to a where a won (everything), tied (half) or lost (nothing, as selected). A NaN on
+/// either side is neither a tie nor a loss: both sides get all of it, as in PyTorch. Of min(a, b): call it with b, a.
+Tensor winner_gradient(const Tensor& dy, const Tensor& a, const Tensor& b) {
+  if (!grad_enabled()) {
+    return Tensor(zip<kernels::TakeShare>(dy.array(), zip<kernels::MaximumShare>(a.array(), b.array())));
+  }
+  return where(lt(a, b), constant(0, dy), where(eq(a, b), dy * 0.5, dy));
 }
 }  // namespace
 
@@ -144,9 +147,9 @@ Tensor maximum(const Tensor& a, const Tensor& b) {
   check_numbers("maximum", a, b);
   return record({.name = "maximum", .inputs = {a, b}, .keep = Keep::inputs(2)},
                 zip<kernels::Maximum>(a.array(), b.array()), [](const Saved& saved, const Tensor& dy) -> Grads {
-                  const Tensor u = saved.input(0), v = saved.input(1), tied = eq(u, v);
-                  return {saved.needs(0) ? winner_gradient(dy, tied, lt(u, v)) : Tensor(),
-                          saved.needs(1) ? winner_gradient(dy, tied, lt(v, u)) : Tensor()};
+                  const Tensor u = saved.input(0), v = saved.input(1);
+                  return {saved.needs(0) ? winner_gradient(dy, u, v) : Tensor(),
+                          saved.needs(1) ? winner_gradient(dy, v, u) : Tensor()};
                 });
 }
 
@@ -155,9 +158,9 @@ Tensor minimum(const Tensor& a, const Tensor& b) {
   check_numbers("minimum", a, b);
   return record({.name = "minimum", .inputs = {a, b}, .keep = Keep::inputs(2)},
                 zip<kernels::Minimum>(a.array(), b.array()), [](const Saved& saved, const Tensor& dy) -> Grads {
-                  const Tensor u = saved.input(0), v = saved.input(1), tied = eq(u, v);
-                  return {saved.needs(0) ? winner_gradient(dy, tied, gt(u, v)) : Tensor(),
-                          saved.needs(1) ? winner_gradient(dy, tied, gt(v, u)) : Tensor()};
+                  const Tensor u = saved.input(0), v = saved.input(1);
+                  return {saved.needs(0) ? winner_gradient(dy, v, u) : Tensor(),
+                          saved.needs(1) ? winner_gradient(dy, u, v) : Tensor()};
                 });
 }
 

@@ -66,6 +66,24 @@ struct Minimum {
   }
 };
 
+/// How much of max(a, b)'s gradient is a's: all, half at a tie, nothing; all beside a NaN. Of min(a, b)'s with a and b
+/// exchanged.
+struct MaximumShare {
+  static constexpr std::string_view kName = "maximum";
+  template <class V>
+  static V f(V a, V b) {
+    return select(a < b, V(0), select(a == b, V(1) / V(2), V(1)));
+  }
+};
+/// A share of a gradient; nothing of an infinite one is 0, too.
+struct TakeShare {
+  static constexpr std::string_view kName = "share";
+  template <class V>
+  static V f(V dy, V share) {
+    return select(share == V(0), V(0), dy * share);
+  }
+};
+
 struct Equal {
   static constexpr std::string_view kName = "eq";
   template <class T>
@@ -109,7 +127,7 @@ struct GreaterEqual {
   }
 };
 
-using BinaryOps = OpList<Add, Subtract, Multiply, Divide, Power, Maximum, Minimum>;
+using BinaryOps = OpList<Add, Subtract, Multiply, Divide, Power, Maximum, Minimum, MaximumShare, TakeShare>;
 using CompareOps = OpList<Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual>;
 
 /// Which operand of a run is one number for all its elements.
