@@ -169,7 +169,12 @@ void gradient_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<
     });
   }
   detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
-    K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, group.coefficients(in.weight_of(p)));
+    const GradientCoefficients<T> c = group.coefficients(in.weight_of(p));
+    if (in.spec.fixed && !in.given_b) {
+      K::run_scale(in.dy + i, in.dx + i, length, Center<T>{0, 0}, c.c1, T(0));  // b = k = 0: x has no part in it
+    } else {
+      K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, c);
+    }
   });
 }
 

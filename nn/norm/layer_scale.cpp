@@ -18,7 +18,7 @@ std::string LayerScale::extra_repr() const {
 
 Tensor LayerScale::forward(const Tensor& x) {
   check_channels_at(*this, x, num_channels, options.channels_last);
-  return x * (options.channels_last ? gamma : composite::per_channel(gamma, x.rank()));
+  return options.channels_last ? x * gamma : composite::scale_and_shift(x, gamma, {});
 }
 
 }  // namespace evenkeel::nn
