@@ -10,7 +10,9 @@ Usage:  bench/compare_pytorch.py                                     all cells, 
         bench/compare_pytorch.py --cells small_cnn_bn:2:128,fc_bn    these (names, each with batch sizes or with all of them)
         bench/compare_pytorch.py --csv results.csv --picture results  writes results.csv, results.png, results.svg
 With --csv, measured rows take the place of the file's rows of the same cell, so that a table can be measured in parts;
---only-report measures nothing and prints (and draws) what the file has. Needs a PyTorch that --python can import (Debian:
+--missing
+measures only those that the file lacks, or has from when other processes disturbed; --only-report measures nothing and prints
+(and draws) what the file has. Needs a PyTorch that --python can import (Debian:
 python3-torch); pictures need gnuplot.
 """
 import argparse
@@ -48,6 +50,7 @@ def parse_cells(text):
 def measure(cell, batch_size, threads, args):
     options = ["--cell", cell, "--batch-size", batch_size, "--threads", threads, "--seconds", args.seconds]
     torch_runs, our_runs = [], []
+    others = compare.Others()
     for _ in range(args.rounds):
         torch_runs.append(compare.run_json([args.python, ROOT / "support/torch_cells.py", *options]))
         our_runs.append(compare.run_json([args.train_step, *options]))
@@ -61,13 +64,17 @@ def measure(cell, batch_size, threads, args):
     return {"cell": cell, "batch_size": batch_size, "threads": threads, "pytorch_ms": round(torch_ms, 4),
             "evenkeel_ms": round(our_ms, 4), "speed_ratio": round(torch_ms / our_ms, 3), "pytorch_peak_mib": round(torch_mib, 1),
             "evenkeel_peak_mib": round(our_mib, 1), "memory_ratio": round(our_mib / torch_mib, 3),
-            "system_allocations": max(run["system_allocations"] for run in our_runs)}
+            "system_allocations": max(run["system_allocations"] for run in our_runs), "others": round(others.cores(), 2)}
+
+
+def row_key(row):
+    return row["cell"], row["batch_size"], row["threads"]
 
 
 def print_row(row):
     print(f"{row['cell']:17}{row['batch_size']:6}{row['threads']:8}{row['pytorch_ms']:12.3f}{row['evenkeel_ms']:13.3f}"
-          f"{row['speed_ratio']:7.2f}{row['evenkeel_peak_mib']:9.0f}/{row['pytorch_peak_mib']:<6.0f}{row['memory_ratio']:6.2f}",
-          flush=True)
+          f"{row['speed_ratio']:7.2f}{row['evenkeel_peak_mib']:9.0f}/{row['pytorch_peak_mib']:<6.0f}{row['memory_ratio']:6.2f}"
+          + (f"  disturbed: others used {row['others']:.2f} cores" if row["others"] > compare.TOO_BUSY else ""), flush=True)
 
 
 def print_header():
@@ -80,13 +87,17 @@ def print_summary(rows):
     print(f"{len(rows)} cells: geometric mean of the speed ratios {compare.geometric_mean(ratios):.2f}, lowest "
           f"{worst['speed_ratio']:.2f} ({worst['cell']}, batch {worst['batch_size']}, {worst['threads']} threads), highest "
           f"memory ratio {max(row['memory_ratio'] for row in rows):.2f}")
-    times = {(row["cell"], row["batch_size"], row["threads"]): row["evenkeel_ms"] for row in rows}
+    times = {row_key(row): row["evenkeel_ms"] for row in rows}
     for what, fits in [("batch 1 and 2", lambda n: n <= 2), ("batch 16 and more", lambda n: n >= 16)]:
         gains = [times[cell, n, 1] / times[cell, n, 2] for cell, n, t in times if t == 2 and fits(n) and (cell, n, 1) in times]
         if gains:
             print(f"two threads against one, {what}: {compare.geometric_mean(gains):.2f} (lowest {min(gains):.2f})")
     allocating = sum(row["system_allocations"] > 0 for row in rows)
     print(f"cells whose later steps ask the system for memory: {allocating}")
+    disturbed = sum(row["others"] > compare.TOO_BUSY for row in rows)
+    if disturbed:
+        print(f"{disturbed} rows were measured while other processes used more than {compare.TOO_BUSY} cores; measure them again "
+              "with --missing")
 
 
 def draw(rows, path):
@@ -104,6 +115,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=3.0, help="per measurement")
     parser.add_argument("--csv", help="table to write, or to bring up to date")
     parser.add_argument("--picture", help="bar picture to draw: FILE.png and FILE.svg")
+    parser.add_argument("--missing", action="store_true", help="only rows that --csv lacks or that were disturbed")
     parser.add_argument("--only-report", action="store_true", help="measure nothing, report what --csv has")
     parser.add_argument("--train-step", default="build/release/bench/train_step")
     parser.add_argument("--python", default="/usr/bin/python3")
@@ -115,12 +127,14 @@ def main():
         for row in rows:
             print_row(row)
     else:
+        done = {row_key(row) for row in rows if row["others"] <= compare.TOO_BUSY} if args.missing else set()
         measured = []
         for threads in map(int, args.threads.split(",")):
             for cell, batch_size in parse_cells(args.cells):
-                measured.append(measure(cell, batch_size, threads, args))
-                print_row(measured[-1])
-        rows = compare.merged(rows, measured, lambda row: (row["cell"], row["batch_size"], row["threads"]))
+                if (cell, batch_size, threads) not in done:
+                    measured.append(measure(cell, batch_size, threads, args))
+                    print_row(measured[-1])
+        rows = compare.merged(rows, measured, row_key)
         if args.csv:
             compare.write_csv(args.csv, rows)
     if not rows:

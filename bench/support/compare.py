@@ -2,9 +2,36 @@
 import csv
 import json
 import math
+import os
 import pathlib
+import resource
 import subprocess
 import sys
+import time
+
+TOO_BUSY = 0.1  # cores
+
+
+class Others:
+    """How many cores other processes (or other guests of the machine) kept busy since this was made, beyond our children."""
+
+    def __init__(self):
+        self.start = self.read()
+
+    @staticmethod
+    def read():
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        own = children.ru_utime + children.ru_stime
+        try:
+            with open("/proc/stat") as f:
+                user, nice, system, _, _, irq, softirq, steal = map(int, f.readline().split()[1:9])
+        except OSError:  # not Linux: unknown
+            return time.perf_counter(), own, own
+        return time.perf_counter(), (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK"), own
+
+    def cores(self):
+        wall, busy, own = (b - a for a, b in zip(self.start, self.read()))
+        return max(0.0, (busy - own) / wall)
 
 
 def run_json(command, all_lines=False):
