@@ -210,7 +210,24 @@ V pow(V x, V exponent) {
   return V::load_aligned(base);
 }
 
-/// The common exponents without the C library. pow(-inf, 0.5) is inf and pow(-0, 0.5) is 0, unlike sqrt's.
+/// x^e for e = 1/4, 1/2, ..., 7/4 and their negatives, by roots. Like std::pow, unlike sqrt: (-inf)^e is inf or 0, and
+/// no result is -0.
+template <class V>
+V pow_quarters(V x, typename V::value_type exponent) {
+  using T = typename V::value_type;
+  const T e = exponent < T(0) ? -exponent : exponent;
+  const T fraction = e > T(1) ? e - T(1) : e;
+  const V infinity(static_cast<T>(__builtin_inf()));
+  const V z = select(x == -infinity, infinity, x + V(0));
+  const V root = sqrt(z);
+  const V power = fraction == T(0.5) ? root : fraction == T(0.25) ? sqrt(root) : root * sqrt(root);
+  if (exponent > T(0)) {
+    return e > T(1) ? power * z : power;
+  }
+  return e > T(1) ? (V(1) / power) / z : V(1) / power;
+}
+
+/// The common exponents without the C library.
 template <class V>
 V pow_uniform(V x, typename V::value_type exponent) {
   using T = typename V::value_type;
@@ -226,9 +243,11 @@ V pow_uniform(V x, typename V::value_type exponent) {
   if (exponent == T(-1)) {
     return V(1) / x;
   }
-  if (exponent == T(0.5)) {
-    const V infinity(static_cast<T>(__builtin_inf()));
-    return select(x == -infinity, infinity, sqrt(x) + V(0));
+  constexpr T kQuarters[] = {T(0.25), T(0.5), T(0.75), T(1.25), T(1.5), T(1.75)};
+  for (const T quarters : kQuarters) {
+    if (exponent == quarters || exponent == -quarters) {
+      return pow_quarters(x, exponent);
+    }
   }
   return math::pow(x, V(exponent));
 }
