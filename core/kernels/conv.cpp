@@ -15,13 +15,14 @@ namespace {
 
 std::atomic<bool> winograd_allowed = true;
 
-/// Measured per core, in GFLOP/s of the plain count, Winograd / direct: 64 channels at 64x64: 398 / 248, at 16x16:
-/// 329 / 253, 32 to 64 channels: 344 / 245; but 32 to 32 channels: 228 / 238, 64 channels at 8x8: 195 / 200, and 16
-/// channels: 205 / 212, where the transforms outweigh the products they save.
+/// The transforms cost with the sum of the channels, and most where a row of tiles leaves registers empty. Measured per
+/// core, all three passes, in GFLOP/s of the plain count, Winograd / others: 64 to 64 channels at 64x64: 372 / 239, at
+/// 16x16: 332 / 245, at 12x12: 226 / 199; 32 to 64 at 32x32: 341 / 229; 16 to 32 at 32x32: 247 / 228; but 32 to 32 at
+/// 16x16: 240 / 238, 16 to 16 at 32x32: 200 / 200, and one image of 512 channels at 8x8: 127 / 204.
 bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width) {
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
-         g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 32 &&
-         std::max(g.channels, g.out_channels) >= 64 && width >= 12 && height * width >= 192;
+         g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 16 &&
+         (g.channels + g.out_channels) * width >= 1536 && height * width >= 144;
 }
 
 /// Direct tiles compute whole registers of an output row: below this share of used lanes, packing them wins.

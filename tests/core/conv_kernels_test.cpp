@@ -120,7 +120,7 @@ const std::vector<Case> kCases = {
      {.n = 3, .c = 8, .h = 6, .w = 16, .o = 10, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = 2}},
     {"many channels", {.c = 70, .h = 40, .w = 32, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"tall, rows of 16", {.n = 2, .c = 2, .h = 300, .w = 16, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
-    {"enough channels for Winograd", {.c = 33, .h = 16, .w = 13, .o = 66, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"enough channels for Winograd", {.c = 33, .h = 15, .w = 17, .o = 66, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"large, rows of 143", {.n = 2, .c = 1, .h = 60, .w = 141, .o = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 2}},
 };
 
@@ -303,6 +303,9 @@ TEST_CASE("the algorithm follows from the shape") {
   kernels::set_winograd(false);
   CHECK(forward(g) == ConvAlgorithm::direct);
   kernels::set_winograd(true);
+  g.channels = 31;
+  CHECK(forward(g) == ConvAlgorithm::direct);
+  g.channels = 32;
   g.dilation_w = 2;
   CHECK(forward(g) == ConvAlgorithm::direct);
 }
