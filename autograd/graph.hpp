@@ -2,6 +2,7 @@
 
 #include "autograd/anomaly.hpp"
 #include "autograd/node.hpp"
+#include "core/pooled.hpp"
 
 #include <array>
 #include <cstdint>
@@ -95,7 +96,7 @@ class Node : public std::enable_shared_from_this<Node> {
 
   std::string_view name;
   Edges edges;  ///< null where an input wants no gradient
-  std::vector<SavedValue> saved;
+  std::vector<SavedValue, PoolAllocator<SavedValue>> saved;
   Backward backward;             ///< of an op with one output
   MultiBackward multi_backward;  ///< of an op with several
   std::uint32_t output_count = 1;

@@ -2,6 +2,7 @@
 
 #include "autograd/graph.hpp"
 #include "autograd/op_profile.hpp"
+#include "core/pooled.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -41,7 +42,7 @@ std::shared_ptr<AutogradMeta> edge_to(const Tensor& input, std::string_view op, 
 }
 
 std::shared_ptr<Node> make_node(const OpInfo& info) {
-  auto node = std::make_shared<Node>(info.name);
+  auto node = make_pooled<Node>(info.name);
   node->twice_differentiable = info.twice_differentiable;
   node->origin = detail::capture_origin();
   node->saved.reserve(info.keep.count());
@@ -57,7 +58,7 @@ std::shared_ptr<Node> make_node(const OpInfo& info) {
 
 std::shared_ptr<AutogradMeta> make_output(const std::shared_ptr<Node>& node, std::uint32_t index, const Array& value,
                                           Keep keep) {
-  auto meta = std::make_shared<AutogradMeta>(value, true);
+  auto meta = make_pooled<AutogradMeta>(value, true);
   meta->node = node;
   meta->output_index = index;
   if (keep.has_output(index)) {
@@ -154,7 +155,7 @@ Tensor Saved::output(std::size_t i) const {
   if (grad_enabled()) {
     std::shared_ptr<AutogradMeta> meta = kept.meta.lock();
     if (!meta) {
-      meta = std::make_shared<AutogradMeta>(kept.value, true);
+      meta = make_pooled<AutogradMeta>(kept.value, true);
       meta->node = std::const_pointer_cast<Node>(node_.shared_from_this());
       meta->output_index = kept.index;
     }

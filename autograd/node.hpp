@@ -3,14 +3,13 @@
 #include "autograd/grad_mode.hpp"
 #include "autograd/tensor.hpp"
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace evenkeel {
@@ -56,26 +55,20 @@ class Saved {
 using Backward = std::function<Grads(const Saved& saved, const Tensor& dy)>;
 using MultiBackward = std::function<Grads(const Saved& saved, const std::vector<Tensor>& dy)>;
 
-/// The inputs of an op. Up to three need no memory of their own.
+/// The inputs of an op: up to three in braces, without memory of their own, or a vector.
 class Inputs {
  public:
-  Inputs(std::initializer_list<Tensor> tensors) { assign(tensors.begin(), tensors.size()); }
-  Inputs(const std::vector<Tensor>& tensors) { assign(tensors.data(), tensors.size()); }
+  Inputs() = default;
+  Inputs(const Tensor& a) : few_{a}, size_(1) {}
+  Inputs(const Tensor& a, const Tensor& b) : few_{a, b}, size_(2) {}
+  Inputs(const Tensor& a, const Tensor& b, const Tensor& c) : few_{a, b, c}, size_(3) {}
+  Inputs(std::vector<Tensor> tensors) : many_(std::move(tensors)), size_(many_.size()) {}
   std::size_t size() const { return size_; }
-  const Tensor* begin() const { return size_ > few_.size() ? many_.data() : few_.data(); }
+  const Tensor* begin() const { return many_.empty() ? few_.data() : many_.data(); }
   const Tensor* end() const { return begin() + size_; }
   const Tensor& operator[](std::size_t i) const { return begin()[i]; }
 
  private:
-  void assign(const Tensor* tensors, std::size_t count) {
-    size_ = count;
-    if (count > few_.size()) {
-      many_.assign(tensors, tensors + count);
-    } else {
-      std::copy_n(tensors, count, few_.begin());
-    }
-  }
-
   std::array<Tensor, 3> few_;
   std::vector<Tensor> many_;
   std::size_t size_ = 0;

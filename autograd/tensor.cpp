@@ -2,6 +2,7 @@
 
 #include "autograd/engine.hpp"
 #include "autograd/graph.hpp"
+#include "core/pooled.hpp"
 
 #include <atomic>
 
@@ -18,7 +19,7 @@ namespace {
 /// The meta to hang gradients and hooks on, made when first needed.
 AutogradMeta& ensure_meta(Tensor& tensor) {
   if (!tensor.meta()) {
-    tensor.set_meta(std::make_shared<AutogradMeta>(tensor.array(), false));
+    tensor.set_meta(make_pooled<AutogradMeta>(tensor.array(), false));
   }
   return *tensor.meta();
 }
@@ -32,7 +33,7 @@ Tensor::Tensor(Array array, bool requires_grad) {
     require(!requires_grad, "Tensor", "an undefined array can't require gradients");
     return;
   }
-  impl_ = std::make_shared<Impl>(std::move(array));
+  impl_ = make_pooled<Impl>(std::move(array));
   if (requires_grad) {
     requires_grad_();
   }

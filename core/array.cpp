@@ -2,6 +2,7 @@
 
 #include "core/copy.hpp"
 #include "core/parallel.hpp"
+#include "core/pooled.hpp"
 #include "core/strided.hpp"
 
 #include <algorithm>
@@ -91,7 +92,7 @@ void Array::require_contiguous(std::string_view op) const {
 
 Array Array::empty(const Shape& shape, DType dtype) {
   const std::size_t bytes = checked_bytes(shape, dtype);
-  return Array(std::make_shared<Storage>(bytes), shape, contiguous_strides(shape), 0, dtype);
+  return Array(make_pooled<Storage>(bytes), shape, contiguous_strides(shape), 0, dtype);
 }
 
 Array Array::full(const Shape& shape, double value, DType dtype) {

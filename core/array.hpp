@@ -59,13 +59,17 @@ class Array {
   /// The first element. T must be the dtype's type.
   template <class T>
   const T* data() const {
-    check_type(dtype_of<T>, "data");
-    return reinterpret_cast<const T*>(raw());
+    if (storage_ == nullptr || dtype_ != dtype_of<T>) [[unlikely]] {
+      check_type(dtype_of<T>, "data");
+    }
+    return reinterpret_cast<const T*>(static_cast<const Storage&>(*storage_).data()) + offset_;
   }
   /// The same for writing; counts as a change of the storage (Storage::version). Throws on an overlapping view.
   template <class T>
   T* mutable_data() {
-    check_type(dtype_of<T>, "mutable_data");
+    if (storage_ == nullptr || dtype_ != dtype_of<T>) [[unlikely]] {
+      check_type(dtype_of<T>, "mutable_data");
+    }
     return reinterpret_cast<T*>(mutable_raw());
   }
   /// All elements of a contiguous array.

@@ -40,7 +40,11 @@ class Shape {
   void erase(int i);
 
   friend bool operator==(const Shape& a, const Shape& b) {
-    return a.rank_ == b.rank_ && std::equal(a.begin(), a.end(), b.begin());
+    bool equal = a.rank_ == b.rank_;
+    for (int i = 0; equal && i < a.rank_; ++i) {  // a call of memcmp takes longer
+      equal = a[i] == b[i];
+    }
+    return equal;
   }
   /// Prints "[2, 3, 8, 8]".
   friend std::ostream& operator<<(std::ostream& out, const Shape& shape);
