@@ -43,7 +43,7 @@ template <bool kDecoupled>
 void AdamFamily<kDecoupled>::ensure_state(const Optimizer::Update& u) const {
   const auto zeros_unless_there = [&](Array& array) {
     if (!array.defined()) {
-      array = Array::zeros(u.param.shape(), u.param.dtype());
+      array = Array::zeros(u.param->shape(), u.param->dtype());
     }
   };
   if (!u.state[kSteps].defined()) {
@@ -80,11 +80,11 @@ void AdamFamily<kDecoupled>::update(std::span<Optimizer::Update> updates) {
   std::tuple<std::vector<kernels::AdamPart<float>>, std::vector<kernels::AdamPart<double>>> parts;
   for (Optimizer::Update& u : updates) {
     const kernels::AdamStep step = next_step(u);
-    dispatch_float(u.param.dtype(), this->type_name(), [&]<class T>() {
+    dispatch_float(u.param->dtype(), this->type_name(), [&]<class T>() {
       const std::span<Array> s = u.state;
       T* largest = this->options(u.group).amsgrad ? s[kLargest].mutable_data<T>() : nullptr;
       std::get<std::vector<kernels::AdamPart<T>>>(parts).push_back(
-          {step, u.param.numel(), u.grad.data<T>(), u.param.mutable_data<T>(), s[kMean].mutable_data<T>(),
+          {step, u.param->numel(), u.grad->data<T>(), u.param->mutable_data<T>(), s[kMean].mutable_data<T>(),
            s[kSquare].mutable_data<T>(), largest});
     });
   }

@@ -50,12 +50,24 @@ void Optimizer::add_group(ParamList params, std::vector<StateField> options) {
 
 void Optimizer::step() {
   std::vector<Update> updates;
-  std::vector<Tensor> targets;
+  std::deque<Array> copies;                                 // of what is not contiguous
+  std::vector<std::pair<Array*, const Array*>> write_back;  // from copies of parameters
   for (std::size_t group = 0; group < groups_.size(); ++group) {
+    updates.reserve(updates.size() + groups_[group].params.size());
     for (Param& param : groups_[group].params) {
-      if (param.tensor.grad().defined()) {
-        updates.push_back(prepare(group, param));
-        targets.push_back(param.tensor);
+      if (!param.tensor.grad().defined()) {
+        continue;
+      }
+      const Array& grad = param.tensor.grad().array();
+      Array& values = param.tensor.mutable_array();
+      check_update(grad, param);
+      Update& u = updates.emplace_back(Update{group, &grad, &values, param.state});
+      if (!grad.is_contiguous()) {
+        u.grad = &copies.emplace_back(grad.clone());
+      }
+      if (!values.is_contiguous()) {
+        u.param = &copies.emplace_back(values.clone());
+        write_back.emplace_back(&values, u.param);
       }
     }
   }
@@ -63,17 +75,13 @@ void Optimizer::step() {
     const LongLivedScope state_lives_on;
     update(updates);
   }
-  for (std::size_t i = 0; i < updates.size(); ++i) {
-    Array& values = targets[i].mutable_array();
-    if (!values.shares_storage(updates[i].param)) {
-      values.copy_(updates[i].param);
-    }
+  for (const auto& [values, copy] : write_back) {
+    values->copy_(*copy);
   }
 }
 
-Optimizer::Update Optimizer::prepare(std::size_t group, Param& param) const {
-  const Array grad = param.tensor.grad().array().contiguous();
-  Array& values = param.tensor.mutable_array();
+void Optimizer::check_update(const Array& grad, const Param& param) const {
+  const Array& values = param.tensor.array();
   require(grad.dtype() == values.dtype() && grad.shape() == values.shape(), type_name(), "gradient is ", grad.dtype(),
           " of shape ", grad.shape(), ", the parameter ", values.dtype(), " of shape ", values.shape());
   for (std::size_t i = 0; i < state_specs_.size(); ++i) {
@@ -82,7 +90,6 @@ Optimizer::Update Optimizer::prepare(std::size_t group, Param& param) const {
     require(fits, type_name(), state_specs_[i].name, " is ", state.dtype(), ", but the parameter became ",
             values.dtype(), "; make a new optimizer after converting a model");
   }
-  return {group, grad, values.contiguous(), param.state};
 }
 
 void Optimizer::zero_grad(bool set_to_none) {

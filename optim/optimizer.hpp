@@ -81,8 +81,8 @@ class Optimizer {
   /// undefined until update() sets it.
   struct Update {
     std::size_t group;
-    Array grad;
-    Array param;
+    const Array* grad;
+    Array* param;
     std::span<Array> state;
   };
   /// Makes one step, in one pass over all elements of all parameters.
@@ -101,7 +101,7 @@ class Optimizer {
   };
   void check_param(const Tensor& tensor, const std::vector<Tensor>& others) const;
   double* find_option(std::size_t group, std::string_view name) const;
-  Update prepare(std::size_t group, Param& param) const;
+  void check_update(const Array& grad, const Param& param) const;
   void load_param(StateLoader& loader, const std::string& prefix, Param& param) const;
 
   std::vector<StateSpec> state_specs_;

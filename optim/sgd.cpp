@@ -38,7 +38,7 @@ void SGD::update(std::span<Update> updates) {
   for (std::size_t i = 0; i < updates.size(); ++i) {
     const Update& u = updates[i];
     if (options(u.group).momentum != 0 && !u.state[0].defined()) {
-      first_buffers[i] = Array::empty(u.param.shape(), u.param.dtype());
+      first_buffers[i] = Array::empty(u.param->shape(), u.param->dtype());
     }
   }
   std::tuple<std::vector<kernels::SgdPart<float>>, std::vector<kernels::SgdPart<double>>> parts;
@@ -56,10 +56,10 @@ void SGD::update(std::span<Update> updates) {
                                 .nesterov = o.nesterov,
                                 .maximize = o.maximize,
                                 .first = first};
-    dispatch_float(u.param.dtype(), "SGD", [&]<class T>() {
+    dispatch_float(u.param->dtype(), "SGD", [&]<class T>() {
       T* buffer = o.momentum != 0 ? u.state[0].mutable_data<T>() : nullptr;
       std::get<std::vector<kernels::SgdPart<T>>>(parts).push_back(
-          {step, u.param.numel(), u.grad.data<T>(), u.param.mutable_data<T>(), buffer});
+          {step, u.param->numel(), u.grad->data<T>(), u.param->mutable_data<T>(), buffer});
     });
   }
   kernels::sgd_step<float>(std::get<0>(parts));
