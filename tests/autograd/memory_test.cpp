@@ -258,4 +258,54 @@ TEST_CASE("an exception in forward or backward leaks nothing") {
   CHECK(memory_stats().in_use == bytes);
 }
 
+TEST_CASE("an activation's gradient is written over dy where nobody else needs it") {
+  const std::size_t block = 256 * 256 * sizeof(float);
+  const Tensor x = ones({256, 256}, {.requires_grad = true});
+  Tensor y = x;
+  for (int i = 0; i < 4; ++i) {
+    y = relu(y);
+  }
+  const Tensor loss =
+      record({.name = "sum", .inputs = {y}}, Array::zeros({}), [](const Saved&, const Tensor&) -> Grads {
+        return {full({256, 256}, 3)};
+      });
+  y = Tensor();
+  reset_peak_memory();
+  const std::size_t forward = memory_stats().in_use;
+  loss.backward();
+  CHECK(memory_stats().peak < forward + 2 * block);  // dy once; the second block would be dx
+  CHECK(x.grad().to_vector<float>() == std::vector<float>(256 * 256, 3.0F));
+}
+
+TEST_CASE("a gradient that somebody holds is not written over") {
+  const std::vector<float> values = {1, -2, 3, -4, 5};
+  const Tensor x = tensor(values, {5}, true);
+  const Tensor dy = full({5}, 7);
+  relu(x).backward(dy);
+  CHECK(dy.to_vector<float>() == std::vector<float>(5, 7.0F));
+  CHECK(x.grad().to_vector<float>() == std::vector<float>{7, 0, 7, 0, 7});
+
+  Tensor middle = x * 1.0;
+  Tensor y = relu(middle);
+  y.retain_grad();
+  Tensor hooked;
+  middle.register_hook([&](const Tensor& grad) {
+    hooked = grad;
+    return Tensor();
+  });
+  const Tensor squared = sigmoid(y);
+  reshape(squared, {1, 5}).backward(full({1, 5}, 4));
+  const std::vector<float> after = y.grad().to_vector<float>();
+  CHECK(after[1] == 1.0F);  // 4 sigmoid'(0), where relu lets nothing pass
+  CHECK(hooked.to_vector<float>()[1] == 0.0F);
+  CHECK(hooked.to_vector<float>()[0] == after[0]);
+
+  const std::vector<Tensor> both = grad({relu(x)}, {x, x}, {dy});
+  CHECK(both[0].to_vector<float>() == both[1].to_vector<float>());
+  const Tensor wide = Tensor(Array::full({1}, 2).expand({5}));  // all elements in one place
+  Tensor z = relu(x);
+  z.backward(wide);
+  CHECK(wide.to_vector<float>() == std::vector<float>(5, 2.0F));
+}
+
 }  // namespace evenkeel

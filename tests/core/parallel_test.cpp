@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <mutex>
+#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -126,4 +129,47 @@ TEST_CASE("threads of the user's own run loops at the same time") {
     thread.join();
   }
   CHECK(sum == 3 * 20 * 100);
+}
+
+TEST_CASE("a loop does not wait for threads that are kept elsewhere") {
+  const ThreadsGuard guard(2);
+  std::atomic<bool> held = false, release = false;
+  std::atomic<int> alone = 0;
+  // Another thread's loop occupies the team until this one's is done.
+  std::thread other([&] {
+    const ThreadsGuard two(2);
+    parallel_for(0, 2, 1, [&](std::int64_t, std::int64_t) {
+      held = true;
+      while (!release) {
+        std::this_thread::yield();
+      }
+    });
+  });
+  while (!held) {
+    std::this_thread::yield();
+  }
+  const auto self = std::this_thread::get_id();
+  parallel_for(0, 50, 1, [&](std::int64_t, std::int64_t) {
+    alone += std::this_thread::get_id() == self && team_size() == 1 ? 1 : 0;
+  });
+  release = true;
+  other.join();
+  CHECK(alone == 50);
+  CHECK(team_size() == 1);
+}
+
+TEST_CASE("many short loops in a row, and after pauses that let the helpers sleep") {
+  for (int threads : {2, 5}) {
+    const ThreadsGuard guard(threads);
+    std::int64_t sum = 0;
+    for (int i = 0; i < 20000; ++i) {
+      std::array<std::int64_t, 7> parts{};
+      parallel_for(0, 7, 1, [&](std::int64_t first, std::int64_t) { parts[static_cast<std::size_t>(first)] = first; });
+      sum += std::accumulate(parts.begin(), parts.end(), std::int64_t{0});
+      if (i % 4000 == 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      }
+    }
+    CHECK(sum == 20000 * 21);
+  }
 }

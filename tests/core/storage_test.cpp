@@ -1,6 +1,9 @@
 #include "core/storage.hpp"
 
 #include "core/array.hpp"
+#include "core/kernels/workspace.hpp"
+#include "core/parallel.hpp"
+#include "core/pooled.hpp"
 
 #include <doctest/doctest.h>
 
@@ -154,4 +157,70 @@ TEST_CASE("threads allocate and free each other's blocks") {
   CHECK(wrong == 0);
   passed.clear();
   CHECK(memory_stats().in_use == used);
+}
+
+TEST_CASE("what lives on takes no block that a step gave back") {
+  empty_cache();
+  { const Storage step(5000); }
+  const std::uint64_t before = memory_stats().system_allocations;
+  {
+    const LongLivedScope scope;
+    const Storage state(5000);
+    CHECK(memory_stats().system_allocations == before + 1);
+    CHECK(memory_stats().cached == 5120);
+    std::thread([] { const Storage other(5000); }).join();  // the scope is this thread's
+    CHECK(memory_stats().system_allocations == before + 1);
+  }
+  { const Storage next(5000); }
+  CHECK(memory_stats().system_allocations == before + 1);
+}
+
+TEST_CASE("reserved blocks are there when several are in use at once") {
+  empty_cache();
+  const std::uint64_t before = memory_stats().system_allocations;
+  reserve_blocks(3000, 3);
+  reserve_blocks(3000, 2);
+  CHECK(memory_stats().system_allocations == before + 3);
+  {
+    const Storage a(3000), b(2900), c(3072);
+    CHECK(memory_stats().system_allocations == before + 3);
+    CHECK(memory_stats().cached == 0);
+  }
+  reserve_blocks(std::numeric_limits<std::size_t>::max(), 2);  // nothing to do: the allocation itself will say so
+  CHECK(memory_stats().system_allocations == before + 3);
+}
+
+TEST_CASE("scratch memory of a parallel loop asks the system in the first loop only") {
+  const ThreadsGuard guard(3);
+  empty_cache();
+  const auto loop = [](bool alone) {
+    std::atomic<int> units = 0;
+    parallel_for(0, 12, 1, [&](std::int64_t, std::int64_t) {
+      kernels::Workspace<float> first(10000), second(10001);
+      first.data()[9999] = second.data()[10000] = 1;
+      const int all = alone ? 1 : 3;
+      for (int mine = ++units; mine <= all && units < all;) {  // three threads hold their blocks at the same time
+        std::this_thread::yield();
+      }
+    });
+  };
+  loop(true);
+  const std::uint64_t before = memory_stats().system_allocations;
+  loop(false);
+  CHECK(memory_stats().system_allocations == before);
+}
+
+TEST_CASE("small objects come back from the pool of their size") {
+  void* const block = ObjectPool::take(100);
+  void* const other = ObjectPool::take(100);
+  CHECK(block != other);
+  ObjectPool::give(block, 100);
+  void* const large = ObjectPool::take(1 << 20);
+  void* const again = ObjectPool::take(128);  // the same multiple of 64
+#if !defined(__SANITIZE_ADDRESS__)
+  CHECK(again == block);
+#endif
+  std::thread([&] { ObjectPool::give(other, 100); }).join();  // and is freed with that thread
+  ObjectPool::give(again, 128);
+  ObjectPool::give(large, 1 << 20);
 }

@@ -1,11 +1,13 @@
 #include "autograd/ops/loss.hpp"
 #include "autograd/ops/reduce.hpp"
+#include "core/parallel.hpp"
 #include "models/registry.hpp"
 #include "models/seed_networks.hpp"
 #include "models/small_cnn.hpp"
 #include "nn/norm/group_norm.hpp"
 #include "nn/norm/registry.hpp"
 #include "nn/summary.hpp"
+#include "optim/sgd.hpp"
 
 #include <doctest/doctest.h>
 
@@ -171,6 +173,36 @@ TEST_CASE("the same seed gives the same weights") {
   for (std::size_t i = 0; i < state.size(); ++i) {
     if (state[i].second.dtype() == DType::float32) {
       CHECK(first->state_dict()[i].second.to_vector<float>() == state[i].second.to_vector<float>());
+    }
+  }
+}
+
+TEST_CASE("a training step asks the system for no memory after the first") {
+  for (const char* name : {"small_cnn", "cnn_bn", "fc_bn", "resnet20", "brn_classifier"}) {
+    for (const int threads : {1, 2}) {
+      CAPTURE(name);
+      CAPTURE(threads);
+      const ThreadsGuard guard(threads);
+      empty_cache();
+      Generator generator(1);
+      const bool flat = std::string_view(name) == "fc_bn";
+      const auto model = make_model(name, generator, {.in_channels = flat ? 1 : 3, .input_size = flat ? 28 : 32});
+      optim::SGD optimizer(model->parameters(), {.lr = 0.01, .momentum = 0.9});
+      const Tensor x = randn(flat ? Shape{5, 784} : Shape{5, 3, 32, 32}, generator);
+      const Tensor target = randint(0, 10, {5}, generator);
+      const auto step = [&] {
+        optimizer.zero_grad();
+        cross_entropy((*model)(x), target).backward();
+        optimizer.step();
+      };
+      const std::uint64_t before = memory_stats().system_allocations;
+      step();
+      const std::uint64_t first = memory_stats().system_allocations;
+      CHECK(first > before);
+      for (int i = 0; i < 3; ++i) {
+        step();
+      }
+      CHECK(memory_stats().system_allocations == first);
     }
   }
 }
