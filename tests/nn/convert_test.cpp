@@ -164,8 +164,12 @@ TEST_CASE("frozen: an old optimizer's handles no longer reach the values; reset 
   randomize(*norm);
   std::vector<Tensor> old = norm->parameters();
   const std::vector<double> weight = doubles(old[0]);
+  old.push_back(norm->get_buffer("running_var"));
+  const std::vector<double> var = doubles(old[2]);
   convert_bn_to_frozen(norm);
   old[0].mutable_array().fill_(99);
+  old[2].mutable_array().fill_(99);
+  CHECK(doubles(norm->get_buffer("running_var")) == var);
   CHECK(doubles(norm->get_buffer("weight")) == weight);
 
   Sequential net;
