@@ -25,7 +25,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <iostream>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;
@@ -110,10 +109,10 @@ nn::StateDict copies(const nn::Module& net, const std::string& part) {
   return result;
 }
 
+/// Both float32.
 bool same_bits(const Array& a, const Array& b) {
-  return a.shape() == b.shape() && a.to_vector<float>().size() == b.to_vector<float>().size() &&
-         std::memcmp(a.to_vector<float>().data(), b.to_vector<float>().data(),
-                     sizeof(float) * static_cast<std::size_t>(a.numel())) == 0;
+  const std::vector<float> x = a.to_vector<float>(), y = b.to_vector<float>();
+  return a.shape() == b.shape() && std::memcmp(x.data(), y.data(), sizeof(float) * x.size()) == 0;
 }
 
 /// How many of the entries have changed in `net`, names being the same.
@@ -255,13 +254,9 @@ void stage_three(const Settings& s, const Digits& digits, const Net& trained, Ch
     Generator generator(s.seed + 1);
     net->fc.replace(std::make_unique<nn::Linear>(128, 10, generator));
     optim::SGD optimizer(head_and_upper_layers(*net), {.lr = 0.002, .momentum = 0.9});
-    const nn::StateDict statistics = copies(*net, "running_"), stem = copies(*net, "conv.weight");
-    nn::StateDict lower;
-    for (const auto& entry : stem) {
-      if (!entry.first.starts_with("stages.1.")) {
-        lower.push_back(entry);
-      }
-    }
+    const nn::StateDict statistics = copies(*net, "running_");
+    nn::StateDict lower = copies(*net, "conv.weight");
+    std::erase_if(lower, [](const auto& entry) { return entry.first.starts_with("stages.1."); });
     data::DataLoader loader(digits.second, digits.options(2, s.seed));
     train(*net, optimizer, loader, s.tune_epochs);  // calls net->train() every epoch
     accuracies.push_back(test_accuracy(*net, digits, digits.second_test));

@@ -21,7 +21,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <sstream>
 
 using namespace evenkeel;
@@ -223,8 +222,10 @@ Tensor inputs(std::int64_t count, bool images, Generator& generator) {
 /// How far one sample's output moves while its batch mates are drawn 20 times: the deviation of each element, averaged.
 double spread(nn::Layer& norm, std::int64_t batch, bool images, Generator& generator) {
   const Tensor sample = inputs(1, images, generator);
+  constexpr int kDraws = 20;
   std::vector<Tensor> outputs;
-  for (int i = 0; i < 20; ++i) {
+  outputs.reserve(kDraws);
+  for (int i = 0; i < kDraws; ++i) {
     outputs.push_back(select(norm(cat({sample, inputs(batch - 1, images, generator)})), 0, 0));
   }
   return mean(evenkeel::std(stack(outputs), {0})).item();
