@@ -8,13 +8,13 @@
 // batch's to 1e-12 with GroupNorm and far off with BatchNorm; a bias gradient of 0 before BatchNorm; deviation 0.71 in
 // eval where dropout 0.5 stands before BatchNorm. Exits with 1 if not. Under a second.
 
-#include "evenkeel.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/task.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <cmath>
+#include <evenkeel.hpp>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;

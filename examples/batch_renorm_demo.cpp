@@ -11,7 +11,6 @@
 // to micro-batch 4, BatchRenorm does not beat BatchNorm on this small task. GroupNorm is there to show what few labels
 // per batch cost without any statistics of the batch. Exits with 1 if not. About a minute; --quick: a second.
 
-#include "evenkeel.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/selection.hpp"
 #include "examples/support/strided_net.hpp"
@@ -23,6 +22,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <evenkeel.hpp>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;

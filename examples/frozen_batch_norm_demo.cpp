@@ -12,7 +12,6 @@
 // 2018, arXiv:1803.08494, section 4.2). y = (x - running_mean) / sqrt(running_var + eps) * weight + bias, always.
 // Exits with 1 if not.
 
-#include "evenkeel.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/selection.hpp"
 #include "examples/support/task.hpp"
@@ -25,6 +24,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <evenkeel.hpp>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;

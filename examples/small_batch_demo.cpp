@@ -9,7 +9,6 @@
 // for GroupNorm; frozen statistics that survive train(); standardized filters; accumulation exact except with
 // BatchNorm's batch statistics. Exits with 1 if not. About a second.
 
-#include "evenkeel.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/task.hpp"
 #include "models/ws_gn_networks.hpp"
@@ -21,6 +20,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <evenkeel.hpp>
 #include <sstream>
 
 using namespace evenkeel;
