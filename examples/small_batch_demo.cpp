@@ -29,8 +29,11 @@ using namespace evenkeel::examples;
 namespace {
 
 double largest(const Tensor& x) { return max(abs(x)).item(); }
-double mean_of(const Tensor& x) { return mean(to(x, DType::float64)).item(); }
-double deviation_of(const Tensor& x) { return std::sqrt(var(to(x, DType::float64), {}, 0).item()); }
+/// The note's summ: mean and (biased) standard deviation of all elements.
+std::pair<double, double> summ(const Tensor& t) {
+  const Tensor t64 = to(t, DType::float64);
+  return {mean(t64).item(), std::sqrt(var(t64, {}, 0).item())};
+}
 
 template <class T>
 std::string text_of(const T& value) {
@@ -111,8 +114,8 @@ void weight_standardization(Generator& generator, Checks& checks) {
 }
 
 /// The note's train_step: zero_grad, forward, backward, clip, step. Returns the gradient's norm before and after.
-std::pair<double, double> clipped_step(nn::Layer& net, optim::Optimizer& optimizer, const Tensor& x,
-                                       const Tensor& labels, double max_norm) {
+std::pair<double, double> train_step(nn::Layer& net, optim::Optimizer& optimizer, const Tensor& x, const Tensor& labels,
+                                     double max_norm) {
   optimizer.zero_grad();
   cross_entropy(net(x), labels).backward();
   const double before = optim::clip_grad_norm_(net.parameters(), max_norm);
@@ -134,7 +137,7 @@ void clipping(Generator& generator, Checks& checks) {
   for (const int scale : {1, 1, 30, 1, 100, 1}) {
     const double lr = optimizer.lr();
     const Tensor x = randn({2, 3, 16, 16}, generator) * scale;
-    const auto [before, after] = clipped_step(net, optimizer, x, randint(0, 10, {2}, generator), 1.0);
+    const auto [before, after] = train_step(net, optimizer, x, randint(0, 10, {2}, generator), 1.0);
     schedule->step();
     std::printf("  %4d  %6.3f  %6d %16.3f %9.3f\n", static_cast<int>(schedule->last_epoch()), lr, scale, before, after);
     held = held && std::abs(after - std::min(before, 1.0)) < 1e-5 && std::isfinite(after);
@@ -203,7 +206,7 @@ void notes_figures(Generator& generator, Checks& checks) {
                          {"GN", 8, -2.342858351767063e-09, 0.9999949932098389}}) {
     const Tensor x = randn({row.batch, 16, 32, 32}, generator);
     const Tensor y = row.label[0] == 'B' ? bn(x) : gn(x);
-    const double m = mean_of(y), s = deviation_of(y);
+    const auto [m, s] = summ(y);
     std::printf("  %s batch %d %17.3e %14.3e %17.10f %16.10f\n", row.label, static_cast<int>(row.batch), m, row.mean, s,
                 row.deviation);
     worst_mean = std::max(worst_mean, std::abs(m));
