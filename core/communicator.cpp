@@ -34,45 +34,45 @@ std::shared_ptr<Communicator> local_communicator() {
 /// their owners wait.
 struct ThreadGroup::State {
   State(int group_size, std::chrono::milliseconds patience)
-      : size(group_size), timeout(patience), parts(static_cast<std::size_t>(group_size)) {}
+      : size(group_size), timeout(patience), parts_(static_cast<std::size_t>(group_size)) {}
 
   void all_reduce_sum(int rank, std::span<double> values) {
-    std::unique_lock lock(mutex);
+    std::unique_lock lock(mutex_);
     throw_if_failed(rank);
-    if (gone) {
-      fail_all(concat("rank ", *gone, " has ended and takes no part"));
+    if (gone_) {
+      fail_all(concat("rank ", *gone_, " has ended and takes no part"));
       throw_if_failed(rank);
     }
-    parts[static_cast<std::size_t>(rank)] = values;
-    arrived.push_back(rank);
-    const std::uint64_t mine = round;
-    if (std::ssize(arrived) == size) {
+    parts_[static_cast<std::size_t>(rank)] = values;
+    arrived_.push_back(rank);
+    const std::uint64_t mine = round_;
+    if (std::ssize(arrived_) == size) {
       finish_round();
     } else {
       wait(lock, rank);
     }
-    if (round == mine) {
+    if (round_ == mine) {
       throw_if_failed(rank);
     }
   }
 
   /// All ranks are there again.
   void begin() {
-    const std::lock_guard lock(mutex);
-    gone.reset();
+    const std::lock_guard lock(mutex_);
+    gone_.reset();
   }
 
   /// Rank `rank` will not come any more.
   void leave(int rank) {
-    const std::lock_guard lock(mutex);
-    gone = gone ? std::min(*gone, rank) : rank;
-    if (!arrived.empty()) {
+    const std::lock_guard lock(mutex_);
+    gone_ = gone_ ? std::min(*gone_, rank) : rank;
+    if (!arrived_.empty()) {
       fail_all(concat("rank ", rank, " has ended and takes no part"));
     }
   }
 
   void abort(const std::string& reason) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(mutex_);
     fail_all(reason);
   }
 
@@ -81,56 +81,56 @@ struct ThreadGroup::State {
 
  private:
   void finish_round() {
-    const auto length = parts[0].size();
+    const auto length = parts_[0].size();
     for (int r = 1; r < size; ++r) {
-      const auto other = parts[static_cast<std::size_t>(r)].size();
+      const auto other = parts_[static_cast<std::size_t>(r)].size();
       if (other != length) {
         return fail_all(concat("rank 0 brings ", length, " values, rank ", r, " brings ", other));
       }
     }
     for (std::size_t i = 0; i < length; ++i) {
-      double total = parts[0][i];
-      for (std::size_t r = 1; r < parts.size(); ++r) {
-        total += parts[r][i];
+      double total = parts_[0][i];
+      for (std::size_t r = 1; r < parts_.size(); ++r) {
+        total += parts_[r][i];
       }
-      for (const std::span<double>& part : parts) {
+      for (const std::span<double>& part : parts_) {
         part[i] = total;
       }
     }
-    arrived.clear();
-    ++round;
-    changed.notify_all();
+    arrived_.clear();
+    ++round_;
+    changed_.notify_all();
   }
 
   void wait(std::unique_lock<std::mutex>& lock, int rank) {
-    const std::uint64_t mine = round;
-    const bool in_time = changed.wait_for(lock, timeout, [&] { return round != mine || failure; });
+    const std::uint64_t mine = round_;
+    const bool in_time = changed_.wait_for(lock, timeout, [&] { return round_ != mine || failure_; });
     if (!in_time) {
-      fail_all(concat("rank ", rank, " waited ", timeout.count(), " ms; only ", arrived.size(), " of ", size,
+      fail_all(concat("rank ", rank, " waited ", timeout.count(), " ms; only ", arrived_.size(), " of ", size,
                       " ranks came"));
     }
   }
 
   void fail_all(const std::string& reason) {
-    if (!failure) {
-      failure = reason;
+    if (!failure_) {
+      failure_ = reason;
     }
-    changed.notify_all();
+    changed_.notify_all();
   }
 
   void throw_if_failed(int rank) const {
-    if (failure) {
-      throw CommunicationError(concat("all_reduce_sum (rank ", rank, " of ", size, "): ", *failure));
+    if (failure_) {
+      throw CommunicationError(concat("all_reduce_sum (rank ", rank, " of ", size, "): ", *failure_));
     }
   }
 
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<std::span<double>> parts;
-  std::vector<int> arrived;
-  std::uint64_t round = 0;
-  std::optional<int> gone;
-  std::optional<std::string> failure;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::span<double>> parts_;
+  std::vector<int> arrived_;
+  std::uint64_t round_ = 0;
+  std::optional<int> gone_;
+  std::optional<std::string> failure_;
 };
 
 class ThreadGroup::Member : public Communicator {

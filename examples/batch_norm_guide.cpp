@@ -8,11 +8,13 @@
 // batch's to 1e-12 with GroupNorm and far off with BatchNorm; a bias gradient of 0 before BatchNorm; deviation 0.71 in
 // eval where dropout 0.5 stands before BatchNorm. Exits with 1 if not. Under a second.
 
-#include "evenkeel.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/task.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <cmath>
+#include <evenkeel.hpp>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;
@@ -135,9 +137,18 @@ void placement(Generator& generator, Checks& checks) {
   checks.expect(right, "dropout before BatchNorm shifts the variance, by 1 - p; after it, it does not");
 }
 
-int run(int /*argc*/, char** /*argv*/) {
+int run(int argc, char** argv) {
+  CLI::App app("Training and eval, the usual mistakes, accumulation and placement of BatchNorm, in numbers.");
+  std::uint64_t seed = 0;
+  app.add_option("--seed", seed, "of inputs and weights")->capture_default_str();
+  app.footer("Example: batch_norm_guide --seed 7");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  }
   Checks checks;
-  Generator generator(0);
+  Generator generator(seed);
   train_and_eval(generator, checks);
   wrong_mode(generator, checks);
   accumulation(generator, checks);

@@ -82,14 +82,22 @@ void choice(Checks& checks) {
   checks.expect(same, "choose_gn_groups gives the note's table");
 }
 
-/// Mean loss of one epoch, each image seen once, with the note's network, optimizer and rate.
-double one_epoch(const char* norm, std::int64_t batch_size, std::uint64_t seed) {
+data::DataLoader make_loader(const data::Dataset& images, std::int64_t batch_size, std::uint64_t seed) {
+  return data::DataLoader(images, {.batch_size = batch_size, .shuffle = true, .seed = seed});
+}
+
+/// Mean loss of one epoch, each image seen once, with the note's optimizer and rate.
+double one_epoch(nn::Layer& model, data::DataLoader& loader, double lr = 0.01) {
+  optim::SGD optimizer(model.parameters(), {.lr = lr, .momentum = 0.9});
+  return train_epoch(model, optimizer, loader, 0).loss;
+}
+
+double one_epoch_from(std::uint64_t seed, const char* norm, std::int64_t batch_size) {
   const data::FakeData images(512, {3, 32, 32}, 10, seed);
-  data::DataLoader loader(images, {.batch_size = batch_size, .shuffle = true, .seed = seed});
+  data::DataLoader loader = make_loader(images, batch_size, seed);
   Generator generator(seed);
   models::SmallCNN model(generator, {.norm = norm});
-  optim::SGD optimizer(model.parameters(), {.lr = 0.01, .momentum = 0.9});
-  return train_epoch(model, optimizer, loader, 0).loss;
+  return one_epoch(model, loader);
 }
 
 void losses(int seeds, Checks& checks) {
@@ -105,7 +113,7 @@ void losses(int seeds, Checks& checks) {
   for (const Row& row : {Row{2, "bn", 2.4127}, Row{2, "gn", 2.4428}, Row{16, "bn", 2.3237}, Row{16, "gn", 2.3522}}) {
     double sum = 0, smallest = INFINITY, largest = 0;
     for (int seed = 0; seed < seeds; ++seed) {
-      const double loss = one_epoch(row.norm, row.batch, static_cast<std::uint64_t>(seed));
+      const double loss = one_epoch_from(static_cast<std::uint64_t>(seed), row.norm, row.batch);
       sum += loss;
       smallest = std::min(smallest, loss);
       largest = std::max(largest, loss);

@@ -3,11 +3,11 @@
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 
-#include <system_error>
-
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 namespace evenkeel::examples {
@@ -114,12 +114,17 @@ bool RunFolder::draw_curves(const std::string& title) const {
   script.imbue(std::locale::classic());
   std::vector<std::string> names;
   write_blocks(script, metrics_, names);
+  int last = 1;
+  for (const EpochMetrics& m : metrics_) {
+    last = std::max(last, m.epoch);
+  }
+  script << "set xrange " << (last == 1 ? "[0:2]" : "[1:*]") << "\nset xtics " << 1 + last / 12 << "\n";
   const std::pair<const char*, const char*> terminals[] = {{"pngcairo size 1200,500", "curves.png"},
                                                            {"svg size 1200,500 background 'white'", "curves.svg"}};
   for (const auto& [terminal, name] : terminals) {
     script << "set terminal " << terminal << "\nset output " << quoted(file(name).string()) << "\nset grid\n"
-           << "set key top right samplen 2\nset xlabel 'epoch'\nset xtics 1\nset multiplot layout 1,2 title "
-           << quoted(title) << "\n";
+           << "set key top right samplen 2\nset xlabel 'epoch'\nset multiplot layout 1,2 title " << quoted(title)
+           << "\n";
     write_panel(script, names, "loss", 2, 3);
     script << "set key bottom right\n";
     write_panel(script, names, "accuracy, %", 4, 5);

@@ -81,7 +81,8 @@ std::unique_ptr<Layer> fused_conv_bn(WeightedLayer& layer, Layer& norm);
 /// its place. What stands in front is seen by running `example` through the model: pairs where only the norm reads the
 /// layer's output, both called once. The model must be in eval. Runs the model again afterwards; if its output is not
 /// the same up to rounding (a forward that also uses the layer's output elsewhere), everything is put back and it
-/// throws. The new layers' parameters are new: an optimizer must be made anew, and would train without the norms.
+/// throws. A forward that takes other ways for other inputs or settings (DomainBatchNorm2d) is folded as `example`
+/// went. The new layers' parameters are new: an optimizer must be made anew, and would train without the norms.
 Conversions fuse_conv_bn(Layer& model, const Tensor& example);
 
 }  // namespace evenkeel::nn

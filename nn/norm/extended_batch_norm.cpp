@@ -11,8 +11,8 @@ namespace evenkeel::nn {
 
 ExtendedBatchNorm::ExtendedBatchNorm(std::int64_t features, ExtendedBatchNormOptions opts)
     : num_features(checked_channels("ExtendedBatchNorm", "num_features", features)),
-      options{checked_eps("ExtendedBatchNorm", opts.eps),
-              checked_momentum("ExtendedBatchNorm", opts.momentum), opts.affine},
+      options{checked_eps("ExtendedBatchNorm", opts.eps), checked_momentum("ExtendedBatchNorm", opts.momentum),
+              opts.affine},
       weight(parameter("weight", composite::value_if(opts.affine, features, 1))),
       bias(parameter("bias", composite::value_if(opts.affine, features, 0))),
       running_mean(buffer("running_mean", Array::zeros({features}))),

@@ -254,7 +254,8 @@ std::unique_ptr<Layer> make_norm(std::string_view name, std::int64_t channels, c
   for (const NormEntry& entry : kNorms) {
     if (entry.name == name) {
       require(options.spatial_dims >= entry.min_spatial_dims && options.spatial_dims <= entry.max_spatial_dims,
-              "make_norm", "'", name, "' takes input of ", entry.min_spatial_dims, " to ", entry.max_spatial_dims,
+              "make_norm", "'", name, "' takes input of ", entry.min_spatial_dims,
+              entry.min_spatial_dims < entry.max_spatial_dims ? concat(" to ", entry.max_spatial_dims) : "",
               " spatial dims after (N, C), not of ", options.spatial_dims);
       return entry.make(channels, options);
     }

@@ -77,9 +77,7 @@ const Shape kInput{2, 3, 6, 5};
 std::vector<std::string> texts(const Conversions& conversions) {
   std::vector<std::string> result;
   for (const auto& [name, from, to] : conversions) {
-    std::string text = name;
-    text += ": " + from + " -> " + to;
-    result.push_back(std::move(text));
+    result.push_back(concat(name, ": ", from, " -> ", to));
   }
   return result;
 }
@@ -116,7 +114,8 @@ std::vector<Kind> every_kind() {
 
 TEST_CASE("frozen: every kind, as a model of its own, gives the bits of eval in train and eval, in both dtypes") {
   for (const DType dtype : {DType::float32, DType::float64}) {
-    for (auto& [frozen, norm, input] : every_kind()) {
+    for (auto& [expected_type, norm, input] : every_kind()) {
+      const std::string frozen = expected_type;
       CAPTURE(frozen);
       randomize(*norm);
       norm->to(dtype);
@@ -125,7 +124,7 @@ TEST_CASE("frozen: every kind, as a model of its own, gives the bits of eval in 
       norm->eval();
       const std::vector<double> expected = doubles((*norm)(x));
       norm->train();
-      CHECK(texts(convert_bn_to_frozen(norm)) == Texts{": " + kind + " -> " + frozen});
+      CHECK(texts(convert_bn_to_frozen(norm)) == Texts{concat(": ", kind, " -> ", frozen)});
       CHECK(norm->type_name() == frozen);
       CHECK(norm->training());
       CHECK(norm->parameters().empty());
@@ -164,8 +163,12 @@ TEST_CASE("frozen: an old optimizer's handles no longer reach the values; reset 
   randomize(*norm);
   std::vector<Tensor> old = norm->parameters();
   const std::vector<double> weight = doubles(old[0]);
+  old.push_back(norm->get_buffer("running_var"));
+  const std::vector<double> var = doubles(old[2]);
   convert_bn_to_frozen(norm);
   old[0].mutable_array().fill_(99);
+  old[2].mutable_array().fill_(99);
+  CHECK(doubles(norm->get_buffer("running_var")) == var);
   CHECK(doubles(norm->get_buffer("weight")) == weight);
 
   Sequential net;
@@ -251,7 +254,8 @@ TEST_CASE("gn: keep takes over the handles of weight and bias, reset makes new o
 
 TEST_CASE("gn: every kind converts, and the result is GroupNorm's") {
   for (auto& [frozen, norm, input] : every_kind()) {
-    CAPTURE(frozen);
+    const std::string kind = norm->type_name();
+    CAPTURE(kind);
     randomize(*norm);
     const bool affine = !norm->parameters().empty();
     const double eps = dynamic_cast<BatchNormBase&>(*norm).options.eps;
@@ -409,7 +413,7 @@ TEST_CASE("fuse: convolutions of all kinds with every norm that has given statis
       if (flat ? shape.rank() != 2 : shape.rank() != 4) {
         continue;
       }
-      const std::string pair = front->type_name() + " and " + norm->type_name();
+      const std::string pair = concat(front->type_name(), " and ", norm->type_name());
       CAPTURE(pair);
       randomize(*norm);
       norm->to(DType::float64).eval();
