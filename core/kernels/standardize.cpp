@@ -19,6 +19,9 @@ using detail::scale_of;
 using detail::Unit;
 using std::int64_t;
 
+/// Values at the beginning of a group whose mean is the first guess of its mean.
+constexpr int64_t kShiftValues = 64;
+
 /// Mean and sum of squares around it from sums (of x - shift, of its square) over n elements.
 struct Moments {
   double mean, sum_sq;
@@ -58,7 +61,7 @@ class Statistics {
     SumPair sums[kUnitWidth];
     for (int64_t g = 0; g < u.groups; ++g) {
       const T* run = x_ + u.offset + g * plan_.view.inner;
-      shift[g] = spec_.how.center ? K::run_mean(run, std::min<int64_t>(plan_.view.inner, 256)) : T(0);
+      shift[g] = spec_.how.center ? K::run_mean(run, std::min(plan_.view.inner, kShiftValues)) : T(0);
       sums[g] = {0, 0};
     }
     each_run(plan_, u, [&](int64_t g, int64_t i) { K::run_moments(x_ + i, plan_.view.inner, shift[g], sums[g]); });

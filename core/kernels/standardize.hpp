@@ -108,6 +108,9 @@ struct StandardizeKernels {
   /// The same with dy w for dy; also dw += dy xc s and db += dy, per element.
   static void run_gradient_sums(const T* x, const T* dy, std::int64_t n, Center<T> m, T s, const T* w, T* dw, T* db,
                                 SumPair& sums);
+  /// The same for four runs, one behind the other; the parameters' sums are loaded and stored once for all of them.
+  static void four_run_gradient_sums(const T* x, const T* dy, std::int64_t n, const Center<T>* m, const T* s,
+                                     const T* w, T* dw, T* db, SumPair* sums);
   static void run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m, GradientCoefficients<T> c);
   static void run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m, GradientCoefficients<T> c,
                            const T* w);

@@ -34,16 +34,25 @@ std::size_t cell_count(const Plan& plan) {
   }
 }
 
-/// The first element of a cell.
-int64_t cell_begin(const Plan& plan, int64_t cell) {
-  const GroupView& v = plan.view;
-  switch (plan.kind) {
-    case AffineKind::per_group:
-      return cell / v.groups * v.outer * plan.row_size() + cell % v.groups * v.inner;
-    case AffineKind::per_segment:
-      return cell * plan.segment;
-    default:
-      return cell / plan.blocks * plan.row_size();
+/// Calls f(cell, its parameter) for all cells in order; without divisions, as they may be short.
+template <class F>
+void each_cell(const Plan& plan, std::size_t count, F f) {
+  const bool per_row = plan.kind == AffineKind::per_row;
+  const std::size_t together = static_cast<std::size_t>(per_row ? plan.blocks : 1);  // of one row
+  const int64_t step = per_row                                ? plan.row_size()
+                       : plan.kind == AffineKind::per_segment ? plan.segment
+                                                              : plan.view.inner;
+  int64_t p = 0;
+  int64_t place = 0;  // within the elements that share p
+  for (std::size_t cell = 0; cell < count; cell += together) {
+    for (std::size_t i = 0; i < together; ++i) {
+      f(cell + i, static_cast<std::size_t>(p));
+    }
+    place += step;
+    if (plan.affine.params > 1 && place >= plan.affine.inner) {
+      place = 0;
+      p = p + 1 == plan.affine.params ? 0 : p + 1;
+    }
   }
 }
 
@@ -110,8 +119,9 @@ class PositionSums {
 
   T* dw() { return dw_.data(); }
   T* db() { return db_.data(); }
-  void count_run() {
-    if (++runs_ == 32) {
+  void count_runs(int runs) {
+    runs_ += runs;
+    if (runs_ >= 32) {
       flush();
     }
   }
@@ -140,7 +150,7 @@ void sum_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& g
     detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
       K::run_gradient_sums(in.x + i, in.dy + i, length, group.m, static_cast<T>(group.s), in.laid_out_weight + place,
                            positions->dw() + place, positions->db() + place, sums);
-      positions->count_run();
+      positions->count_runs(1);
     });
     q_sums.first += sums.first;
     q_sums.second += sums.second * group.s;
@@ -158,6 +168,32 @@ void sum_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& g
     q_sums.first += sums.first * w;
     q_sums.second += sums.second * w;
   });
+}
+
+/// sum_run of all the unit's runs, where each is one period of the parameters: four at a time.
+template <class K, class T>
+void sum_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T>* groups, PositionSums<T>* positions,
+                 SumPair* q_sums) {
+  const int64_t inner = in.plan.view.inner;
+  int64_t g = 0;
+  for (; g + 4 <= u.groups; g += 4) {
+    Center<T> m[4];
+    T s[4];
+    for (int64_t r = 0; r < 4; ++r) {
+      m[r] = groups[g + r].m;
+      s[r] = static_cast<T>(groups[g + r].s);
+    }
+    const int64_t begin = u.offset + g * inner;
+    K::four_run_gradient_sums(in.x + begin, in.dy + begin, inner, m, s, in.laid_out_weight, positions->dw(),
+                              positions->db(), q_sums + g);
+    positions->count_runs(4);
+    for (int64_t r = g; r < g + 4; ++r) {
+      q_sums[r].second *= groups[r].s;
+    }
+  }
+  for (; g < u.groups; ++g) {
+    sum_run<K>(in, u.offset + g * inner, groups[g], positions, q_sums[g]);
+  }
 }
 
 template <class K, class T>
@@ -193,8 +229,13 @@ void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* pos
     groups[g] = with_statistics(in, u.statistic + g);
   }
   if (in.needs_sums()) {
-    SumPair sums[kUnitWidth] = {};
-    each_run(in.plan, u, [&](int64_t g, int64_t i) { sum_run<K>(in, i, groups[g], positions, sums[g]); });
+    SumPair sums[kUnitWidth];
+    std::fill_n(sums, u.groups, SumPair{0, 0});  // the whole of it would cost as much as a short run
+    if (in.plan.kind == AffineKind::per_position && in.plan.view.outer == 1 && in.plan.period() == in.plan.view.inner) {
+      sum_periods<K>(in, u, groups, positions, sums);
+    } else {
+      each_run(in.plan, u, [&](int64_t g, int64_t i) { sum_run<K>(in, i, groups[g], positions, sums[g]); });
+    }
     for (int64_t g = 0; g < u.groups; ++g) {
       if (in.plan.kind == AffineKind::per_group) {
         take_group_cell(in, u.statistic + g, u.offset + g * in.plan.view.inner, sums[g]);
@@ -273,17 +314,19 @@ template <class P>
 void write_parameters(const Plan& plan, std::span<const SumPair> cells, std::span<const double> totals,
                       std::span<P> dweight, std::span<P> dbias) {
   std::vector<SumPair> sums(static_cast<std::size_t>(plan.affine.params), SumPair{0, 0});
-  for (std::size_t cell = 0; cell < cells.size(); ++cell) {
-    const int64_t p = plan.parameter(cell_begin(plan, static_cast<int64_t>(cell)));
-    sums[static_cast<std::size_t>(p)].first += cells[cell].first;
-    sums[static_cast<std::size_t>(p)].second += cells[cell].second;
-  }
-  const std::size_t period = static_cast<std::size_t>(plan.period());
+  each_cell(plan, cells.size(), [&](std::size_t cell, std::size_t p) {
+    sums[p].first += cells[cell].first;
+    sums[p].second += cells[cell].second;
+  });
+  const auto period = static_cast<std::size_t>(plan.period());
+  const auto inner = static_cast<std::size_t>(plan.affine.inner);
   for (std::size_t chunk = 0; chunk < totals.size(); chunk += 2 * period) {
-    for (std::size_t i = 0; i < period; ++i) {
-      SumPair& sum = sums[i / static_cast<std::size_t>(plan.affine.inner)];
-      sum.first += totals[chunk + i];
-      sum.second += totals[chunk + period + i];
+    std::size_t i = chunk;
+    for (SumPair& sum : sums) {
+      for (const std::size_t end = i + inner; i < end; ++i) {
+        sum.first += totals[i];
+        sum.second += totals[i + period];
+      }
     }
   }
   for (std::size_t p = 0; p < dweight.size(); ++p) {

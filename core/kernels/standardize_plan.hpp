@@ -106,7 +106,12 @@ std::vector<T> laid_out(std::span<const T> parameter, const Plan& plan, T otherw
     size = plan.view.slices * plan.view.outer;
     step = plan.row_size();
   }
-  std::vector<T> values(static_cast<std::size_t>(size), otherwise);
+  std::vector<T> values;
+  if (!parameter.empty() && plan.kind == AffineKind::per_position && plan.affine.inner == 1) {
+    values.assign(parameter.begin(), parameter.end());  // LayerNorm; no divisions
+    return values;
+  }
+  values.assign(static_cast<std::size_t>(size), otherwise);
   if (!parameter.empty()) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = parameter[static_cast<std::size_t>(plan.parameter(static_cast<std::int64_t>(i) * step))];

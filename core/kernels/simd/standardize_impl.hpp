@@ -174,6 +174,52 @@ void StandardizeKernels<Arch, T>::run_gradient_sums(const T* x, const T* dy, std
 }
 
 template <class Arch, class T>
+void StandardizeKernels<Arch, T>::four_run_gradient_sums(const T* x, const T* dy, std::int64_t n, const Center<T>* m,
+                                                         const T* s, const T* w, T* dw, T* db, SumPair* sums) {
+  using L = simd::StandardizeLoop<Arch, T>;
+  using V = typename L::V;
+  const auto step = [&](std::int64_t i, auto tag, auto* sum, auto* products) {
+    using W = decltype(tag);
+    const W weight = L::load(w + i, tag);
+    W weight_sum = L::load(dw + i, tag);
+    W bias_sum = L::load(db + i, tag);
+    for (std::int64_t r = 0; r < 4; ++r) {
+      const W d = L::load(dy + r * n + i, tag);
+      const W v = (L::load(x + r * n + i, tag) - W(m[r].hi)) - W(m[r].lo);
+      const W u = d * weight;
+      sum[r] = sum[r] + u;
+      products[r] = L::multiply_add(u, v, products[r]);
+      weight_sum = L::multiply_add(d, v * W(s[r]), weight_sum);
+      bias_sum = bias_sum + d;
+    }
+    L::store(dw + i, weight_sum);
+    L::store(db + i, bias_sum);
+  };
+  std::int64_t i = 0;
+  while (n - i >= L::kWidth) {
+    const std::int64_t steps = (n - i) / L::kWidth;
+    const std::int64_t stop = i + (steps < L::kLaneTerms ? steps : L::kLaneTerms) * L::kWidth;
+    V sum[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+    V products[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+    for (; i < stop; i += L::kWidth) {
+      step(i, V(), sum, products);
+    }
+    for (std::int64_t r = 0; r < 4; ++r) {
+      sums[r].first += static_cast<double>(xsimd::hadd(sum[r]));
+      sums[r].second += static_cast<double>(xsimd::hadd(products[r]));
+    }
+  }
+  T sum[4] = {}, products[4] = {};  // fewer than a register's values
+  for (; i < n; ++i) {
+    step(i, T(), sum, products);
+  }
+  for (std::int64_t r = 0; r < 4; ++r) {
+    sums[r].first += static_cast<double>(sum[r]);
+    sums[r].second += static_cast<double>(products[r]);
+  }
+}
+
+template <class Arch, class T>
 void StandardizeKernels<Arch, T>::run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m,
                                                GradientCoefficients<T> c) {
   using L = simd::StandardizeLoop<Arch, T>;
