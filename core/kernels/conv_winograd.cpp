@@ -124,6 +124,7 @@ void run_panel(const TileUnit<T>& unit, const PixelBlock& block, const Panel& pa
                                        .v = unit.v,
                                        .v_cell = v_cell,
                                        .width = width});
+  // Columns behind the tiles of the panel may hold anything: they are multiplied, but never written to y.
   PanelProduct<T> product{.a_rows = unit.weight_rows,
                           .steps = unit.steps,
                           .rows = c.outputs,
@@ -171,8 +172,6 @@ void convolve_on(TileConvolution c, const T* source, const T* u, const T* bias, 
     constexpr std::int64_t kWidth = kSegments * kLanes;
     Workspace<T> staged(plan.images * image_stride);
     Workspace<T> v(kCells * (c.inputs * kWidth + kLanes)), m(kCells * (c.outputs * kWidth + kLanes));
-    // Columns behind the tiles of a panel are multiplied, but never written.
-    std::fill_n(v.data(), kCells * (c.inputs * kWidth + kLanes), T(0));
     for (std::int64_t i = begin; i < end; ++i) {
       const PixelBlock block = plan.block(i);
       for (std::int64_t k = 0; k < block.images; ++k) {

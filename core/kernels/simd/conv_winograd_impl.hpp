@@ -116,14 +116,14 @@ void ConvWinogradKernels<Arch, T>::input(const WinogradInput<T>& job) {
         simd::conv_winograd::apply_b<V>(d[0][q], d[1][q], d[2][q], d[3][q]);
       }
       T* v = job.v + c * job.width + run.column;
-      const bool inside = run.column + simd::kLanes<Arch, T> <= job.width;
+      const std::int64_t room = job.width - run.column;
       for (int p = 0; p < 4; ++p) {
         simd::conv_winograd::apply_b<V>(d[p][0], d[p][1], d[p][2], d[p][3]);
         for (int q = 0; q < 4; ++q, v += job.v_cell) {
-          if (inside) {  // lanes behind the run are overwritten by the next one
+          if (room >= simd::kLanes<Arch, T>) {  // lanes behind the run are overwritten by the next one
             d[p][q].store_unaligned(v);
           } else {
-            simd::store_partial<Arch, T>(d[p][q], v, run.tiles);
+            simd::store_partial<Arch, T>(d[p][q], v, room);
           }
         }
       }
