@@ -11,8 +11,8 @@
 namespace evenkeel {
 namespace {
 
-/// Multiply-adds below which a product is not split: waking a second thread costs about as much.
-constexpr std::int64_t kMinSplitWork = 1'000'000;
+/// Multiply-adds below which a product is not split. They take a few microseconds; a second thread costs about one.
+constexpr std::int64_t kMinSplitWork = 200'000;
 
 /// CBLAS takes int; every size and row stride has to fit.
 int blas_int(std::int64_t value) {

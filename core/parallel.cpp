@@ -11,6 +11,7 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <sched.h>
 #include <thread>
 #include <utility>
 
@@ -23,9 +24,11 @@ namespace {
 
 constexpr int kMaxThreads = 256;  // of one team; a larger num_threads() is allowed, but gains nothing
 
-/// How long a helper looks for the next loop, and a caller for its helpers' last chunks, before it sleeps. Longer than
-/// the serial stretches inside a training step; short enough to leave the core to others between steps.
-constexpr std::chrono::microseconds kSpin{100};
+/// How long a helper looks for the next loop before it sleeps: longer than the serial stretches of a training step (a
+/// sleeping helper costs the caller 7 us to wake, and comes 50 us late), short enough to leave the core to others then.
+constexpr std::chrono::microseconds kIdleSpin{1000};
+/// How long a caller looks for its helpers' last chunks before it sleeps.
+constexpr std::chrono::microseconds kJoinSpin{100};
 
 thread_local int chosen_threads = 0;  // 0: not chosen on this thread
 thread_local int team_threads = 1;    // of the loop that this thread works for
@@ -38,11 +41,13 @@ void pause() {
 #endif
 }
 
-/// Waits until `value` is no longer `old`: looks for a while, then sleeps until notified.
-void await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, bool spin) {
+/// Waits until `value` is no longer `old`: looks for so long, while `useful`, then sleeps until notified.
+template <class Useful>
+void await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, std::chrono::microseconds spin,
+                  const Useful& useful) {
   constexpr int kLooks = 64;
-  const auto end = std::chrono::steady_clock::now() + kSpin;
-  while (spin && std::chrono::steady_clock::now() < end) {
+  const auto end = std::chrono::steady_clock::now() + spin;
+  while (useful() && std::chrono::steady_clock::now() < end) {
     for (int i = 0; i < kLooks; ++i) {
       if (value.load(std::memory_order_acquire) != old) {
         return;
@@ -128,6 +133,7 @@ class Team {
     }
     hire(threads - 1);
     loop_.start(chunks, threads, body);
+    caller_core_.store(sched_getcpu(), std::memory_order_relaxed);
     gate_.store(kOpen, std::memory_order_release);
     for (int i = 1; i < threads; ++i) {
       bell(i).rings.fetch_add(1);
@@ -171,7 +177,9 @@ class Team {
   [[noreturn]] void help(int id) {
     const std::atomic<std::uint32_t>& rings = bell(id).rings;
     for (std::uint32_t heard = 0;;) {
-      await_change(rings, heard, id < cores_);
+      // Looking on the caller's own core (as where other processes fill the rest) would only delay the caller.
+      await_change(rings, heard, kIdleSpin,
+                   [&] { return id < cores_ && caller_core_.load(std::memory_order_relaxed) != sched_getcpu(); });
       heard = rings.load(std::memory_order_acquire);
       enter_loop(id);
     }
@@ -197,7 +205,7 @@ class Team {
   void close() {
     std::uint32_t count = gate_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
     while (count != 0) {
-      await_change(gate_, count, loop_.threads() <= cores_);
+      await_change(gate_, count, kJoinSpin, [&] { return loop_.threads() <= cores_; });
       count = gate_.load(std::memory_order_acquire);
     }
   }
@@ -206,6 +214,7 @@ class Team {
   std::mutex busy_;
   Loop loop_;
   int helpers_ = 0;
+  std::atomic<int> caller_core_ = -1;
   alignas(64) std::atomic<std::uint32_t> gate_ = 0;
   std::array<Bell, kMaxThreads> bells_;
 };
