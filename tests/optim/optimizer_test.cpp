@@ -254,7 +254,7 @@ TEST_CASE_TEMPLATE("kernels equal plain loops on every instruction set and any n
     set_isa(isa);
     CAPTURE(name(isa));
     std::array<std::vector<T>, 2> sgd_p = {p, p}, adam_p = {p, p};
-    for (std::size_t threads : {1, 2}) {
+    for (std::size_t threads : {1U, 2U}) {
       const ThreadsGuard guard(static_cast<int>(threads));
       auto buffer = m, m2 = m, v2 = v, top2 = top;
       const kernels::SgdStep sgd{.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01};
