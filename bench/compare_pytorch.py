@@ -71,6 +71,10 @@ def row_key(row):
     return row["cell"], row["batch_size"], row["threads"]
 
 
+def in_order(row):
+    return list(BATCH_SIZES).index(row["cell"]), row["batch_size"], row["threads"]
+
+
 def print_row(row):
     print(f"{row['cell']:17}{row['batch_size']:6}{row['threads']:8}{row['pytorch_ms']:12.3f}{row['evenkeel_ms']:13.3f}"
           f"{row['speed_ratio']:7.2f}{row['evenkeel_peak_mib']:9.0f}/{row['pytorch_peak_mib']:<6.0f}{row['memory_ratio']:6.2f}"
@@ -122,7 +126,7 @@ def main():
     args = parser.parse_args()
 
     print_header()
-    rows = compare.read_csv(args.csv) if args.csv else []
+    rows = sorted(compare.read_csv(args.csv), key=in_order) if args.csv else []
     if args.only_report:
         for row in rows:
             print_row(row)
@@ -134,7 +138,7 @@ def main():
                 if (cell, batch_size, threads) not in done:
                     measured.append(measure(cell, batch_size, threads, args))
                     print_row(measured[-1])
-        rows = compare.merged(rows, measured, row_key)
+        rows = sorted(compare.merged(rows, measured, row_key), key=in_order)
         if args.csv:
             compare.write_csv(args.csv, rows)
     if not rows:

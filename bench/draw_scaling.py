@@ -56,7 +56,7 @@ def draw(series, path):
     plots = {unit: [] for unit in units}
     for index, ((name, unit, threads), points) in enumerate(series.items()):
         data += [f"{x} {1e3 * ms / x:.6g}" for x, ms in points] + ["", ""]
-        title = f"{name}, {threads} thread{'s' if threads > 1 else ''}".replace("_", "\\_")
+        title = f"{name}, {threads} thread{'s' if threads > 1 else ''}"
         plots[unit].append(f"$data index {index} with linespoints pt 7 ps 0.4 lw 1.5 dt {threads} title '{title}'")
     for unit in units:
         commands += [f"set title '{titles.get(unit, unit)}'", f"set ylabel 'microseconds per {unit}'",

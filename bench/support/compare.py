@@ -82,7 +82,7 @@ def gnuplot(commands, data, path, width, height):
     """Runs `commands` on the datablock $data, once for path.png and once for path.svg."""
     path = pathlib.Path(path).with_suffix("")
     for terminal, suffix in [("pngcairo", "png"), ("svg", "svg")]:
-        script = "\n".join([f"set terminal {terminal} size {width},{height} font 'DejaVu Sans,11' background 'white'",
+        script = "\n".join([f"set terminal {terminal} size {width},{height} font 'DejaVu Sans,11' background 'white' noenhanced",
                             f"set output '{path}.{suffix}'", "$data << EOD", *data, "EOD", *commands, ""])
         try:
             result = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True)
@@ -95,8 +95,7 @@ def gnuplot(commands, data, path, width, height):
 
 def ratio_bars(bars, path, title, goal=None):
     """A picture with a horizontal bar per (label, ratio), the first on top; a line at 1 and, if given, one at `goal`."""
-    escaped = [label.replace("_", "\\_") for label, _ in bars]
-    data = [f'"{label}" {ratio:.4f} {len(bars) - i}' for i, (label, (_, ratio)) in enumerate(zip(escaped, bars))]
+    data = [f'"{label}" {ratio:.4f} {len(bars) - i}' for i, (label, ratio) in enumerate(bars)]
     right = max(2.0, 1.12 * max(ratio for _, ratio in bars))
     commands = [f"set title '{title}'", "set style fill solid 0.9 noborder", "set grid xtics", "unset key",
                 f"set xrange [0:{right}]", f"set yrange [0.3:{len(bars) + 0.7}]", "set border 3", "set tics nomirror out",
