@@ -56,13 +56,13 @@ using Backward = std::function<Grads(const Saved& saved, const Tensor& dy)>;
 using MultiBackward = std::function<Grads(const Saved& saved, const std::vector<Tensor>& dy)>;
 
 /// The inputs of an op: up to three in braces, without memory of their own, or a vector.
-class Inputs {
+class OpInputs {
  public:
-  Inputs() = default;
-  Inputs(const Tensor& a) : few_{a}, size_(1) {}
-  Inputs(const Tensor& a, const Tensor& b) : few_{a, b}, size_(2) {}
-  Inputs(const Tensor& a, const Tensor& b, const Tensor& c) : few_{a, b, c}, size_(3) {}
-  Inputs(std::vector<Tensor> tensors) : many_(std::move(tensors)), size_(many_.size()) {}
+  OpInputs() = default;
+  OpInputs(const Tensor& a) : few_{a}, size_(1) {}
+  OpInputs(const Tensor& a, const Tensor& b) : few_{a, b}, size_(2) {}
+  OpInputs(const Tensor& a, const Tensor& b, const Tensor& c) : few_{a, b, c}, size_(3) {}
+  OpInputs(std::vector<Tensor> tensors) : many_(std::move(tensors)), size_(many_.size()) {}
   std::size_t size() const { return size_; }
   const Tensor* begin() const { return many_.empty() ? few_.data() : many_.data(); }
   const Tensor* end() const { return begin() + size_; }
@@ -76,7 +76,7 @@ class Inputs {
 
 struct OpInfo {
   std::string_view name;  ///< a literal; appears in errors, anomaly reports and the test table
-  Inputs inputs;
+  OpInputs inputs;
   Keep keep = Keep::nothing();
   bool twice_differentiable = true;  ///< false: backward under create_graph throws, naming the op
 };
