@@ -161,7 +161,7 @@ TEST_CASE("models by name") {
   CHECK_THROWS_WITH(make_model("resnet", g),
                     "make_model: there is no model 'resnet'; known: small_cnn, fc_bn, cnn_bn, brn_classifier, "
                     "frozen_se_resnet, ws_gn, small_bn_net, resnet20, resnet32, resnet56, resnet18");
-  CHECK_THROWS_WITH(make_model("fc_bn", g, {.norm = "rms"}), Contains("'rms' takes input of 2 to 2 spatial dims"));
+  CHECK_THROWS_WITH(make_model("fc_bn", g, {.norm = "rms"}), Contains("'rms' takes input of 2 spatial dims"));
 }
 
 TEST_CASE("the same seed gives the same weights") {
