@@ -3,11 +3,12 @@
 #include "core/error.hpp"
 #include "core/io/file.hpp"
 
+#include <system_error>
+
 #include <algorithm>
 #include <cstdio>
 #include <map>
 #include <sstream>
-#include <system_error>
 #include <utility>
 
 namespace evenkeel::examples {
