@@ -208,7 +208,7 @@ TEST_CASE("special values") {
     for (const DType dtype : {DType::float64, DType::float32}) {
       const std::vector<double> most = zip<Maximum>(a.to(dtype), b.to(dtype)).to(DType::float64).to_vector<double>();
       const std::vector<double> least = zip<Minimum>(a.to(dtype), b.to(dtype)).to(DType::float64).to_vector<double>();
-      for (const std::size_t i : {0, 1, 4}) {
+      for (const std::size_t i : {0U, 1U, 4U}) {
         CHECK(std::isnan(most[i]));
         CHECK(std::isnan(least[i]));
       }

@@ -42,13 +42,13 @@ TEST_CASE("matmul of vectors and matrices") {
 }
 
 TEST_CASE("matmul broadcasts batches") {
-  for (const auto& [a_shape, b_shape, batch] :
-       std::vector<std::array<Shape, 3>>{{Shape{2, 3, 4}, Shape{2, 4, 5}, Shape{2}},
-                                         {Shape{2, 3, 4}, Shape{4, 5}, Shape{2}},
-                                         {Shape{3, 4}, Shape{6, 4, 5}, Shape{6}},
-                                         {Shape{2, 1, 3, 4}, Shape{5, 4, 6}, Shape{2, 5}},
-                                         {Shape{1, 3, 4}, Shape{7, 4, 1}, Shape{7}},
-                                         {Shape{2, 3, 1, 4}, Shape{3, 4, 5}, Shape{2, 3}}}) {
+  for (const auto& shapes : std::vector<std::array<Shape, 3>>{{Shape{2, 3, 4}, Shape{2, 4, 5}, Shape{2}},
+                                                              {Shape{2, 3, 4}, Shape{4, 5}, Shape{2}},
+                                                              {Shape{3, 4}, Shape{6, 4, 5}, Shape{6}},
+                                                              {Shape{2, 1, 3, 4}, Shape{5, 4, 6}, Shape{2, 5}},
+                                                              {Shape{1, 3, 4}, Shape{7, 4, 1}, Shape{7}},
+                                                              {Shape{2, 3, 1, 4}, Shape{3, 4, 5}, Shape{2, 3}}}) {
+    const auto &a_shape = shapes[0], &b_shape = shapes[1], &batch = shapes[2];
     CAPTURE(a_shape);
     CAPTURE(b_shape);
     const Array a = values(a_shape, 1), b = values(b_shape, 2);

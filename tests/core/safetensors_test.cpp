@@ -93,10 +93,12 @@ TEST_CASE("every dtype, shape and special value makes the round trip") {
   const Safetensors loaded = load_safetensors(folder / "a");
   CHECK(loaded.metadata == std::map<std::string, std::string>{{"format", "pt"}, {"note", "\"quoted\" \n \u00e9"}});
   REQUIRE(loaded.tensors.size() == saved.size());
-  for (const auto& [name, array] : saved) {
+  for (const auto& entry : saved) {
+    const auto& name = entry.first;
+    const auto& array = entry.second;
     CAPTURE(name);
-    const auto found = std::find_if(loaded.tensors.begin(), loaded.tensors.end(),
-                                    [&, n = name](const auto& e) { return e.first == n; });
+    const auto found =
+        std::find_if(loaded.tensors.begin(), loaded.tensors.end(), [&](const auto& e) { return e.first == name; });
     REQUIRE(found != loaded.tensors.end());
     CHECK(found->second.dtype() == array.dtype());
     REQUIRE(found->second.shape() == array.shape());

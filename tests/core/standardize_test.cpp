@@ -305,7 +305,9 @@ TEST_CASE("a mean far larger than the deviation keeps its digits in float32") {
   for (const Case& c : cases) {
     CAPTURE(c.name);
     const Inputs in(c);
-    for (const auto& [mean, deviation] : {std::pair(1e4, 0.1), std::pair(3e5, 1.0), std::pair(-2000.0, 1.0)}) {
+    for (const auto& moments : {std::pair(1e4, 0.1), std::pair(3e5, 1.0), std::pair(-2000.0, 1.0)}) {
+      const double mean = moments.first;  // no structured binding: CAPTURE is a lambda
+      const double deviation = moments.second;
       CAPTURE(mean);
       const auto xf = reference::cast<float>(shifted(in.x, deviation, mean));
       const Values x(xf.begin(), xf.end());

@@ -128,7 +128,8 @@ TEST_CASE("a failure at any allocation leaks nothing") {
 TEST_CASE("more than the machine has is refused") {
   const std::size_t used = memory_stats().in_use;
   CHECK_THROWS_AS(Storage(std::size_t{1} << 50), OutOfMemory);
-  CHECK_THROWS_AS(Storage(std::numeric_limits<std::size_t>::max()), OutOfMemory);
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  CHECK_THROWS_AS(Storage{kMost}, OutOfMemory);
   CHECK_THROWS_AS(Array::empty({std::int64_t{1} << 30, 1 << 20}), OutOfMemory);
   CHECK_THROWS_WITH_AS(Array::empty({std::int64_t{1} << 62}, DType::float64), Contains("more bytes than"),
                        std::invalid_argument);

@@ -18,7 +18,6 @@ namespace evenkeel {
 namespace {
 
 using Real = long double;
-constexpr Real kInf = std::numeric_limits<Real>::infinity();
 
 struct Row {
   std::string name;

@@ -146,7 +146,7 @@ TEST_CASE("schedules equal PyTorch's over 40 steps") {
 TEST_CASE("a schedule resumed at any step goes on bit for bit") {
   for (const Case& c : kCases) {
     CAPTURE(c.name);
-    for (const std::size_t at : {1, 5, 6, 17, 31}) {
+    for (const std::size_t at : {1U, 5U, 6U, 17U, 31U}) {
       const auto whole = c.optimizer(), resumed = c.optimizer();
       const Schedulers first = c.make(*whole);
       for (std::size_t step = 0; step < at; ++step) {
