@@ -10,6 +10,7 @@
 
 #include "examples/support/checks.hpp"
 #include "examples/support/task.hpp"
+#include "examples/support/trainer.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -73,21 +74,6 @@ void wrong_mode(Generator& generator, Checks& checks) {
   checks.expect(norm(sample).size(0) == 1, "and works in eval");
 }
 
-/// All gradients of `net` in one row, after a backward for each of `parts` equal parts of the batch.
-Tensor gradients(nn::Layer& net, const Tensor& x, const Tensor& labels, std::int64_t parts) {
-  net.zero_grad();
-  const std::int64_t n = x.size(0) / parts;
-  for (std::int64_t i = 0; i < parts; ++i) {
-    const Tensor loss = cross_entropy(net(slice(x, 0, i * n, (i + 1) * n)), slice(labels, 0, i * n, (i + 1) * n));
-    (loss / static_cast<double>(parts)).backward();
-  }
-  std::vector<Tensor> all;
-  for (const Tensor& p : net.parameters()) {
-    all.push_back(flatten(p.grad()));
-  }
-  return cat(all);
-}
-
 void accumulation(Generator& generator, Checks& checks) {
   std::printf("\nGradient accumulation, 4 batches of 4 against one of 16\n");
   const Tensor x = features(16, generator), labels = randint(0, 3, {16}, generator);
@@ -98,7 +84,7 @@ void accumulation(Generator& generator, Checks& checks) {
     net.append<nn::Linear>(6, 8, generator);
     batch_norm ? net.append<nn::BatchNorm1d>(8) : net.append<nn::GroupNorm>(2, 8);
     net.append<nn::ReLU>().append<nn::Linear>(8, 3, generator).to(DType::float64);
-    const Tensor whole = gradients(net, x, labels, 1), parts = gradients(net, x, labels, 4);
+    const Tensor whole = accumulated_gradients(net, x, labels, 1), parts = accumulated_gradients(net, x, labels, 4);
     off.push_back(norm(parts - whole).item() / norm(whole).item());
     std::printf("  %-11s  the gradient is off by %.2g %%\n", name, 100 * off.back());
     if (batch_norm) {

@@ -11,6 +11,7 @@
 
 #include "examples/support/checks.hpp"
 #include "examples/support/task.hpp"
+#include "examples/support/trainer.hpp"
 #include "models/ws_gn_networks.hpp"
 #include "nn/norm/convert.hpp"
 #include "nn/norm/frozen_batch_norm.hpp"
@@ -253,21 +254,6 @@ void batch_mates(Generator& generator, Checks& checks) {
   checks.expect(fall > 2.5 && fall < 6, "BatchNorm's spread falls about as 1/sqrt(batch): by 4 from batch 2 to 32");
 }
 
-/// All gradients in one row, after one backward for each of `parts` equal parts of the batch.
-Tensor gradients(nn::Layer& net, const Tensor& x, const Tensor& labels, std::int64_t parts) {
-  net.zero_grad();
-  const std::int64_t n = x.size(0) / parts;
-  for (std::int64_t i = 0; i < parts; ++i) {
-    const Tensor loss = cross_entropy(net(slice(x, 0, i * n, (i + 1) * n)), slice(labels, 0, i * n, (i + 1) * n));
-    (loss / static_cast<double>(parts)).backward();
-  }
-  std::vector<Tensor> all;
-  for (const Tensor& p : net.parameters()) {
-    all.push_back(flatten(p.grad()));
-  }
-  return cat(all);
-}
-
 void conversion_and_accumulation(Generator& generator, Checks& checks) {
   std::printf("\nSection 11: convert_bn_to_gn; and what accumulating 8 batches of 2 gives against one of 16\n");
   models::SmallBNNetOptions options;
@@ -288,7 +274,8 @@ void conversion_and_accumulation(Generator& generator, Checks& checks) {
     } else if (std::string_view(what).ends_with("frozen")) {
       nn::freeze_batchnorm_stats(net);
     }
-    const Tensor whole = gradients(net, colours, labels, 1), parts = gradients(net, colours, labels, 8);
+    const Tensor whole = accumulated_gradients(net, colours, labels, 1),
+                 parts = accumulated_gradients(net, colours, labels, 8);
     off.push_back(norm(parts - whole).item() / norm(whole).item());
     std::printf("  %-30s the gradient is off by %.2g %%\n", what, 100 * off.back());
   }

@@ -4,6 +4,7 @@
 #include "autograd/grad_mode.hpp"
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/loss.hpp"
+#include "autograd/ops/shape.hpp"
 #include "core/reduce.hpp"
 
 #include <csignal>
@@ -114,6 +115,20 @@ double train_eval_gap(nn::Layer& model, data::DataLoader& loader, std::int64_t b
   model.load_state_dict(before);
   const nn::EvalGuard eval(model);
   return score_batches(model, loader, batches).loss - in_training;
+}
+
+Tensor accumulated_gradients(nn::Layer& model, const Tensor& x, const Tensor& labels, std::int64_t parts) {
+  model.zero_grad();
+  const std::int64_t n = x.size(0) / parts;
+  for (std::int64_t i = 0; i < parts; ++i) {
+    const Tensor loss = cross_entropy(model(slice(x, 0, i * n, (i + 1) * n)), slice(labels, 0, i * n, (i + 1) * n));
+    (loss / static_cast<double>(parts)).backward();
+  }
+  std::vector<Tensor> all;
+  for (const Tensor& p : model.parameters()) {
+    all.push_back(flatten(p.grad()));
+  }
+  return cat(all);
 }
 
 }  // namespace evenkeel::examples

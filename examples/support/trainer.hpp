@@ -41,4 +41,7 @@ Score evaluate(nn::Layer& model, data::DataLoader& loader);
 /// stay as they were; the model is in training mode afterwards.
 double train_eval_gap(nn::Layer& model, data::DataLoader& loader, std::int64_t batches);
 
+/// All gradients of the parameters in one row, after one backward for each of `parts` equal parts of the batch.
+Tensor accumulated_gradients(nn::Layer& model, const Tensor& x, const Tensor& labels, std::int64_t parts);
+
 }  // namespace evenkeel::examples

@@ -14,11 +14,6 @@ namespace {
 using namespace evenkeel::nn;
 
 /// For layers made without a generator.
-template <class T, class... Args>
-std::function<std::unique_ptr<Layer>(Generator&)> plain(Args... args) {
-  return [args...](Generator&) { return std::make_unique<T>(args...); };
-}
-
 LayerCases linear_rows() {
   return {
       {.layer = "Linear",

@@ -7,11 +7,6 @@ namespace {
 
 using namespace evenkeel::nn;
 
-template <class T, class... Args>
-std::function<std::unique_ptr<Layer>(Generator&)> plain(Args... args) {
-  return [args...](Generator&) { return std::make_unique<T>(args...); };
-}
-
 const std::vector<std::string> kBatchNormState = {"weight", "bias", "running_mean", "running_var",
                                                   "num_batches_tracked"};
 

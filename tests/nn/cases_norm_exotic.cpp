@@ -19,11 +19,6 @@ namespace {
 using namespace evenkeel::nn;
 using Keys = std::vector<std::string>;
 
-template <class T, class... Args>
-std::function<std::unique_ptr<Layer>(Generator&)> plain(Args... args) {
-  return [args...](Generator&) { return std::make_unique<T>(args...); };
-}
-
 const Keys kTracked = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"};
 const Keys kPowerState = {"weight", "bias", "running_phi", "running_nu", "num_batches_tracked"};
 const Keys kSwitchableState = {"weight",       "bias",        "mean_weight",        "var_weight",

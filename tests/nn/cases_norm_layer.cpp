@@ -15,11 +15,6 @@ namespace {
 using namespace evenkeel::nn;
 using Keys = std::vector<std::string>;
 
-template <class T, class... Args>
-std::function<std::unique_ptr<Layer>(Generator&)> plain(Args... args) {
-  return [args...](Generator&) { return std::make_unique<T>(args...); };
-}
-
 const Keys kAffine = {"weight", "bias"};
 const Keys kRunning = {"running_mean", "running_var", "num_batches_tracked"};
 const Keys kTracked = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"};

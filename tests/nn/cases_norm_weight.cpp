@@ -17,11 +17,6 @@ std::function<std::unique_ptr<Layer>(Generator&)> drawn(std::int64_t in, std::in
   return [=](Generator& generator) { return std::make_unique<T>(in, out, generator, args...); };
 }
 
-template <class T, class... Args>
-std::function<std::unique_ptr<Layer>(Generator&)> plain(Args... args) {
-  return [args...](Generator&) { return std::make_unique<T>(args...); };
-}
-
 template <class T, class Options>
 std::function<std::unique_ptr<Layer>(Generator&)> weight_normed(std::int64_t in, std::int64_t out, Options options,
                                                                 std::optional<std::int64_t> dim) {

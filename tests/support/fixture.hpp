@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
 namespace evenkeel::test {
@@ -31,6 +32,16 @@ class Fixture {
     for (const auto& [name, array] : arrays_) {
       if (name.starts_with(prefix)) {
         result.emplace_back(name.substr(prefix.size()), array);
+      }
+    }
+    return result;
+  }
+  /// The cases that begin with `prefix`.
+  std::set<std::string> cases(const std::string& prefix = "") const {
+    std::set<std::string> result;
+    for (const auto& [name, array] : arrays_) {
+      if (name.starts_with(prefix)) {
+        result.insert(name.substr(0, name.find('/')));
       }
     }
     return result;

@@ -28,6 +28,12 @@ struct LayerCase {
 };
 using LayerCases = std::vector<LayerCase>;
 
+/// LayerCase::make of a layer that draws no random numbers.
+template <class T, class... Args>
+std::function<std::unique_ptr<nn::Layer>(Generator&)> plain(Args... args) {
+  return [args...](Generator&) { return std::make_unique<T>(args...); };
+}
+
 /// Registers the rows of one file.
 class LayerCaseFile {
  public:
