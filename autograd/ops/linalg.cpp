@@ -54,13 +54,11 @@ Array linear_value(const Array& x, const Array& weight, const Array& bias) {
   const std::int64_t out = weight.size(0);
   shape[shape.rank() - 1] = out;
   Array y = Array::empty(shape, x.dtype());
-  if (bias.defined()) {
-    y.copy_(bias);
-  }
   dispatch_float(x.dtype(), "linear", [&]<class T>() {
-    const GemmDims dims{
-        .m = out == 0 ? 0 : y.numel() / out, .n = out, .k = in, .trans_b = true, .beta = bias.defined() ? 1.0 : 0.0};
-    gemm<T>(dims, x.contiguous().data<T>(), weight.contiguous().data<T>(), y.mutable_data<T>());
+    const GemmDims dims{.m = out == 0 ? 0 : y.numel() / out, .n = out, .k = in, .trans_b = true};
+    const Array rows = bias.defined() ? bias.contiguous() : Array{};
+    gemm<T>(dims, x.contiguous().data<T>(), weight.contiguous().data<T>(), y.mutable_data<T>(),
+            bias.defined() ? rows.data<T>() : nullptr);
   });
   return y;
 }

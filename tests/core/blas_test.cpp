@@ -1,6 +1,7 @@
 #include "core/blas.hpp"
 
 #include "core/parallel.hpp"
+#include "tests/support/isa_guard.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>
@@ -73,6 +74,132 @@ TEST_CASE("gemm equals plain loops for all transposes, alpha and beta") {
                                                                         {3, 1030, 576}}) {
     check_product<double>(m, n, k, 1e-12);
     check_product<float>(m, n, k, 1e-4);
+  }
+}
+
+/// A matrix in rows of `stride` elements; those behind a row are NaN.
+template <class T>
+std::vector<T> strided(const ref::Values& x, std::int64_t rows, std::int64_t columns, std::int64_t stride) {
+  std::vector<T> y(ref::at(rows * stride), static_cast<T>(kNaN));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) {
+      y[ref::at(i * stride + j)] = static_cast<T>(x[ref::at(i * columns + j)]);
+    }
+  }
+  return y;
+}
+
+/// What is added to alpha op(A) op(B).
+enum class Start { nothing, half, whole, bias };
+
+/// One algorithm against plain loops; rows of A, B and C are longer than their matrices.
+template <class T>
+void check_algorithm(GemmAlgorithm algorithm, GemmDims d, Start start) {
+  const auto [m, n, k] = std::array{d.m, d.n, d.k};
+  const ref::Values a = ref::random_values(m * k, 6), b = ref::random_values(k * n, 7), bias = ref::random_values(n, 8);
+  const ref::Values before = ref::random_values(m * n, 9);
+  ref::Values expected = ref::multiply(m, n, k, a, b);
+  d.beta = start == Start::half ? 0.5 : start == Start::whole ? 1 : 0;
+  d.lda = (d.trans_a ? m : k) + 3;
+  d.ldb = (d.trans_b ? k : n) + 1;
+  d.ldc = n + 2;
+  if (!gemm_suits(algorithm, d)) {
+    CHECK_THROWS_WITH_AS(gemm<T>(algorithm, d, nullptr, nullptr, nullptr), doctest::Contains("does not suit"),
+                         std::invalid_argument);
+    return;
+  }
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    expected[i] = d.alpha * expected[i] + (start == Start::bias ? bias[i % ref::at(n)] : 0) +
+                  (d.beta != 0 ? d.beta * before[i] : 0);
+  }
+  const auto pa = d.trans_a ? strided<T>(transposed(a, m, k), k, m, d.lda) : strided<T>(a, m, k, d.lda);
+  const auto pb = d.trans_b ? strided<T>(transposed(b, k, n), n, k, d.ldb) : strided<T>(b, k, n, d.ldb);
+  const auto row = ref::cast<T>(bias);
+  auto c = strided<T>(d.beta == 0 ? ref::Values(before.size(), kNaN) : before, m, n, d.ldc);
+  gemm<T>(algorithm, d, pa.data(), pb.data(), c.data(), start == Start::bias ? row.data() : nullptr);
+  const ref::Values wanted = strided<double>(expected, m, n, d.ldc);
+  CHECK(ref::worst_error(c, wanted) < (sizeof(T) == sizeof(float) ? 1e-4 : 1e-12));
+}
+
+TEST_CASE("each algorithm equals plain loops on each instruction set") {
+  const std::vector<std::array<std::int64_t, 3>> sizes{{1, 1, 1},   {1, 17, 3},    {3, 1, 17},    {2, 65, 130},
+                                                       {7, 48, 16}, {17, 3, 65},   {65, 17, 1},   {9, 1030, 5},
+                                                       {3, 5, 600}, {130, 49, 18}, {65, 130, 17}, {300, 35, 290}};
+  constexpr std::array kStarts{Start::nothing, Start::half, Start::whole, Start::bias};
+  std::size_t turn = 0;
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    for (const auto& [m, n, k] : sizes) {
+      for (const GemmAlgorithm algorithm :
+           {GemmAlgorithm::blas, GemmAlgorithm::panels, GemmAlgorithm::transposed_panels, GemmAlgorithm::dots,
+            GemmAlgorithm::row_sums}) {
+        for (const bool trans_a : {false, true}) {
+          for (const bool trans_b : {false, true}) {
+            CAPTURE(name(isa));
+            CAPTURE(static_cast<int>(algorithm));
+            CAPTURE(m);
+            CAPTURE(n);
+            CAPTURE(k);
+            CAPTURE(trans_a);
+            CAPTURE(trans_b);
+            const double alpha = ++turn % 3 == 0 ? -0.5 : 1;
+            const GemmDims dims{.m = m, .n = n, .k = k, .trans_a = trans_a, .trans_b = trans_b, .alpha = alpha};
+            check_algorithm<float>(algorithm, dims, Start::nothing);
+            check_algorithm<float>(algorithm, dims, kStarts[turn % 4]);
+            check_algorithm<double>(algorithm, dims, kStarts[(turn + 1) % 4]);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("gemm by each algorithm gives the same bits with any number of threads") {
+  for (const auto& [m, n, k] :
+       std::vector<std::array<std::int64_t, 3>>{{2, 300, 800}, {300, 200, 310}, {530, 3, 400}}) {
+    const auto a = ref::cast<float>(ref::random_values(m * k, 4));
+    const auto b = ref::cast<float>(ref::random_values(k * n, 5));
+    for (const GemmAlgorithm algorithm :
+         {GemmAlgorithm::panels, GemmAlgorithm::transposed_panels, GemmAlgorithm::dots, GemmAlgorithm::row_sums}) {
+      CAPTURE(static_cast<int>(algorithm));
+      std::vector<std::vector<float>> results;
+      for (const int threads : {1, 2, 3}) {
+        const ThreadsGuard guard(threads);
+        results.emplace_back(ref::at(m * n));
+        const GemmDims dims{.m = m, .n = n, .k = k, .trans_b = algorithm != GemmAlgorithm::row_sums};
+        gemm<float>(algorithm, dims, a.data(), b.data(), results.back().data());
+      }
+      CHECK(results[0] == results[1]);
+      CHECK(results[0] == results[2]);
+    }
+  }
+}
+
+TEST_CASE("gemm adds a bias to every row") {
+  const std::vector<double> a{1, 2, 3, 4}, b{5, 6}, bias{0.5};
+  std::vector<double> c(2, kNaN);
+  gemm<double>({.m = 2, .n = 1, .k = 2}, a.data(), b.data(), c.data(), bias.data());
+  CHECK(c == std::vector<double>{17.5, 39.5});
+  gemm<double>({.m = 2, .n = 1, .k = 0}, nullptr, nullptr, c.data(), bias.data());
+  CHECK(c == std::vector<double>{0.5, 0.5});
+  CHECK_THROWS_WITH_AS(gemm<double>({.m = 2, .n = 1, .k = 2, .beta = 1}, a.data(), b.data(), c.data(), bias.data()),
+                       doctest::Contains("expected beta 0 beside a bias"), std::invalid_argument);
+}
+
+TEST_CASE("gemm of a transposed matrix and a vector") {
+  for (const auto& [m, k] : std::vector<std::array<std::int64_t, 2>>{{1, 1}, {3, 2}, {70, 37}, {5, 300}}) {
+    CAPTURE(m);
+    CAPTURE(k);
+    const ref::Values a = ref::random_values(m * k, 10), b = ref::random_values(k, 11);
+    std::vector<double> c(ref::at(m), kNaN);
+    gemm<double>({.m = m, .n = 1, .k = k, .trans_a = true}, transposed(a, m, k).data(), b.data(), c.data());
+    CHECK(ref::worst_error(c, ref::multiply(m, 1, k, a, b)) < 1e-12);
+    gemm<double>({.m = m, .n = 1, .k = k, .trans_a = true, .beta = 1}, transposed(a, m, k).data(), b.data(), c.data());
+    ref::Values twice = ref::multiply(m, 1, k, a, b);
+    for (double& value : twice) {
+      value *= 2;
+    }
+    CHECK(ref::worst_error(c, twice) < 1e-12);
   }
 }
 
