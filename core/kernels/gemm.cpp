@@ -125,11 +125,27 @@ void start_block(const GemmJob<T>& job, std::int64_t row, std::int64_t rows, std
   }
 }
 
+template <class Arch, class T>
+std::int64_t panel_count(std::int64_t n) {
+  return ceil_div(ceil_div(n, PanelTile<Arch, T>::lanes), std::int64_t{PanelTile<Arch, T>::segments});
+}
+
+/// Rows per block of C; half as many where there would be too few blocks for several threads.
+template <class Arch, class T>
+std::int64_t block_rows(const GemmJob<T>& job, std::int64_t most) {
+  constexpr std::int64_t kBlocks = 4, kMinRows = 32;
+  std::int64_t rows = part_length(job.m, most, 8);
+  while (rows >= 2 * kMinRows && ceil_div(job.m, rows) * panel_count<Arch, T>(job.n) < kBlocks) {
+    rows = round_up(ceil_div(rows, 2), 8);
+  }
+  return rows;
+}
+
 /// Calls body(first row, rows, columns) for every block of C, in parallel.
 template <class Arch, class T, class Body>
 void for_blocks(const GemmJob<T>& job, std::int64_t rows, const Body& body) {
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
-  const std::int64_t panels = ceil_div(ceil_div(job.n, kLanes), std::int64_t{PanelTile<Arch, T>::segments});
+  const std::int64_t panels = panel_count<Arch, T>(job.n);
   const std::int64_t units = ceil_div(job.m, rows) * panels;
   parallel_for(0, units, work_grain(job.m * job.n * job.k, units), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
@@ -141,7 +157,7 @@ void for_blocks(const GemmJob<T>& job, std::int64_t rows, const Body& body) {
 
 template <class Arch, class T>
 void run_panels(const GemmJob<T>& job) {
-  const std::int64_t rows = part_length(job.m, kRows, 8);
+  const std::int64_t rows = block_rows<Arch>(job, kRows);
   Tables<T> tables(job, rows, std::min(job.k, kSteps));
   for_blocks<Arch>(job, rows, [&](std::int64_t row, std::int64_t count, const PanelColumns& at) {
     start_block(job, row, count, at.first, at.columns);
@@ -162,7 +178,7 @@ void run_transposed_panels(const GemmJob<T>& job) {
                            .b_step = job.a_step,
                            .b_column = job.a_row,
                            .alpha = job.alpha};
-  const std::int64_t rows = part_length(swapped.m, 64, 8);
+  const std::int64_t rows = block_rows<Arch>(swapped, kRows / 2);
   Tables<T> tables(swapped, rows, std::min(job.k, kSteps));
   for_blocks<Arch>(swapped, rows, [&](std::int64_t row, std::int64_t count, const PanelColumns& at) {
     Workspace<T> block(count * at.columns);
@@ -180,7 +196,7 @@ void run_transposed_panels(const GemmJob<T>& job) {
 
 /// Blocks per chunk of a parallel loop: enough memory to read or write to be worth waking a thread.
 std::int64_t memory_grain(std::int64_t elements, std::int64_t blocks) {
-  return std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(1, elements / blocks));
+  return elements < 2 * kElementGrain ? blocks : std::max<std::int64_t>(1, kElementGrain * blocks / elements);
 }
 
 template <class Arch, class T>
