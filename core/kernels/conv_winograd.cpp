@@ -49,7 +49,7 @@ TileConvolution gradient_tiles(const ConvGeometry& g) {
 
 /// u (cell, input, output) of a convolution; `width` outputs per row, zeros behind the last.
 template <class Arch, class T>
-void transform_weight(const TileConvolution& c, const T* weight, std::int64_t width, T* u, std::int64_t u_cell) {
+void transform_weight(const TileConvolution& c, const T* weight, std::int64_t width, WinogradCells<T> u) {
   constexpr std::int64_t kInputs = 16;  // at a time
   const std::int64_t inputs = c.source.planes;
   parallel_for(0, ceil_div(inputs, kInputs), ceil_div(1024, width), [&](std::int64_t begin, std::int64_t end) {
@@ -74,48 +74,9 @@ void transform_weight(const TileConvolution& c, const T* weight, std::int64_t wi
                                             .rows = count,
                                             .width = width,
                                             .turned = c.turned,
-                                            .u = u + first * width,
-                                            .u_cell = u_cell});
+                                            .u = {u.data + first * PanelTile<Arch, T>::lanes, u.cell, u.part}});
     }
   });
-}
-
-/// Multiplies and transforms back some tiles of a block.
-template <class T>
-struct TileUnit {
-  std::int64_t inputs, in_width, out_width;  ///< channels, rounded up to registers
-  const T* u;
-  std::int64_t u_cell;
-  const std::int64_t* tile_rows;
-  const PanelStep* steps;
-  T *v, *m;
-};
-
-template <class Arch, class T>
-void run_tiles(const TileUnit<T>& unit, WinogradSpread<T> spread, WinogradOutput<T> output) {
-  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
-  // A register more per cell, or the cells would often lie whole pages apart and evict each other from the cache.
-  spread.v = unit.v;
-  spread.v_cell = spread.tile_count * unit.in_width + kLanes;
-  output.m = unit.m;
-  output.m_cell = spread.tile_count * unit.out_width + kLanes;
-  ConvWinogradKernels<Arch, T>::input(spread);
-  PanelProduct<T> product{.a_rows = unit.tile_rows,
-                          .steps = unit.steps,
-                          .rows = spread.tile_count,
-                          .step_count = unit.inputs,
-                          .c_stride = unit.out_width};
-  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
-    product.a = unit.v + cell * spread.v_cell;
-    product.b = unit.u + cell * unit.u_cell;
-    product.c = unit.m + cell * output.m_cell;
-    for_segments<Arch, T>(unit.out_width, [&](std::int64_t first, std::int64_t count) {
-      product.segments = count;
-      set_segments(first, kLanes, product);
-      ConvPanelsKernels<Arch, T>::multiply(product);
-    });
-  }
-  ConvWinogradKernels<Arch, T>::output(output);
 }
 
 /// y (image, output, pixel) of the block's first image on = turned (image, pixel, output).
@@ -139,32 +100,23 @@ template <class Arch, class T>
 void convolve_on(const TileConvolution& c, const T* source, const T* weight, const T* bias, T* y) {
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kBlockTiles = 64;
   const std::int64_t inputs = c.source.planes, in_width = round_up(inputs, kLanes);
-  const std::int64_t out_width = round_up(c.outputs, kLanes), u_cell = inputs * out_width + kLanes;
-  Workspace<T> u(kWinogradCells * u_cell), biases(out_width);
-  transform_weight<Arch>(c, weight, out_width, u.data(), u_cell);
+  const std::int64_t out_width = round_up(c.outputs, kLanes);
+  CellSpace<T> u(inputs, out_width, kLanes);
+  Workspace<T> biases(out_width);
+  transform_weight<Arch>(c, weight, out_width, u.cells());
   std::fill_n(biases.data(), out_width, T(0));
   if (bias != nullptr) {
     std::copy_n(bias, c.outputs, biases.data());
   }
   const std::int64_t at_once = cached_tiles<T>(in_width + out_width);
   const BlockPlan plan = plan_tiles(c.batch, c.tile_rows(), c.tile_columns(), kBlockTiles);
-  Workspace<std::int64_t> tile_rows(at_once);
-  Workspace<PanelStep> steps(inputs);
-  for (std::int64_t t = 0; t < at_once; ++t) {
-    tile_rows.data()[t] = t * in_width;
-  }
-  for (std::int64_t i = 0; i < inputs; ++i) {
-    steps.data()[i] = {.a = i, .b = i * out_width};
-  }
   const std::int64_t units = plan.count(), work = c.batch * c.out_plane() * inputs * c.outputs * 9 / 4;
   parallel_for(0, units, work_grain(work, units), [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t block_rows = std::min(kWinogradTile * plan.rows, c.out_height);
     Workspace<T> staged(plan.images * c.source.block_cells(plan.rows) * in_width);
     Workspace<T> turned(plan.images * block_rows * c.out_width * out_width);
     Workspace<WinogradTile> tiles(plan.images * plan.rows * c.tile_columns());
-    Workspace<T> v(kWinogradCells * (at_once * in_width + kLanes)), m(kWinogradCells * (at_once * out_width + kLanes));
-    const TileUnit<T> unit{
-        inputs, in_width, out_width, u.data(), u_cell, tile_rows.data(), steps.data(), v.data(), m.data()};
+    CellSpace<T> v(at_once, in_width, kLanes), m(at_once, out_width, kLanes);
     for (std::int64_t i = begin; i < end; ++i) {
       const PixelBlock block = plan.block(i);
       const std::int64_t rows =
@@ -172,7 +124,9 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
       WinogradSpread<T> spread =
           stage_windows<Arch>(c.source, block, source + block.image * inputs * c.source.height * c.source.width, inputs,
                               in_width, staged.data());
-      WinogradOutput<T> output{.width = out_width,
+      spread.v = v.cells();
+      WinogradOutput<T> output{.m = m.read(),
+                               .width = out_width,
                                .bias = biases.data(),
                                .y = turned.data(),
                                .image_stride = rows * c.out_width * out_width,
@@ -182,7 +136,14 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
       for (std::int64_t first = 0; first < count; first += at_once) {
         spread.tiles = output.tiles = tiles.data() + first;
         spread.tile_count = output.tile_count = std::min(at_once, count - first);
-        run_tiles<Arch>(unit, spread, output);
+        ConvWinogradKernels<Arch, T>::input(spread);
+        ConvWinogradKernels<Arch, T>::multiply({.rows = spread.tile_count,
+                                                .steps = inputs,
+                                                .width = out_width,
+                                                .a = v.read(),
+                                                .b = u.read(),
+                                                .c = m.cells()});
+        ConvWinogradKernels<Arch, T>::output(output);
       }
       unstage<Arch>(c, block, rows, turned.data(), out_width, y + block.image * c.outputs * c.out_plane());
     }

@@ -19,34 +19,56 @@ struct WinogradTile {
   std::int64_t image = 0, row = 0, column = 0;
 };
 
-/// u[cell u_cell + r width + j] = cell of G w G^T for the filter w[(r 9 + tap) width + j], turned by 180 degrees if
-/// `turned`.
+// Transformed cells are blocks of registers, (cell, register of channels, row, lane), where a row is a tile or, of
+// weights, a channel of the other side: the distances `cell` and `part` are those from one cell and from one register of
+// channels to the next.
+
+/// A transformed array.
+template <class T>
+struct WinogradCells {
+  T* data = nullptr;
+  std::int64_t cell = 0, part = 0;
+};
+
+/// u (output register, input row) = cells of G w G^T for the filters w[(r 9 + tap) width + j] of input r and output j,
+/// turned by 180 degrees if `turned`.
 template <class T>
 struct WinogradWeight {
   const T* w = nullptr;
   std::int64_t rows = 0, width = 0;
   bool turned = false;
-  T* u = nullptr;
-  std::int64_t u_cell = 0;
+  WinogradCells<T> u = {};
 };
 
-/// v[cell v_cell + t width + c] = cell of B^T x B (or A x A^T) for the window of tile t in x (image, row, column, c),
-/// which begins `top` and `left` after the tile's row and column; x is 0 outside.
+/// v (channel register, tile) = cells of B^T x B (or A x A^T) for the windows of the tiles in x (image, row, column,
+/// channel), which begin `top` and `left` after a tile's row and column; x is 0 outside.
 template <class T>
 struct WinogradSpread {
   const T* x = nullptr;
   std::int64_t image_stride = 0, rows = 0, columns = 0, top = 0, left = 0, width = 0;
   const WinogradTile* tiles = nullptr;
   std::int64_t tile_count = 0;
-  T* v = nullptr;
-  std::int64_t v_cell = 0;
+  WinogradCells<T> v = {};
 };
 
-/// y (image, row, column, o) of the tiles = A^T m A + bias for m[cell m_cell + t width + o].
+/// Per cell c (output register, row) = or += a b, for the rows of c and `steps` products. Forward, a is (input register,
+/// tile), b (output register, input), the rows are tiles; of the gradient, a is (input register, tile), b (output
+/// register, tile), the rows are inputs. Computes whole tiles of rows: a is readable and c writable for
+/// kWinogradRows - 1 rows more.
+template <class T>
+struct WinogradProduct {
+  bool gradient = false, accumulate = false;
+  std::int64_t rows = 0, steps = 0, width = 0;  ///< width: columns of c
+  WinogradCells<const T> a = {}, b = {};
+  WinogradCells<T> c = {};
+};
+constexpr std::int64_t kWinogradRows = 16;
+
+/// y (image, row, column, o) of the tiles = A^T m A + bias for m (output register, tile).
 template <class T>
 struct WinogradOutput {
-  const T* m = nullptr;
-  std::int64_t m_cell = 0, width = 0;
+  WinogradCells<const T> m = {};
+  std::int64_t width = 0;
   const T* bias = nullptr;  ///< `width` of them
   const WinogradTile* tiles = nullptr;
   std::int64_t tile_count = 0;
@@ -54,11 +76,11 @@ struct WinogradOutput {
   std::int64_t image_stride = 0, rows = 0, columns = 0;
 };
 
-/// dw[(c 9 + tap) outputs + o] = tap of G^T n G for n[cell n_cell + c width + o].
+/// dw[(c 9 + tap) outputs + o] = tap of G^T n G for n (output register, c).
 template <class T>
 struct WinogradWeightGradient {
-  const T* n = nullptr;
-  std::int64_t n_cell = 0, width = 0, channels = 0, outputs = 0;
+  WinogradCells<const T> n = {};
+  std::int64_t channels = 0, outputs = 0;
   T* dw = nullptr;
 };
 
@@ -67,6 +89,7 @@ template <class Arch, class T>
 struct ConvWinogradKernels {
   static void weight(const WinogradWeight<T>& job);
   static void input(const WinogradSpread<T>& job);
+  static void multiply(const WinogradProduct<T>& job);
   static void output(const WinogradOutput<T>& job);
   static void output_gradient(const WinogradSpread<T>& job);
   static void weight_gradient(const WinogradWeightGradient<T>& job);

@@ -47,24 +47,12 @@ class TileGradient {
         dy_source_{.planes = g.out_channels, .height = g.out_height, .width = g.out_width, .window = kWinogradTile},
         in_width_(round_up(plan.channels, kLanes)),
         out_width_(round_up(g.out_channels, kLanes)),
-        v_cell_(plan.most_tiles * in_width_ + kLanes),
-        e_cell_(plan.most_tiles * out_width_ + kLanes),
-        n_cell_(plan.channels * out_width_ + kLanes),
         staged_(plan.turns.images * std::max(x_source_.block_cells(plan.turns.rows) * in_width_,
                                              dy_source_.block_cells(plan.turns.rows) * out_width_)),
-        v_(kWinogradCells * v_cell_),
-        e_(kWinogradCells * e_cell_),
-        n_(kWinogradCells * n_cell_),
-        tiles_(plan.most_tiles),
-        rows_(plan.channels),
-        steps_(plan.most_tiles) {
-    for (std::int64_t c = 0; c < plan.channels; ++c) {
-      rows_.data()[c] = c;
-    }
-    for (std::int64_t tile = 0; tile < plan.most_tiles; ++tile) {
-      steps_.data()[tile] = {.a = tile * in_width_, .b = tile * out_width_};
-    }
-  }
+        v_(plan.most_tiles, in_width_, kLanes),
+        e_(plan.most_tiles, out_width_, kLanes),
+        n_(plan.channels, out_width_, kLanes),
+        tiles_(plan.most_tiles) {}
 
   /// n (+)= the share of one turn; x and dy are the turn's first image, x from the unit's first channel on.
   void add_turn(const PixelBlock& turn, std::int64_t channels, const T* x, const T* dy, bool accumulate) {
@@ -72,52 +60,36 @@ class TileGradient {
     WinogradSpread<T> spread = stage_windows<Arch>(x_source_, turn, x, channels, in_width_, staged_.data());
     spread.tiles = tiles_.data();
     spread.tile_count = tiles;
-    spread.v = v_.data();
-    spread.v_cell = v_cell_;
+    spread.v = v_.cells();
     ConvWinogradKernels<Arch, T>::input(spread);
     spread = stage_windows<Arch>(dy_source_, turn, dy, g_.out_channels, out_width_, staged_.data());
     spread.tiles = tiles_.data();
     spread.tile_count = tiles;
-    spread.v = e_.data();
-    spread.v_cell = e_cell_;
+    spread.v = e_.cells();
     ConvWinogradKernels<Arch, T>::output_gradient(spread);
-    PanelProduct<T> product{.a_rows = rows_.data(),
-                            .steps = steps_.data(),
-                            .rows = channels,
-                            .step_count = tiles,
-                            .c_stride = out_width_,
-                            .accumulate = accumulate};
-    for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
-      product.a = v_.data() + cell * v_cell_;
-      product.b = e_.data() + cell * e_cell_;
-      product.c = n_.data() + cell * n_cell_;
-      for_segments<Arch, T>(out_width_, [&](std::int64_t first, std::int64_t count) {
-        product.segments = count;
-        set_segments(first, kLanes, product);
-        ConvPanelsKernels<Arch, T>::multiply(product);
-      });
-    }
+    ConvWinogradKernels<Arch, T>::multiply({.gradient = true,
+                                            .accumulate = accumulate,
+                                            .rows = channels,
+                                            .steps = tiles,
+                                            .width = out_width_,
+                                            .a = v_.read(),
+                                            .b = e_.read(),
+                                            .c = n_.cells()});
   }
 
   /// Sums of the products (channel, tap) by outputs.
   void finish(std::int64_t channels, T* sums) {
-    ConvWinogradKernels<Arch, T>::weight_gradient({.n = n_.data(),
-                                                   .n_cell = n_cell_,
-                                                   .width = out_width_,
-                                                   .channels = channels,
-                                                   .outputs = g_.out_channels,
-                                                   .dw = sums});
+    ConvWinogradKernels<Arch, T>::weight_gradient(
+        {.n = n_.read(), .channels = channels, .outputs = g_.out_channels, .dw = sums});
   }
 
  private:
   const ConvGeometry& g_;
   const WindowSource x_source_, dy_source_;
-  // Cells lie a register more than their size apart, or whole pages would often separate them.
-  const std::int64_t in_width_, out_width_, v_cell_, e_cell_, n_cell_;
-  Workspace<T> staged_, v_, e_, n_;
+  const std::int64_t in_width_, out_width_;
+  Workspace<T> staged_;
+  CellSpace<T> v_, e_, n_;
   Workspace<WinogradTile> tiles_;
-  Workspace<std::int64_t> rows_;
-  Workspace<PanelStep> steps_;
 };
 
 template <class Arch, class T>

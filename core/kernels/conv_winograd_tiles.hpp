@@ -85,24 +85,21 @@ std::int64_t cached_tiles(std::int64_t channels) {
   return std::clamp(kBytes / tile_bytes / kLeast * kLeast, kLeast, kMost);
 }
 
-/// Sends the registers [first, first + product.segments) of each row of C to their places, `width` apart; B too.
+/// A transformed array in scratch memory: `rows` rows of `width` channels per cell, rounded up to whole tiles of rows.
 template <class T>
-void set_segments(std::int64_t first, std::int64_t lanes, PanelProduct<T>& product) {
-  for (std::int64_t s = 0; s < product.segments; ++s) {
-    product.segment[s] = {.b = (first + s) * lanes, .c = (first + s) * lanes, .columns = lanes};
-  }
-}
+class CellSpace {
+ public:
+  CellSpace(std::int64_t rows, std::int64_t width, std::int64_t lanes)
+      : part_(round_up(rows, kWinogradRows) * lanes),
+        cell_(width / lanes * part_ + lanes),
+        space_(kWinogradCells * cell_) {}
+  WinogradCells<T> cells() { return {space_.data(), cell_, part_}; }
+  WinogradCells<const T> read() { return {space_.data(), cell_, part_}; }
 
-/// Calls body(first, count) for the registers of a row of `width` columns, as many at a time as a tile has, evenly.
-template <class Arch, class T, class Body>
-void for_segments(std::int64_t width, const Body& body) {
-  const std::int64_t registers = width / PanelTile<Arch, T>::lanes;
-  std::int64_t panels = ceil_div(registers, std::int64_t{PanelTile<Arch, T>::segments});
-  for (std::int64_t first = 0; panels > 0;) {
-    const std::int64_t count = ceil_div(registers - first, panels--);
-    body(first, count);
-    first += count;
-  }
-}
+ private:
+  // A register more per cell, or the cells would often lie whole pages apart and evict each other from the cache.
+  std::int64_t part_, cell_;
+  Workspace<T> space_;
+};
 
 }  // namespace evenkeel::kernels

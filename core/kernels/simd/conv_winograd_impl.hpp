@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/kernels/conv_panels.hpp"
 #include "core/kernels/conv_winograd.hpp"
 #include "core/kernels/simd/batch.hpp"
 
@@ -127,8 +128,8 @@ void spread_tiles(const WinogradSpread<T>& job) {
     const std::int64_t row_stride = job.columns * job.width;
     for (std::int64_t c = 0; c < job.width; c += simd::kLanes<Arch, T>) {
       const T* x = job.x + job.tiles[t].image * job.image_stride + row * row_stride + column * job.width + c;
-      T* v = job.v + t * job.width + c;
-      const auto store = [&](int p, int q, const V& value) { value.store_aligned(v + (p * 6 + q) * job.v_cell); };
+      T* v = job.v.data + c / simd::kLanes<Arch, T> * job.v.part + t * simd::kLanes<Arch, T>;
+      const auto store = [&](int p, int q, const V& value) { value.store_aligned(v + (p * 6 + q) * job.v.cell); };
       if (inside) {
         transform_both<V, Transform>(
             [&](int p, int q) { return V::load_aligned(x + p * row_stride + q * job.width); }, store);
@@ -144,6 +145,83 @@ void spread_tiles(const WinogradSpread<T>& job) {
   }
 }
 
+/// The rows of a tile of the product for `kSegments` registers of C, and the steps between the elements of A.
+template <class Arch, class T, int kSegments, bool kGradient>
+struct ProductTile {
+  static constexpr int kLanes = static_cast<int>(simd::kLanes<Arch, T>);
+  static constexpr int kMost = (kSegments == 1 ? 2 : 1) * PanelTile<Arch, T>::rows;
+  static constexpr int kRows = kMost < kLanes ? kMost : kLanes;  // within a register of A's channels
+  static constexpr int kRowStep = kGradient ? 1 : kLanes, kStep = kGradient ? kLanes : 1;
+};
+
+template <class Arch, class T, int kSegments, bool kGradient>
+void multiply_tile(const T* a, std::int64_t a_part, const T* b, std::int64_t b_part, std::int64_t steps, T* c,
+                   std::int64_t c_part, bool accumulate) {
+  using V = simd::Batch<Arch, T>;
+  using Tile = ProductTile<Arch, T, kSegments, kGradient>;
+  V sum[Tile::kRows][kSegments];
+  for (int i = 0; i < Tile::kRows; ++i) {
+    for (int s = 0; s < kSegments; ++s) {
+      sum[i][s] = V(T(0));
+    }
+  }
+  const std::int64_t run = kGradient ? steps : Tile::kLanes;  // steps before A's next register of channels
+  for (std::int64_t first = 0; first < steps; first += run, a += a_part) {
+    const T* const end = b + (steps - first < run ? steps - first : run) * Tile::kLanes;
+    for (const T* factor = a; b != end; b += Tile::kLanes, factor += Tile::kStep) {
+      V column[kSegments];
+      for (int s = 0; s < kSegments; ++s) {
+        column[s] = V::load_aligned(b + s * b_part);
+      }
+      for (int i = 0; i < Tile::kRows; ++i) {
+        const V value(factor[i * Tile::kRowStep]);
+        for (int s = 0; s < kSegments; ++s) {
+          sum[i][s] = xsimd::fma(value, column[s], sum[i][s]);
+        }
+      }
+    }
+  }
+  for (int i = 0; i < Tile::kRows; ++i) {
+    for (int s = 0; s < kSegments; ++s) {
+      T* out = c + s * c_part + i * Tile::kLanes;
+      (accumulate ? sum[i][s] + V::load_aligned(out) : sum[i][s]).store_aligned(out);
+    }
+  }
+}
+
+template <class Arch, class T, int kSegments, bool kGradient>
+void multiply_rows(const WinogradProduct<T>& job, std::int64_t cell, std::int64_t segment) {
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
+  const T* a = job.a.data + cell * job.a.cell;
+  const T* b = job.b.data + cell * job.b.cell + segment * job.b.part;
+  T* c = job.c.data + cell * job.c.cell + segment * job.c.part;
+  for (std::int64_t i = 0; i < job.rows; i += ProductTile<Arch, T, kSegments, kGradient>::kRows) {
+    const T* rows = kGradient ? a + i / kLanes * job.a.part + i % kLanes : a + i * kLanes;
+    multiply_tile<Arch, T, kSegments, kGradient>(rows, job.a.part, b, job.b.part, job.steps, c + i * kLanes, job.c.part,
+                                                 job.accumulate);
+  }
+}
+
+template <class Arch, class T, bool kGradient>
+void multiply_cells(const WinogradProduct<T>& job) {
+  constexpr std::int64_t kSegments = PanelTile<Arch, T>::segments;
+  const std::int64_t segments = job.width / simd::kLanes<Arch, T>;
+  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+    std::int64_t panels = (segments + kSegments - 1) / kSegments;
+    for (std::int64_t first = 0; panels > 0; --panels) {
+      const std::int64_t count = (segments - first + panels - 1) / panels;
+      if (count == 3) {
+        multiply_rows<Arch, T, 3, kGradient>(job, cell, first);
+      } else if (count == 2) {
+        multiply_rows<Arch, T, 2, kGradient>(job, cell, first);
+      } else {
+        multiply_rows<Arch, T, 1, kGradient>(job, cell, first);
+      }
+      first += count;
+    }
+  }
+}
+
 }  // namespace simd::conv_winograd
 
 template <class Arch, class T>
@@ -152,10 +230,10 @@ void ConvWinogradKernels<Arch, T>::weight(const WinogradWeight<T>& job) {
   for (std::int64_t r = 0; r < job.rows; ++r) {
     for (std::int64_t j = 0; j < job.width; j += simd::kLanes<Arch, T>) {
       const T* w = job.w + r * 9 * job.width + j;
-      T* u = job.u + r * job.width + j;
+      T* u = job.u.data + j / simd::kLanes<Arch, T> * job.u.part + r * simd::kLanes<Arch, T>;
       simd::conv_winograd::transform_both<V, simd::conv_winograd::FilterTransform>(
           [&](int p, int q) { return V::load_aligned(w + (job.turned ? 8 - 3 * p - q : 3 * p + q) * job.width); },
-          [&](int p, int q, const V& value) { value.store_aligned(u + (p * 6 + q) * job.u_cell); });
+          [&](int p, int q, const V& value) { value.store_aligned(u + (p * 6 + q) * job.u.cell); });
     }
   }
 }
@@ -171,6 +249,15 @@ void ConvWinogradKernels<Arch, T>::output_gradient(const WinogradSpread<T>& job)
 }
 
 template <class Arch, class T>
+void ConvWinogradKernels<Arch, T>::multiply(const WinogradProduct<T>& job) {
+  if (job.gradient) {
+    simd::conv_winograd::multiply_cells<Arch, T, true>(job);
+  } else {
+    simd::conv_winograd::multiply_cells<Arch, T, false>(job);
+  }
+}
+
+template <class Arch, class T>
 void ConvWinogradKernels<Arch, T>::output(const WinogradOutput<T>& job) {
   using V = simd::Batch<Arch, T>;
   for (std::int64_t t = 0; t < job.tile_count; ++t) {
@@ -178,10 +265,10 @@ void ConvWinogradKernels<Arch, T>::output(const WinogradOutput<T>& job) {
     const std::int64_t rows = job.rows - tile.row, columns = job.columns - tile.column;
     for (std::int64_t o = 0; o < job.width; o += simd::kLanes<Arch, T>) {
       const V bias = V::load_aligned(job.bias + o);
-      const T* m = job.m + t * job.width + o;
+      const T* m = job.m.data + o / simd::kLanes<Arch, T> * job.m.part + t * simd::kLanes<Arch, T>;
       T* y = job.y + tile.image * job.image_stride + (tile.row * job.columns + tile.column) * job.width + o;
       simd::conv_winograd::transform_both<V, simd::conv_winograd::OutputTransform>(
-          [&](int p, int q) { return V::load_aligned(m + (p * 6 + q) * job.m_cell); },
+          [&](int p, int q) { return V::load_aligned(m + (p * 6 + q) * job.m.cell); },
           [&](int p, int q, const V& value) {
             if (p < rows && q < columns) {
               (value + bias).store_aligned(y + (p * job.columns + q) * job.width);
@@ -198,10 +285,10 @@ void ConvWinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<
   for (std::int64_t c = 0; c < job.channels; ++c) {
     for (std::int64_t o = 0; o < job.outputs; o += kLanes) {
       const std::int64_t count = job.outputs - o < kLanes ? job.outputs - o : kLanes;
-      const T* n = job.n + c * job.width + o;
+      const T* n = job.n.data + o / kLanes * job.n.part + c * kLanes;
       T* dw = job.dw + c * 9 * job.outputs + o;
       simd::conv_winograd::transform_both<V, simd::conv_winograd::FilterGradientTransform>(
-          [&](int p, int q) { return V::load_aligned(n + (p * 6 + q) * job.n_cell); },
+          [&](int p, int q) { return V::load_aligned(n + (p * 6 + q) * job.n.cell); },
           [&](int p, int q, const V& value) {
             if (count == kLanes) {
               value.store_unaligned(dw + (3 * p + q) * job.outputs);
