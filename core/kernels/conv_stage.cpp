@@ -32,13 +32,6 @@ StageShape input_stage(const ConvGeometry& g) {
           .columns = g.out_width};
 }
 
-StageShape winograd_stage(StageShape shape, std::int64_t out_width) {
-  shape.stride_h = shape.stride_w = 2;
-  shape.span_h = shape.span_w = 4;
-  shape.columns = ceil_div(out_width, 2);
-  return shape;
-}
-
 template <class T>
 void fill_stage(const StageShape& shape, const T* source, std::int64_t planes, std::int64_t first_row,
                 std::int64_t rows, std::int64_t plane_stride, T* staged) {

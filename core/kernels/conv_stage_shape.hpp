@@ -36,9 +36,6 @@ struct StageShape {
 /// What conv2d reads of x.
 StageShape input_stage(const ConvGeometry& g);
 
-/// The same planes for Winograd's tiles: windows of 4x4, two cells apart, for `out_width` outputs per row.
-StageShape winograd_stage(StageShape shape, std::int64_t out_width);
-
 /// Stages what `rows` rows of windows from `first_row` on need of `planes` consecutive planes from `source` on;
 /// `plane_stride` elements per plane.
 template <class T>

@@ -6,76 +6,92 @@
 
 namespace evenkeel::kernels {
 
-// Winograd's F(2x2, 3x3): a tile of 2x2 outputs of a 3x3 convolution from 4x4 inputs with 16 products instead of 36,
+// Winograd's F(4x4, 3x3): a tile of 4x4 outputs of a 3x3 convolution from 6x6 inputs with 36 products instead of 144,
 //   y = A^T ((G w G^T) * (B^T x B)) A  (A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, 2016),
-// where the products of all channels are 16 matrix products. Its gradient is dw = G^T ((A dy A^T) * (B^T x B)) G.
-// Registers run over neighbouring tiles.
+// where the products of all channels are 36 matrix products. Its gradient is dw = G^T ((A dy A^T) * (B^T x B)) G.
+// The matrices are those of the points 0, +-sqrt(1/2), +-sqrt(2) and infinity, whose rounding errors are half as large
+// as those of the paper's 0, +-1, +-2. Registers run over neighbouring channels.
 
-/// u[cell u_cell + f] = cell of G w G^T for filters w (filter, 3, 3), cells in the order of rows.
+constexpr std::int64_t kWinogradTile = 4, kWinogradWindow = 6, kWinogradCells = 36;
+
+/// Tile of a block: its image, and its first output row and column in the block.
+struct WinogradTile {
+  std::int64_t image = 0, row = 0, column = 0;
+};
+
+// Transformed cells are blocks of registers, (cell, register of channels, row, lane), where a row is a tile or, of
+// weights, a channel of the other side: the distances `cell` and `part` are those from one cell and from one register of
+// channels to the next.
+
+/// A transformed array.
+template <class T>
+struct WinogradCells {
+  T* data = nullptr;
+  std::int64_t cell = 0, part = 0;
+};
+
+/// u (output register, input row) = cells of G w G^T for the filters w[(r 9 + tap) width + j] of input r and output j,
+/// turned by 180 degrees if `turned`.
 template <class T>
 struct WinogradWeight {
   const T* w = nullptr;
-  std::int64_t filters = 0;
-  T* u = nullptr;
-  std::int64_t u_cell = 0;
+  std::int64_t rows = 0, width = 0;
+  bool turned = false;
+  WinogradCells<T> u = {};
 };
 
-/// Tiles of one row of tiles: `x` in the staged input, `column` in the panel, and in y.
-struct WinogradRun {
-  std::int64_t x = 0, column = 0, tiles = 0;
-  std::int64_t y = 0, y_rows = 0, y_columns = 0;  ///< start, and how much of the tiles is inside
-};
-
-/// v[cell v_cell + c width + run.column + j] = cell of B^T x B for tile j of a run of channel c. x is staged with
-/// stride 2, so that the even columns of a row come before its odd ones, `x_odd` later.
+/// v (channel register, tile) = cells of B^T x B (or A x A^T) for the windows of the tiles in x (image, row, column,
+/// channel), which begin `top` and `left` after a tile's row and column; x is 0 outside.
 template <class T>
-struct WinogradInput {
+struct WinogradSpread {
   const T* x = nullptr;
-  std::int64_t channels = 0, x_plane = 0, x_row = 0, x_odd = 0;
-  const WinogradRun* runs = nullptr;
-  std::int64_t run_count = 0;
-  T* v = nullptr;
-  std::int64_t v_cell = 0, width = 0;
+  std::int64_t image_stride = 0, rows = 0, columns = 0, top = 0, left = 0, width = 0;
+  const WinogradTile* tiles = nullptr;
+  std::int64_t tile_count = 0;
+  WinogradCells<T> v = {};
 };
 
-/// y = A^T m A + bias for m (cell, output, column of the panel).
+/// Per cell c (output register, row) = or += a b, for the rows of c and `steps` products. Forward, a is (input register,
+/// tile), b (output register, input), the rows are tiles; of the gradient, a is (input register, tile), b (output
+/// register, tile), the rows are inputs. Computes whole tiles of rows: a is readable and c writable for
+/// kWinogradRows - 1 rows more.
+template <class T>
+struct WinogradProduct {
+  bool gradient = false, accumulate = false;
+  std::int64_t rows = 0, steps = 0, width = 0;  ///< width: columns of c
+  WinogradCells<const T> a = {}, b = {};
+  WinogradCells<T> c = {};
+};
+constexpr std::int64_t kWinogradRows = 16;
+
+/// y (image, row, column, o) of the tiles = A^T m A + bias for m (output register, tile).
 template <class T>
 struct WinogradOutput {
-  const T* m = nullptr;
-  std::int64_t m_cell = 0, width = 0, outputs = 0;
-  const T* bias = nullptr;  ///< one per output, or null
-  const WinogradRun* runs = nullptr;
-  std::int64_t run_count = 0;
+  WinogradCells<const T> m = {};
+  std::int64_t width = 0;
+  const T* bias = nullptr;  ///< `width` of them
+  const WinogradTile* tiles = nullptr;
+  std::int64_t tile_count = 0;
   T* y = nullptr;
-  std::int64_t y_plane = 0, y_row = 0;
+  std::int64_t image_stride = 0, rows = 0, columns = 0;
 };
 
-/// e[cell e_cell + (i tile_columns + j) width + o] = cell of A dy A^T for tile (i, j), where dy is (pixel, o), 0
-/// outside.
-template <class T>
-struct WinogradOutputGradient {
-  const T* dy = nullptr;
-  std::int64_t rows = 0, columns = 0;  ///< of dy
-  std::int64_t tile_rows = 0, tile_columns = 0, width = 0;
-  T* e = nullptr;
-  std::int64_t e_cell = 0;
-};
-
-/// dw[(c 9 + tap) outputs + o] = tap of G^T n G for n[cell n_cell + c outputs + o].
+/// dw[(c 9 + tap) outputs + o] = tap of G^T n G for n (output register, c).
 template <class T>
 struct WinogradWeightGradient {
-  const T* n = nullptr;
-  std::int64_t n_cell = 0, channels = 0, outputs = 0;
+  WinogradCells<const T> n = {};
+  std::int64_t channels = 0, outputs = 0;
   T* dw = nullptr;
 };
 
-/// A run has at most a register of tiles. v and m are readable for a register beyond their end.
+/// Every width and distance is a multiple of a register.
 template <class Arch, class T>
 struct ConvWinogradKernels {
   static void weight(const WinogradWeight<T>& job);
-  static void input(const WinogradInput<T>& job);
+  static void input(const WinogradSpread<T>& job);
+  static void multiply(const WinogradProduct<T>& job);
   static void output(const WinogradOutput<T>& job);
-  static void output_gradient(const WinogradOutputGradient<T>& job);
+  static void output_gradient(const WinogradSpread<T>& job);
   static void weight_gradient(const WinogradWeightGradient<T>& job);
 };
 
