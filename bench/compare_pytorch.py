@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Times the same training step in Evenkeel (bench/train_step) and in PyTorch (bench/support/torch_cells.py), in turn
-(A B A B), and prints per cell the median times, their ratio (how many times faster Evenkeel is) and both processes' peak
-memory; then the geometric mean of the ratios.
+"""Times the same training step in Evenkeel (bench/train_step) and in a peer, in turn (A B A B), and prints per cell the median
+times, their ratio (how many times faster Evenkeel is) and both processes' peak memory; then the geometric mean of the ratios.
+
+Peers: pytorch (bench/support/torch_cells.py, in --python), libtorch (bench/libtorch_step.cpp), and build, another build of
+train_step (as one for this machine only, -march=native).
 
 A step is zero_grad, forward, cross entropy, backward and SGD with momentum 0.9, on fixed random images. Every measurement runs
 in a process of its own, so that its peak resident memory is its own too. The number of parameters must agree.
@@ -9,11 +11,11 @@ in a process of its own, so that its peak resident memory is its own too. The nu
 Usage:  bench/compare_pytorch.py                                     all cells, batch sizes and thread counts
         bench/compare_pytorch.py --cells small_cnn_bn:2:128,fc_bn    these (names, each with batch sizes or with all of them)
         bench/compare_pytorch.py --csv results.csv --picture results  writes results.csv, results.png, results.svg
+        bench/compare_pytorch.py --peer libtorch                     the cells that libtorch_step has
+        bench/compare_pytorch.py --peer build --peer-program build/native/bench/train_step
 With --csv, measured rows take the place of the file's rows of the same cell, so that a table can be measured in parts;
---missing
-measures only those that the file lacks, or has from when other processes disturbed; --only-report measures nothing and prints
-(and draws) what the file has. Needs a PyTorch that --python can import (Debian:
-python3-torch); pictures need gnuplot.
+--missing measures only those that the file lacks, or has from when other processes disturbed; --only-report measures nothing
+and prints (and draws) what the file has. A file belongs to one peer. PyTorch is Debian's python3-torch; pictures need gnuplot.
 """
 import argparse
 import pathlib
@@ -37,33 +39,46 @@ BATCH_SIZES = {
 }
 
 
-def parse_cells(text):
+LIBTORCH_CELLS = ["small_cnn_bn", "small_cnn_gn", "cnn_bn", "fc_bn", "resnet20_bn", "resnet20_gn"]
+
+# What we are compared with: its title, its cells, and the command to run it (without --peer-program).
+PEERS = {
+    "pytorch": ("PyTorch", list(BATCH_SIZES), lambda args: [args.python, ROOT / "support/torch_cells.py"]),
+    "libtorch": ("LibTorch", LIBTORCH_CELLS, lambda args: ["build/release/bench/libtorch_step"]),
+    "build": ("other build", list(BATCH_SIZES), lambda args: ["build/native/bench/train_step"]),
+}
+
+
+def parse_cells(text, peer):
+    title, known, _ = PEERS[peer]
     cells = []
-    for part in text.split(",") if text else BATCH_SIZES:
+    for part in text.split(",") if text else known:
         name, *sizes = part.split(":")
-        if name not in BATCH_SIZES:
-            sys.exit(f"compare_pytorch: there is no cell '{name}'; there are {', '.join(BATCH_SIZES)}")
+        if name not in known:
+            sys.exit(f"compare_pytorch: there is no cell '{name}' for {title}; there are {', '.join(known)}")
         cells += [(name, int(size)) for size in sizes or BATCH_SIZES[name]]
     return cells
 
 
 def measure(cell, batch_size, threads, args):
     options = ["--cell", cell, "--batch-size", batch_size, "--threads", threads, "--seconds", args.seconds]
-    torch_runs, our_runs = [], []
+    title, _, command = PEERS[args.peer]
+    peer_command = [args.peer_program] if args.peer_program else command(args)
+    peer_runs, our_runs = [], []
     others = compare.Others()
     for _ in range(args.rounds):
-        torch_runs.append(compare.run_json([args.python, ROOT / "support/torch_cells.py", *options]))
+        peer_runs.append(compare.run_json([*peer_command, *options]))
         our_runs.append(compare.run_json([args.train_step, *options]))
-    ours, theirs = our_runs[0]["parameters"], torch_runs[0]["parameters"]
+    ours, theirs = our_runs[0]["parameters"], peer_runs[0]["parameters"]
     if ours != theirs:
-        sys.exit(f"compare_pytorch: {cell} has {ours} parameters in Evenkeel and {theirs} in PyTorch")
-    torch_ms = statistics.median(run["ms"] for run in torch_runs)
+        sys.exit(f"compare_pytorch: {cell} has {ours} parameters in Evenkeel and {theirs} in {title}")
+    peer_ms = statistics.median(run["ms"] for run in peer_runs)
     our_ms = statistics.median(run["ms"] for run in our_runs)
-    torch_mib = max(run["peak_mib"] for run in torch_runs)
+    peer_mib = max(run["peak_mib"] for run in peer_runs)
     our_mib = max(run["peak_mib"] for run in our_runs)
-    return {"cell": cell, "batch_size": batch_size, "threads": threads, "pytorch_ms": round(torch_ms, 4),
-            "evenkeel_ms": round(our_ms, 4), "speed_ratio": round(torch_ms / our_ms, 3), "pytorch_peak_mib": round(torch_mib, 1),
-            "evenkeel_peak_mib": round(our_mib, 1), "memory_ratio": round(our_mib / torch_mib, 3),
+    return {"cell": cell, "batch_size": batch_size, "threads": threads, f"{args.peer}_ms": round(peer_ms, 4),
+            "evenkeel_ms": round(our_ms, 4), "speed_ratio": round(peer_ms / our_ms, 3), f"{args.peer}_peak_mib": round(peer_mib, 1),
+            "evenkeel_peak_mib": round(our_mib, 1), "memory_ratio": round(our_mib / peer_mib, 3),
             "system_allocations": max(run["system_allocations"] for run in our_runs), "others": round(others.cores(), 2)}
 
 
@@ -75,14 +90,14 @@ def in_order(row):
     return list(BATCH_SIZES).index(row["cell"]), row["batch_size"], row["threads"]
 
 
-def print_row(row):
-    print(f"{row['cell']:17}{row['batch_size']:6}{row['threads']:8}{row['pytorch_ms']:12.3f}{row['evenkeel_ms']:13.3f}"
-          f"{row['speed_ratio']:7.2f}{row['evenkeel_peak_mib']:9.0f}/{row['pytorch_peak_mib']:<6.0f}{row['memory_ratio']:6.2f}"
+def print_row(row, peer):
+    print(f"{row['cell']:17}{row['batch_size']:6}{row['threads']:8}{row[peer + '_ms']:14.3f}{row['evenkeel_ms']:13.3f}"
+          f"{row['speed_ratio']:7.2f}{row['evenkeel_peak_mib']:9.0f}/{row[peer + '_peak_mib']:<6.0f}{row['memory_ratio']:6.2f}"
           + (f"  disturbed: others used {row['others']:.2f} cores" if row["others"] > compare.TOO_BUSY else ""), flush=True)
 
 
-def print_header():
-    print(f"{'cell':17}{'batch':>6}{'threads':>8}{'PyTorch ms':>12}{'Evenkeel ms':>13}{'ratio':>7}{'memory MiB':>16}{'ratio':>6}")
+def print_header(peer):
+    print(f"{'cell':17}{'batch':>6}{'threads':>8}{PEERS[peer][0] + ' ms':>14}{'Evenkeel ms':>13}{'ratio':>7}{'memory MiB':>16}{'ratio':>6}")
 
 
 def print_summary(rows):
@@ -104,11 +119,11 @@ def print_summary(rows):
               "with --missing")
 
 
-def draw(rows, path):
+def draw(rows, path, peer):
     bars = [(f"{row['cell']}, batch {row['batch_size']}, {row['threads']} thread{'s' if row['threads'] > 1 else ''}",
              row["speed_ratio"]) for row in rows]
     mean = compare.geometric_mean([row["speed_ratio"] for row in rows])
-    compare.ratio_bars(bars, path, f"Training steps per second, Evenkeel / PyTorch (geometric mean {mean:.2f})", goal=2)
+    compare.ratio_bars(bars, path, f"Training steps per second, Evenkeel / {PEERS[peer][0]} (geometric mean {mean:.2f})", goal=2)
 
 
 def main():
@@ -121,23 +136,27 @@ def main():
     parser.add_argument("--picture", help="bar picture to draw: FILE.png and FILE.svg")
     parser.add_argument("--missing", action="store_true", help="only rows that --csv lacks or that were disturbed")
     parser.add_argument("--only-report", action="store_true", help="measure nothing, report what --csv has")
+    parser.add_argument("--peer", choices=PEERS, default="pytorch")
+    parser.add_argument("--peer-program", help="where the peer is, if not in build/release or build/native")
     parser.add_argument("--train-step", default="build/release/bench/train_step")
     parser.add_argument("--python", default="/usr/bin/python3")
     args = parser.parse_args()
 
-    print_header()
     rows = sorted(compare.read_csv(args.csv), key=in_order) if args.csv else []
+    if rows and f"{args.peer}_ms" not in rows[0]:
+        sys.exit(f"compare_pytorch: {args.csv} is of another peer than {args.peer}")
+    print_header(args.peer)
     if args.only_report:
         for row in rows:
-            print_row(row)
+            print_row(row, args.peer)
     else:
         done = {row_key(row) for row in rows if row["others"] <= compare.TOO_BUSY} if args.missing else set()
         measured = []
         for threads in map(int, args.threads.split(",")):
-            for cell, batch_size in parse_cells(args.cells):
+            for cell, batch_size in parse_cells(args.cells, args.peer):
                 if (cell, batch_size, threads) not in done:
                     measured.append(measure(cell, batch_size, threads, args))
-                    print_row(measured[-1])
+                    print_row(measured[-1], args.peer)
         rows = sorted(compare.merged(rows, measured, row_key), key=in_order)
         if args.csv:
             compare.write_csv(args.csv, rows)
@@ -145,7 +164,7 @@ def main():
         sys.exit("compare_pytorch: there are no rows")
     print_summary(rows)
     if args.picture:
-        draw(rows, args.picture)
+        draw(rows, args.picture, args.peer)
 
 
 if __name__ == "__main__":

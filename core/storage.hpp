@@ -50,10 +50,24 @@ class LongLivedScope {
   LongLivedScope& operator=(const LongLivedScope&) = delete;
 };
 
-/// Sees to it that at least `blocks` blocks of this size were asked of the system by reserve_blocks(), and puts the new
-/// ones into the cache. For scratch memory of parallel work, of which the first step may need fewer blocks at once than
-/// a later one, as its threads happen to run.
-void reserve_blocks(std::size_t bytes, int blocks);
+/// Scratch memory, as Storage's, of one unit of work of a loop that `team` threads share. How many units run at once
+/// differs from step to step; so whatever a thread holds, as many blocks are ready for each thread of its team, and a
+/// later step finds enough of them however its threads run.
+class Scratch {
+ public:
+  /// Uninitialised; team 1: outside of parallel work. Freed by the thread that made it. Throws OutOfMemory.
+  Scratch(std::size_t bytes, int team);
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  std::byte* data() { return data_; }
+
+ private:
+  std::byte* data_;
+  std::size_t bytes_;
+  bool shared_;  ///< the team has several threads
+};
 
 /// Counters of the caching allocator, in bytes.
 struct MemoryStats {

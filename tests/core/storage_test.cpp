@@ -176,19 +176,46 @@ TEST_CASE("what lives on takes no block that a step gave back") {
   CHECK(memory_stats().system_allocations == before + 1);
 }
 
-TEST_CASE("reserved blocks are there when several are in use at once") {
+TEST_CASE("scratch memory comes with blocks for the rest of the team") {
   empty_cache();
   const std::uint64_t before = memory_stats().system_allocations;
-  reserve_blocks(3000, 3);
-  reserve_blocks(3000, 2);
-  CHECK(memory_stats().system_allocations == before + 3);
   {
-    const Storage a(3000), b(2900), c(3072);
+    const Scratch first(3000, 3);
     CHECK(memory_stats().system_allocations == before + 3);
-    CHECK(memory_stats().cached == 0);
+    CHECK(memory_stats().cached == 2 * 3072);
+    const Scratch second(2900, 3);  // the same size class
+    CHECK(memory_stats().system_allocations == before + 6);
+    CHECK(memory_stats().in_use >= 2 * 3072);
   }
-  reserve_blocks(std::numeric_limits<std::size_t>::max(), 2);  // nothing to do: the allocation itself will say so
-  CHECK(memory_stats().system_allocations == before + 3);
+  {
+    const Storage a(3000), b(2900), c(3072), d(3000);  // a step's own, as blocks are free
+    CHECK(memory_stats().system_allocations == before + 6);
+    const Scratch alone(3000, 1);
+    CHECK(memory_stats().system_allocations == before + 6);
+    const Scratch first(3000, 2);
+    CHECK(memory_stats().system_allocations == before + 7);
+  }
+  CHECK(memory_stats().cached == 7 * 3072);
+  CHECK_THROWS_AS(Scratch(std::numeric_limits<std::size_t>::max(), 2), OutOfMemory);
+  set_memory_limit(memory_stats().in_use + 3072);
+  {
+    const Scratch first(3000, 2);
+    CHECK_THROWS_AS(Scratch(3000, 2), OutOfMemory);
+  }
+  set_memory_limit(0);
+  CHECK(memory_stats().system_allocations == before + 7);
+}
+
+TEST_CASE("what a team of a loop needs does not depend on what the others hold") {
+  empty_cache();
+  const std::uint64_t before = memory_stats().system_allocations;
+  {
+    const Scratch mine(3000, 2);
+    std::thread([] { const Scratch first(3000, 2), second(3000, 2); }).join();
+    CHECK(memory_stats().system_allocations == before + 4);
+    const Scratch next(3000, 2);
+    CHECK(memory_stats().system_allocations == before + 4);
+  }
 }
 
 TEST_CASE("scratch memory of a parallel loop asks the system in the first loop only") {
