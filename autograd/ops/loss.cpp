@@ -6,6 +6,7 @@
 #include "autograd/ops/constant.hpp"
 #include "autograd/ops/reduce.hpp"
 #include "autograd/ops/shape.hpp"
+#include "core/loss.hpp"
 #include "core/parallel.hpp"
 #include "core/reduce.hpp"
 
@@ -258,51 +259,100 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& opt
 }
 
 namespace {
-/// input - target, of equal shapes and dtypes.
-Tensor difference(std::string_view op, const Tensor& input, const Tensor& target) {
+void check_pair(std::string_view op, const Tensor& input, const Tensor& target) {
   check_float(op, input);
   check_float(op, target);
   require(input.shape() == target.shape(), op, "input has shape ", input.shape(), ", target has shape ", target.shape(),
           "; expected equal shapes");
   require(input.dtype() == target.dtype(), op, "input is ", input.dtype(), ", target is ", target.dtype());
-  return input - target;
+}
+
+/// dx in differentiable ops; a: the loss's number.
+using Twin = Tensor (*)(const Tensor& x, const Tensor& t, const Tensor& dy, double a);
+
+/// loss = F::f(x, t) of every element, reduced;  dx = dy F::df(x, t),  dt = -dx, or -dy x for the one loss that is no
+/// function of x - t. `twin` is the same dx in differentiable ops.
+template <class F>
+Tensor elementwise_loss(const Tensor& input, const Tensor& target, Reduction reduction, Twin twin, double a = 0) {
+  check_pair(F::kName, input, target);
+  const double divisor = reduction == Reduction::mean ? static_cast<double>(input.numel()) : 1;
+  Array loss = reduction == Reduction::none
+                   ? loss_values<F>(input.array(), target.array(), a)
+                   : Array::full({}, loss_sum<F>(input.array(), target.array(), a) / divisor, input.dtype());
+  return record({.name = F::kName, .inputs = {input, target}, .keep = Keep::inputs(2)}, std::move(loss),
+                [=](const Saved& saved, const Tensor& dy) -> Grads {
+                  const Tensor x = saved.input(0), t = saved.input(1), g = divisor == 1 ? dy : dy / divisor;
+                  const Tensor dx =
+                      grad_enabled() ? twin(x, t, g, a) : Tensor(loss_gradient<F>(g.array(), x.array(), t.array(), a));
+                  if (!saved.needs(1)) {
+                    return {dx, Tensor()};
+                  }
+                  return {dx, F::kOfDifference ? -dx : -(x * g)};
+                });
+}
+
+/// dy sign(x - t)
+Tensor absolute_twin(const Tensor& x, const Tensor& t, const Tensor& dy, double) {
+  const Tensor zero = constant(0, x);
+  return where(gt(x, t), dy, where(lt(x, t), -dy, zero));
 }
 }  // namespace
 
 /// loss = d^2,  d = input - target
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return reduced(square(difference("mse_loss", input, target)), reduction);
+  return elementwise_loss<kernels::SquaredError>(
+      input, target, reduction,
+      [](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * ((x - t) * 2); });
 }
 
 /// loss = |d|
 Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return reduced(abs(difference("l1_loss", input, target)), reduction);
+  return elementwise_loss<kernels::AbsoluteError>(input, target, reduction, absolute_twin);
 }
 
-/// The square is that of d, not of |d|, so that the second derivative is 1 / beta at d = 0 too.
+/// loss = d^2 / (2 beta) where |d| < beta, else |d| - beta / 2;  the second derivative at d = 0 is 1 / beta
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, double beta) {
   require(beta >= 0, "smooth_l1_loss", "expected beta >= 0, got ", beta);
-  const Tensor d = difference("smooth_l1_loss", input, target), size = abs(d);
-  if (beta == 0) {
-    return reduced(size, reduction);
-  }
-  return reduced(where(lt(size, constant(beta, d)), square(d) * (0.5 / beta), size - 0.5 * beta), reduction);
+  return elementwise_loss<kernels::SmoothAbsoluteError>(
+      input, target, reduction,
+      [](const Tensor& x, const Tensor& t, const Tensor& dy, double a) {
+        const Tensor outside = absolute_twin(x, t, dy, a);
+        if (a == 0) {
+          return outside;
+        }
+        const Tensor d = x - t;
+        return where(lt(abs(d), constant(a, d)), dy * (d / a), outside);
+      },
+      beta);
 }
 
+namespace {
 /// -log s(x) = softplus(-x) and -log(1 - s(x)) = softplus(x), whose sum of two terms of one sign does not cancel.
+Tensor weighted_logistic_losses(const Tensor& x, const Tensor& target, const Tensor& pos_weight) {
+  const double threshold = 40;  // from here on log(1 + exp x) is x in float64
+  return target * softplus(-x, 1, threshold) * pos_weight + (1 - target) * softplus(x, 1, threshold);
+}
+}  // namespace
+
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options) {
   const std::string_view op = "binary_cross_entropy_with_logits";
   check_float(op, input);
   check_float(op, target);
   require(input.shape() == target.shape(), op, "Target size (", target.shape(), ") must be the same as input size (",
           input.shape(), ")");
-  const double threshold = 40;  // from here on log(1 + exp x) is x in float64
-  Tensor positive = target * softplus(-input, 1, threshold);
+  const bool weighted = options.weight.defined();
+  Tensor losses;
   if (options.pos_weight.defined()) {
-    positive = positive * options.pos_weight;
+    losses = weighted_logistic_losses(input, target, options.pos_weight);
+  } else {
+    losses = elementwise_loss<kernels::LogisticCrossEntropy>(
+        input, target, weighted ? Reduction::none : options.reduction,
+        [](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * (sigmoid(x) - t); });
+    if (!weighted) {
+      return losses;
+    }
   }
-  Tensor losses = positive + (1 - target) * softplus(input, 1, threshold);
-  if (options.weight.defined()) {
+  if (weighted) {
     losses = losses * options.weight;
   }
   require(losses.shape() == input.shape(), op, "weight and pos_weight must broadcast to ", input.shape());

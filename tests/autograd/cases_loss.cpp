@@ -146,7 +146,8 @@ OpCase regression(std::string name, std::string variant, Reduction reduction,
                 std::transform(x[0].values.begin(), x[0].values.end(), x[1].values.begin(), losses.values.begin(), f);
                 return reduced(losses, reduction, static_cast<double>(losses.values.size()));
               },
-          .more_shapes = {{{1}, {1}}, {Shape{}, Shape{}}, {{0, 3}, {0, 3}}}};
+          .more_shapes = {{{1}, {1}}, {Shape{}, Shape{}}, {{0, 3}, {0, 3}}, {{7, 41}, {7, 41}}},
+          .keeps = "01"};
 }
 
 const CaseFile regressions{[]() -> OpCases {
@@ -205,7 +206,8 @@ const CaseFile binary{[]() -> OpCases {
          .samples = {Sample::uniform(-4, 4), Sample::uniform(0, 1)},
          .fn = [=](Inputs x) { return binary_cross_entropy_with_logits(x[0], x[1], {.reduction = reduction}); },
          .reference = bce_reference(false, reduction),
-         .more_shapes = {{{1}, {1}}, {Shape{}, Shape{}}, {{0, 3}, {0, 3}}}});
+         .more_shapes = {{{1}, {1}}, {Shape{}, Shape{}}, {{0, 3}, {0, 3}}, {{7, 41}, {7, 41}}},
+         .keeps = "01"});
     rows.push_back({.name = "binary_cross_entropy_with_logits",
                     .variant = "weights, " + text,
                     .shapes = {{3, 5}, {3, 5}, {5}, {3, 1}},
