@@ -123,10 +123,15 @@ V exp(V x) {
   return exp_sum(V(xsimd::min(V(C::exp_high), xsimd::max(V(C::exp_low), x))));
 }
 
-/// exp(-|x|)
+/// exp(x) for x <= 0
+template <class V>
+V exp_not_positive(V x) {
+  return exp_sum(V(xsimd::max(V(Constants<typename V::value_type>::exp_low), x)));
+}
+
 template <class V>
 V exp_minus_magnitude(V x) {
-  return exp_sum(V(xsimd::max(V(Constants<typename V::value_type>::exp_low), -abs(x))));
+  return exp_not_positive(V(-abs(x)));
 }
 
 template <class V>
