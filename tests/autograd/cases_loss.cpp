@@ -119,8 +119,12 @@ const CaseFile classes{[]() -> OpCases {
       rows.push_back(class_row(k, text, reduction, {7, 4}, k.probabilities ? Shape{7, 4} : Shape{7}));
       if (reduction != Reduction::mean) {  // an empty batch has no mean
         rows.back().more_shapes = {{{0, 4}, k.probabilities ? Shape{0, 4} : Shape{0}}};
-        if (k.weighted) {
-          rows.back().more_shapes[0].push_back({4});
+        rows.back().more_shapes.push_back({{5, 37}, k.probabilities ? Shape{5, 37} : Shape{5}});
+        rows.back().more_shapes.push_back({{2, 9, 3, 23}, k.probabilities ? Shape{2, 9, 3, 23} : Shape{2, 3, 23}});
+        for (std::vector<Shape>& shapes : rows.back().more_shapes) {
+          if (k.weighted) {
+            shapes.push_back({shapes[0][1]});
+          }
         }
       }
       const Shape images = k.probabilities ? Shape{3, 4, 2, 5} : Shape{3, 2, 5};
