@@ -1,5 +1,6 @@
-#include "core/kernels/softmax.hpp"
+#include "core/softmax.hpp"
 
+#include "core/kernels/softmax.hpp"
 #include "core/parallel.hpp"
 #include "core/reduce.hpp"
 
@@ -8,33 +9,70 @@
 namespace evenkeel {
 namespace {
 
-/// x with `dim` moved to the end, contiguous, so that rows are runs.
-Array as_rows(const Array& x, int dim) {
-  return x.rank() == 0 ? x.contiguous() : x.transpose(dim, x.rank() - 1).contiguous();
+using kernels::SoftmaxRuns;
+
+constexpr std::int64_t kGrain = kElementGrain / 4;
+constexpr std::int64_t kColumns = 64;  // fewest per unit of work: 256 bytes of each row of floats
+
+/// How the runs along a dim lie in memory: contiguous x[outer][n][inner], perhaps of x with dim and the last dim
+/// swapped.
+struct Layout {
+  std::int64_t outer = 1, n = 1, inner = 1;
+  bool turned = false;
+
+  Layout(const Array& x, int dim) {
+    if (x.rank() == 0) {
+      return;
+    }
+    turned = dim != x.rank() - 1 && x.transpose(dim, x.rank() - 1).is_contiguous();
+    for (int d = 0; d < x.rank(); ++d) {
+      std::int64_t& size = d == dim ? n : d < dim || turned ? outer : inner;
+      size *= x.shape()[d];
+    }
+  }
+};
+
+Array arranged(const Array& x, int dim, const Layout& layout) {
+  return layout.turned ? x.transpose(dim, x.rank() - 1).contiguous() : x.contiguous();
 }
 
-/// Calls run(rows, n, first element) over chunks of rows.
+/// Calls f(runs, offset of their first element, index of the first run) until all runs are done.
 template <class F>
-void for_each_row(const Array& rows, const F& run) {
-  if (rows.numel() == 0) {
+void for_each_block(const Layout& layout, const F& f) {
+  const auto [outer, n, inner, turned] = layout;
+  if (outer * n * inner == 0) {
     return;
   }
-  const std::int64_t n = rows.rank() == 0 ? 1 : rows.shape().back();
-  parallel_for(0, rows.numel() / n, std::max<std::int64_t>(kElementGrain / 4 / n, 1),
-               [&](std::int64_t first, std::int64_t last) { run(last - first, n, first * n); });
+  if (inner == 1) {
+    parallel_for(0, outer, std::max<std::int64_t>(kGrain / n, 1), [&](std::int64_t first, std::int64_t last) {
+      f(SoftmaxRuns{last - first, layout.n, layout.n, false}, first * layout.n, first);
+    });
+    return;
+  }
+  const std::int64_t width = std::min(std::max(kGrain / n / kColumns, std::int64_t{1}) * kColumns, inner);
+  const std::int64_t chunks = (inner + width - 1) / width;
+  const std::int64_t grain = std::max<std::int64_t>(kGrain / (n * width), 1);
+  parallel_for(0, outer * chunks, grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t unit = first; unit < last; ++unit) {
+      const std::int64_t o = unit / chunks, c = unit % chunks * width;
+      f(SoftmaxRuns{std::min(width, layout.inner - c), layout.n, layout.inner, true}, o * layout.n * layout.inner + c,
+        o * layout.inner + c);
+    }
+  });
 }
 
-/// kernel(rows, n, x, y) over the rows of x along dim.
+/// kernel(runs, x, y) over the runs of x along dim.
 template <class F>
 Array forward(const Array& x, std::int64_t dim, std::string_view op, const F& kernel) {
   const int d = normalize_dim(dim, x.rank(), op);
+  const Layout layout(x, d);
   return dispatch_float(x.dtype(), op, [&]<class T>() {
-    const Array rows = as_rows(x, d);
-    Array y = Array::empty(rows.shape(), x.dtype());
-    const T* px = rows.data<T>();
+    const Array from = arranged(x, d, layout);
+    Array y = Array::empty(from.shape(), x.dtype());
+    const T* px = from.data<T>();
     T* py = y.mutable_data<T>();
-    for_each_row(rows, [&](std::int64_t count, std::int64_t n, std::int64_t i) { kernel(count, n, px + i, py + i); });
-    return as_rows(y, d);
+    for_each_block(layout, [&](SoftmaxRuns runs, std::int64_t i, std::int64_t) { kernel(runs, px + i, py + i); });
+    return arranged(y, d, layout);
   });
 }
 
@@ -43,17 +81,17 @@ Array gradient(const Array& dy, const Array& y, std::int64_t dim, std::string_vi
   const int d = normalize_dim(dim, y.rank(), op);
   require(dy.shape() == y.shape() && dy.dtype() == y.dtype(), op, "the gradient is ", dy.dtype(), " ", dy.shape(),
           ", the value ", y.dtype(), " ", y.shape());
+  const Layout layout(y, d);
   return dispatch_float(y.dtype(), op, [&]<class T>() {
-    const Array rows_dy = as_rows(dy, d);
-    const Array rows_y = as_rows(y, d);
-    Array dx = Array::empty(rows_y.shape(), y.dtype());
-    const T* pdy = rows_dy.data<T>();
-    const T* py = rows_y.data<T>();
+    const Array from_dy = arranged(dy, d, layout);
+    const Array from_y = arranged(y, d, layout);
+    Array dx = Array::empty(from_y.shape(), y.dtype());
+    const T* pdy = from_dy.data<T>();
+    const T* py = from_y.data<T>();
     T* pdx = dx.mutable_data<T>();
-    for_each_row(rows_y, [&](std::int64_t count, std::int64_t n, std::int64_t i) {
-      kernel(count, n, pdy + i, py + i, pdx + i);
-    });
-    return as_rows(dx, d);
+    for_each_block(layout,
+                   [&](SoftmaxRuns runs, std::int64_t i, std::int64_t) { kernel(runs, pdy + i, py + i, pdx + i); });
+    return arranged(dx, d, layout);
   });
 }
 
@@ -73,6 +111,39 @@ Array softmax_gradient(const Array& dy, const Array& y, std::int64_t dim) {
 
 Array log_softmax_gradient(const Array& dy, const Array& y, std::int64_t dim) {
   return gradient(dy, y, dim, "log_softmax", [](auto... arguments) { kernels::log_softmax_gradient(arguments...); });
+}
+
+SoftmaxStatistics softmax_statistics(const Array& x, int dim) {
+  const Array from = x.contiguous();
+  const Layout layout(from, dim);
+  const Shape runs_shape{layout.outer * layout.inner};
+  SoftmaxStatistics result{Array::empty(runs_shape, x.dtype()), Array::empty(runs_shape, DType::float64)};
+  double* total = result.total.mutable_data<double>();
+  dispatch_float(x.dtype(), "softmax_statistics", [&]<class T>() {
+    const T* px = from.data<T>();
+    T* largest = result.largest.mutable_data<T>();
+    for_each_block(layout, [&](SoftmaxRuns runs, std::int64_t i, std::int64_t run) {
+      kernels::softmax_statistics(runs, px + i, largest + run, total + run);
+    });
+  });
+  return result;
+}
+
+Array scaled_exponentials(const Array& x, int dim, const Array& largest, const Array& scale, const Array& shift) {
+  const Array from = x.contiguous();
+  const Layout layout(from, dim);
+  Array y = Array::empty(x.shape(), x.dtype());
+  dispatch_float(x.dtype(), "scaled_exponentials", [&]<class T>() {
+    const T* px = from.data<T>();
+    const T* most = largest.data<T>();
+    const T* factor = scale.data<T>();
+    const T* less = shift.data<T>();
+    T* py = y.mutable_data<T>();
+    for_each_block(layout, [&](SoftmaxRuns runs, std::int64_t i, std::int64_t run) {
+      kernels::scaled_exponentials(runs, px + i, most + run, factor + run, less + run, py + i);
+    });
+  });
+  return y;
 }
 
 }  // namespace evenkeel

@@ -160,6 +160,21 @@ Tensor& elementwise_(std::string_view op, Tensor& x, Twin twin) {
 Tensor relu(const Tensor& x) { return of_output<kernels::Relu>("relu", x, relu_twin); }
 Tensor& relu_(Tensor& x) { return elementwise_<kernels::Relu>("relu_", x, relu_twin); }
 
+/// y = relu(a + b);  da = db = dy [y > 0], the same tensor
+Tensor add_relu(const Tensor& a, const Tensor& b) {
+  check_float("add_relu", a);
+  check_float("add_relu", b);
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) {
+    return relu(add(a, b));
+  }
+  return record({.name = "add_relu", .inputs = {a, b}, .keep = Keep::output()},
+                zip<kernels::AddRelu>(a.array(), b.array()), [](const Saved& saved, const Tensor& dy) -> Grads {
+                  const Tensor y = saved.output();
+                  const Tensor dx = grad_enabled() ? relu_twin(y, dy, {}) : fused_gradient<kernels::Relu>(dy, y);
+                  return {dx, dx};
+                });
+}
+
 /// y = 1 / (1 + exp(-x));  y' = y (1 - y)
 Tensor sigmoid(const Tensor& x) {
   return of_output<kernels::Sigmoid>(

@@ -18,6 +18,9 @@ Tensor clamp(const Tensor& x, double min, double max);  ///< gradient passes whe
 
 Tensor relu(const Tensor& x);  ///< max(x, 0); derivative 0 at 0; NaN stays NaN
 Tensor& relu_(Tensor& x);      ///< in place
+/// relu(a + b), the end of a residual block, in one pass over memory forward and one backward: both inputs get the same
+/// gradient tensor. Of different shapes, which broadcast, it is just that.
+Tensor add_relu(const Tensor& a, const Tensor& b);
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
 Tensor silu(const Tensor& x);  ///< x sigmoid(x); 0 at -inf, where PyTorch gives NaN

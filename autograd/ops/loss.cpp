@@ -6,11 +6,14 @@
 #include "autograd/ops/constant.hpp"
 #include "autograd/ops/reduce.hpp"
 #include "autograd/ops/shape.hpp"
+#include "core/loss.hpp"
 #include "core/parallel.hpp"
 #include "core/reduce.hpp"
+#include "core/softmax.hpp"
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace evenkeel {
@@ -37,14 +40,16 @@ struct Classes {
   std::int64_t batch = 1, count = 0, inner = 1;
   int dim = 0;                  ///< of the classes in the input
   Shape samples;                ///< the input's shape without dim
-  std::vector<double> weights;  ///< one per class
-  double weight_sum = 0;
+  std::vector<double> weights;  ///< one per class, or none: all are 1
   std::int64_t ignore_index = -100;
   double smoothing = 0;
   Reduction reduction = Reduction::mean;
 
   std::int64_t first(std::int64_t sample) const { return sample / inner * count * inner + sample % inner; }
-  double weight(std::int64_t c) const { return weights[static_cast<std::size_t>(c)]; }
+  double weight(std::int64_t c) const { return weights.empty() ? 1 : weights[static_cast<std::size_t>(c)]; }
+  double weight_sum() const {
+    return weights.empty() ? static_cast<double>(count) : std::accumulate(weights.begin(), weights.end(), 0.0);
+  }
   double target_part(std::int64_t t) const { return (1 - smoothing) * weight(t); }
   double smooth_part(std::int64_t c) const { return smoothing / static_cast<double>(count) * weight(c); }
 };
@@ -61,15 +66,11 @@ Classes classes_of(std::string_view op, const Tensor& input, const Tensor& weigh
   for (int d = k.dim + 1; d < input.rank(); ++d) {
     k.inner *= input.size(d);
   }
-  k.weights.assign(static_cast<std::size_t>(k.count), 1.0);
   if (weight.defined()) {
     check_float(op, weight);
     require(weight.shape() == Shape{k.count}, op, "weight tensor should be defined either for all ", k.count,
             " classes or no classes but got weight tensor of shape ", weight.shape());
     k.weights = weight.array().to(DType::float64).to_vector<double>();
-  }
-  for (const double w : k.weights) {
-    k.weight_sum += w;
   }
   return k;
 }
@@ -97,35 +98,52 @@ double kept_weight(const Classes& k, const Array& target) {
   return total;
 }
 
-/// -sum_c q_c w_c log_p_c of every sample, reduced; q is the smoothed one-hot target. A term of weight 0 is left out,
-/// so that a log-probability of -inf there does no harm.
+/// log p_c = (x_c - largest) - log total, with numbers of the sample.
 template <class T>
-Array class_losses(const Classes& k, const Array& log_p, const Array& target) {
+struct LogProbabilities {
+  const T* x;
+  const T* largest = nullptr;  ///< these three are null if x holds log-probabilities
+  const double* total = nullptr;
+  const T* sum = nullptr;  ///< of x over the classes; or null
+};
+
+/// -sum_c q_c w_c log p_c; q is the smoothed one-hot target t. A term of weight 0 is left out, so that a
+/// log-probability of -inf there does no harm.
+template <class T>
+double class_loss(const Classes& k, const LogProbabilities<T>& p, std::int64_t sample, std::int64_t t) {
+  const T* row = p.x + k.first(sample);
+  const double largest = p.largest == nullptr ? 0 : static_cast<double>(p.largest[sample]);
+  const double log_total = p.total == nullptr ? 0 : std::log(p.total[sample]);
+  const auto term = [&](double factor, std::int64_t c) {
+    return factor == 0 ? 0 : factor * ((static_cast<double>(row[c * k.inner]) - largest) - log_total);
+  };
+  double loss = -term(k.target_part(t), t);
+  if (k.smoothing > 0 && p.sum != nullptr) {
+    const double n = static_cast<double>(k.count);
+    return loss - k.smoothing * ((static_cast<double>(p.sum[sample]) / n - largest) - log_total);
+  }
+  for (std::int64_t c = 0; k.smoothing > 0 && c < k.count; ++c) {
+    loss -= term(k.smooth_part(c), c);
+  }
+  return loss;
+}
+
+/// The losses of all samples, reduced.
+template <class T>
+Array class_losses(const Classes& k, const LogProbabilities<T>& p, const Array& target) {
   const std::int64_t* t = target.data<std::int64_t>();
-  const T* x = log_p.data<T>();
-  std::vector<double> losses(static_cast<std::size_t>(target.numel()), 0.0);
-  const auto term = [](double factor, T value) { return factor == 0 ? 0 : factor * static_cast<double>(value); };
+  Array losses = Array::empty(k.samples, DType::float64);
+  double* loss = losses.mutable_data<double>();
   parallel_for(0, target.numel(), 1024, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      if (t[i] == k.ignore_index) {
-        continue;
-      }
-      const T* row = x + k.first(i);
-      double loss = -term(k.target_part(t[i]), row[t[i] * k.inner]);
-      for (std::int64_t c = 0; k.smoothing > 0 && c < k.count; ++c) {
-        loss -= term(k.smooth_part(c), row[c * k.inner]);
-      }
-      losses[static_cast<std::size_t>(i)] = loss;
+      loss[i] = t[i] == k.ignore_index ? 0 : class_loss(k, p, i, t[i]);
     }
   });
   if (k.reduction == Reduction::none) {
-    return Array::from(losses, k.samples).to(log_p.dtype());
+    return losses.to(dtype_of<T>);
   }
-  double total = 0;
-  for (const double loss : losses) {
-    total += loss;
-  }
-  return Array::full({}, k.reduction == Reduction::sum ? total : total / kept_weight(k, target), log_p.dtype());
+  const double total = std::accumulate(loss, loss + target.numel(), 0.0);
+  return Array::full({}, k.reduction == Reduction::sum ? total : total / kept_weight(k, target), dtype_of<T>);
 }
 
 /// What the reduction multiplies dy with. With every target ignored the mean is NaN, but the gradient is 0.
@@ -165,26 +183,78 @@ Tensor coefficients(const Classes& k, const Array& target, const Tensor& like) {
                         [&]<class T>() { return Tensor(coefficients<T>(k, target, like.shape())); });
 }
 
-/// dx_c = dy (p_c sum_j q_j w_j - q_c w_c), written over the softmax p.
+/// dy of every sample's loss, in float64; 0 for ignored samples.
 template <class T>
-void cross_entropy_gradient(const Classes& k, const Array& target, const Array& dy, Array& p) {
+Array sample_gradients(const Classes& k, const Array& target, const Array& dy) {
   const double scale = gradient_scale(k, target);
   const std::int64_t* t = target.data<std::int64_t>();
   const T* upstream = dy.data<T>();
-  T* x = p.mutable_data<T>();
+  Array gradients = Array::empty({target.numel()}, DType::float64);
+  double* g = gradients.mutable_data<double>();
+  for (std::int64_t i = 0; i < target.numel(); ++i) {
+    g[i] = t[i] == k.ignore_index ? 0 : scale * static_cast<double>(upstream[k.reduction == Reduction::none ? i : 0]);
+  }
+  return gradients;
+}
+
+/// dx -= dy q w: at the target, and where classes have weights of their own at the smoothed ones.
+template <class T>
+void subtract_targets(const Classes& k, const Array& target, const Array& gradients, Array& dx) {
+  const std::int64_t* t = target.data<std::int64_t>();
+  const double* g = gradients.data<double>();
+  T* first = dx.mutable_data<T>();
   parallel_for(0, target.numel(), 1024, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      T* row = x + k.first(i);
-      const bool ignored = t[i] == k.ignore_index;
-      const double g = scale * static_cast<double>(k.reduction == Reduction::none ? upstream[i] : upstream[0]);
-      const double all = ignored ? 0 : k.target_part(t[i]) + k.smoothing / static_cast<double>(k.count) * k.weight_sum;
-      for (std::int64_t c = 0; c < k.count; ++c) {
-        T& value = row[c * k.inner];
-        const double own = (c == t[i] ? k.target_part(c) : 0) + k.smooth_part(c);
-        value = ignored ? T(0) : static_cast<T>(g * (all * static_cast<double>(value) - own));
+      if (t[i] == k.ignore_index) {
+        continue;
+      }
+      const auto subtract = [&, row = first + k.first(i)](std::int64_t c, double part) {
+        row[c * k.inner] = static_cast<T>(static_cast<double>(row[c * k.inner]) - g[i] * part);
+      };
+      subtract(t[i], k.target_part(t[i]));
+      for (std::int64_t c = 0; k.smoothing > 0 && !k.weights.empty() && c < k.count; ++c) {
+        subtract(c, k.smooth_part(c));
       }
     }
   });
+}
+
+template <class T>
+void clear_ignored(const Classes& k, const Array& target, Array& dx) {
+  T* x = dx.mutable_data<T>();
+  for (std::int64_t i = 0; i < target.numel(); ++i) {
+    for (std::int64_t c = 0; target.data<std::int64_t>()[i] == k.ignore_index && c < k.count; ++c) {
+      x[k.first(i) + c * k.inner] = 0;
+    }
+  }
+}
+
+/// dx_c = dy (p_c sum_j q_j w_j - q_c w_c) in one pass over x:  p_c = exp(x_c - largest) / total
+template <class T>
+Array cross_entropy_gradient(const Classes& k, const Array& x, const SoftmaxStatistics& statistics, const Array& target,
+                             const Array& dy) {
+  const double smooth = k.smoothing / static_cast<double>(k.count), all_smooth = smooth * k.weight_sum();
+  const std::int64_t n = target.numel();
+  const std::int64_t* t = target.data<std::int64_t>();
+  const double* total = statistics.total.data<double>();
+  const Array gradients = sample_gradients<T>(k, target, dy);
+  const double* g = gradients.data<double>();
+  Array scale = Array::empty({n}, x.dtype()), shift = Array::empty({n}, x.dtype());
+  T* factor = scale.mutable_data<T>();
+  T* less = shift.mutable_data<T>();
+  bool ignored_nan = false;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const bool ignored = t[i] == k.ignore_index;
+    ignored_nan = ignored_nan || (ignored && std::isnan(total[i]));
+    factor[i] = ignored ? T(0) : static_cast<T>(g[i] * (k.target_part(t[i]) + all_smooth) / total[i]);
+    less[i] = k.weights.empty() ? static_cast<T>(g[i] * smooth) : T(0);
+  }
+  Array dx = scaled_exponentials(x, k.dim, statistics.largest, scale, shift);
+  subtract_targets<T>(k, target, gradients, dx);
+  if (ignored_nan) {  // 0 times NaN
+    clear_ignored<T>(k, target, dx);
+  }
+  return dx;
 }
 
 /// loss = -sum_c q_c w_c log softmax(x)_c with class probabilities q, in differentiable ops. A class of probability 0
@@ -224,15 +294,20 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
   }
   check_targets("cross_entropy", k, target);
   return dispatch_float(input.dtype(), "cross_entropy", [&]<class T>() {
-    Array loss = class_losses<T>(k, log_softmax(input.array(), k.dim).contiguous(), target.array().contiguous());
+    const Array logits = input.array().contiguous();
+    const SoftmaxStatistics statistics = softmax_statistics(logits, k.dim);
+    LogProbabilities<T> p{logits.data<T>(), statistics.largest.data<T>(), statistics.total.data<double>()};
+    const bool one_weight = k.smoothing > 0 && k.weights.empty();
+    const Array sums = one_weight ? sum(logits, {k.dim}) : Array{};
+    p.sum = one_weight ? sums.data<T>() : nullptr;
+    Array loss = class_losses<T>(k, p, target.array().contiguous());
     return record({.name = "cross_entropy", .inputs = {input, target}, .keep = Keep::inputs(2)}, std::move(loss),
-                  [k](const Saved& saved, const Tensor& dy) -> Grads {
+                  [k, statistics](const Saved& saved, const Tensor& dy) -> Grads {
                     const Tensor x = saved.input(0);
                     const Array t = saved.input(1).array().contiguous();
                     if (!grad_enabled()) {
-                      Array dx = softmax(x.array(), k.dim).contiguous();
-                      cross_entropy_gradient<T>(k, t, dy.array().contiguous(), dx);
-                      return {Tensor(dx), Tensor()};
+                      const Array g = dy.array().contiguous();
+                      return {Tensor(cross_entropy_gradient<T>(k, x.array(), statistics, t, g)), Tensor()};
                     }
                     const Tensor q = coefficients(k, t, x), all = sum(q, {k.dim}, true);
                     return {sample_gradient(k, t, dy) * (all * softmax(x, k.dim) - q), Tensor()};
@@ -248,61 +323,116 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& opt
   k.reduction = options.reduction;
   check_targets("nll_loss", k, target);
   return dispatch_float(input.dtype(), "nll_loss", [&]<class T>() {
-    Array loss = class_losses<T>(k, input.array().contiguous(), target.array().contiguous());
+    const Array log_p = input.array().contiguous();
+    Array loss = class_losses<T>(k, {log_p.data<T>()}, target.array().contiguous());
     return record({.name = "nll_loss", .inputs = {input, target}, .keep = Keep::input(1)}, std::move(loss),
                   [k, shape = input.shape()](const Saved& saved, const Tensor& dy) -> Grads {
                     const Array t = saved.input(1).array().contiguous();
+                    if (!grad_enabled()) {
+                      Array dx = Array::zeros(shape, dtype_of<T>);
+                      subtract_targets<T>(k, t, sample_gradients<T>(k, t, dy.array().contiguous()), dx);
+                      return {Tensor(dx), Tensor()};
+                    }
                     return {-(sample_gradient(k, t, dy) * Tensor(coefficients<T>(k, t, shape))), Tensor()};
                   });
   });
 }
 
 namespace {
-/// input - target, of equal shapes and dtypes.
-Tensor difference(std::string_view op, const Tensor& input, const Tensor& target) {
+void check_pair(std::string_view op, const Tensor& input, const Tensor& target) {
   check_float(op, input);
   check_float(op, target);
   require(input.shape() == target.shape(), op, "input has shape ", input.shape(), ", target has shape ", target.shape(),
           "; expected equal shapes");
   require(input.dtype() == target.dtype(), op, "input is ", input.dtype(), ", target is ", target.dtype());
-  return input - target;
+}
+
+/// dx in differentiable ops; a: the loss's number.
+using Twin = Tensor (*)(const Tensor& x, const Tensor& t, const Tensor& dy, double a);
+
+/// loss = F::f(x, t) of every element, reduced;  dx = dy F::df(x, t),  dt = -dx, or -dy x for the one loss that is no
+/// function of x - t. `twin` is the same dx in differentiable ops.
+template <class F>
+Tensor elementwise_loss(const Tensor& input, const Tensor& target, Reduction reduction, Twin twin, double a = 0) {
+  check_pair(F::kName, input, target);
+  const double divisor = reduction == Reduction::mean ? static_cast<double>(input.numel()) : 1;
+  Array loss = reduction == Reduction::none
+                   ? loss_values<F>(input.array(), target.array(), a)
+                   : Array::full({}, loss_sum<F>(input.array(), target.array(), a) / divisor, input.dtype());
+  return record({.name = F::kName, .inputs = {input, target}, .keep = Keep::inputs(2)}, std::move(loss),
+                [=](const Saved& saved, const Tensor& dy) -> Grads {
+                  const Tensor x = saved.input(0), t = saved.input(1), g = divisor == 1 ? dy : dy / divisor;
+                  const Tensor dx =
+                      grad_enabled() ? twin(x, t, g, a) : Tensor(loss_gradient<F>(g.array(), x.array(), t.array(), a));
+                  if (!saved.needs(1)) {
+                    return {dx, Tensor()};
+                  }
+                  return {dx, F::kOfDifference ? -dx : -(x * g)};
+                });
+}
+
+/// dy sign(x - t)
+Tensor absolute_twin(const Tensor& x, const Tensor& t, const Tensor& dy, double) {
+  const Tensor zero = constant(0, x);
+  return where(gt(x, t), dy, where(lt(x, t), -dy, zero));
 }
 }  // namespace
 
 /// loss = d^2,  d = input - target
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return reduced(square(difference("mse_loss", input, target)), reduction);
+  return elementwise_loss<kernels::SquaredError>(
+      input, target, reduction,
+      [](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * ((x - t) * 2); });
 }
 
 /// loss = |d|
 Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return reduced(abs(difference("l1_loss", input, target)), reduction);
+  return elementwise_loss<kernels::AbsoluteError>(input, target, reduction, absolute_twin);
 }
 
-/// The square is that of d, not of |d|, so that the second derivative is 1 / beta at d = 0 too.
+/// loss = d^2 / (2 beta) where |d| < beta, else |d| - beta / 2;  the second derivative at d = 0 is 1 / beta
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, double beta) {
   require(beta >= 0, "smooth_l1_loss", "expected beta >= 0, got ", beta);
-  const Tensor d = difference("smooth_l1_loss", input, target), size = abs(d);
-  if (beta == 0) {
-    return reduced(size, reduction);
-  }
-  return reduced(where(lt(size, constant(beta, d)), square(d) * (0.5 / beta), size - 0.5 * beta), reduction);
+  return elementwise_loss<kernels::SmoothAbsoluteError>(
+      input, target, reduction,
+      [](const Tensor& x, const Tensor& t, const Tensor& dy, double a) {
+        const Tensor outside = absolute_twin(x, t, dy, a);
+        if (a == 0) {
+          return outside;
+        }
+        const Tensor d = x - t;
+        return where(lt(abs(d), constant(a, d)), dy * (d / a), outside);
+      },
+      beta);
 }
 
+namespace {
 /// -log s(x) = softplus(-x) and -log(1 - s(x)) = softplus(x), whose sum of two terms of one sign does not cancel.
+Tensor weighted_logistic_losses(const Tensor& x, const Tensor& target, const Tensor& pos_weight) {
+  const double threshold = 40;  // from here on log(1 + exp x) is x in float64
+  return target * softplus(-x, 1, threshold) * pos_weight + (1 - target) * softplus(x, 1, threshold);
+}
+}  // namespace
+
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options) {
   const std::string_view op = "binary_cross_entropy_with_logits";
   check_float(op, input);
   check_float(op, target);
   require(input.shape() == target.shape(), op, "Target size (", target.shape(), ") must be the same as input size (",
           input.shape(), ")");
-  const double threshold = 40;  // from here on log(1 + exp x) is x in float64
-  Tensor positive = target * softplus(-input, 1, threshold);
+  const bool weighted = options.weight.defined();
+  Tensor losses;
   if (options.pos_weight.defined()) {
-    positive = positive * options.pos_weight;
+    losses = weighted_logistic_losses(input, target, options.pos_weight);
+  } else {
+    losses = elementwise_loss<kernels::LogisticCrossEntropy>(
+        input, target, weighted ? Reduction::none : options.reduction,
+        [](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * (sigmoid(x) - t); });
+    if (!weighted) {
+      return losses;
+    }
   }
-  Tensor losses = positive + (1 - target) * softplus(input, 1, threshold);
-  if (options.weight.defined()) {
+  if (weighted) {
     losses = losses * options.weight;
   }
   require(losses.shape() == input.shape(), op, "weight and pos_weight must broadcast to ", input.shape());

@@ -175,6 +175,7 @@ void add_chains(Cases& cases) {
     Generator generator(3);
     const Tensor shortcut = randn(shape, generator);
     add_op(cases, "chain", "add + relu", shape, 3, 3, [shortcut](const Tensor& x) { return relu(x + shortcut); });
+    add_op(cases, "chain", "add_relu", shape, 3, 3, [shortcut](const Tensor& x) { return add_relu(x, shortcut); });
   }
 }
 

@@ -97,7 +97,7 @@ def make_layer(group, name, shape):
         return nn.Sequential(nn.BatchNorm2d(shape[1]), nn.ReLU(inplace=True))
     if name == "gn + silu":
         return nn.Sequential(networks.group_norm(shape[1]), nn.SiLU(inplace=True))
-    if name == "add + relu":
+    if name in ("add + relu", "add_relu"):
         shortcut = torch.randn(shape)
         return lambda x: F.relu(x + shortcut)
     sys.exit(f"torch_layers: unknown layer '{name}'")

@@ -19,6 +19,15 @@ struct Add {
     return a + b;
   }
 };
+/// max(a + b, 0), NaN stays NaN
+struct AddRelu {
+  static constexpr std::string_view kName = "add_relu";
+  template <class V>
+  static V f(V a, V b) {
+    const V sum = a + b;
+    return select(sum <= V(0), V(0), sum);
+  }
+};
 struct Subtract {
   static constexpr std::string_view kName = "sub";
   template <class V>
@@ -127,7 +136,7 @@ struct GreaterEqual {
   }
 };
 
-using BinaryOps = OpList<Add, Subtract, Multiply, Divide, Power, Maximum, Minimum, MaximumShare, TakeShare>;
+using BinaryOps = OpList<Add, AddRelu, Subtract, Multiply, Divide, Power, Maximum, Minimum, MaximumShare, TakeShare>;
 using CompareOps = OpList<Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual>;
 
 /// Which operand of a run is one number for all its elements.

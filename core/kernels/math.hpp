@@ -27,6 +27,9 @@ V tanh(V x);
 /// 1 / (1 + exp(-x))
 template <class V>
 V logistic(V x);
+/// ln(1 + exp x)
+template <class V>
+V softplus(V x);
 /// logistic(x) and 1 - logistic(x) without cancellation.
 template <class V>
 struct Complements {
@@ -36,14 +39,14 @@ template <class V>
 Complements<V> logistic_both(V x);
 template <class V>
 V erf(V x);
-/// The standard normal distribution, (1 + erf(x / sqrt 2)) / 2 without cancellation for negative x, and its density,
-/// exp(-x^2 / 2) / sqrt(2 pi).
+/// The standard normal distribution at z = |x|, cut off where no probability is left: that of exceeding z,
+/// erfc(z / sqrt 2) / 2, and its density, exp(-z^2 / 2) / sqrt(2 pi).
 template <class V>
-struct Normal {
-  V distribution, density;
+struct NormalTail {
+  V z, probability, density;
 };
 template <class V>
-Normal<V> normal(V x);
+NormalTail<V> normal_tail(V x);
 /// std::pow of every lane
 template <class V>
 V pow(V x, V exponent);
@@ -53,10 +56,7 @@ V pow_uniform(V x, typename V::value_type exponent);
 
 /// min(max(x, low), high) that keeps NaN.
 template <class V>
-V clamp(V x, V low, V high) {
-  const V raised = select(x < low, low, x);
-  return select(raised > high, high, raised);
-}
+V clamp(V x, V low, V high);
 
 }  // namespace math
 }  // namespace evenkeel::kernels

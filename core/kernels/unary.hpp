@@ -28,6 +28,8 @@ struct OfInput {
 struct OfOutput {
   static constexpr bool kDerivativeOfOutput = true;
 };
+/// The derivative is finite everywhere.
+struct BoundedSlope {};
 
 /// y = e^x,  y' = y
 struct Exp : OfOutput {
@@ -82,7 +84,7 @@ struct Rsqrt : OfOutput {
 };
 
 /// y = |x|,  y' = sign x (0 at 0)
-struct Abs : OfInput {
+struct Abs : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "abs";
   template <class V>
   static V f(V x) {
@@ -95,7 +97,7 @@ struct Abs : OfInput {
 };
 
 /// y = -x,  y' = -1
-struct Neg : OfInput {
+struct Neg : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "neg";
   template <class V>
   static V f(V x) {
@@ -134,7 +136,7 @@ struct Reciprocal : OfOutput {
 };
 
 /// y = -1, 0 or 1 (0 for NaN, as PyTorch's),  y' = 0
-struct Sign : OfInput {
+struct Sign : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "sign";
   template <class V>
   static V f(V x) {
@@ -147,7 +149,7 @@ struct Sign : OfInput {
 };
 
 /// y = tanh x,  y' = 1 - y^2
-struct Tanh : OfOutput {
+struct Tanh : OfOutput, BoundedSlope {
   static constexpr std::string_view kName = "tanh";
   template <class V>
   static V f(V x) {
@@ -160,7 +162,7 @@ struct Tanh : OfOutput {
 };
 
 /// y = s(x) = 1 / (1 + e^-x),  y' = y (1 - y)
-struct Sigmoid : OfOutput {
+struct Sigmoid : OfOutput, BoundedSlope {
   static constexpr std::string_view kName = "sigmoid";
   template <class V>
   static V f(V x) {
@@ -173,7 +175,7 @@ struct Sigmoid : OfOutput {
 };
 
 /// y = erf x,  y' = 2 / sqrt(pi) e^(-x^2)
-struct Erf : OfInput {
+struct Erf : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "erf";
   template <class V>
   static V f(V x) {
@@ -187,7 +189,7 @@ struct Erf : OfInput {
 };
 
 /// y = max(x, 0), NaN stays NaN,  y' = 1 where y > 0, else 0
-struct Relu : OfOutput {
+struct Relu : OfOutput, BoundedSlope {
   static constexpr std::string_view kName = "relu";
   template <class V>
   static V f(V x) {
@@ -201,7 +203,7 @@ struct Relu : OfOutput {
 
 /// y = x s(x),  y' = s(x) (1 + x (1 - s(x))),  s(x) = 1 / (1 + e^-x). The limits at -inf are taken (0), where PyTorch
 /// gives NaN. arXiv:1702.03118
-struct Silu : OfInput {
+struct Silu : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "silu";
   template <class V>
   static V f(V x) {
@@ -217,25 +219,25 @@ struct Silu : OfInput {
   }
 };
 
-/// y = x P(x),  y' = P(x) + x p(x),  P and p the standard normal distribution and density. arXiv:1606.08415
-struct Gelu : OfInput {
+/// y = x P(x),  y' = P(x) + x p(x),  P and p the standard normal distribution and density; for x > 0 P(x) is
+/// 1 - P(-x). arXiv:1606.08415
+struct Gelu : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "gelu";
   template <class V>
   static V f(V x) {
-    using T = typename V::value_type;
-    return select(x < V(T(-1e4)), V(0), x * math::normal(x).distribution);
+    const math::NormalTail<V> tail = math::normal_tail(x);
+    return select(x > V(0), x, V(0)) - tail.z * tail.probability;
   }
   template <class V>
   static V df(V x) {
-    using T = typename V::value_type;
-    const V z = math::clamp(x, V(T(-1e4)), V(T(1e4)));
-    const math::Normal<V> p = math::normal(z);
-    return p.distribution + z * p.density;
+    const math::NormalTail<V> tail = math::normal_tail(x);
+    const V rest = tail.probability - tail.z * tail.density;
+    return select(x < V(0), rest, V(1) - rest);
   }
 };
 
 /// y = x (1 + tanh u) / 2 = x s(2u),  u = sqrt(2 / pi) (x + 0.044715 x^3),  y' = s(2u) (1 + 2 x s(-2u) u')
-struct GeluTanh : OfInput {
+struct GeluTanh : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "gelu";
   template <class V>
   static V twice_u(V x) {
@@ -259,7 +261,7 @@ struct GeluTanh : OfInput {
 };
 
 /// y = x where x > 0, else a x,  y' = 1 or a
-struct LeakyRelu : OfInput {
+struct LeakyRelu : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "leaky_relu";
   template <class V>
   static V f(V x, V a, V) {
@@ -272,7 +274,7 @@ struct LeakyRelu : OfInput {
 };
 
 /// y = x where x > 0, else a (e^x - 1),  y' = 1 or a e^x. arXiv:1511.07289
-struct Elu : OfInput {
+struct Elu : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "elu";
   template <class V>
   static V f(V x, V a, V) {
@@ -285,7 +287,7 @@ struct Elu : OfInput {
 };
 
 /// y = x clamp(x + 3, 0, 6) / 6,  y' = 0, (2x + 3) / 6 on [-3, 3], 1. arXiv:1905.02244
-struct Hardswish : OfInput {
+struct Hardswish : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "hardswish";
   template <class V>
   static V f(V x) {
@@ -298,13 +300,12 @@ struct Hardswish : OfInput {
 };
 
 /// y = ln(1 + e^(a x)) / a, x itself where a x > b,  y' = s(a x) or 1
-struct Softplus : OfInput {
+struct Softplus : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "softplus";
   template <class V>
   static V f(V x, V a, V b) {
     const V z = a * x;
-    const V positive = select(z < V(0), V(0), z);
-    return select(z > b, x, (positive + math::log1p(math::exp(-abs(z)))) / a);
+    return select(z > b, x, math::softplus(z) / a);
   }
   template <class V>
   static V df(V x, V a, V b) {
@@ -314,7 +315,7 @@ struct Softplus : OfInput {
 };
 
 /// y = min(max(x, a), b), NaN stays NaN,  y' = 1 where a <= x <= b, else 0
-struct Clamp : OfInput {
+struct Clamp : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "clamp";
   template <class V>
   static V f(V x, V a, V b) {

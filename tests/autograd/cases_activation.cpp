@@ -3,6 +3,7 @@
 #include "autograd/ops/shape.hpp"
 #include "tests/support/cases.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -95,6 +96,25 @@ const CaseFile activations{[]() -> OpCases {
              return relu_(y);
            },
        .scalar_reference = [](double x) { return x > 0 ? x : 0; },
+       .keeps = "y"},
+      {.name = "add_relu",
+       .shapes = {{2, 3, 5}, {2, 3, 5}},
+       .fn = [](Inputs x) { return add_relu(x[0], x[1]); },
+       .reference = broadcast_reference([](std::span<const double> x) { return std::max(x[0] + x[1], 0.0); }),
+       .more_shapes = {{{0, 3}, {0, 3}}, {{1}, {1}}, {Shape{}, Shape{}}, {{7, 41}, {7, 41}}},
+       .keeps = "y"},
+      {.name = "add_relu",
+       .variant = "of one tensor",
+       .shapes = {{3, 7}},
+       .samples = {Sample::avoiding({0})},
+       .fn = [](Inputs x) { return add_relu(x[0], x[0]); },
+       .scalar_reference = [](double x) { return std::max(2 * x, 0.0); },
+       .keeps = "y"},
+      {.name = "add_relu",
+       .variant = "broadcast",
+       .shapes = {{2, 3, 5}, {3, 1}},
+       .fn = [](Inputs x) { return add_relu(x[0], x[1]); },
+       .reference = broadcast_reference([](std::span<const double> x) { return std::max(x[0] + x[1], 0.0); }),
        .keeps = "y"},
       {.name = "sigmoid",
        .shapes = {{2, 3, 5}},

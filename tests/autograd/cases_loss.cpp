@@ -119,8 +119,12 @@ const CaseFile classes{[]() -> OpCases {
       rows.push_back(class_row(k, text, reduction, {7, 4}, k.probabilities ? Shape{7, 4} : Shape{7}));
       if (reduction != Reduction::mean) {  // an empty batch has no mean
         rows.back().more_shapes = {{{0, 4}, k.probabilities ? Shape{0, 4} : Shape{0}}};
-        if (k.weighted) {
-          rows.back().more_shapes[0].push_back({4});
+        rows.back().more_shapes.push_back({{5, 37}, k.probabilities ? Shape{5, 37} : Shape{5}});
+        rows.back().more_shapes.push_back({{2, 9, 3, 23}, k.probabilities ? Shape{2, 9, 3, 23} : Shape{2, 3, 23}});
+        for (std::vector<Shape>& shapes : rows.back().more_shapes) {
+          if (k.weighted) {
+            shapes.push_back({shapes[0][1]});
+          }
         }
       }
       const Shape images = k.probabilities ? Shape{3, 4, 2, 5} : Shape{3, 2, 5};
@@ -146,7 +150,8 @@ OpCase regression(std::string name, std::string variant, Reduction reduction,
                 std::transform(x[0].values.begin(), x[0].values.end(), x[1].values.begin(), losses.values.begin(), f);
                 return reduced(losses, reduction, static_cast<double>(losses.values.size()));
               },
-          .more_shapes = {{{1}, {1}}, {Shape{}, Shape{}}, {{0, 3}, {0, 3}}}};
+          .more_shapes = {{{1}, {1}}, {Shape{}, Shape{}}, {{0, 3}, {0, 3}}, {{7, 41}, {7, 41}}},
+          .keeps = "01"};
 }
 
 const CaseFile regressions{[]() -> OpCases {
@@ -205,7 +210,8 @@ const CaseFile binary{[]() -> OpCases {
          .samples = {Sample::uniform(-4, 4), Sample::uniform(0, 1)},
          .fn = [=](Inputs x) { return binary_cross_entropy_with_logits(x[0], x[1], {.reduction = reduction}); },
          .reference = bce_reference(false, reduction),
-         .more_shapes = {{{1}, {1}}, {Shape{}, Shape{}}, {{0, 3}, {0, 3}}}});
+         .more_shapes = {{{1}, {1}}, {Shape{}, Shape{}}, {{0, 3}, {0, 3}}, {{7, 41}, {7, 41}}},
+         .keeps = "01"});
     rows.push_back({.name = "binary_cross_entropy_with_logits",
                     .variant = "weights, " + text,
                     .shapes = {{3, 5}, {3, 5}, {5}, {3, 1}},

@@ -74,6 +74,19 @@ TEST_CASE("an ignored sample adds nothing to loss, divisor or gradient, inside a
   }
 }
 
+TEST_CASE("a NaN in an ignored sample does no harm, one in another sample reaches its loss and gradient") {
+  const double nan = std::nan("");
+  const Tensor x = logits({0.3, -1.2, nan, 1.1, 0.0, -2.0}, {2, 3});
+  const Tensor ignored = cross_entropy(x, indices({-100, 0}, {2}));
+  CHECK(ignored.item() == doctest::Approx(std::log(1 + std::exp(-1.1) + std::exp(-3.1))).epsilon(1e-14));
+  const Values dx = gradient(x, ignored);
+  CHECK(Values(dx.begin(), dx.begin() + 3) == Values{0, 0, 0});
+  const Tensor kept = cross_entropy(x, indices({0, 0}, {2}), {.reduction = Reduction::none});
+  CHECK(std::isnan(kept.to_vector<double>()[0]));
+  CHECK(!std::isnan(kept.to_vector<double>()[1]));
+  CHECK(std::isnan(gradient(x, kept)[1]));
+}
+
 TEST_CASE("every target ignored: the sum is 0, the mean NaN, the gradient 0 in both backwards") {
   const Tensor target = indices({-100, -100, -100}, {3});
   CHECK(cross_entropy(kRows, target, {.reduction = Reduction::sum}).item() == 0);

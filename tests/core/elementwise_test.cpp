@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -65,6 +66,7 @@ const std::vector<Op> kOps = {
     op<Multiply>([](double a, double b) { return a * b; }),
     op<Divide>([](double a, double b) { return a / b; }),
     op<Power>([](double a, double b) { return std::pow(a, b); }),
+    op<AddRelu>([](double a, double b) { return std::max(a + b, 0.0); }),
     op<Maximum>([](double a, double b) { return a > b ? a : b; }),
     op<Minimum>([](double a, double b) { return a < b ? a : b; }),
 };

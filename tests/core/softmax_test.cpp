@@ -1,3 +1,5 @@
+#include "core/softmax.hpp"
+
 #include "core/parallel.hpp"
 #include "core/reduce.hpp"
 #include "tests/support/isa_guard.hpp"
@@ -84,6 +86,79 @@ TEST_CASE("softmax and its gradients against the definitions") {
         check_rows(n, dtype);
       }
       check_rows(1000, dtype);
+    }
+  }
+}
+
+/// Along dim 1 of a contiguous (2, n, inner), against the same lines as rows.
+void check_columns(std::int64_t n, std::int64_t inner, DType dtype) {
+  CAPTURE(n);
+  CAPTURE(inner);
+  CAPTURE(dtype);
+  const double tolerance = dtype == DType::float32 ? 1e-6 : 1e-14;
+  const Shape shape{2, n, inner};
+  const Array x = Array::from<double>(reference::random_values(2 * n * inner, 7), shape).to(dtype);
+  const Array dy = Array::from<double>(reference::random_values(2 * n * inner, 8), shape).to(dtype);
+  const auto rows = [](const Array& a) { return a.transpose(1, 2).contiguous(); };
+  const auto check = [&](const Array& actual, const Array& expected) {
+    REQUIRE(actual.shape() == shape);
+    CHECK(reference::worst_error(doubles(rows(actual)), doubles(expected)) < tolerance);
+  };
+  const Array y = softmax(x, 1), log_y = log_softmax(x, 1);
+  check(y, softmax(rows(x), 2));
+  check(log_y, log_softmax(rows(x), 2));
+  check(softmax_gradient(dy, y, 1), softmax_gradient(rows(dy), rows(y), 2));
+  check(log_softmax_gradient(dy, log_y, 1), log_softmax_gradient(rows(dy), rows(log_y), 2));
+  const SoftmaxStatistics statistics = softmax_statistics(x, 1);
+  REQUIRE(statistics.total.numel() == 2 * inner);
+  const Values largest = doubles(statistics.largest), total = doubles(statistics.total);
+  Values scale(total.size()), shift(total.size());
+  for (std::size_t i = 0; i < total.size(); ++i) {
+    scale[i] = 3 / total[i];
+    shift[i] = 0.25 * static_cast<double>(i);
+  }
+  const auto number = [&](const Values& values) { return Array::from<double>(values, {2 * inner}).to(dtype); };
+  Values expected = doubles(softmax(rows(x), 2));
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    expected[i] = 3 * expected[i] - shift[i / static_cast<std::size_t>(n)];
+  }
+  const Array scaled = scaled_exponentials(x, 1, statistics.largest, number(scale), number(shift));
+  CHECK(reference::worst_error(doubles(rows(scaled)), expected) < 4 * tolerance);
+  const Array again = scaled_exponentials(rows(x), 2, statistics.largest, number(scale), number(shift));
+  CHECK(reference::worst_error(doubles(again), expected) < 4 * tolerance);
+}
+
+TEST_CASE("columns equal rows") {
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      for (const std::int64_t inner : {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 79, 130}) {
+        check_columns(inner % 7 + 1, inner, dtype);
+      }
+      check_columns(300, 67, dtype);
+    }
+  }
+}
+
+TEST_CASE("a NaN or an infinity stays in its column") {
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    for (const std::int64_t special_row : {0, 2, 4}) {
+      Array x = Array::zeros({5, 90});
+      x.slice(0, special_row, special_row + 1).slice(1, 3, 4).fill_(std::nan(""));
+      x.slice(0, special_row, special_row + 1).slice(1, 70, 71).fill_(-kInf);
+      x.slice(1, 80, 81).fill_(-kInf);
+      const std::vector<float> y = softmax(x, 0).to_vector<float>();
+      const std::size_t other = special_row == 0 ? 90 : 0, special = static_cast<std::size_t>(special_row) * 90;
+      CHECK(std::isnan(y[other + 3]));
+      CHECK(std::isnan(y[special + 3]));
+      CHECK(y[special + 70] == 0);
+      CHECK(y[other + 70] == 0.25f);
+      CHECK(std::isnan(y[other + 80]));
+      CHECK(y[other + 4] == 0.2f);
+      CHECK(std::isnan(log_softmax(x, 0).to_vector<float>()[other + 3]));
     }
   }
 }

@@ -20,13 +20,21 @@ struct Constants<float> {
   static constexpr float ln2_low = -2.12194440054690583e-4f;
   static constexpr float exp_low = -105, exp_high = 90;  // exp is 0 below, infinite above
   static constexpr std::int32_t square_mask = ~0xFFF;    // 12 bits remain: their square is exact
-  static constexpr float inverse_factorials[] = {1.f / 2, 1.f / 6, 1.f / 24, 1.f / 120, 1.f / 720, 1.f / 5040};
-  // Chebyshev fits in powers of t, relative error 2e-9 and 1e-8; see erf_small and erfcx.
+  static constexpr float exp[] = {0.499999995513f, 0.166665772852f, 0.0416668542734f, 0.00836314623053f,
+                                  0.00139012164232f};  // minimax, relative error of e^r 7e-9
+  static constexpr float erf_end = 10.24f, normal_end = 14.48f;
+  // Chebyshev fit in powers of t, relative error 2e-9; see erf.
   static constexpr float erf[] = {0.965468739f,    -0.140536097f,   0.0198524971f,  -0.00228541954f,
                                   0.000217513542f, -1.7669068e-05f, 1.23060548e-06f};
-  static constexpr float erfcx[] = {1.25300806f,    -0.1356211f,     -0.0475621561f,   0.129644721f,
-                                    -0.119275281f,  0.0683131967f,   -0.0237635597f,   0.00250677867f,
-                                    0.00187506025f, -0.00073408205f, -9.25376913e-05f, 8.00745497e-05f};
+  // Minimax quotient, relative error 6e-9.
+  static constexpr float erfcx_top[] = {1.00000000556f, 1.23998274594f, 0.733231949933f, 0.229986764688f,
+                                        0.0329543910267f};
+  static constexpr float erfcx_bottom[] = {
+      1.f, 2.36836248863f, 2.40563342754f, 1.32840367188f, 0.407666493324f, 0.0584094678887f};
+  // ln(1 + u) / u on [0, 1]: minimax, relative error 5e-9.
+  static constexpr float log1p[] = {0.999999995281f,  -0.499999023244f,  0.333299598101f, -0.249541070286f,
+                                    0.196758028875f,  -0.153052000066f,  0.106029907365f, -0.0569529830794f,
+                                    0.0198479764654f, -0.00324325211283f};
 };
 
 template <>
@@ -38,9 +46,10 @@ struct Constants<double> {
   static constexpr double ln2_low = 0x1.a39ef35793c76p-33;
   static constexpr double exp_low = -746, exp_high = 711;
   static constexpr std::int64_t square_mask = ~0x7FFFFFFLL;  // 26 bits remain
-  static constexpr double inverse_factorials[] = {1. / 2,       1. / 6,        1. / 24,        1. / 120,
-                                                  1. / 720,     1. / 5040,     1. / 40320,     1. / 362880,
-                                                  1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800};
+  static constexpr double exp[] = {1. / 2,       1. / 6,        1. / 24,        1. / 120,
+                                   1. / 720,     1. / 5040,     1. / 40320,     1. / 362880,
+                                   1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800};
+  static constexpr double erf_end = 27.30, normal_end = 38.61;
   // Relative error below 1e-16.
   static constexpr double erf[] = {0.96546873866986727,    -0.14053608902271711,   0.019852496688984218,
                                    -0.0022854855611440855, 0.00021751715603563488, -1.7537169441280198e-05,
@@ -94,22 +103,51 @@ V scale(V y, V n) {
   }
 }
 
-/// exp(x + low) for |low| much below 1, or exp(x): with x = n ln 2 + r it is 2^n e^r, e^r by Taylor's series on
-/// |r| <= ln(2) / 2.
+/// exp(x + low) for |low| much below 1, or exp(x), for x between exp_low and exp_high or NaN: with x = n ln 2 + r it is
+/// 2^n e^r, e^r by a polynomial on |r| <= ln(2) / 2.
 template <class V, class... Low>
 V exp_sum(V x, Low... low) {
   using T = typename V::value_type;
   using C = Constants<T>;
-  x = xsimd::min(V(C::exp_high), xsimd::max(V(C::exp_low), x));  // x86 gives the second where one is NaN
-  const V n = round_to_integer(x * V(T(1.44269504088896340736)));
+  const V n = fma(x, V(T(1.44269504088896340736)), V(C::round)) - V(C::round);
   const V r = (fma(n, V(-C::ln2_low), fma(n, V(-C::ln2_high), x)) + ... + low);
-  const V y = V(1) + fma(r * r, polynomial(C::inverse_factorials, r), r);
+  const V y = V(1) + fma(r * r, polynomial(C::exp, r), r);
   return scale(y, n);
 }
 
+// x86's min and max give the second operand where one is NaN.
+
 template <class V>
 V exp(V x) {
-  return exp_sum(x);
+  using C = Constants<typename V::value_type>;
+  return exp_sum(V(xsimd::min(V(C::exp_high), xsimd::max(V(C::exp_low), x))));
+}
+
+/// exp(x) for x <= 0
+template <class V>
+V exp_not_positive(V x) {
+  return exp_sum(V(xsimd::max(V(Constants<typename V::value_type>::exp_low), x)));
+}
+
+template <class V>
+V exp_minus_magnitude(V x) {
+  return exp_not_positive(V(-abs(x)));
+}
+
+template <class V>
+V clamp(V x, V low, V high) {
+  return xsimd::min(high, xsimd::max(low, x));
+}
+
+/// 1 / x to 1 ulp for 1 <= x <= 1e30, or NaN.
+template <class V>
+V inverse(V x) {
+  if constexpr (std::is_same_v<V, simd::Batch<Avx512, float>>) {
+    const V r = _mm512_rcp14_ps(x);
+    return fma(V(_mm512_fnmadd_ps(x, r, V(1))), r, r);  // one step of Newton's
+  } else {
+    return V(1) / x;
+  }
 }
 
 template <class V>
@@ -139,57 +177,96 @@ V tanh(V x) {
   return xsimd::tanh(x);
 }
 
+/// ln(1 + u) for 0 <= u <= 1
+template <class V>
+V log1p_of_fraction(V u) {
+  using T = typename V::value_type;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return u * polynomial(Constants<T>::log1p, u);
+  } else {
+    return math::log1p(u);
+  }
+}
+
+template <class V>
+V softplus(V x) {
+  return select(x < V(0), V(0), x) + log1p_of_fraction(exp_minus_magnitude(x));
+}
+
 /// With e = exp(-|x|), which never overflows: 1 / (1 + e), and e / (1 + e) for negative x.
 template <class V>
 V logistic(V x) {
-  const V e = math::exp(-abs(x));
-  return select(x < V(0), e, V(1)) / (V(1) + e);
+  const V e = exp_minus_magnitude(x);
+  return select(x < V(0), e, V(1)) * inverse(V(1) + e);
 }
 
 template <class V>
 Complements<V> logistic_both(V x) {
-  const V e = math::exp(-abs(x));
-  const V r = V(1) / (V(1) + e);
-  return {select(x < V(0), e * r, r), select(x < V(0), r, e * r)};
+  const V e = exp_minus_magnitude(x);
+  const V r = inverse(V(1) + e);
+  const V rest = e * r;
+  return {select(x < V(0), rest, r), select(x < V(0), r, rest)};
 }
 
-/// exp(-scale x^2), scale a power of two, with the rounding error of x^2 made up for: x^2 = h^2 + (x - h) (x + h),
-/// where h is x cut to half its digits.
+/// a b - c rounded once, on instruction sets that can (xsimd 8.1 leaves that to the compiler on AVX-512).
+template <class V>
+V fused_multiply_subtract(V a, V b, V c) {
+  if constexpr (std::is_same_v<V, simd::Batch<Avx512, float>>) {
+    return _mm512_fmsub_ps(a, b, c);
+  } else if constexpr (std::is_same_v<V, simd::Batch<Avx512, double>>) {
+    return _mm512_fmsub_pd(a, b, c);
+  } else {
+    return xsimd::fms(a, b, c);
+  }
+}
+
+/// exp(-scale x^2), scale a power of two, with the rounding error of x^2 made up for. Without fused multiply-add:
+/// x^2 = h^2 + (x - h) (x + h), where h is x cut to half its digits.
 template <class V>
 V exp_minus_square(V x, typename V::value_type scale) {
-  using Bits = xsimd::as_integer_t<V>;
-  const Bits mask(Constants<typename V::value_type>::square_mask);
-  const V h = xsimd::bitwise_cast<V>(xsimd::bitwise_cast<Bits>(x) & mask);
-  return exp_sum(V(-scale) * h * h, V(-scale) * (x - h) * (x + h));
+  const V factor = V(-scale) * x;
+  if constexpr (std::is_same_v<typename V::arch_type, typename simd::XsimdArch<Sse2>::type>) {
+    using Bits = xsimd::as_integer_t<V>;
+    const Bits mask(Constants<typename V::value_type>::square_mask);
+    const V h = xsimd::bitwise_cast<V>(xsimd::bitwise_cast<Bits>(x) & mask);
+    return exp_sum(V(V(-scale) * h * h), V(V(-scale) * (x - h) * (x + h)));
+  } else {
+    const V square = x * factor;
+    return exp_sum(square, fused_multiply_subtract(x, factor, square));
+  }
 }
 
-/// exp(z^2) erfc(z) for 0 <= z <= 30, a polynomial in t = (z - 3) / (z + 3) divided by 1 + 2z; with one division.
+/// exp(z^2) erfc(z) for 0 <= z <= erf_end. In double a polynomial in t = (z - 3) / (z + 3) divided by 1 + 2z; with one
+/// division.
 template <class V>
 V erfcx(V z) {
   using C = Constants<typename V::value_type>;
-  const V a = z + V(3);
-  const V b = fma(z, V(2), V(1));
-  const V r = V(1) / (a * b);
-  return polynomial(C::erfcx, (z - V(3)) * (b * r)) * (a * r);
+  if constexpr (sizeof(typename V::value_type) == sizeof(float)) {
+    return polynomial(C::erfcx_top, z) * inverse(polynomial(C::erfcx_bottom, z));
+  } else {
+    const V a = z + V(3);
+    const V b = fma(z, V(2), V(1));
+    const V r = V(1) / (a * b);
+    return polynomial(C::erfcx, (z - V(3)) * (b * r)) * (a * r);
+  }
 }
 
 /// x times a polynomial in t = 2x^2 - 1 for |x| <= 1, else 1 - erfc.
 template <class V>
 V erf(V x) {
   using C = Constants<typename V::value_type>;
-  const V z = math::clamp(abs(x), V(0), V(30));
+  const V z = xsimd::min(V(C::erf_end), abs(x));
   const V large = V(1) - exp_minus_square(z, 1) * erfcx(z);
   const V small = x * polynomial(C::erf, fma(z + z, z, V(-1)));
   return select(z <= V(1), small, select(x < V(0), -large, large));
 }
 
 template <class V>
-Normal<V> normal(V x) {
+NormalTail<V> normal_tail(V x) {
   using T = typename V::value_type;
-  const V z = math::clamp(abs(x), V(0), V(T(42)));
+  const V z = xsimd::min(V(Constants<T>::normal_end), abs(x));
   const V e = exp_minus_square(z, T(0.5));
-  const V tail = V(T(0.5)) * e * erfcx(z * V(T(0.70710678118654752440)));
-  return {select(x < V(0), tail, V(1) - tail), V(T(0.39894228040143267794)) * e};
+  return {z, V(T(0.5)) * (e * erfcx(z * V(T(0.70710678118654752440)))), V(T(0.39894228040143267794)) * e};
 }
 
 /// Lane by lane through the C library, the only way to std::pow's accuracy and special cases.

@@ -28,8 +28,12 @@ struct UnaryLoops {
     } else {
       d = F::df(v, a, b);
     }
-    const V infinity(static_cast<T>(__builtin_inf()));
-    return select((d == V(0)) | ((dy == V(0)) & (abs(d) == infinity)), V(0), dy * d);
+    if constexpr (std::is_base_of_v<BoundedSlope, F>) {
+      return select(d == V(0), V(0), dy * d);
+    } else {
+      const V infinity(static_cast<T>(__builtin_inf()));
+      return select((d == V(0)) | ((dy == V(0)) & (abs(d) == infinity)), V(0), dy * d);
+    }
   }
 
   static void forward(std::int64_t n, const T* x, T* y, Scalars s) {
