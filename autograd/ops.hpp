@@ -9,4 +9,6 @@
 #include "autograd/ops/normalize.hpp"
 #include "autograd/ops/pool.hpp"
 #include "autograd/ops/reduce.hpp"
+#include "autograd/ops/row_function.hpp"
 #include "autograd/ops/shape.hpp"
+#include "autograd/ops/statistics.hpp"

@@ -65,6 +65,17 @@ Tensor scale_and_shift(const Tensor& x, const Tensor& weight, const Tensor& bias
   return normalize_with(x, mean, var, weight, bias, {channels, x.numel() / (x.size(0) * channels)}, 0);
 }
 
+Tensor in_double(const Tensor& x) { return x.dtype() == DType::float64 ? clone(x) : to(x, DType::float64); }
+
+Tensor times_weight(const Tensor& scale, const Tensor& weight) {
+  if (!weight.defined()) {
+    return scale;
+  }
+  const std::int64_t channels = weight.numel();
+  const Tensor w = in_double(weight);
+  return scale.numel() == 1 ? scale * w : flatten(reshape(scale, {scale.numel() / channels, channels}) * w);
+}
+
 Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters) {
   Tensor y = x * 1.0;
   for (const Tensor& parameter : parameters) {
