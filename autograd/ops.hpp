@@ -4,6 +4,7 @@
 #include "autograd/ops/activation.hpp"
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/conv.hpp"
+#include "autograd/ops/gram.hpp"
 #include "autograd/ops/linalg.hpp"
 #include "autograd/ops/loss.hpp"
 #include "autograd/ops/normalize.hpp"

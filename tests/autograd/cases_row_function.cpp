@@ -1,4 +1,4 @@
-#include "autograd/ops/reduce.hpp"
+#include "autograd/ops/gram.hpp"
 #include "autograd/ops/row_function.hpp"
 #include "autograd/ops/shape.hpp"
 #include "autograd/ops/statistics.hpp"
@@ -146,11 +146,36 @@ OpCase statistics_row(std::string variant, const Shape& shape, bool by_channel, 
           .keeps = "0"};
 }
 
+/// Sum over n and l of x[n, i, l] x[n, j, l], i and j of the same of the groups.
+DoubleArray gram_reference(const DoubleArray& x, std::int64_t groups) {
+  const std::int64_t depth = x.shape[1] / groups;
+  DoubleArray y({groups, depth, depth});
+  for_each_index(x.shape, [&](const Shape& index) {
+    const std::int64_t group = index[1] / depth;
+    for (std::int64_t j = 0; j < depth; ++j) {
+      y.at({group, index[1] % depth, j}) += x.at(index) * x.at({index[0], group * depth + j, index[2]});
+    }
+  });
+  return y;
+}
+
+OpCase gram_row(std::string variant, const Shape& shape, std::int64_t groups) {
+  return {.name = "gram",
+          .variant = std::move(variant),
+          .shapes = {shape},
+          .fn = [=](Inputs in) { return gram(in[0], groups); },
+          .reference = [=](References in) { return gram_reference(in[0], groups); },
+          .more_shapes = {{{1, 6, 1}}, {{3, 6, 37}}, {{0, 6, 2}}, {{2, 6, 0}}},
+          .keeps = "0"};
+}
+
 const CaseFile row_function_rows{[]() -> OpCases {
   OpCases rows = function_rows();
   rows.push_back(statistics_row("planes", {2, 3, 5}, false, true));
   rows.push_back(statistics_row("channels", {3, 2, 5}, true, true));
   rows.push_back(statistics_row("uncentred", {2, 3, 7}, false, false));
+  rows.push_back(gram_row("", {2, 3, 5}, 1));
+  rows.push_back(gram_row("groups of two", {2, 6, 5}, 3));
   return rows;
 }};
 
