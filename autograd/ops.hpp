@@ -6,6 +6,7 @@
 #include "autograd/ops/conv.hpp"
 #include "autograd/ops/gram.hpp"
 #include "autograd/ops/linalg.hpp"
+#include "autograd/ops/local_response.hpp"
 #include "autograd/ops/loss.hpp"
 #include "autograd/ops/normalize.hpp"
 #include "autograd/ops/pool.hpp"

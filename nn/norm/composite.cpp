@@ -3,7 +3,6 @@
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/reduce.hpp"
 #include "autograd/ops/shape.hpp"
-#include "core/reduce.hpp"
 #include "nn/norm/group_norm.hpp"
 #include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
@@ -85,8 +84,6 @@ Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters) {
   }
   return y;
 }
-
-Tensor centred(const Tensor& x, const Dims& dims) { return x - Tensor(mean(x.array(), dims, true)); }
 
 double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum) {
   std::int64_t& count = *num_batches_tracked.mutable_array().mutable_data<std::int64_t>();

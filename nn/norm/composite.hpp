@@ -40,10 +40,6 @@ Tensor times_weight(const Tensor& scale, const Tensor& weight);
 /// The result for an empty x: x itself, on which the parameters hang with gradients of 0.
 Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters);
 
-/// x less a constant near its means over `dims`. What does not change under such a shift (variances, x - mean) is as
-/// exact in float32 then as the input itself.
-Tensor centred(const Tensor& x, const Dims& dims);
-
 /// Counts a batch; the weight that it gets: momentum, or 1 / count.
 double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum);
 

@@ -1,4 +1,5 @@
 #include "autograd/ops/gram.hpp"
+#include "autograd/ops/local_response.hpp"
 #include "autograd/ops/row_function.hpp"
 #include "autograd/ops/shape.hpp"
 #include "autograd/ops/statistics.hpp"
@@ -169,11 +170,39 @@ OpCase gram_row(std::string variant, const Shape& shape, std::int64_t groups) {
           .keeps = "0"};
 }
 
-const CaseFile row_function_rows{[]() -> OpCases {
+DoubleArray local_response_reference(const DoubleArray& x, std::int64_t size, double beta) {
+  DoubleArray y(x.shape);
+  for_each_index(x.shape, [&](const Shape& index) {
+    double sum = 0;
+    for (std::int64_t c = index[1] - size / 2; c <= index[1] + (size - 1) / 2; ++c) {
+      Shape other = index;
+      other[1] = c;
+      sum += c >= 0 && c < x.shape[1] ? std::pow(x.at(other), 2) : 0;
+    }
+    y.at(index) = x.at(index) / std::pow(1.5 + 0.3 / static_cast<double>(size) * sum, beta);
+  });
+  return y;
+}
+
+OpCase local_response_row(std::string variant, const Shape& shape, std::int64_t size, double beta) {
+  return {.name = "local_response",
+          .variant = std::move(variant),
+          .shapes = {shape},
+          .fn = [=](Inputs in) { return local_response(in[0], size, 0.3, beta, 1.5); },
+          .reference = [=](References in) { return local_response_reference(in[0], size, beta); },
+          .more_shapes = {{{1, 6, 1}}, {{2, 3, 37}}, {{1, 7, 13, 41}}, {{0, 6, 2}}, {{2, 6, 0}}, {{2, 0, 3}}},
+          .keeps = "0"};
+}
+
+const CaseFile norm_part_rows{[]() -> OpCases {
   OpCases rows = function_rows();
   rows.push_back(statistics_row("planes", {2, 3, 5}, false, true));
   rows.push_back(statistics_row("channels", {3, 2, 5}, true, true));
   rows.push_back(statistics_row("uncentred", {2, 3, 7}, false, false));
+  rows.push_back(local_response_row("", {2, 7, 3}, 5, 0.75));
+  rows.push_back(local_response_row("even window", {2, 5, 3}, 4, 2));
+  rows.push_back(local_response_row("window of one", {3, 2, 5}, 1, 1));
+  rows.push_back(local_response_row("wider than the channels", {2, 3, 4}, 8, 0.6));
   rows.push_back(gram_row("", {2, 3, 5}, 1));
   rows.push_back(gram_row("groups of two", {2, 6, 5}, 3));
   return rows;
