@@ -120,22 +120,7 @@ Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, c
 /// x (k + alpha mean)^-beta; mean_c = sum of x^2 over channels c - size/2 to c + (size - 1)/2, divided by size. A sum
 /// of shifted copies: channels beyond either end count as 0, and shifts that reach nothing else are left out.
 Tensor local_response_norm(const Tensor& x, std::int64_t size, LocalResponseNormParams params) {
-  constexpr const char* kOp = "local_response_norm";
-  require(x.defined() && x.rank() >= 3, kOp, "Expected 3D or higher dimensionality input (got ",
-          x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
-  require(size > 0, kOp, "size must be positive, got ", size);
-  const std::int64_t channels = x.size(1);
-  const std::int64_t before = std::min(size / 2, std::max<std::int64_t>(channels - 1, 0));
-  const std::int64_t after = std::min((size - 1) / 2, std::max<std::int64_t>(channels - 1, 0));
-  std::vector<std::int64_t> padding(2 * static_cast<std::size_t>(x.rank() - 1), 0);
-  padding[padding.size() - 2] = before;
-  padding.back() = after;
-  const Tensor squares = pad(square(x), padding);
-  Tensor sum = slice(squares, 1, 0, channels);
-  for (std::int64_t shift = 1; shift <= before + after; ++shift) {
-    sum = sum + slice(squares, 1, shift, shift + channels);
-  }
-  return x * pow(sum * (params.alpha / static_cast<double>(size)) + params.k, -params.beta);
+  return local_response(x, size, params.alpha, params.beta, params.k);
 }
 
 }  // namespace evenkeel::nn::functional

@@ -1,7 +1,6 @@
 #include "nn/norm/adaptive_instance_norm.hpp"
 
 #include "autograd/ops.hpp"
-#include "nn/norm/composite.hpp"
 #include "nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn::functional {
@@ -16,7 +15,13 @@ void check_input(const Tensor& x, const char* what) {
           x.shape());
 }
 
-Tensor planes(const Tensor& x) { return reshape(x, {x.size(0), x.size(1), spatial_size(x.shape())}); }
+Statistics of_planes(const Tensor& x) { return statistics(x, {1, 1, x.size(0) * x.size(1), spatial_size(x.shape())}); }
+
+/// sqrt(unbiased variance + eps) as (N, C).
+Tensor deviation(const Tensor& x, const Statistics& planes, double eps) {
+  const auto n = static_cast<double>(spatial_size(x.shape()));
+  return sqrt(reshape(planes.var, {x.size(0), x.size(1)}) * (n / (n - 1)) + eps);
+}
 
 }  // namespace
 
@@ -29,11 +34,9 @@ Tensor adaptive_instance_norm(const Tensor& x, const Tensor& style, double eps) 
   if (x.numel() == 0) {
     return x * 1.0;
   }
-  const auto deviation = [eps](const Tensor& centred) { return sqrt(var(centred, {2}, 1, true) + eps); };
-  const Tensor content = composite::centred(planes(x), {2});
-  const Tensor target = planes(style);
-  const Tensor standard = (content - mean(content, {2}, true)) / deviation(content);
-  return reshape(standard * deviation(composite::centred(target, {2})) + mean(target, {2}, true), x.shape());
+  const Statistics content = of_planes(x), target = of_planes(style);
+  const Tensor scale = deviation(style, target, eps) / deviation(x, content, eps);
+  return affine_rows(content.x, spatial_size(x.shape()), content.mean, scale, target.mean);
 }
 
 }  // namespace evenkeel::nn::functional

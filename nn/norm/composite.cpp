@@ -3,7 +3,6 @@
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/reduce.hpp"
 #include "autograd/ops/shape.hpp"
-#include "core/reduce.hpp"
 #include "nn/norm/group_norm.hpp"
 #include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
@@ -65,6 +64,17 @@ Tensor scale_and_shift(const Tensor& x, const Tensor& weight, const Tensor& bias
   return normalize_with(x, mean, var, weight, bias, {channels, x.numel() / (x.size(0) * channels)}, 0);
 }
 
+Tensor in_double(const Tensor& x) { return x.dtype() == DType::float64 ? clone(x) : to(x, DType::float64); }
+
+Tensor times_weight(const Tensor& scale, const Tensor& weight) {
+  if (!weight.defined()) {
+    return scale;
+  }
+  const std::int64_t channels = weight.numel();
+  const Tensor w = in_double(weight);
+  return scale.numel() == 1 ? scale * w : flatten(reshape(scale, {scale.numel() / channels, channels}) * w);
+}
+
 Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters) {
   Tensor y = x * 1.0;
   for (const Tensor& parameter : parameters) {
@@ -74,8 +84,6 @@ Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters) {
   }
   return y;
 }
-
-Tensor centred(const Tensor& x, const Dims& dims) { return x - Tensor(mean(x.array(), dims, true)); }
 
 double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum) {
   std::int64_t& count = *num_batches_tracked.mutable_array().mutable_data<std::int64_t>();

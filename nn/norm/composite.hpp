@@ -29,12 +29,16 @@ Tensor per_channel(const Tensor& parameter, int rank);
 /// x * weight + bias per channel; either may be undefined.
 Tensor scale_and_shift(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
+// Statistics are float64 (autograd/ops/statistics.hpp), and so is what is computed from them:
+
+/// A copy as float64 (also of a float64 one: an update of running statistics must not change what backward reads).
+Tensor in_double(const Tensor& x);
+
+/// scale, of one number, C or N * C, times the channels' weight; scale itself if that is undefined.
+Tensor times_weight(const Tensor& scale, const Tensor& weight);
+
 /// The result for an empty x: x itself, on which the parameters hang with gradients of 0.
 Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters);
-
-/// x less a constant near its means over `dims`. What does not change under such a shift (variances, x - mean) is as
-/// exact in float32 then as the input itself.
-Tensor centred(const Tensor& x, const Dims& dims);
 
 /// Counts a batch; the weight that it gets: momentum, or 1 / count.
 double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum);

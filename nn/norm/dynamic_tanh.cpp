@@ -1,7 +1,7 @@
 #include "nn/norm/dynamic_tanh.hpp"
 
-#include "autograd/ops/activation.hpp"
 #include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/row_function.hpp"
 #include "nn/norm/composite.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
@@ -22,18 +22,26 @@ std::string DynamicNormBase::extra_repr() const {
 
 Tensor DynamicNormBase::forward(const Tensor& x) {
   check_channels_at(*this, x, num_channels, options.channels_last);
-  Tensor y = squash(x);
-  if (!options.affine) {
-    return y;
+  if (!options.channels_last) {
+    return squash(x, weight, bias);
   }
-  return options.channels_last ? y * weight + bias : composite::scale_and_shift(y, weight, bias);
+  const Tensor y = squash(x, {}, {});
+  return options.affine ? y * weight + bias : y;
 }
 
-Tensor DynamicTanh::squash(const Tensor& x) const { return tanh(alpha * x); }
+std::int64_t DynamicNormBase::row_size(const Tensor& x) const {
+  return options.channels_last ? num_channels : spatial_size(x.shape());
+}
+
+Tensor DynamicTanh::squash(const Tensor& x, const Tensor& w, const Tensor& b) const {
+  return tanh_rows(x, row_size(x), alpha, w, b);
+}
 
 DynamicErf::DynamicErf(std::int64_t channels, DynamicTanhOptions opts)
     : DynamicNormBase("DynamicErf", channels, opts), shift(parameter("shift", Array::zeros({1}))) {}
 
-Tensor DynamicErf::squash(const Tensor& x) const { return erf(alpha * x + shift); }
+Tensor DynamicErf::squash(const Tensor& x, const Tensor& w, const Tensor& b) const {
+  return erf_rows(x, row_size(x), alpha, shift, w, b);
+}
 
 }  // namespace evenkeel::nn

@@ -26,8 +26,11 @@ class DynamicNormBase : public Layer {
   Tensor& bias;
 
  protected:
+  /// Elements that share their parameters; with channels_last there are none but alpha and shift.
+  std::int64_t row_size(const Tensor& x) const;
   DynamicNormBase(const char* layer, std::int64_t channels, DynamicTanhOptions opts);
-  virtual Tensor squash(const Tensor& x) const = 0;
+  /// tanh(alpha x) or its like, times w plus b where they are defined.
+  virtual Tensor squash(const Tensor& x, const Tensor& w, const Tensor& b) const = 0;
 };
 
 /// y = tanh(alpha x) * weight + bias; see DynamicNormBase. State names are the authors'.
@@ -39,7 +42,7 @@ class DynamicTanh : public DynamicNormBase {
   std::string type_name() const override { return "DynamicTanh"; }
 
  protected:
-  Tensor squash(const Tensor& x) const override;
+  Tensor squash(const Tensor& x, const Tensor& w, const Tensor& b) const override;
 };
 
 /// Derf: y = erf(alpha x + shift) * weight + bias; shift (from 0): (1); see DynamicNormBase. arXiv:2512.10938.
@@ -51,7 +54,7 @@ class DynamicErf : public DynamicNormBase {
   Tensor& shift;
 
  protected:
-  Tensor squash(const Tensor& x) const override;
+  Tensor squash(const Tensor& x, const Tensor& w, const Tensor& b) const override;
 };
 
 }  // namespace evenkeel::nn

@@ -28,10 +28,10 @@ Tensor EvoNormS0::forward(const Tensor& x) {
   if (x.numel() == 0) {
     return composite::empty_output(x, {weight, bias, v});
   }
-  const Tensor groups = reshape(x, {x.size(0), num_groups, elements});
-  const Tensor variance = var(composite::centred(groups, {2}), {2}, 0, true);
-  const Tensor scaled = reshape(groups * rsqrt(variance + options.eps), x.shape());
-  return composite::scale_and_shift(scaled * sigmoid(composite::scale_and_shift(x, v, {})), weight, bias);
+  const std::int64_t groups = x.size(0) * num_groups, width = num_features / num_groups;
+  const Statistics s = statistics(x, {1, 1, groups, elements});
+  const Tensor by_channel = flatten(expand(reshape(rsqrt(s.var + options.eps), {groups, 1}), {groups, width}));
+  return swish_rows(s.x, spatial_size(x.shape()), v, composite::times_weight(by_channel, weight), bias);
 }
 
 EvoNormB0::EvoNormB0(std::int64_t channels, EvoNormB0Options opts)
@@ -48,13 +48,14 @@ std::string EvoNormB0::extra_repr() const {
                 ", affine=", repr(options.affine));
 }
 
-/// Of x: (N, C, L), as (1, C, 1).
-Tensor EvoNormB0::batch_variance(const Tensor& x) {
+Tensor EvoNormB0::batch_variance(const Statistics& planes) {
   if (!training()) {
-    return Tensor(running_var.array().clone().reshape({1, num_features, 1}));
+    return composite::in_double(running_var.detach());
   }
-  Tensor variance = var(composite::centred(x, {0, 2}), {0, 2}, 0, true);
-  const auto n = static_cast<double>(x.size(0) * x.size(2));
+  const Shape shape{planes.var.numel() / num_features, num_features};
+  Tensor variance = mean(reshape(planes.var, shape), {0}) + var(reshape(planes.mean, shape), {0}, 0);
+  const std::int64_t count = planes.x.numel() / num_features;
+  const auto n = static_cast<double>(count);
   const double t = composite::count_batch(num_batches_tracked, options.momentum);
   composite::move_toward(running_var, variance.array(), n / (n - 1), t);
   return variance;
@@ -69,11 +70,10 @@ Tensor EvoNormB0::forward(const Tensor& x) {
   if (x.numel() == 0) {
     return composite::empty_output(x, {weight, bias, v});
   }
-  const Tensor flat = reshape(x, {x.size(0), num_features, inner});
-  const Tensor instance = var(composite::centred(flat, {2}), {2}, 0, true);
-  const Tensor left = sqrt(batch_variance(flat) + options.eps);
-  const Tensor right = composite::scale_and_shift(flat, v, {}) + sqrt(instance + options.eps);
-  return reshape(composite::scale_and_shift(flat / maximum(left, right), weight, bias), x.shape());
+  const Statistics planes = statistics(x, {1, 1, x.size(0) * num_features, inner});
+  const Tensor batch_deviation = sqrt(batch_variance(planes) + options.eps);
+  const Tensor instance_deviation = sqrt(planes.var + options.eps);
+  return divide_rows_by_larger(planes.x, inner, batch_deviation, v, instance_deviation, weight, bias);
 }
 
 }  // namespace evenkeel::nn

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "autograd/ops/statistics.hpp"
 #include "nn/module.hpp"
 
 #include <optional>
@@ -62,7 +63,8 @@ class EvoNormB0 : public Layer {
   Tensor& num_batches_tracked;
 
  private:
-  Tensor batch_variance(const Tensor& x);
+  /// (C), from the statistics of each sample's channels: the mean of their variances and the variance of their means.
+  Tensor batch_variance(const Statistics& planes);
 };
 
 }  // namespace evenkeel::nn

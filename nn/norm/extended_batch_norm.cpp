@@ -1,7 +1,6 @@
 #include "nn/norm/extended_batch_norm.hpp"
 
 #include "autograd/ops.hpp"
-#include "core/reduce.hpp"
 #include "nn/norm/composite.hpp"
 #include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
@@ -24,22 +23,6 @@ std::string ExtendedBatchNorm::extra_repr() const {
                 ", affine=", repr(options.affine));
 }
 
-/// Of x: (N, C, L).
-Tensor ExtendedBatchNorm::x_hat(const Tensor& x) {
-  if (!training()) {
-    const Tensor mean(running_mean.array().reshape({1, num_features, 1}));
-    return (x - mean) * rsqrt(Tensor(running_var.array()) + options.eps);
-  }
-  const Tensor near_zero = composite::centred(x, {0, 2});
-  const Tensor deviation = near_zero - mean(near_zero, {0, 2}, true);
-  const Tensor variance = var(composite::centred(x, {}), {}, 0);
-  const auto n = static_cast<double>(x.numel());
-  const double t = composite::count_batch(num_batches_tracked, options.momentum);
-  composite::move_toward(running_mean, mean(x.array(), {0, 2}), 1, t);
-  composite::move_toward(running_var, variance.array(), n / (n - 1), t);
-  return deviation * rsqrt(variance + options.eps);
-}
-
 Tensor ExtendedBatchNorm::forward(const Tensor& x) {
   composite::check_channels(*this, x, num_features, 0);
   const std::int64_t inner = spatial_size(x.shape());
@@ -49,8 +32,19 @@ Tensor ExtendedBatchNorm::forward(const Tensor& x) {
   if (x.numel() == 0) {
     return composite::empty_output(x, {weight, bias});
   }
-  const Tensor flat = reshape(x, {x.size(0), num_features, inner});
-  return reshape(composite::scale_and_shift(x_hat(flat), weight, bias), x.shape());
+  const auto normalized = [&](const Tensor& input, const Tensor& m, const Tensor& v) {
+    return affine_rows(input, inner, m, composite::times_weight(rsqrt(v + options.eps), weight), bias);
+  };
+  if (!training()) {
+    return normalized(x, composite::in_double(running_mean.detach()), composite::in_double(running_var.detach()));
+  }
+  const Statistics channels = statistics(x, {1, x.size(0), num_features, inner});
+  const Tensor variance = mean(channels.var) + var(channels.mean, {}, 0);
+  const auto n = static_cast<double>(x.numel());
+  const double t = composite::count_batch(num_batches_tracked, options.momentum);
+  composite::move_toward(running_mean, channels.mean.array(), 1, t);
+  composite::move_toward(running_var, variance.array().reshape({1}), n / (n - 1), t);
+  return normalized(channels.x, channels.mean, variance);
 }
 
 }  // namespace evenkeel::nn

@@ -32,9 +32,6 @@ class ExtendedBatchNorm : public Layer {
   Tensor& running_mean;
   Tensor& running_var;
   Tensor& num_batches_tracked;
-
- private:
-  Tensor x_hat(const Tensor& x);
 };
 
 }  // namespace evenkeel::nn

@@ -2,7 +2,9 @@
 
 #include "autograd/ops/activation.hpp"
 #include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/reduce.hpp"
+#include "autograd/ops/normalize.hpp"
+#include "autograd/ops/row_function.hpp"
+#include "autograd/ops/statistics.hpp"
 #include "nn/norm/composite.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
@@ -22,23 +24,23 @@ std::string FilterResponseNorm::extra_repr() const {
                 ", tlu=", repr(options.tlu), ", learn_eps=", repr(options.learn_eps));
 }
 
-Tensor FilterResponseNorm::normalized(const Tensor& x) const {
-  if (!options.learn_eps) {
-    const std::int64_t inner = spatial_size(x.shape());
-    const GroupView view{1, 1, x.size(0) * x.size(1), inner};
-    return normalize(x, weight, bias, view, {x.size(1), inner}, {.eps = options.eps, .center = false}).y;
-  }
-  if (x.numel() == 0) {
-    return composite::empty_output(x, {weight, bias, learned_eps});
-  }
-  const Tensor scale = rsqrt(mean(square(x), {2, 3}, true) + (abs(learned_eps) + options.eps));
-  return composite::scale_and_shift(x * scale, weight, bias);
-}
-
 Tensor FilterResponseNorm::forward(const Tensor& x) {
   composite::check_channels(*this, x, num_channels, 4);
-  const Tensor y = normalized(x);
-  return options.tlu ? maximum(y, composite::per_channel(tau, x.rank())) : y;
+  if (x.numel() == 0) {
+    return composite::empty_output(x, {weight, bias, tau, learned_eps});
+  }
+  const std::int64_t inner = spatial_size(x.shape());
+  const GroupView planes{1, 1, x.size(0) * num_channels, inner};
+  if (!options.learn_eps && !options.tlu) {
+    return normalize(x, weight, bias, planes, {num_channels, inner}, {.eps = options.eps, .center = false}).y;
+  }
+  const Statistics s = statistics(x, planes, false);
+  Tensor v = s.var + options.eps;
+  if (options.learn_eps) {
+    v = v + abs(composite::in_double(learned_eps));
+  }
+  const Tensor scale = composite::times_weight(rsqrt(v), weight);
+  return threshold_rows(s.x, inner, scale, bias, tau);
 }
 
 }  // namespace evenkeel::nn

@@ -31,9 +31,6 @@ class FilterResponseNorm : public Layer {
   Tensor& bias;
   Tensor& tau;
   Tensor& learned_eps;
-
- private:
-  Tensor normalized(const Tensor& x) const;
 };
 
 }  // namespace evenkeel::nn

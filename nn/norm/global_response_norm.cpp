@@ -1,12 +1,21 @@
 #include "nn/norm/global_response_norm.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/reduce.hpp"
+#include "autograd/ops.hpp"
+#include "autograd/ops/constant.hpp"
 #include "nn/norm/composite.hpp"
 #include "nn/norm/norm_common.hpp"
 #include "nn/repr.hpp"
 
 namespace evenkeel::nn {
+namespace {
+
+/// The square root, with a gradient of 0 at 0.
+Tensor root(const Tensor& x) {
+  const Tensor zero = constant(0, x), positive = gt(x, zero);
+  return where(positive, sqrt(where(positive, x, constant(1, x))), zero);
+}
+
+}  // namespace
 
 GlobalResponseNorm::GlobalResponseNorm(std::int64_t channels, GlobalResponseNormOptions opts)
     : num_channels(checked_channels("GlobalResponseNorm", "num_channels", channels)),
@@ -18,9 +27,14 @@ std::string GlobalResponseNorm::extra_repr() const { return concat(num_channels,
 
 Tensor GlobalResponseNorm::forward(const Tensor& x) {
   composite::check_channels(*this, x, num_channels, 4);
-  const Tensor g = norm(x, 2, {2, 3}, true);
+  if (x.numel() == 0) {
+    return composite::empty_output(x, {weight, bias});
+  }
+  const std::int64_t inner = spatial_size(x.shape());
+  const Statistics s = statistics(x, {1, 1, x.size(0) * num_channels, inner}, false);
+  const Tensor g = root(reshape(s.var * static_cast<double>(inner), {x.size(0), num_channels}));
   const Tensor n = g / (mean(g, {1}, true) + options.eps);
-  return x + composite::scale_and_shift(x * n, weight, bias);
+  return affine_rows(s.x, inner, {}, composite::times_weight(flatten(n), weight) + 1.0, bias);
 }
 
 }  // namespace evenkeel::nn

@@ -43,32 +43,27 @@ std::string IterNorm::extra_repr() const {
                 ", momentum=", composite::repr_momentum(options.momentum), ", affine=", repr(options.affine));
 }
 
-/// Of deviations (groups, D, M).
+/// Of deviations (N, C, L): (groups, D, D).
 Tensor IterNorm::whitening_matrix(const Tensor& deviation) const {
-  const Tensor eye(identity(deviation.size(1), deviation.dtype()));
-  const Tensor covariance =
-      matmul(deviation, transpose(deviation, 1, 2)) / static_cast<double>(deviation.size(2)) + eye * options.eps;
+  const Tensor eye(identity(num_features / num_groups, deviation.dtype()));
+  const auto count = static_cast<double>(deviation.size(0) * deviation.size(2));
+  const Tensor covariance = gram(deviation, num_groups) / count + eye * options.eps;
   const Tensor inverse_trace = reciprocal(sum(covariance * eye, {1, 2}, true));
   const Tensor s = covariance * inverse_trace;
-  Tensor p = expand(eye, s.shape());
-  for (int i = 0; i < options.iterations; ++i) {
+  Tensor p = options.iterations == 0 ? expand(eye, s.shape()) : eye * 1.5 - s * 0.5;  // P_0 = I, or P_1
+  for (int i = 1; i < options.iterations; ++i) {
     p = p * 1.5 - matmul(matmul(matmul(p, p), p), s) * 0.5;
   }
   return p * sqrt(inverse_trace);
 }
 
-/// Of (groups, D, M).
-Tensor IterNorm::whitened(const Tensor& groups) {
-  if (!training()) {
-    return matmul(Tensor(running_wm.array().clone()), groups - Tensor(running_mean.array()));
+/// W deviation * weight + bias, of (N, C, L). As a 1x1 convolution, whose kernel takes the weight and adds the bias.
+Tensor IterNorm::transformed(const Tensor& deviation, const Tensor& matrix) const {
+  Tensor kernel = reshape(matrix, {num_features, num_features / num_groups, 1, 1});
+  if (weight.defined()) {
+    kernel = kernel * reshape(weight, {num_features, 1, 1, 1});
   }
-  const Tensor near_zero = composite::centred(groups, {2});
-  const Tensor deviation = near_zero - mean(near_zero, {2}, true);
-  const Tensor matrix = whitening_matrix(deviation);
-  const double t = composite::count_batch(num_batches_tracked, options.momentum);
-  composite::move_toward(running_mean, mean(groups.detach(), {2}).array(), 1, t);
-  composite::move_toward(running_wm, matrix.array(), 1, t);
-  return matmul(matrix, deviation);
+  return conv2d(unsqueeze(deviation, 2), kernel, bias, {.groups = num_groups});
 }
 
 Tensor IterNorm::forward(const Tensor& x) {
@@ -80,10 +75,20 @@ Tensor IterNorm::forward(const Tensor& x) {
   if (x.numel() == 0) {
     return composite::empty_output(x, {weight, bias});
   }
-  const Tensor channels_first = transpose(reshape(x, {n, num_features, inner}), 0, 1);
-  const Tensor groups = reshape(channels_first, {num_groups, num_features / num_groups, n * inner});
-  const Tensor y = transpose(reshape(whitened(groups), {num_features, n, inner}), 0, 1);
-  return composite::scale_and_shift(reshape(y, x.shape()), weight, bias);
+  const auto less = [&](const Tensor& input, const Tensor& m) {
+    return reshape(affine_rows(input, inner, m, {}, {}), {n, num_features, inner});
+  };
+  if (!training()) {
+    const Tensor deviation = less(x, composite::in_double(running_mean.detach()));
+    return reshape(transformed(deviation, Tensor(running_wm.array().clone())), x.shape());
+  }
+  const Statistics channels = statistics(x, {1, n, num_features, inner});
+  const Tensor deviation = less(channels.x, channels.mean);
+  const Tensor matrix = whitening_matrix(deviation);
+  const double t = composite::count_batch(num_batches_tracked, options.momentum);
+  composite::move_toward(running_mean, channels.mean.array(), 1, t);
+  composite::move_toward(running_wm, matrix.array(), 1, t);
+  return reshape(transformed(deviation, matrix), x.shape());
 }
 
 }  // namespace evenkeel::nn

@@ -39,8 +39,8 @@ class IterNorm : public Layer {
   Tensor& num_batches_tracked;
 
  private:
-  Tensor whitened(const Tensor& groups);
   Tensor whitening_matrix(const Tensor& deviation) const;
+  Tensor transformed(const Tensor& deviation, const Tensor& matrix) const;
 };
 
 }  // namespace evenkeel::nn

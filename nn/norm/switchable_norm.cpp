@@ -1,7 +1,6 @@
 #include "nn/norm/switchable_norm.hpp"
 
 #include "autograd/ops.hpp"
-#include "core/reduce.hpp"
 #include "nn/norm/composite.hpp"
 #include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
@@ -12,7 +11,7 @@ namespace {
 
 /// softmax(weights)_0 a + softmax(weights)_1 b + softmax(weights)_2 c
 Tensor mixed(const Tensor& weights, const Tensor& a, const Tensor& b, const Tensor& c) {
-  const Tensor w = softmax(weights, 0);
+  const Tensor w = softmax(composite::in_double(weights), 0);
   return a * select(w, 0, 0) + b * select(w, 0, 1) + c * select(w, 0, 2);
 }
 
@@ -35,15 +34,16 @@ std::string SwitchableNorm2d::extra_repr() const {
                 ", affine=", repr(options.affine), options.unbiased ? ", unbiased=True" : "");
 }
 
-/// As (1, C, 1), the mean less `shift`.
-SwitchableNorm2d::Moments SwitchableNorm2d::batch_moments(const Moments& instance, const Tensor& shift) {
+/// As (1, C).
+SwitchableNorm2d::Moments SwitchableNorm2d::batch_moments(const Moments& instance) {
   if (!training()) {
-    const Shape shape{1, num_features, 1};
-    return {Tensor(running_mean.array().reshape(shape)) - shift, Tensor(running_var.array().clone().reshape(shape))};
+    const Shape shape{1, num_features};
+    return {reshape(composite::in_double(running_mean.detach()), shape),
+            reshape(composite::in_double(running_var.detach()), shape)};
   }
   Moments batch{mean(instance.mean, {0}, true), mean(instance.var, {0}, true) + var(instance.mean, {0}, 0, true)};
   const double t = composite::count_batch(num_batches_tracked, options.momentum);
-  composite::move_toward(running_mean, (batch.mean.detach() + shift).array(), 1, t);
+  composite::move_toward(running_mean, batch.mean.array(), 1, t);
   composite::move_toward(running_var, batch.var.array(), 1, t);
   return batch;
 }
@@ -60,15 +60,16 @@ Tensor SwitchableNorm2d::forward(const Tensor& x) {
   if (x.numel() == 0) {
     return composite::empty_output(x, {weight, bias, mean_weight, var_weight});
   }
-  // One constant for the whole input: all means move with it alike, so the result and its gradient do not change.
-  const Tensor shift(mean(x.array(), {}).reshape({1, 1, 1}));
-  const Tensor z = reshape(x, {x.size(0), num_features, inner}) - shift;
-  const Moments instance{mean(z, {2}, true), var(z, {2}, options.unbiased ? 1 : 0, true)};
+  const Statistics planes = statistics(x, {1, 1, x.size(0) * num_features, inner});
+  const Shape by_plane{x.size(0), num_features};
+  const auto n = static_cast<double>(inner);
+  const Moments instance{reshape(planes.mean, by_plane),
+                         reshape(planes.var, by_plane) * (options.unbiased ? n / (n - 1) : 1)};
   const Moments layer{mean(instance.mean, {1}, true), mean(instance.var, {1}, true) + var(instance.mean, {1}, 0, true)};
-  const Moments batch = batch_moments(instance, shift);
+  const Moments batch = batch_moments(instance);
   const Tensor m = mixed(mean_weight, instance.mean, layer.mean, batch.mean);
   const Tensor v = mixed(var_weight, instance.var, layer.var, batch.var);
-  return reshape(composite::scale_and_shift((z - m) * rsqrt(v + options.eps), weight, bias), x.shape());
+  return affine_rows(planes.x, inner, m, composite::times_weight(rsqrt(v + options.eps), weight), bias);
 }
 
 }  // namespace evenkeel::nn

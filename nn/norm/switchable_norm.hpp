@@ -42,7 +42,7 @@ class SwitchableNorm2d : public Layer {
   struct Moments {
     Tensor mean, var;
   };
-  Moments batch_moments(const Moments& instance, const Tensor& shift);
+  Moments batch_moments(const Moments& instance);
 };
 
 }  // namespace evenkeel::nn

@@ -11,7 +11,7 @@ namespace evenkeel::nn {
 Tensor functional::normalize(const Tensor& x, const UnitNormOptions& options) {
   require(x.defined(), "normalize", "the input is an undefined tensor");
   const Tensor length = norm(x, options.p, {options.dim}, true);
-  return x / clamp(length, options.eps, std::numeric_limits<double>::infinity());
+  return x * reciprocal(clamp(length, options.eps, std::numeric_limits<double>::infinity()));
 }
 
 UnitNorm::UnitNorm(UnitNormOptions opts) : options{opts.p, opts.dim, checked_eps("UnitNorm", opts.eps)} {

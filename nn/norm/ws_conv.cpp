@@ -4,8 +4,9 @@
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/constant.hpp"
 #include "autograd/ops/normalize.hpp"
-#include "autograd/ops/reduce.hpp"
+#include "autograd/ops/row_function.hpp"
 #include "autograd/ops/shape.hpp"
+#include "autograd/ops/statistics.hpp"
 #include "nn/repr.hpp"
 
 #include <cmath>
@@ -70,6 +71,24 @@ Array per_filter(bool wanted, const GroupView& view, int rank, double value) {
   return wanted ? Array::full(shape, value) : Array();
 }
 
+/// The filters with their gain and shift, each one row.
+Tensor standardized_rows(const Tensor& w, std::int64_t filters, std::int64_t fan_in, const WSOptions& options,
+                         const Tensor& gain, const Tensor& shift) {
+  const auto n = static_cast<double>(fan_in);
+  const double factor = options.gamma / (options.mode == Mode::scaled ? std::sqrt(n) : 1);
+  const Tensor scale = factor == 1      ? gain
+                       : gain.defined() ? gain * factor
+                                        : Tensor(Array::full({filters}, factor, w.dtype()));
+  const GroupView view{1, 1, filters, fan_in};
+  if (options.mode != Mode::nfnet) {
+    return normalize(w, scale, shift, view, {filters, fan_in}, standardization_of(options)).y;
+  }
+  const Statistics s = statistics(w, view);  // the limit stands under the product, so this is no row of normalize()
+  const Tensor limited = rsqrt(maximum(s.var * n, constant(eps_of(options), s.var)));
+  const Tensor by_filter = scale.defined() ? limited * flatten(to(scale, limited.dtype())) : limited;
+  return affine_rows(s.x, fan_in, s.mean, by_filter, shift);
+}
+
 }  // namespace
 
 Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSOptions& options, const Tensor& gain,
@@ -79,30 +98,13 @@ Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSO
           view.numel(), " elements");
   checked("standardize_weight", view, weight.shape());
   checked("standardize_weight", options);
-  const Shape shape{view.slices, view.outer, view.groups, view.inner};
-  const Shape by_filter{view.slices, 1, view.groups, 1};
-  const double fan_in = static_cast<double>(view.count());
-  Tensor w;
-  if (options.mode == Mode::nfnet) {
-    // The limit stands under the product, so this is no row of normalize().
-    const Tensor four = reshape(weight, shape);
-    const Tensor near_zero = four - mean(four, {1, 3}, true);
-    const Tensor centred = near_zero - mean(near_zero, {1, 3}, true);  // a float32 mean far from 0 is off by its ulp
-    const Tensor scaled_var = mean(square(centred), {1, 3}, true) * fan_in;
-    w = centred * rsqrt(maximum(scaled_var, constant(eps_of(options), scaled_var)));
-  } else {
-    w = reshape(normalize(weight, {}, {}, view, {}, standardization_of(options)).y, shape);
-  }
-  const double factor = options.gamma / (options.mode == Mode::scaled ? std::sqrt(fan_in) : 1);
-  if (gain.defined()) {
-    w = w * (reshape(gain, by_filter) * factor);
-  } else if (factor != 1) {
-    w = w * factor;
-  }
-  if (shift.defined()) {
-    w = w + reshape(shift, by_filter);
-  }
-  return reshape(w, weight.shape());
+  // A row per filter: where its elements are apart (several input channels of a transposed convolution), of a copy.
+  const bool apart = view.outer > 1;
+  const Tensor rows =
+      apart ? transpose(reshape(weight, {view.slices, view.outer, view.groups, view.inner}), 1, 2) : weight;
+  const Tensor w = reshape(standardized_rows(rows, view.statistics(), view.count(), options, gain, shift),
+                           apart ? Shape{view.slices, view.groups, view.outer, view.inner} : weight.shape());
+  return apart ? reshape(transpose(w, 1, 2), weight.shape()) : w;
 }
 
 template <class Base>

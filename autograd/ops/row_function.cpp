@@ -1,0 +1,254 @@
+#include "autograd/ops/row_function.hpp"
+
+#include "autograd/engine.hpp"
+#include "autograd/node.hpp"
+#include "autograd/ops/activation.hpp"
+#include "autograd/ops/arithmetic.hpp"
+#include "autograd/ops/constant.hpp"
+#include "autograd/ops/shape.hpp"
+#include "core/kernels/row_function.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace evenkeel {
+namespace {
+
+using kernels::RowNumbers;
+
+/// Rows of fewer elements cost less in plain ops.
+constexpr std::int64_t kShortRow = 4;
+
+/// The same function in differentiable ops, of x as (rows, inner) and parameters as (rows, 1).
+using Formula = Tensor (*)(const Tensor& x, std::span<const Tensor> p);
+
+/// How x is cut, and where each row's numbers are.
+struct Rows {
+  std::size_t op;
+  std::int64_t rows, inner;
+  std::vector<std::int64_t> sizes;  ///< elements of each parameter; 0: left out
+
+  std::int64_t grain() const { return std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(1, inner)); }
+};
+
+/// The parameters' values in double.
+class Numbers {
+ public:
+  Numbers(std::span<const Tensor> parameters, std::span<const double> defaults) : defaults_(defaults) {
+    for (const Tensor& p : parameters) {
+      values_.push_back(p.defined() ? p.array().to(DType::float64).contiguous() : Array());
+    }
+  }
+
+  template <class T>
+  RowNumbers<T> of_row(std::int64_t r) const {
+    RowNumbers<T> row{};
+    for (std::size_t k = 0; k < values_.size(); ++k) {
+      const Array& values = values_[k];
+      const double value = values.defined() ? values.data<double>()[r % values.numel()] : defaults_[k];
+      row.p[k] = static_cast<T>(value);
+      row.low = k == 0 ? static_cast<T>(value - static_cast<double>(row.p[0])) : row.low;
+    }
+    return row;
+  }
+
+ private:
+  std::span<const double> defaults_;
+  std::vector<Array> values_;
+};
+
+template <class F>
+Array forward(const Rows& cut, const Array& x, const Numbers& numbers, Array& kept) {
+  Array y = Array::empty(x.shape(), x.dtype());
+  if (F::kKeeps) {
+    kept = Array::empty(x.shape(), x.dtype());
+  }
+  dispatch_float(x.dtype(), "row function", [&]<class T>() {
+    const T* px = x.data<T>();
+    T* py = y.mutable_data<T>();
+    T* pu = F::kKeeps ? kept.mutable_data<T>() : nullptr;
+    parallel_for(0, cut.rows, cut.grain(), [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t r = first; r < last; ++r) {
+        const std::int64_t i = r * cut.inner;
+        kernels::row_function<T>(cut.op, cut.inner, px + i, py + i, pu ? pu + i : nullptr, numbers.of_row<T>(r));
+      }
+    });
+  });
+  return y;
+}
+
+/// A parameter's gradient from its terms, one for each row.
+Tensor sum_of_rows(std::span<const double> terms, std::size_t k, std::size_t step, const Tensor& like) {
+  std::vector<double> sums(static_cast<std::size_t>(like.numel()));
+  std::size_t at = 0;
+  for (std::size_t i = k; i < terms.size(); i += step) {
+    sums[at] += terms[i];
+    at = at + 1 == sums.size() ? 0 : at + 1;
+  }
+  return Tensor(Array::from(sums, like.shape()).to(like.dtype()));
+}
+
+/// One gradient for x and one for each parameter; undefined where not wanted. dx may take dy's place.
+template <class F>
+Grads gradient(const Rows& cut, std::span<const Tensor> inputs, const Array& kept, const Tensor& dy,
+               const Saved& saved) {
+  constexpr std::size_t kParams = F::kParams;
+  const Array x = inputs[0].array().contiguous();
+  const Numbers numbers(inputs.subspan(1), F::kDefaults);
+  Array dx;
+  if (saved.needs(0)) {
+    dx = may_reuse(dy) ? dy.array() : Array::empty(x.shape(), x.dtype());
+  }
+  std::vector<double> terms(static_cast<std::size_t>(cut.rows) * kParams);
+  const Array dys = dy.array().contiguous();
+  dispatch_float(x.dtype(), "row function", [&]<class T>() {
+    const T* px = x.data<T>();
+    const T* pu = kept.defined() ? kept.data<T>() : nullptr;
+    T* pdx = dx.defined() ? dx.mutable_data<T>() : nullptr;
+    const T* pdy = dys.data<T>();
+    parallel_for(0, cut.rows, cut.grain(), [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t r = first; r < last; ++r) {
+        const std::int64_t i = r * cut.inner;
+        kernels::row_function_gradient<T>(cut.op, cut.inner, px + i, pu ? pu + i : nullptr, pdy + i,
+                                          pdx ? pdx + i : nullptr, numbers.of_row<T>(r),
+                                          terms.data() + static_cast<std::size_t>(r) * kParams);
+      }
+    });
+  });
+  Grads grads(1 + kParams);
+  grads[0] = dx.defined() ? Tensor(std::move(dx)) : Tensor();
+  for (std::size_t k = 0; k < kParams; ++k) {
+    grads[1 + k] = saved.needs(1 + k) ? sum_of_rows(terms, k, kParams, inputs[1 + k]) : Tensor();
+  }
+  return grads;
+}
+
+/// The function in differentiable ops; inputs: x and the parameters.
+template <class F>
+Tensor composed(const Rows& cut, Formula formula, std::span<const Tensor> inputs) {
+  Tensor x = reshape(inputs[0], {cut.rows, cut.inner});
+  std::vector<Tensor> p;
+  for (std::size_t k = 0; k < F::kParams; ++k) {
+    if (const std::int64_t size = cut.sizes[k]; size > 0) {
+      p.push_back(reshape(expand(reshape(inputs[1 + k], {1, size}), {cut.rows / size, size}), {cut.rows, 1}));
+    } else {
+      p.push_back(constant(F::kDefaults[k], x));
+    }
+  }
+  if (F::kCentred && p[0].dtype() != x.dtype()) {
+    const Tensor high = to(p[0].detach(), x.dtype());
+    x = x - high;
+    p[0] = p[0] - to(high, p[0].dtype());
+  }
+  for (Tensor& number : p) {
+    number = to(number, x.dtype());
+  }
+  return reshape(formula(x, p), inputs[0].shape());
+}
+
+/// The gradients of that. Identities stand before it: what x and the parameters owe to each other is not this op's.
+template <class F>
+Grads twin(const Rows& cut, Formula formula, std::span<const Tensor> inputs, const Tensor& dy) {
+  std::vector<Tensor> own, wanted;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    own.push_back(inputs[i].defined() ? inputs[i] * 1.0 : Tensor());
+    if (own.back().defined() && own.back().requires_grad()) {
+      wanted.push_back(own.back());
+      places.push_back(i);
+    }
+  }
+  const Tensor y = composed<F>(cut, formula, own);
+  const std::vector<Tensor> found = grad({y}, wanted, {dy}, {.create_graph = true, .allow_unused = true});
+  Grads grads(inputs.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    grads[places[i]] = found[i];
+  }
+  return grads;
+}
+
+Rows cut_of(std::string_view op, std::size_t index, const Tensor& x, std::int64_t inner,
+            std::span<const Tensor> parameters) {
+  require(x.defined(), op, "the input is an undefined tensor");
+  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+  require(x.numel() == 0 || (inner > 0 && x.numel() % inner == 0), op, "input of shape ", x.shape(), " has no rows of ",
+          inner, " elements");
+  Rows cut{index, x.numel() == 0 ? 0 : x.numel() / inner, inner, {}};
+  for (const Tensor& p : parameters) {
+    cut.sizes.push_back(p.defined() ? p.numel() : 0);
+    if (p.defined()) {
+      require(p.numel() > 0 && cut.rows % p.numel() == 0, op, "a parameter of shape ", p.shape(), " does not fit ",
+              cut.rows, " rows (input of shape ", x.shape(), ")");
+      require(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter is ", p.dtype(), ", the input ",
+              x.dtype());
+    }
+  }
+  return cut;
+}
+
+template <class F>
+Tensor row_function(std::string_view op, const Tensor& x, std::int64_t inner, std::vector<Tensor> parameters,
+                    Formula formula) {
+  const Rows cut = cut_of(op, kernels::RowFunctions::index_of<F>(), x, inner, parameters);
+  parameters.insert(parameters.begin(), x);
+  if (cut.rows > 0 && inner < kShortRow) {
+    return composed<F>(cut, formula, parameters);
+  }
+  Array kept;
+  Array y = forward<F>(cut, x.array().contiguous(), Numbers(std::span(parameters).subspan(1), F::kDefaults), kept);
+  return record({.name = op, .inputs = OpInputs(std::move(parameters)), .keep = Keep::inputs(1 + F::kParams)},
+                std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
+                  std::vector<Tensor> inputs{saved.input(0)};
+                  for (std::size_t k = 0; k < F::kParams; ++k) {
+                    inputs.push_back(cut.sizes[k] == 0 ? Tensor() : saved.input(1 + k));
+                  }
+                  if (grad_enabled() && cut.rows > 0) {
+                    return twin<F>(cut, formula, inputs, dy);
+                  }
+                  return gradient<F>(cut, inputs, kept, dy, saved);
+                });
+}
+
+}  // namespace
+
+Tensor affine_rows(const Tensor& x, std::int64_t inner, const Tensor& mean, const Tensor& weight, const Tensor& bias) {
+  return row_function<kernels::RowAffine>(
+      "affine_rows", x, inner, {mean, weight, bias},
+      [](const Tensor& v, std::span<const Tensor> p) { return (v - p[0]) * p[1] + p[2]; });
+}
+
+Tensor tanh_rows(const Tensor& x, std::int64_t inner, const Tensor& alpha, const Tensor& weight, const Tensor& bias) {
+  return row_function<kernels::RowTanh>(
+      "tanh_rows", x, inner, {alpha, weight, bias},
+      [](const Tensor& v, std::span<const Tensor> p) { return tanh(v * p[0]) * p[1] + p[2]; });
+}
+
+Tensor erf_rows(const Tensor& x, std::int64_t inner, const Tensor& alpha, const Tensor& shift, const Tensor& weight,
+                const Tensor& bias) {
+  return row_function<kernels::RowErf>(
+      "erf_rows", x, inner, {alpha, shift, weight, bias},
+      [](const Tensor& v, std::span<const Tensor> p) { return erf(v * p[0] + p[1]) * p[2] + p[3]; });
+}
+
+Tensor threshold_rows(const Tensor& x, std::int64_t inner, const Tensor& weight, const Tensor& bias,
+                      const Tensor& tau) {
+  return row_function<kernels::RowThreshold>(
+      "threshold_rows", x, inner, {weight, bias, tau},
+      [](const Tensor& v, std::span<const Tensor> p) { return maximum(v * p[0] + p[1], p[2]); });
+}
+
+Tensor swish_rows(const Tensor& x, std::int64_t inner, const Tensor& v, const Tensor& weight, const Tensor& bias) {
+  return row_function<kernels::RowSwish>(
+      "swish_rows", x, inner, {v, weight, bias},
+      [](const Tensor& z, std::span<const Tensor> p) { return z * sigmoid(z * p[0]) * p[1] + p[2]; });
+}
+
+Tensor divide_rows_by_larger(const Tensor& x, std::int64_t inner, const Tensor& left, const Tensor& v,
+                             const Tensor& right, const Tensor& weight, const Tensor& bias) {
+  return row_function<kernels::RowDivideByLarger>(
+      "divide_rows_by_larger", x, inner, {left, v, right, weight, bias},
+      [](const Tensor& z, std::span<const Tensor> p) { return z / maximum(p[0], z * p[1] + p[2]) * p[3] + p[4]; });
+}
+
+}  // namespace evenkeel
