@@ -95,7 +95,7 @@ Grads fused_gradient(const NormalizeSpec& spec, const GradientInputs& in, const 
   const Array dy = in.dy.array().contiguous();
   const Array weight = contiguous_or_undefined(in.weight);
   dispatch_float(x.dtype(), "normalize", [&]<class T>() {
-    kernels::normalize_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean.span<double>(),
+    kernels::normalize_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), {}, mean.span<double>(),
                                    var.span<double>(), writable_values<T>(dx), writable_values<T>(dweight),
                                    writable_values<T>(dbias));
   });

@@ -27,6 +27,14 @@ struct Standardization {
   bool eps_in_root = true;  ///< sqrt(v + eps), or sqrt(v) + eps
 };
 
+/// What may follow a normalization in the same pass, by the functors of core/kernels/unary.hpp.
+enum class NormActivation { none, relu, leaky_relu, silu, hardswish };
+
+struct FusedActivation {
+  NormActivation f = NormActivation::none;
+  double slope = 0.01;  ///< leaky_relu's
+};
+
 namespace kernels {
 
 /// What is normalized, and whether mean and variance are given (`fixed`: eval, frozen layers) or the input's own.
@@ -35,9 +43,10 @@ struct NormalizeSpec {
   AffineView affine;
   Standardization how;
   bool fixed = false;
+  FusedActivation activation = {};  ///< applied to y
 };
 
-/// y = (x - mean) s weight + bias, s = 1 / sqrt(var + eps). mean and var (one per statistic) are read if spec.fixed,
+/// y = f((x - mean) s weight + bias), s = 1 / sqrt(var + eps). mean and var (one per statistic) are read if spec.fixed,
 /// else written. weight, bias: spec.affine.params entries or empty. Groups must not be empty. Any thread count gives
 /// the same bits.
 ///   Statistics: one pass of sums around a shift taken from the group's first elements, repeated around the mean just
@@ -47,13 +56,14 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
                std::span<double> mean, std::span<double> var, std::span<T> y);
 
 /// The gradients of normalize (autograd/ops/normalize.hpp has the formula); an empty dx, dweight or dbias is not
-/// wanted.
+/// wanted. bias is read only where an activation follows: its derivative is found from x anew.
 template <class T>
 void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
-                        std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
-                        std::span<T> dx, std::span<T> dweight, std::span<T> dbias);
+                        std::span<const T> weight, std::span<const T> bias, std::span<const double> mean,
+                        std::span<const double> var, std::span<T> dx, std::span<T> dweight, std::span<T> dbias);
 
-// The halves of both, for callers that do something with the sums in between: join them with other ranks', say.
+// The halves of both without activation, for callers that do something with the sums in between: join them with other
+// ranks', say.
 
 /// mean and var of normalize, without y.
 template <class T>
@@ -101,8 +111,10 @@ struct StandardizeKernels {
   static T run_mean(const T* x, std::int64_t n);
   /// sums += (sum(x - shift), sum((x - shift)^2)).
   static void run_moments(const T* x, std::int64_t n, T shift, SumPair& sums);
-  static void run_scale(const T* x, T* y, std::int64_t n, Center<T> m, T a, T b);
-  static void run_scale(const T* x, T* y, std::int64_t n, Center<T> m, T s, const T* w, const T* b);
+  /// y = f(z), z = xc a + b; or, where dy is given, y = dy f'(z). y may be dy.
+  static void run_scale(const T* x, const T* dy, T* y, std::int64_t n, Center<T> m, T a, T b, FusedActivation f);
+  static void run_scale(const T* x, const T* dy, T* y, std::int64_t n, Center<T> m, T s, const T* w, const T* b,
+                        FusedActivation f);
   /// sums += (sum(dy), sum(dy xc)).
   static void run_gradient_sums(const T* x, const T* dy, std::int64_t n, Center<T> m, SumPair& sums);
   /// The same with dy w for dy; also dw += dy xc s and db += dy, per element.
@@ -118,8 +130,8 @@ struct StandardizeKernels {
   /// The mean of the first rows, per column: exact for constant columns.
   static void row_means(const T* x, RowBlock block, T* mean);
   static void row_moments(const T* x, RowBlock block, const T* shift, SumPair* sums);
-  static void row_scale(const T* x, T* y, RowBlock block, const T* hi, const T* lo, const T* a, const T* b,
-                        const T* row_w, const T* row_b);
+  static void row_scale(const T* x, const T* dy, T* y, RowBlock block, const T* hi, const T* lo, const T* a, const T* b,
+                        const T* row_w, const T* row_b, FusedActivation f);
   /// Per column: sums = (sum(dy row_w), sum(dy row_w xc)).
   static void row_gradient_sums(const T* x, const T* dy, RowBlock block, const T* hi, const T* lo, const T* row_w,
                                 SumPair* sums);

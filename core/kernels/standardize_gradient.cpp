@@ -1,6 +1,8 @@
 #include "core/kernels/isa.hpp"
 #include "core/kernels/standardize.hpp"
 #include "core/kernels/standardize_plan.hpp"
+#include "core/kernels/standardize_scale.hpp"
+#include "core/kernels/workspace.hpp"
 #include "core/parallel.hpp"
 
 #include <algorithm>
@@ -61,11 +63,12 @@ struct BackwardArgs {
   const Plan& plan;
   const NormalizeSpec& spec;
   const T* x;
-  const T* dy;
+  const T* dy;      // behind an activation what gate writes: the gradient of its input
   const T* weight;  // or null
   const T* laid_out_weight;
   const double* mean;
   const double* var;
+  const detail::ScaleArgs<T>* gate;  // or null: no activation
   bool wants_parameters;
   SumPair* cells;
   T* dx;                  // or null
@@ -141,6 +144,14 @@ class PositionSums {
   int runs_ = 0;
 };
 
+/// Takes dy of one run back through the activation.
+template <class K, class T>
+void pass_gate(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
+  if (in.gate) {
+    detail::scale_run<K>(*in.gate, begin, group.m, group.s);
+  }
+}
+
 /// Adds the run's part of (sum(q), sum(q x_hat)), per group without the weight; writes the cells of segments.
 template <class K, class T>
 void sum_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group, PositionSums<T>* positions,
@@ -180,6 +191,7 @@ void sum_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T
     Center<T> m[4];
     T s[4];
     for (int64_t r = 0; r < 4; ++r) {
+      pass_gate<K>(in, u.offset + (g + r) * inner, groups[g + r]);
       m[r] = groups[g + r].m;
       s[r] = static_cast<T>(groups[g + r].s);
     }
@@ -192,6 +204,7 @@ void sum_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T
     }
   }
   for (; g < u.groups; ++g) {
+    pass_gate<K>(in, u.offset + g * inner, groups[g]);
     sum_run<K>(in, u.offset + g * inner, groups[g], positions, q_sums[g]);
   }
 }
@@ -207,7 +220,7 @@ void gradient_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<
   detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
     const GradientCoefficients<T> c = group.coefficients(in.weight_of(p));
     if (in.spec.fixed && !in.given_b) {
-      K::run_scale(in.dy + i, in.dx + i, length, Center<T>{0, 0}, c.c1, T(0));  // b = k = 0: x has no part in it
+      K::run_scale(in.dy + i, nullptr, in.dx + i, length, Center<T>{0, 0}, c.c1, T(0), {});  // as for rows
     } else {
       K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, c);
     }
@@ -234,7 +247,10 @@ void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* pos
     if (in.plan.kind == AffineKind::per_position && in.plan.view.outer == 1 && in.plan.period() == in.plan.view.inner) {
       sum_periods<K>(in, u, groups, positions, sums);
     } else {
-      each_run(in.plan, u, [&](int64_t g, int64_t i) { sum_run<K>(in, i, groups[g], positions, sums[g]); });
+      each_run(in.plan, u, [&](int64_t g, int64_t i) {
+        pass_gate<K>(in, i, groups[g]);
+        sum_run<K>(in, i, groups[g], positions, sums[g]);
+      });
     }
     for (int64_t g = 0; g < u.groups; ++g) {
       if (in.plan.kind == AffineKind::per_group) {
@@ -244,7 +260,12 @@ void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* pos
     }
   }
   if (in.dx) {
-    each_run(in.plan, u, [&](int64_t g, int64_t i) { gradient_run<K>(in, i, groups[g]); });
+    each_run(in.plan, u, [&](int64_t g, int64_t i) {
+      if (!in.needs_sums()) {
+        pass_gate<K>(in, i, groups[g]);
+      }
+      gradient_run<K>(in, i, groups[g]);
+    });
   }
 }
 
@@ -296,6 +317,9 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
     std::fill_n(c.lo + g * inner, inner, group.m.lo);
     std::fill_n(c.s + g * inner, inner, static_cast<T>(group.s));
   }
+  if (in.gate) {
+    detail::scale_rows<K>(*in.gate, u);
+  }
   if (in.needs_sums()) {
     K::row_gradient_sums(x, dy, block, c.hi, c.lo, row_w, c.sums);
   }
@@ -304,7 +328,9 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
     K::row_parameter_sums(x, dy, block, c.hi, c.lo, c.s, cells, in.plan.blocks);
   }
   finish_columns(in, u, c);
-  if (in.dx) {
+  if (in.dx && in.spec.fixed && !in.given_b) {  // b = k = 0: without x; c3 is 0
+    K::row_scale(dy, nullptr, in.dx + u.offset, block, c.c3, c.c3, c.c1, c.c3, row_w, nullptr, {});
+  } else if (in.dx) {
     K::row_gradient(x, dy, in.dx + u.offset, block, c.hi, c.lo, c.s, c.c1, c.c2, c.c3, row_w);
   }
 }
@@ -364,10 +390,26 @@ struct Given {
 /// normalize_gradient; P: the type of the parameters' gradients.
 template <class T, class P>
 void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const T> weight,
-                  const Given& given, std::span<T> dx, std::span<P> dweight, std::span<P> dbias) {
+                  std::span<const T> bias, const Given& given, std::span<T> dx, std::span<P> dweight,
+                  std::span<P> dbias) {
   const Plan plan(spec);
+  const bool gated = spec.activation.f != NormActivation::none;
   const bool wants_parameters = !dweight.empty() || !dbias.empty();
   const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
+  const auto laid_out_bias = detail::laid_out(bias, plan, T(0));
+  Workspace<T> scratch(gated && dx.empty() ? static_cast<int64_t>(x.size()) : 0);
+  const detail::ScaleArgs<T> gate{plan,
+                                  spec.how,
+                                  x.data(),
+                                  detail::data_or_null(weight),
+                                  detail::data_or_null(bias),
+                                  laid_out_weight.data(),
+                                  laid_out_bias.data(),
+                                  given.mean.data(),
+                                  given.var.data(),
+                                  dx.empty() ? scratch.data() : dx.data(),
+                                  spec.activation,
+                                  dy.data()};
   std::vector<SumPair> cells(cell_count(plan));
   const int64_t chunks = (plan.units + plan.grain - 1) / plan.grain;
   const bool per_position = plan.kind == AffineKind::per_position;
@@ -375,11 +417,12 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
   const BackwardArgs<T> args{plan,
                              spec,
                              x.data(),
-                             dy.data(),
-                             weight.empty() ? nullptr : weight.data(),
-                             laid_out_weight.data(),
-                             given.mean.data(),
-                             given.var.data(),
+                             gated ? gate.y : dy.data(),
+                             gate.weight,
+                             gate.laid_out_weight,
+                             gate.mean,
+                             gate.var,
+                             gated ? &gate : nullptr,
                              wants_parameters,
                              cells.data(),
                              dx.empty() ? nullptr : dx.data(),
@@ -400,30 +443,30 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
 
 template <class T>
 void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
-                        std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
-                        std::span<T> dx, std::span<T> dweight, std::span<T> dbias) {
-  run_gradient<T, T>(spec, x, dy, weight, {mean, var}, dx, dweight, dbias);
+                        std::span<const T> weight, std::span<const T> bias, std::span<const double> mean,
+                        std::span<const double> var, std::span<T> dx, std::span<T> dweight, std::span<T> dbias) {
+  run_gradient<T, T>(spec, x, dy, weight, bias, {mean, var}, dx, dweight, dbias);
 }
 
 template <class T>
 void gradient_sums(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const double> mean,
                    std::span<const double> var, std::span<double> dy_sums, std::span<double> dy_x_hat_sums) {
-  run_gradient<T, double>(spec, x, dy, {}, {mean, var}, {}, dy_x_hat_sums, dy_sums);
+  run_gradient<T, double>(spec, x, dy, {}, {}, {mean, var}, {}, dy_x_hat_sums, dy_sums);
 }
 
 template <class T>
 void normalize_input_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
                               std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
                               std::span<const double> b, std::span<const double> k, std::span<T> dx) {
-  run_gradient<T, T>(spec, x, dy, weight, {mean, var, b.data(), k.data()}, dx, {}, {});
+  run_gradient<T, T>(spec, x, dy, weight, {}, {mean, var, b.data(), k.data()}, dx, {}, {});
 }
 
 template void normalize_gradient(const NormalizeSpec&, std::span<const float>, std::span<const float>,
-                                 std::span<const float>, std::span<const double>, std::span<const double>,
-                                 std::span<float>, std::span<float>, std::span<float>);
+                                 std::span<const float>, std::span<const float>, std::span<const double>,
+                                 std::span<const double>, std::span<float>, std::span<float>, std::span<float>);
 template void normalize_gradient(const NormalizeSpec&, std::span<const double>, std::span<const double>,
                                  std::span<const double>, std::span<const double>, std::span<const double>,
-                                 std::span<double>, std::span<double>, std::span<double>);
+                                 std::span<const double>, std::span<double>, std::span<double>, std::span<double>);
 template void gradient_sums(const NormalizeSpec&, std::span<const float>, std::span<const float>,
                             std::span<const double>, std::span<const double>, std::span<double>, std::span<double>);
 template void gradient_sums(const NormalizeSpec&, std::span<const double>, std::span<const double>,
