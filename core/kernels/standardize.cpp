@@ -11,7 +11,6 @@
 namespace evenkeel::kernels {
 namespace {
 
-using detail::each_run;
 using detail::kUnitWidth;
 using detail::Plan;
 using detail::Unit;
@@ -55,16 +54,12 @@ class Statistics {
   }
 
   void by_runs(const Unit& u) const {
-    T shift[kUnitWidth];
-    SumPair sums[kUnitWidth];
     for (int64_t g = 0; g < u.groups; ++g) {
-      const T* run = x_ + u.offset + g * plan_.view.inner;
-      shift[g] = spec_.how.center ? K::run_mean(run, std::min(plan_.view.inner, kShiftValues)) : T(0);
-      sums[g] = {0, 0};
-    }
-    each_run(plan_, u, [&](int64_t g, int64_t i) { K::run_moments(x_ + i, plan_.view.inner, shift[g], sums[g]); });
-    for (int64_t g = 0; g < u.groups; ++g) {
-      finish_runs(u, g, shift[g], sums[g]);
+      const T* x = x_ + u.offset + g * plan_.view.inner;
+      const T shift = spec_.how.center ? K::run_mean(x, std::min(plan_.view.inner, kShiftValues)) : T(0);
+      SumPair sums{0, 0};
+      K::run_moments(x, plan_.runs(), shift, sums);
+      finish_runs(u, g, shift, sums);
     }
   }
 
@@ -72,9 +67,7 @@ class Statistics {
     if (spec_.how.center && shift_is_poor(sums, count())) {
       shift = static_cast<T>(static_cast<double>(shift) + sums.first / count());
       sums = {0, 0};
-      for (int64_t o = 0; o < plan_.view.outer; ++o) {
-        K::run_moments(x_ + u.offset + o * plan_.row_size() + g * plan_.view.inner, plan_.view.inner, shift, sums);
-      }
+      K::run_moments(x_ + u.offset + g * plan_.view.inner, plan_.runs(), shift, sums);
     }
     if (!std::isfinite(sums.second)) {
       return in_double(u, g);

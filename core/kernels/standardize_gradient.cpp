@@ -14,7 +14,6 @@ namespace {
 
 using detail::AffineKind;
 using detail::center_of;
-using detail::each_run;
 using detail::kUnitWidth;
 using detail::Plan;
 using detail::scale_of;
@@ -63,18 +62,24 @@ struct BackwardArgs {
   const Plan& plan;
   const NormalizeSpec& spec;
   const T* x;
-  const T* dy;      // behind an activation what gate writes: the gradient of its input
+  const T* dy;
+  const T* dz;      // dy, or what gate makes of it: the gradient of the activation's input
   const T* weight;  // or null
   const T* laid_out_weight;
   const double* mean;
   const double* var;
-  const detail::ScaleArgs<T>* gate;  // or null: no activation
+  const detail::ScaleArgs<T>& gate;
+  T* first_out;  // or null: what the pass over a piece that takes its sums writes
   bool wants_parameters;
   SumPair* cells;
   T* dx;                  // or null
   const double* given_b;  // or null: to be found, or 0 where the statistics are given
   const double* given_k;
 
+  bool activated() const { return gate.activation.f != NormActivation::none; }
+  /// dx = dz s weight
+  bool only_scales() const { return spec.fixed && !given_b; }
+  bool scales_at_once() const { return only_scales() && plan.kind != AffineKind::per_position; }
   bool needs_sums() const { return wants_parameters || (dx && !spec.fixed); }
   double weight_of(int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
   double weight_at(int64_t element) const { return weight_of(plan.parameter(element)); }
@@ -144,59 +149,63 @@ class PositionSums {
   int runs_ = 0;
 };
 
-/// Takes dy of one run back through the activation.
+/// Takes dy of one group back through the activation.
 template <class K, class T>
 void pass_gate(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
-  if (in.gate) {
-    detail::scale_run<K>(*in.gate, begin, group.m, group.s);
+  if (in.activated()) {
+    detail::scale_group<K>(in.gate, begin, group.m, group.s);
   }
 }
 
-/// Adds the run's part of (sum(q), sum(q x_hat)), per group without the weight; writes the cells of segments.
+/// (sum(q), sum(q x_hat)) of a group, with one parameter per group without it; writes the cells of segments.
 template <class K, class T>
-void sum_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group, PositionSums<T>* positions,
-             SumPair& q_sums) {
+SumPair sum_group(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group, PositionSums<T>* positions) {
+  SumPair q_sums{0, 0};
   if (in.plan.kind == AffineKind::per_position) {
-    SumPair sums{0, 0};
+    pass_gate<K>(in, begin, group);
     detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
-      K::run_gradient_sums(in.x + i, in.dy + i, length, group.m, static_cast<T>(group.s), in.laid_out_weight + place,
-                           positions->dw() + place, positions->db() + place, sums);
+      K::run_gradient_sums(in.x + i, in.dz + i, length, group.m, static_cast<T>(group.s), in.laid_out_weight + place,
+                           positions->dw() + place, positions->db() + place, q_sums);
       positions->count_runs(1);
     });
-    q_sums.first += sums.first;
-    q_sums.second += sums.second * group.s;
-    return;
+    q_sums.second *= group.s;
+    return q_sums;
   }
-  detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
+  detail::each_piece(in.plan, begin, [&](int64_t i, RowBlock run, int64_t p) {
     SumPair sums{0, 0};
-    K::run_gradient_sums(in.x + i, in.dy + i, length, group.m, sums);
+    const double w = in.weight_of(p);
+    T* out = in.first_out ? in.first_out + i : nullptr;
+    K::run_gradient_sums(in.x + i, in.dy + i, out, run, group.m, in.gate.gate(group.s, p),
+                         in.scales_at_once() ? group.coefficients(w).c1 : T(1), sums);
     sums.second *= group.s;
-    double w = 1;
     if (in.plan.kind == AffineKind::per_segment) {
-      in.cells[i / length] = sums;
-      w = in.weight_of(p);
+      in.cells[i / in.plan.segment] = sums;
+      q_sums.first += sums.first * w;
+      q_sums.second += sums.second * w;
+    } else {
+      q_sums = sums;
     }
-    q_sums.first += sums.first * w;
-    q_sums.second += sums.second * w;
   });
+  return q_sums;
 }
 
-/// sum_run of all the unit's runs, where each is one period of the parameters: four at a time.
+/// sum_group of all the unit's groups, where each is one period of the parameters: four at a time.
 template <class K, class T>
 void sum_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T>* groups, PositionSums<T>* positions,
                  SumPair* q_sums) {
   const int64_t inner = in.plan.view.inner;
   int64_t g = 0;
   for (; g + 4 <= u.groups; g += 4) {
+    const int64_t begin = u.offset + g * inner;
     Center<T> m[4];
     T s[4];
     for (int64_t r = 0; r < 4; ++r) {
-      pass_gate<K>(in, u.offset + (g + r) * inner, groups[g + r]);
+      pass_gate<K>(in, begin + r * inner, groups[g + r]);
       m[r] = groups[g + r].m;
       s[r] = static_cast<T>(groups[g + r].s);
+      q_sums[g + r] = {0, 0};
     }
-    const int64_t begin = u.offset + g * inner;
-    K::four_run_gradient_sums(in.x + begin, in.dy + begin, inner, m, s, in.laid_out_weight, positions->dw(),
+    K::four_run_gradient_sums(in.x + begin, in.dz + begin, inner, m, s, in.laid_out_weight, positions->dw(),
                               positions->db(), q_sums + g);
     positions->count_runs(4);
     for (int64_t r = g; r < g + 4; ++r) {
@@ -204,25 +213,32 @@ void sum_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T
     }
   }
   for (; g < u.groups; ++g) {
-    pass_gate<K>(in, u.offset + g * inner, groups[g]);
-    sum_run<K>(in, u.offset + g * inner, groups[g], positions, q_sums[g]);
+    q_sums[g] = sum_group<K>(in, u.offset + g * inner, groups[g], positions);
   }
 }
 
+/// dx of one group; its sums have been taken, if needed.
 template <class K, class T>
-void gradient_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
+void gradient_group(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
   if (in.plan.kind == AffineKind::per_position) {
+    if (!in.needs_sums()) {
+      pass_gate<K>(in, begin, group);
+    }
     return detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
-      K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, group.coefficients(1),
+      K::run_gradient(in.x + i, in.dz + i, in.dx + i, length, group.m, group.coefficients(1),
                       in.laid_out_weight + place);
     });
   }
-  detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
+  detail::each_piece(in.plan, begin, [&](int64_t i, RowBlock run, int64_t p) {
     const GradientCoefficients<T> c = group.coefficients(in.weight_of(p));
-    if (in.spec.fixed && !in.given_b) {
-      K::run_scale(in.dy + i, nullptr, in.dx + i, length, Center<T>{0, 0}, c.c1, T(0), {});  // as for rows
+    if (!in.only_scales()) {
+      Gate<T> gate = in.gate.gate(group.s, p);
+      gate.f = in.first_out ? FusedActivation() : gate.f;
+      K::run_gradient(in.x + i, in.first_out ? in.first_out + i : in.dy + i, in.dx + i, run, group.m, c, gate);
+    } else if (in.activated()) {
+      K::run_scale(in.x + i, in.dy + i, in.dx + i, run, group.m, in.gate.gate(group.s, p), c.c1);
     } else {
-      K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, c);
+      K::run_scale(in.dy + i, nullptr, in.dx + i, run, Center<T>{0, 0}, {c.c1, T(0), {}}, T(1));
     }
   });
 }
@@ -237,35 +253,30 @@ void take_group_cell(const BackwardArgs<T>& in, int64_t statistic, int64_t begin
 
 template <class K, class T>
 void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* positions) {
+  const int64_t inner = in.plan.view.inner;
   GroupGradient<T> groups[kUnitWidth];
   for (int64_t g = 0; g < u.groups; ++g) {
     groups[g] = with_statistics(in, u.statistic + g);
   }
-  if (in.needs_sums()) {
-    SumPair sums[kUnitWidth];
-    std::fill_n(sums, u.groups, SumPair{0, 0});  // the whole of it would cost as much as a short run
-    if (in.plan.kind == AffineKind::per_position && in.plan.view.outer == 1 && in.plan.period() == in.plan.view.inner) {
-      sum_periods<K>(in, u, groups, positions, sums);
-    } else {
-      each_run(in.plan, u, [&](int64_t g, int64_t i) {
-        pass_gate<K>(in, i, groups[g]);
-        sum_run<K>(in, i, groups[g], positions, sums[g]);
-      });
-    }
-    for (int64_t g = 0; g < u.groups; ++g) {
+  SumPair sums[kUnitWidth];
+  const bool periods = in.plan.kind == AffineKind::per_position && in.plan.view.outer == 1 && in.plan.period() == inner;
+  if (in.needs_sums() && periods) {
+    sum_periods<K>(in, u, groups, positions, sums);
+  }
+  for (int64_t g = 0; g < u.groups; ++g) {  // both passes over a group while it is cached
+    const int64_t begin = u.offset + g * inner;
+    if (in.needs_sums()) {
+      if (!periods) {
+        sums[g] = sum_group<K>(in, begin, groups[g], positions);
+      }
       if (in.plan.kind == AffineKind::per_group) {
-        take_group_cell(in, u.statistic + g, u.offset + g * in.plan.view.inner, sums[g]);
+        take_group_cell(in, u.statistic + g, begin, sums[g]);
       }
       take_sums(in, u.statistic + g, sums[g], groups[g]);
     }
-  }
-  if (in.dx) {
-    each_run(in.plan, u, [&](int64_t g, int64_t i) {
-      if (!in.needs_sums()) {
-        pass_gate<K>(in, i, groups[g]);
-      }
-      gradient_run<K>(in, i, groups[g]);
-    });
+    if (in.dx && !(in.needs_sums() && in.scales_at_once())) {
+      gradient_group<K>(in, begin, groups[g]);
+    }
   }
 }
 
@@ -308,7 +319,7 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
   const int64_t inner = in.plan.view.inner;
   const RowBlock block = in.plan.row_block(u);
   const T* x = in.x + u.offset;
-  const T* dy = in.dy + u.offset;
+  const T* dy = in.dz + u.offset;
   const T* row_w = per_row ? in.laid_out_weight + u.row : nullptr;
   Columns<T> c;
   for (int64_t g = 0; g < u.groups; ++g) {
@@ -317,8 +328,8 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
     std::fill_n(c.lo + g * inner, inner, group.m.lo);
     std::fill_n(c.s + g * inner, inner, static_cast<T>(group.s));
   }
-  if (in.gate) {
-    detail::scale_rows<K>(*in.gate, u);
+  if (in.activated()) {
+    detail::scale_rows<K>(in.gate, u);
   }
   if (in.needs_sums()) {
     K::row_gradient_sums(x, dy, block, c.hi, c.lo, row_w, c.sums);
@@ -328,7 +339,7 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
     K::row_parameter_sums(x, dy, block, c.hi, c.lo, c.s, cells, in.plan.blocks);
   }
   finish_columns(in, u, c);
-  if (in.dx && in.spec.fixed && !in.given_b) {  // b = k = 0: without x; c3 is 0
+  if (in.dx && in.only_scales()) {  // without x; c3 is 0
     K::row_scale(dy, nullptr, in.dx + u.offset, block, c.c3, c.c3, c.c1, c.c3, row_w, nullptr, {});
   } else if (in.dx) {
     K::row_gradient(x, dy, in.dx + u.offset, block, c.hi, c.lo, c.s, c.c1, c.c2, c.c3, row_w);
@@ -397,7 +408,9 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
   const bool wants_parameters = !dweight.empty() || !dbias.empty();
   const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
   const auto laid_out_bias = detail::laid_out(bias, plan, T(0));
-  Workspace<T> scratch(gated && dx.empty() ? static_cast<int64_t>(x.size()) : 0);
+  const bool by_pieces = !plan.rows && plan.kind != AffineKind::per_position;
+  const bool writes_first = !dx.empty() && ((spec.fixed && !given.b) || !is_cheap(spec.activation));
+  Workspace<T> scratch(gated && dx.empty() && !by_pieces ? static_cast<int64_t>(x.size()) : 0);
   const detail::ScaleArgs<T> gate{plan,
                                   spec.how,
                                   x.data(),
@@ -417,12 +430,14 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
   const BackwardArgs<T> args{plan,
                              spec,
                              x.data(),
+                             dy.data(),
                              gated ? gate.y : dy.data(),
                              gate.weight,
                              gate.laid_out_weight,
                              gate.mean,
                              gate.var,
-                             gated ? &gate : nullptr,
+                             gate,
+                             writes_first ? gate.y : nullptr,
                              wants_parameters,
                              cells.data(),
                              dx.empty() ? nullptr : dx.data(),

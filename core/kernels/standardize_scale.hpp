@@ -35,20 +35,22 @@ struct ScaleArgs {
   const T* dy_at(std::int64_t i) const { return dy ? dy + i : nullptr; }
   double weight_of(std::int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
   T bias_of(std::int64_t parameter) const { return bias ? bias[parameter] : T(0); }
+  Gate<T> gate(double s, std::int64_t parameter) const {
+    return {static_cast<T>(s * weight_of(parameter)), bias_of(parameter), activation};
+  }
 };
 
-/// One run, from element `begin`, of a group with mean m and scale s.
+/// One group, from element `begin`, with mean m and scale s.
 template <class K, class T>
-void scale_run(const ScaleArgs<T>& in, std::int64_t begin, Center<T> m, double s) {
+void scale_group(const ScaleArgs<T>& in, std::int64_t begin, Center<T> m, double s) {
   if (in.plan.kind == AffineKind::per_position) {
     return each_stretch(in.plan, begin, [&](std::int64_t i, std::int64_t length, std::int64_t place) {
       K::run_scale(in.x + i, in.dy_at(i), in.y + i, length, m, static_cast<T>(s), in.laid_out_weight + place,
                    in.laid_out_bias + place, in.activation);
     });
   }
-  each_segment(in.plan, begin, [&](std::int64_t i, std::int64_t length, std::int64_t p) {
-    K::run_scale(in.x + i, in.dy_at(i), in.y + i, length, m, static_cast<T>(s * in.weight_of(p)), in.bias_of(p),
-                 in.activation);
+  each_piece(in.plan, begin, [&](std::int64_t i, RowBlock run, std::int64_t p) {
+    K::run_scale(in.x + i, in.dy_at(i), in.y + i, run, m, in.gate(s, p), T(1));
   });
 }
 
@@ -76,13 +78,10 @@ void scale_unit(const ScaleArgs<T>& in, const Unit& u) {
   if (in.plan.rows) {
     return scale_rows<K>(in, u);
   }
-  Center<T> m[kUnitWidth];
-  double s[kUnitWidth];
   for (std::int64_t g = 0; g < u.groups; ++g) {
-    m[g] = center_of<T>(in.mean[u.statistic + g]);
-    s[g] = scale_of(in.var[u.statistic + g], in.how);
+    scale_group<K>(in, u.offset + g * in.plan.view.inner, center_of<T>(in.mean[u.statistic + g]),
+                   scale_of(in.var[u.statistic + g], in.how));
   }
-  each_run(in.plan, u, [&](std::int64_t g, std::int64_t i) { scale_run<K>(in, i, m[g], s[g]); });
 }
 
 }  // namespace evenkeel::kernels::detail
