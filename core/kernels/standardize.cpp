@@ -156,8 +156,8 @@ template <class T>
 void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
                std::span<double> mean, std::span<double> var, std::span<T> y) {
   const Plan plan(spec);
-  const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
-  const auto laid_out_bias = detail::laid_out(bias, plan, T(0));
+  const detail::LaidOut<T> laid_out_weight(weight, plan, T(1));
+  const detail::LaidOut<T> laid_out_bias(bias, plan, T(0));
   const detail::ScaleArgs<T> args{plan,
                                   spec.how,
                                   x.data(),

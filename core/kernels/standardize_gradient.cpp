@@ -1,5 +1,6 @@
 #include "core/kernels/isa.hpp"
 #include "core/kernels/standardize.hpp"
+#include "core/kernels/standardize_parameters.hpp"
 #include "core/kernels/standardize_plan.hpp"
 #include "core/kernels/standardize_scale.hpp"
 #include "core/kernels/workspace.hpp"
@@ -7,7 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 namespace evenkeel::kernels {
 namespace {
@@ -16,46 +16,10 @@ using detail::AffineKind;
 using detail::center_of;
 using detail::kUnitWidth;
 using detail::Plan;
+using detail::PositionSums;
 using detail::scale_of;
 using detail::Unit;
 using std::int64_t;
-
-/// dweight and dbias as they are added up: one (sum(dy), sum(dy x_hat)) per cell, where a cell is the part of x with
-/// one parameter that one unit sees whole: a group, a segment, or a unit's part of a row.
-std::size_t cell_count(const Plan& plan) {
-  switch (plan.kind) {
-    case AffineKind::per_group:
-      return static_cast<std::size_t>(plan.view.statistics());
-    case AffineKind::per_segment:
-      return static_cast<std::size_t>(plan.view.numel() / plan.segment);
-    case AffineKind::per_row:
-      return static_cast<std::size_t>(plan.view.slices * plan.view.outer * plan.blocks);
-    default:
-      return 0;
-  }
-}
-
-/// Calls f(cell, its parameter) for all cells in order; without divisions, as they may be short.
-template <class F>
-void each_cell(const Plan& plan, std::size_t count, F f) {
-  const bool per_row = plan.kind == AffineKind::per_row;
-  const std::size_t together = static_cast<std::size_t>(per_row ? plan.blocks : 1);  // of one row
-  const int64_t step = per_row                                ? plan.row_size()
-                       : plan.kind == AffineKind::per_segment ? plan.segment
-                                                              : plan.view.inner;
-  int64_t p = 0;
-  int64_t place = 0;  // within the elements that share p
-  for (std::size_t cell = 0; cell < count; cell += together) {
-    for (std::size_t i = 0; i < together; ++i) {
-      f(cell + i, static_cast<std::size_t>(p));
-    }
-    place += step;
-    if (plan.affine.params > 1 && place >= plan.affine.inner) {
-      place = 0;
-      p = p + 1 == plan.affine.params ? 0 : p + 1;
-    }
-  }
-}
 
 template <class T>
 struct BackwardArgs {
@@ -117,37 +81,6 @@ void take_sums(const BackwardArgs<T>& in, int64_t statistic, SumPair q_sums, Gro
     group.k = deviation > 0 ? group.k * (deviation + how.eps) / deviation : 0;
   }
 }
-
-/// A chunk's sums per element of the parameters' period; taken in T for a few dozen runs, then added to doubles.
-template <class T>
-class PositionSums {
- public:
-  PositionSums(int64_t period, double* totals)
-      : dw_(static_cast<std::size_t>(period)), db_(static_cast<std::size_t>(period)), totals_(totals) {}
-
-  T* dw() { return dw_.data(); }
-  T* db() { return db_.data(); }
-  void count_runs(int runs) {
-    runs_ += runs;
-    if (runs_ >= 32) {
-      flush();
-    }
-  }
-  void flush() {
-    for (std::size_t i = 0; i < dw_.size(); ++i) {
-      totals_[i] += static_cast<double>(db_[i]);
-      totals_[dw_.size() + i] += static_cast<double>(dw_[i]);
-    }
-    std::fill(dw_.begin(), dw_.end(), T(0));
-    std::fill(db_.begin(), db_.end(), T(0));
-    runs_ = 0;
-  }
-
- private:
-  std::vector<T> dw_, db_;
-  double* totals_;  // period entries for db, then for dw
-  int runs_ = 0;
-};
 
 /// Takes dy of one group back through the activation.
 template <class K, class T>
@@ -346,34 +279,6 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
   }
 }
 
-/// dweight and dbias from the cells, or from each chunk's sums per position, in the order of their index.
-template <class P>
-void write_parameters(const Plan& plan, std::span<const SumPair> cells, std::span<const double> totals,
-                      std::span<P> dweight, std::span<P> dbias) {
-  std::vector<SumPair> sums(static_cast<std::size_t>(plan.affine.params), SumPair{0, 0});
-  each_cell(plan, cells.size(), [&](std::size_t cell, std::size_t p) {
-    sums[p].first += cells[cell].first;
-    sums[p].second += cells[cell].second;
-  });
-  const auto period = static_cast<std::size_t>(plan.period());
-  const auto inner = static_cast<std::size_t>(plan.affine.inner);
-  for (std::size_t chunk = 0; chunk < totals.size(); chunk += 2 * period) {
-    std::size_t i = chunk;
-    for (SumPair& sum : sums) {
-      for (const std::size_t end = i + inner; i < end; ++i) {
-        sum.first += totals[i];
-        sum.second += totals[i + period];
-      }
-    }
-  }
-  for (std::size_t p = 0; p < dweight.size(); ++p) {
-    dweight[p] = static_cast<P>(sums[p].second);
-  }
-  for (std::size_t p = 0; p < dbias.size(); ++p) {
-    dbias[p] = static_cast<P>(sums[p].first);
-  }
-}
-
 template <class K, class T>
 void run_chunk(const BackwardArgs<T>& in, int64_t first, int64_t last, double* totals) {
   const bool per_position = in.plan.kind == AffineKind::per_position;
@@ -406,8 +311,8 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
   const Plan plan(spec);
   const bool gated = spec.activation.f != NormActivation::none;
   const bool wants_parameters = !dweight.empty() || !dbias.empty();
-  const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
-  const auto laid_out_bias = detail::laid_out(bias, plan, T(0));
+  const detail::LaidOut<T> laid_out_weight(weight, plan, T(1));
+  const detail::LaidOut<T> laid_out_bias(bias, plan, T(0));
   const bool by_pieces = !plan.rows && plan.kind != AffineKind::per_position;
   const bool writes_first = !dx.empty() && ((spec.fixed && !given.b) || !is_cheap(spec.activation));
   Workspace<T> scratch(gated && dx.empty() && !by_pieces ? static_cast<int64_t>(x.size()) : 0);
@@ -423,10 +328,12 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
                                   dx.empty() ? scratch.data() : dx.data(),
                                   spec.activation,
                                   dy.data()};
-  std::vector<SumPair> cells(cell_count(plan));
+  const std::size_t cell_count = detail::cell_count(plan);
+  Workspace<SumPair> cells(static_cast<int64_t>(cell_count));
   const int64_t chunks = (plan.units + plan.grain - 1) / plan.grain;
   const bool per_position = plan.kind == AffineKind::per_position;
-  std::vector<double> totals(static_cast<std::size_t>(per_position ? chunks * 2 * plan.period() : 0));
+  const int64_t total_count = per_position ? chunks * 2 * plan.period() : 0;
+  Workspace<double> totals(total_count);
   const BackwardArgs<T> args{plan,
                              spec,
                              x.data(),
@@ -450,7 +357,8 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
     });
   });
   if (wants_parameters) {
-    write_parameters<P>(plan, cells, totals, dweight, dbias);
+    detail::write_parameters<P>(plan, {cells.data(), cell_count},
+                                {totals.data(), static_cast<std::size_t>(total_count)}, dweight, dbias);
   }
 }
 

@@ -3,10 +3,10 @@
 // How the work of normalization is cut; shared by its forward and its backward, private to them.
 
 #include "core/kernels/standardize.hpp"
+#include "core/kernels/workspace.hpp"
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace evenkeel::kernels::detail {
 
@@ -96,27 +96,38 @@ void each_piece(const Plan& plan, std::int64_t begin, F f) {
 /// A parameter (or `otherwise`, if it is empty) laid out for the loops: per element of a period (per_position), per row
 /// (per_row), else nothing.
 template <class T>
-std::vector<T> laid_out(std::span<const T> parameter, const Plan& plan, T otherwise) {
-  std::int64_t size = 0;
-  std::int64_t step = 1;
-  if (plan.kind == AffineKind::per_position) {
-    size = plan.period();
-  } else if (plan.kind == AffineKind::per_row) {
-    size = plan.view.slices * plan.view.outer;
-    step = plan.row_size();
-  }
-  std::vector<T> values;
-  if (!parameter.empty() && plan.kind == AffineKind::per_position && plan.affine.inner == 1) {
-    values.assign(parameter.begin(), parameter.end());  // LayerNorm; no divisions
-    return values;
-  }
-  values.assign(static_cast<std::size_t>(size), otherwise);
-  if (!parameter.empty()) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = parameter[static_cast<std::size_t>(plan.parameter(static_cast<std::int64_t>(i) * step))];
+class LaidOut {
+ public:
+  LaidOut(std::span<const T> parameter, const Plan& plan, T otherwise)
+      : given_(plan.kind == AffineKind::per_position && plan.affine.inner == 1 ? parameter.data() : nullptr),
+        values_(given_ ? 0 : size(plan)) {
+    if (given_) {
+      return;  // LayerNorm
+    }
+    const std::int64_t step = plan.kind == AffineKind::per_row ? plan.row_size() : 1;
+    T* values = values_.data();
+    std::int64_t p = 0;
+    std::int64_t place = 0;  // within the elements that share p
+    for (std::int64_t i = 0; i < size(plan); ++i) {
+      values[i] = parameter.empty() ? otherwise : parameter[static_cast<std::size_t>(p)];
+      place += step;
+      if (place >= plan.affine.inner) {
+        place = 0;
+        p = p + 1 == plan.affine.params ? 0 : p + 1;
+      }
     }
   }
-  return values;
-}
+
+  const T* data() const { return given_ ? given_ : values_.data(); }
+
+ private:
+  static std::int64_t size(const Plan& plan) {
+    return plan.kind == AffineKind::per_position ? plan.period()
+           : plan.kind == AffineKind::per_row    ? plan.view.slices * plan.view.outer
+                                                 : 0;
+  }
+  const T* given_;  // or null
+  mutable Workspace<T> values_;
+};
 
 }  // namespace evenkeel::kernels::detail
