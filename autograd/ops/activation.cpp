@@ -216,12 +216,20 @@ Tensor gelu(const Tensor& x, GeluApproximation approximate) {
   return of_input<kernels::Gelu>("gelu", x, gelu_twin);
 }
 
+namespace {
+Tensor leaky_relu_twin(const Tensor& x, const Tensor& dy, const Scalars& s) {
+  return where(gt(x, constant(0, x)), dy, dy * s.a);
+}
+
+Tensor hardswish_twin(const Tensor& x, const Tensor& dy, const Scalars&) {
+  const Tensor inner = dy * (x / 3 + 0.5);
+  return where(lt(x, constant(-3, x)), constant(0, x), where(gt(x, constant(3, x)), dy, inner));
+}
+}  // namespace
+
 /// y = x > 0 ? x : a x;  y' = x > 0 ? 1 : a
 Tensor leaky_relu(const Tensor& x, double negative_slope) {
-  return of_input<kernels::LeakyRelu>(
-      "leaky_relu", x,
-      [](const Tensor& v, const Tensor& dy, const Scalars& s) { return where(gt(v, constant(0, v)), dy, dy * s.a); },
-      {.a = negative_slope});
+  return of_input<kernels::LeakyRelu>("leaky_relu", x, leaky_relu_twin, {.a = negative_slope});
 }
 
 /// y = x > 0 ? x : a (exp(x) - 1);  y' = x > 0 ? 1 : a exp(x)
@@ -235,12 +243,7 @@ Tensor elu(const Tensor& x, double alpha) {
 }
 
 /// y = x clamp(x + 3, 0, 6) / 6;  y' = 0 for x < -3, 1 for x > 3, else x / 3 + 1/2
-Tensor hardswish(const Tensor& x) {
-  return of_input<kernels::Hardswish>("hardswish", x, [](const Tensor& v, const Tensor& dy, const Scalars&) {
-    const Tensor inner = dy * (v / 3 + 0.5);
-    return where(lt(v, constant(-3, v)), constant(0, v), where(gt(v, constant(3, v)), dy, inner));
-  });
-}
+Tensor hardswish(const Tensor& x) { return of_input<kernels::Hardswish>("hardswish", x, hardswish_twin); }
 
 /// y = log(1 + exp(b x)) / b, or x where b x > threshold;  y' = sigmoid(b x), or 1
 Tensor softplus(const Tensor& x, double beta, double threshold) {
@@ -251,6 +254,36 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
                                        return where(gt(z, constant(s.b, v)), dy, dy * sigmoid(z));
                                      },
                                      {.a = beta, .b = threshold});
+}
+
+Tensor activate(const Tensor& x, const FusedActivation& activation) {
+  switch (activation.f) {
+    case NormActivation::relu:
+      return relu(x);
+    case NormActivation::leaky_relu:
+      return leaky_relu(x, activation.slope);
+    case NormActivation::silu:
+      return silu(x);
+    case NormActivation::hardswish:
+      return hardswish(x);
+    default:
+      return x;
+  }
+}
+
+Tensor activation_gradient(const Tensor& x, const Tensor& dy, const FusedActivation& activation) {
+  switch (activation.f) {
+    case NormActivation::relu:
+      return relu_twin(x, dy, {});  // x > 0 just where y > 0
+    case NormActivation::leaky_relu:
+      return leaky_relu_twin(x, dy, {.a = activation.slope});
+    case NormActivation::silu:
+      return silu_twin(x, dy, {});
+    case NormActivation::hardswish:
+      return hardswish_twin(x, dy, {});
+    default:
+      return dy;
+  }
 }
 
 /// y_i = exp(x_i) / sum_j exp(x_j);  dx = y (dy - sum(dy y))

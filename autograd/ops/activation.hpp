@@ -1,6 +1,7 @@
 #pragma once
 
 #include "autograd/tensor.hpp"
+#include "core/kernels/standardize.hpp"
 
 namespace evenkeel {
 
@@ -33,6 +34,11 @@ Tensor hardswish(const Tensor& x);  ///< x clamp(x + 3, 0, 6) / 6
 Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
 Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
+
+/// f(x) and dy f'(x) of those that normalize() can take into its pass; f = none: x and dy. Ordinary ops, all of them
+/// differentiable.
+Tensor activate(const Tensor& x, const FusedActivation& activation);
+Tensor activation_gradient(const Tensor& x, const Tensor& dy, const FusedActivation& activation);
 
 /// In training, zeroes each element with probability p and scales the rest by 1/(1 - p); else the identity.
 /// p = 1 gives zeros. Element i's mask depends on the generator's state and i alone. Throws unless 0 <= p <= 1.

@@ -66,9 +66,11 @@ Array run_forward(const NormalizeSpec& spec, const Tensor& x, const Tensor& weig
   return y;
 }
 
-/// What both ops' backward works on: inputs x, weight, bias in this order; the last two may be undefined.
+/// What the ops' backward works on: inputs x, weight, bias in this order; the last two may be undefined, and bias also
+/// where no activation needs it.
 struct GradientInputs {
-  Tensor x, weight, dy;
+  Tensor x, weight, bias;
+  const Tensor& dy;  // no second handle, so that may_reuse() can tell
   Shape weight_shape, bias_shape;
   bool needs_x, needs_weight, needs_bias;
 };
@@ -84,20 +86,22 @@ Grads empty_gradient(const GradientInputs& in) {
           zeros_if(in.needs_bias, in.bias_shape, dtype)};
 }
 
+/// dx is written over dy where nobody else needs that: the kernel reads an element of dy before it writes dx there.
 Grads fused_gradient(const NormalizeSpec& spec, const GradientInputs& in, const Array& mean, const Array& var) {
   const auto result = [&](bool wanted, const Shape& shape) {
     return wanted ? Array::empty(shape, in.x.dtype()) : Array();
   };
-  Array dx = result(in.needs_x, in.x.shape());
+  Array dx = in.needs_x && may_reuse(in.dy) ? in.dy.array() : result(in.needs_x, in.x.shape());
   Array dweight = result(in.needs_weight, in.weight_shape);
   Array dbias = result(in.needs_bias, in.bias_shape);
   const Array x = in.x.array().contiguous();
   const Array dy = in.dy.array().contiguous();
   const Array weight = contiguous_or_undefined(in.weight);
+  const Array bias = contiguous_or_undefined(in.bias);
   dispatch_float(x.dtype(), "normalize", [&]<class T>() {
-    kernels::normalize_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean.span<double>(),
-                                   var.span<double>(), writable_values<T>(dx), writable_values<T>(dweight),
-                                   writable_values<T>(dbias));
+    kernels::normalize_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), values<T>(bias),
+                                   mean.span<double>(), var.span<double>(), writable_values<T>(dx),
+                                   writable_values<T>(dweight), writable_values<T>(dbias));
   });
   const auto wrap = [](const Array& array) { return array.defined() ? Tensor(array) : Tensor(); };
   return {wrap(dx), wrap(dweight), wrap(dbias)};
@@ -111,26 +115,43 @@ Tensor by_parameter(const Tensor& t, const AffineView& affine) {
   return reshape(t, {t.numel() / (affine.params * affine.inner), affine.params, affine.inner});
 }
 
-/// q = dy weight.
-Tensor weighted(const Tensor& dy, const Tensor& weight, const AffineView& affine) {
-  if (!weight.defined()) {
-    return dy;
+/// t weight + bias; either may be undefined.
+Tensor scaled(const Tensor& t, const Tensor& weight, const Tensor& bias, const AffineView& affine) {
+  if (!weight.defined() && !bias.defined()) {
+    return t;
   }
-  return reshape(by_parameter(dy, affine) * reshape(weight, {1, affine.params, 1}), dy.shape());
+  Tensor y = by_parameter(t, affine);
+  if (weight.defined()) {
+    y = y * reshape(weight, {1, affine.params, 1});
+  }
+  if (bias.defined()) {
+    y = y + reshape(bias, {1, affine.params, 1});
+  }
+  return reshape(y, t.shape());
 }
 
-/// dx, dweight = sum(dy x_hat) and dbias = sum(dy) of a parameter's elements.
-Grads twin_gradients(const GradientInputs& in, const AffineView& affine, const Tensor& x_hat, const Tensor& dx) {
+/// dz = dy f'(z), with z of x_hat.
+Tensor gradient_of_z(const NormalizeSpec& spec, const GradientInputs& in, const Tensor& x_hat) {
+  const Tensor dy = reshape(in.dy, x_hat.shape());
+  if (spec.activation.f == NormActivation::none) {
+    return dy;
+  }
+  return activation_gradient(scaled(x_hat, in.weight, in.bias, spec.affine), dy, spec.activation);
+}
+
+/// dx, dweight = sum(dz x_hat) and dbias = sum(dz) of a parameter's elements.
+Grads twin_gradients(const GradientInputs& in, const AffineView& affine, const Tensor& x_hat, const Tensor& dz,
+                     const Tensor& dx) {
   Grads grads(3);
   if (in.needs_x) {
     grads[0] = reshape(dx, in.x.shape());
   }
-  const Tensor dy = by_parameter(in.dy, affine);
+  const Tensor by = by_parameter(dz, affine);
   if (in.needs_weight) {
-    grads[1] = reshape(sum(dy * by_parameter(x_hat, affine), {0, 2}), in.weight_shape);
+    grads[1] = reshape(sum(by * by_parameter(x_hat, affine), {0, 2}), in.weight_shape);
   }
   if (in.needs_bias) {
-    grads[2] = reshape(sum(dy, {0, 2}), in.bias_shape);
+    grads[2] = reshape(sum(by, {0, 2}), in.bias_shape);
   }
   return grads;
 }
@@ -139,13 +160,11 @@ Grads twin_gradients(const GradientInputs& in, const AffineView& affine, const T
 Grads normalize_twin(const NormalizeSpec& spec, const GradientInputs& in) {
   const Standardization& how = spec.how;
   const GroupView& view = spec.view;
-  const Shape shape{view.slices, view.outer, view.groups, view.inner};
   const Dims group{1, 3};
   const double n = static_cast<double>(view.count());
-  const Tensor x = reshape(in.x, shape);
+  const Tensor x = reshape(in.x, {view.slices, view.outer, view.groups, view.inner});
   const Tensor xc = how.center ? x - mean(x, group, true) : x;
   const Tensor v = sum(square(xc), group, true) / (n - how.correction);
-  const Tensor q = reshape(weighted(in.dy, in.weight, spec.affine), shape);
   Tensor s;
   Tensor k_factor;
   if (how.eps_in_root) {
@@ -157,12 +176,14 @@ Grads normalize_twin(const NormalizeSpec& spec, const GradientInputs& in) {
     k_factor = where(varies, (deviation + how.eps) / deviation, constant(0, v));
   }
   const Tensor x_hat = xc * s;
+  const Tensor dz = gradient_of_z(spec, in, x_hat);
+  const Tensor q = scaled(dz, in.weight, {}, spec.affine);
   Tensor k = sum(q * x_hat, group, true) / (n - how.correction);
   if (k_factor.defined()) {
     k = k * k_factor;
   }
   const Tensor centred = how.center ? q - mean(q, group, true) : q;
-  return twin_gradients(in, spec.affine, x_hat, s * (centred - x_hat * k));
+  return twin_gradients(in, spec.affine, x_hat, dz, s * (centred - x_hat * k));
 }
 
 /// The same where mean and var are given.
@@ -172,8 +193,9 @@ Grads normalize_with_twin(const NormalizeSpec& spec, const GradientInputs& in, c
   const Shape shape{1, view.groups, 1};
   const Tensor m(mean.to(x.dtype()).reshape(shape));
   const Tensor s = rsqrt(Tensor(var.to(x.dtype()).reshape(shape)) + spec.how.eps);
-  const Tensor q = reshape(weighted(in.dy, in.weight, spec.affine), x.shape());
-  return twin_gradients(in, spec.affine, (x - m) * s, q * s);
+  const Tensor x_hat = (x - m) * s;
+  const Tensor dz = gradient_of_z(spec, in, x_hat);
+  return twin_gradients(in, spec.affine, x_hat, dz, scaled(dz, in.weight, {}, spec.affine) * s);
 }
 
 /// View of (outer, params, inner): one statistic per parameter.
@@ -271,10 +293,12 @@ Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Te
   const bool has_weight = weight.defined();
   const Shape weight_shape = has_weight ? weight.shape() : Shape();
   const Shape bias_shape = bias.defined() ? bias.shape() : Shape();
-  return record({.name = op, .inputs = {x, weight, bias}, .keep = Keep::inputs(2)}, std::move(y),
+  const bool needs_bias = bias.defined() && spec.activation.f != NormActivation::none;
+  return record({.name = op, .inputs = {x, weight, bias}, .keep = Keep::inputs(needs_bias ? 3 : 2)}, std::move(y),
                 [=](const Saved& saved, const Tensor& dy) -> Grads {
                   const GradientInputs in{saved.input(0),
                                           has_weight ? saved.input(1) : Tensor(),
+                                          needs_bias ? saved.input(2) : Tensor(),
                                           dy,
                                           weight_shape,
                                           bias_shape,
@@ -294,7 +318,7 @@ Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Te
 }  // namespace
 
 Normalized normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, GroupView view, AffineView affine,
-                     const Standardization& how) {
+                     const Standardization& how, const FusedActivation& activation) {
   check_input("normalize", x);
   require(view.numel() == x.numel(), "normalize", "input of shape ", x.shape(), " has ", x.numel(),
           " elements, the view [", view.slices, ", ", view.outer, ", ", view.groups, ", ", view.inner, "] has ",
@@ -302,7 +326,7 @@ Normalized normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, 
   check_affine("normalize", x, weight, bias, affine);
   require(x.numel() == 0 || view.count() > how.correction, "normalize", "groups of ", view.count(),
           " value have no variance with correction ", how.correction, " (input of shape ", x.shape(), ")");
-  const NormalizeSpec spec{view, affine, how};
+  const NormalizeSpec spec{view, affine, how, false, activation};
   Array mean = Array::zeros({view.statistics()}, DType::float64);
   Array var = Array::zeros({view.statistics()}, DType::float64);
   Array y = run_forward(spec, x, weight, bias, mean, var);
@@ -310,9 +334,9 @@ Normalized normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, 
   return {std::move(result), std::move(mean), std::move(var)};
 }
 
-/// dx = s q,  dweight = sum(dy x_hat),  dbias = sum(dy);  s = 1 / sqrt(var + eps)
+/// dx = s dz weight,  dweight = sum(dz x_hat),  dbias = sum(dz),  dz = dy f'(z);  s = 1 / sqrt(var + eps)
 Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
-                      AffineView affine, double eps) {
+                      AffineView affine, double eps, const FusedActivation& activation) {
   check_input("normalize_with", x);
   check_affine("normalize_with", x, weight, bias, affine);
   require(mean.defined() && var.defined(), "normalize_with", "mean and var must be given");
@@ -322,7 +346,7 @@ Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, co
   // Copies: an update of the running statistics between forward and backward changes nothing.
   Array mean64 = mean.dtype() == DType::float64 ? mean.array().clone() : mean.array().to(DType::float64);
   Array var64 = var.dtype() == DType::float64 ? var.array().clone() : var.array().to(DType::float64);
-  const NormalizeSpec spec{view, affine, {.eps = eps}, true};
+  const NormalizeSpec spec{view, affine, {.eps = eps}, true, activation};
   Array y = run_forward(spec, x, weight, bias, mean64, var64);
   return record_normalize("normalize_with", spec, x, weight, bias, std::move(y), mean64, var64);
 }
@@ -357,13 +381,10 @@ SyncNormalized sync_normalize(const Tensor& x, const Tensor& weight, const Tenso
   const bool has_weight = weight.defined();
   const OpInfo info{"sync_normalize", {x, weight, bias}, Keep::inputs(2), false};
   Tensor result = record(info, std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
-    const GradientInputs in{saved.input(0),
-                            has_weight ? saved.input(1) : Tensor(),
-                            dy,
-                            weight_shape,
-                            bias_shape,
-                            saved.needs(0),
-                            saved.needs(1),
+    const GradientInputs in{saved.input(0), has_weight ? saved.input(1) : Tensor(),
+                            Tensor(),       dy,
+                            weight_shape,   bias_shape,
+                            saved.needs(0), saved.needs(1),
                             saved.needs(2)};
     return pooled.count == 0 ? empty_gradient(in) : sync_gradient(spec, in, pooled, *ranks);
   });

@@ -10,8 +10,8 @@ namespace evenkeel {
 
 /// The one normalization op (see DESIGN.md C5), with n elements per group, m = mean (0 if not centred),
 /// v = sum((x - m)^2) / (n - correction), s = 1 / sqrt(v + eps) or 1 / (sqrt(v) + eps):
-///   x_hat = (x - m) s,   y = x_hat weight + bias
-///   dx = s (q - b - x_hat k),  q = dy weight,  b = mean(q) if centred else 0,
+///   x_hat = (x - m) s,   z = x_hat weight + bias,   y = f(z), f the activation or the identity
+///   dx = s (q - b - x_hat k),  q = dy f'(z) weight,  b = mean(q) if centred else 0,
 ///   k = sum(q x_hat) / (n - correction) [times (sqrt(v) + eps) / sqrt(v) if eps stands outside the root; 0 where v =
 ///   0].
 struct Normalized {
@@ -19,16 +19,17 @@ struct Normalized {
   Array mean, var;  ///< float64, one per (slice, group): m and v above, for running statistics
 };
 
-/// weight, bias: of affine.params elements each, either may be undefined. Keeps x and weight; x_hat is recomputed. With
-/// eps = 0 a constant group gives y = bias. An empty x gives mean 0, var 0 and zero gradients. Throws: a view that does
-/// not fit x, a parameter of another size or dtype, groups of no more than `correction` values.
+/// weight, bias: of affine.params elements each, either may be undefined. Keeps x and weight, with an activation also
+/// bias; x_hat and z are recomputed. With eps = 0 a constant group gives z = bias. An empty x gives mean 0, var 0 and
+/// zero gradients. Throws: a view that does not fit x, a parameter of another size or dtype, groups of no more than
+/// `correction` values.
 Normalized normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, GroupView view, AffineView affine,
-                     const Standardization& how);
+                     const Standardization& how, const FusedActivation& activation = {});
 
-/// y = (x - mean) / sqrt(var + eps) * weight + bias with given statistics (BatchNorm in eval, FrozenBatchNorm); mean
+/// y = f((x - mean) / sqrt(var + eps) * weight + bias) with given statistics (BatchNorm in eval, FrozenBatchNorm); mean
 /// and var have affine.params elements, x's dtype, and get no gradient.
 Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
-                      AffineView affine, double eps);
+                      AffineView affine, double eps, const FusedActivation& activation = {});
 
 struct Moments {
   Array mean, var;  ///< as in Normalized

@@ -2,6 +2,7 @@
 
 #include "core/kernels/isa.hpp"
 #include "core/kernels/standardize_plan.hpp"
+#include "core/kernels/standardize_scale.hpp"
 #include "core/parallel.hpp"
 
 #include <algorithm>
@@ -10,12 +11,8 @@
 namespace evenkeel::kernels {
 namespace {
 
-using detail::AffineKind;
-using detail::center_of;
-using detail::each_run;
 using detail::kUnitWidth;
 using detail::Plan;
-using detail::scale_of;
 using detail::Unit;
 using std::int64_t;
 
@@ -57,16 +54,12 @@ class Statistics {
   }
 
   void by_runs(const Unit& u) const {
-    T shift[kUnitWidth];
-    SumPair sums[kUnitWidth];
     for (int64_t g = 0; g < u.groups; ++g) {
-      const T* run = x_ + u.offset + g * plan_.view.inner;
-      shift[g] = spec_.how.center ? K::run_mean(run, std::min(plan_.view.inner, kShiftValues)) : T(0);
-      sums[g] = {0, 0};
-    }
-    each_run(plan_, u, [&](int64_t g, int64_t i) { K::run_moments(x_ + i, plan_.view.inner, shift[g], sums[g]); });
-    for (int64_t g = 0; g < u.groups; ++g) {
-      finish_runs(u, g, shift[g], sums[g]);
+      const T* x = x_ + u.offset + g * plan_.view.inner;
+      const T shift = spec_.how.center ? K::run_mean(x, std::min(plan_.view.inner, kShiftValues)) : T(0);
+      SumPair sums{0, 0};
+      K::run_moments(x, plan_.runs(), shift, sums);
+      finish_runs(u, g, shift, sums);
     }
   }
 
@@ -74,9 +67,7 @@ class Statistics {
     if (spec_.how.center && shift_is_poor(sums, count())) {
       shift = static_cast<T>(static_cast<double>(shift) + sums.first / count());
       sums = {0, 0};
-      for (int64_t o = 0; o < plan_.view.outer; ++o) {
-        K::run_moments(x_ + u.offset + o * plan_.row_size() + g * plan_.view.inner, plan_.view.inner, shift, sums);
-      }
+      K::run_moments(x_ + u.offset + g * plan_.view.inner, plan_.runs(), shift, sums);
     }
     if (!std::isfinite(sums.second)) {
       return in_double(u, g);
@@ -159,91 +150,25 @@ class Statistics {
   double* var_;
 };
 
-template <class T>
-struct ForwardArgs {
-  const Plan& plan;
-  const Standardization& how;
-  const T* x;
-  const T* weight;  // or null
-  const T* bias;    // or null
-  const T* laid_out_weight;
-  const T* laid_out_bias;
-  const double* mean;
-  const double* var;
-  T* y;
-
-  double weight_of(int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
-  T bias_of(int64_t parameter) const { return bias ? bias[parameter] : T(0); }
-};
-
-template <class K, class T>
-void scale_run(const ForwardArgs<T>& in, int64_t begin, Center<T> m, double s) {
-  if (in.plan.kind == AffineKind::per_position) {
-    return detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
-      K::run_scale(in.x + i, in.y + i, length, m, static_cast<T>(s), in.laid_out_weight + place,
-                   in.laid_out_bias + place);
-    });
-  }
-  detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
-    K::run_scale(in.x + i, in.y + i, length, m, static_cast<T>(s * in.weight_of(p)), in.bias_of(p));
-  });
-}
-
-template <class K, class T>
-void scale_rows(const ForwardArgs<T>& in, const Unit& u) {
-  const bool per_row = in.plan.kind == AffineKind::per_row;
-  const int64_t inner = in.plan.view.inner;
-  T hi[kUnitWidth], lo[kUnitWidth], a[kUnitWidth], b[kUnitWidth];
-  for (int64_t g = 0; g < u.groups; ++g) {
-    const int64_t p = in.plan.parameter(u.offset + g * inner);
-    const Center<T> m = center_of<T>(in.mean[u.statistic + g]);
-    const double s = scale_of(in.var[u.statistic + g], in.how);
-    std::fill_n(hi + g * inner, inner, m.hi);
-    std::fill_n(lo + g * inner, inner, m.lo);
-    std::fill_n(a + g * inner, inner, static_cast<T>(per_row ? s : s * in.weight_of(p)));
-    std::fill_n(b + g * inner, inner, per_row ? T(0) : in.bias_of(p));
-  }
-  K::row_scale(in.x + u.offset, in.y + u.offset, in.plan.row_block(u), hi, lo, a, b,
-               per_row ? in.laid_out_weight + u.row : nullptr, per_row ? in.laid_out_bias + u.row : nullptr);
-}
-
-template <class K, class T>
-void scale_unit(const ForwardArgs<T>& in, const Unit& u) {
-  if (in.plan.rows) {
-    return scale_rows<K>(in, u);
-  }
-  Center<T> m[kUnitWidth];
-  double s[kUnitWidth];
-  for (int64_t g = 0; g < u.groups; ++g) {
-    m[g] = center_of<T>(in.mean[u.statistic + g]);
-    s[g] = scale_of(in.var[u.statistic + g], in.how);
-  }
-  each_run(in.plan, u, [&](int64_t g, int64_t i) { scale_run<K>(in, i, m[g], s[g]); });
-}
-
-template <class T>
-const T* data_or_null(std::span<const T> values) {
-  return values.empty() ? nullptr : values.data();
-}
-
 }  // namespace
 
 template <class T>
 void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
                std::span<double> mean, std::span<double> var, std::span<T> y) {
   const Plan plan(spec);
-  const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
-  const auto laid_out_bias = detail::laid_out(bias, plan, T(0));
-  const ForwardArgs<T> args{plan,
-                            spec.how,
-                            x.data(),
-                            data_or_null(weight),
-                            data_or_null(bias),
-                            laid_out_weight.data(),
-                            laid_out_bias.data(),
-                            mean.data(),
-                            var.data(),
-                            y.data()};
+  const detail::LaidOut<T> laid_out_weight(weight, plan, T(1));
+  const detail::LaidOut<T> laid_out_bias(bias, plan, T(0));
+  const detail::ScaleArgs<T> args{plan,
+                                  spec.how,
+                                  x.data(),
+                                  detail::data_or_null(weight),
+                                  detail::data_or_null(bias),
+                                  laid_out_weight.data(),
+                                  laid_out_bias.data(),
+                                  mean.data(),
+                                  var.data(),
+                                  y.data(),
+                                  spec.activation};
   dispatch_isa([&]<class Arch>() {
     using K = StandardizeKernels<Arch, T>;
     const Statistics<K, T> statistics(plan, spec, x.data(), mean.data(), var.data());
@@ -253,7 +178,7 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
         if (!spec.fixed) {
           statistics(unit);
         }
-        scale_unit<K>(args, unit);  // while the unit's elements are cached
+        detail::scale_unit<K>(args, unit);  // while the unit's elements are cached
       }
     });
   });

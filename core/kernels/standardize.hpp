@@ -27,6 +27,14 @@ struct Standardization {
   bool eps_in_root = true;  ///< sqrt(v + eps), or sqrt(v) + eps
 };
 
+/// What may follow a normalization in the same pass, by the functors of core/kernels/unary.hpp.
+enum class NormActivation { none, relu, leaky_relu, silu, hardswish };
+
+struct FusedActivation {
+  NormActivation f = NormActivation::none;
+  double slope = 0.01;  ///< leaky_relu's
+};
+
 namespace kernels {
 
 /// What is normalized, and whether mean and variance are given (`fixed`: eval, frozen layers) or the input's own.
@@ -35,9 +43,10 @@ struct NormalizeSpec {
   AffineView affine;
   Standardization how;
   bool fixed = false;
+  FusedActivation activation = {};  ///< applied to y
 };
 
-/// y = (x - mean) s weight + bias, s = 1 / sqrt(var + eps). mean and var (one per statistic) are read if spec.fixed,
+/// y = f((x - mean) s weight + bias), s = 1 / sqrt(var + eps). mean and var (one per statistic) are read if spec.fixed,
 /// else written. weight, bias: spec.affine.params entries or empty. Groups must not be empty. Any thread count gives
 /// the same bits.
 ///   Statistics: one pass of sums around a shift taken from the group's first elements, repeated around the mean just
@@ -47,13 +56,14 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
                std::span<double> mean, std::span<double> var, std::span<T> y);
 
 /// The gradients of normalize (autograd/ops/normalize.hpp has the formula); an empty dx, dweight or dbias is not
-/// wanted.
+/// wanted. bias is read only where an activation follows: its derivative is found from x anew.
 template <class T>
 void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
-                        std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
-                        std::span<T> dx, std::span<T> dweight, std::span<T> dbias);
+                        std::span<const T> weight, std::span<const T> bias, std::span<const double> mean,
+                        std::span<const double> var, std::span<T> dx, std::span<T> dweight, std::span<T> dbias);
 
-// The halves of both, for callers that do something with the sums in between: join them with other ranks', say.
+// The halves of both without activation, for callers that do something with the sums in between: join them with other
+// ranks', say.
 
 /// mean and var of normalize, without y.
 template <class T>
@@ -92,41 +102,59 @@ struct SumPair {
   double first, second;
 };
 
+/// An activation behind the affine step: z = xc a + b, dz = dy f'(z).
+template <class T>
+struct Gate {
+  T a, b;
+  FusedActivation f;
+};
+
+/// Whether f' is found anew more quickly than it is stored and loaded.
+inline bool is_cheap(FusedActivation f) {
+  return f.f == NormActivation::none || f.f == NormActivation::relu || f.f == NormActivation::leaky_relu;
+}
+
 /// The loops of normalization for one instruction set; partial sums of a few dozen values per lane go into doubles.
-///   Runs: n contiguous elements of one group; with `w` (and `b`) parameters per element, else numbers.
+///   Runs: the rows of `run` (x and the others point at its first element) belong to one group; or n elements in a row
+///   with a parameter per element, `w` (and `b`).
 ///   Rows: every column j has its own numbers; `row_w`, `row_b` (null: 1 and 0) are a row's scale and shift.
 template <class Arch, class T>
 struct StandardizeKernels {
   /// x[0] + mean(x - x[0]): exact for constant x.
   static T run_mean(const T* x, std::int64_t n);
   /// sums += (sum(x - shift), sum((x - shift)^2)).
-  static void run_moments(const T* x, std::int64_t n, T shift, SumPair& sums);
-  static void run_scale(const T* x, T* y, std::int64_t n, Center<T> m, T a, T b);
-  static void run_scale(const T* x, T* y, std::int64_t n, Center<T> m, T s, const T* w, const T* b);
-  /// sums += (sum(dy), sum(dy xc)).
-  static void run_gradient_sums(const T* x, const T* dy, std::int64_t n, Center<T> m, SumPair& sums);
-  /// The same with dy w for dy; also dw += dy xc s and db += dy, per element.
+  static void run_moments(const T* x, const RowBlock& run, T shift, SumPair& sums);
+  /// y = f(z), z = xc a + b; or, where dy is given, y = factor dy f'(z). y may be dy.
+  static void run_scale(const T* x, const T* dy, T* y, const RowBlock& run, Center<T> m, const Gate<T>& gate, T factor);
+  static void run_scale(const T* x, const T* dy, T* y, std::int64_t n, Center<T> m, T s, const T* w, const T* b,
+                        FusedActivation f);
+  /// sums += (sum(dz), sum(dz xc)); where out is given, out = dz factor.
+  static void run_gradient_sums(const T* x, const T* dy, T* out, const RowBlock& run, Center<T> m, const Gate<T>& gate,
+                                T factor, SumPair& sums);
+  /// sums += (sum(dy w), sum(dy w xc)); also dw += dy xc s and db += dy, per element.
   static void run_gradient_sums(const T* x, const T* dy, std::int64_t n, Center<T> m, T s, const T* w, T* dw, T* db,
                                 SumPair& sums);
   /// The same for four runs, one behind the other; the parameters' sums are loaded and stored once for all of them.
   static void four_run_gradient_sums(const T* x, const T* dy, std::int64_t n, const Center<T>* m, const T* s,
                                      const T* w, T* dw, T* db, SumPair* sums);
-  static void run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m, GradientCoefficients<T> c);
-  static void run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m, GradientCoefficients<T> c,
-                           const T* w);
+  /// dx of dz; the gate's activation must be a cheap one (see is_cheap).
+  static void run_gradient(const T* x, const T* dy, T* dx, const RowBlock& run, Center<T> m,
+                           const GradientCoefficients<T>& c, const Gate<T>& gate);
+  static void run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m,
+                           const GradientCoefficients<T>& c, const T* w);
 
   /// The mean of the first rows, per column: exact for constant columns.
-  static void row_means(const T* x, RowBlock block, T* mean);
-  static void row_moments(const T* x, RowBlock block, const T* shift, SumPair* sums);
-  static void row_scale(const T* x, T* y, RowBlock block, const T* hi, const T* lo, const T* a, const T* b,
-                        const T* row_w, const T* row_b);
+  static void row_means(const T* x, const RowBlock& block, T* mean);
+  static void row_moments(const T* x, const RowBlock& block, const T* shift, SumPair* sums);
+  static void row_scale(const T* x, const T* dy, T* y, const RowBlock& block, const T* hi, const T* lo, const T* a,
+                        const T* b, const T* row_w, const T* row_b, FusedActivation f);
   /// Per column: sums = (sum(dy row_w), sum(dy row_w xc)).
-  static void row_gradient_sums(const T* x, const T* dy, RowBlock block, const T* hi, const T* lo, const T* row_w,
-                                SumPair* sums);
+  static void row_gradient_sums(const T* x, const T* dy, const RowBlock& block, const T* hi, const T* lo,
+                                const T* row_w, SumPair* sums);
   /// Per row: (sum(dy), sum(dy xc s)), written `step` apart.
-  static void row_parameter_sums(const T* x, const T* dy, RowBlock block, const T* hi, const T* lo, const T* s,
+  static void row_parameter_sums(const T* x, const T* dy, const RowBlock& block, const T* hi, const T* lo, const T* s,
                                  SumPair* sums, std::int64_t step);
-  static void row_gradient(const T* x, const T* dy, T* dx, RowBlock block, const T* hi, const T* lo, const T* s,
+  static void row_gradient(const T* x, const T* dy, T* dx, const RowBlock& block, const T* hi, const T* lo, const T* s,
                            const T* c1, const T* c2, const T* c3, const T* row_w);
 };
 

@@ -1,60 +1,25 @@
 #include "core/kernels/isa.hpp"
 #include "core/kernels/standardize.hpp"
+#include "core/kernels/standardize_parameters.hpp"
 #include "core/kernels/standardize_plan.hpp"
+#include "core/kernels/standardize_scale.hpp"
+#include "core/kernels/workspace.hpp"
 #include "core/parallel.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 namespace evenkeel::kernels {
 namespace {
 
 using detail::AffineKind;
 using detail::center_of;
-using detail::each_run;
 using detail::kUnitWidth;
 using detail::Plan;
+using detail::PositionSums;
 using detail::scale_of;
 using detail::Unit;
 using std::int64_t;
-
-/// dweight and dbias as they are added up: one (sum(dy), sum(dy x_hat)) per cell, where a cell is the part of x with
-/// one parameter that one unit sees whole: a group, a segment, or a unit's part of a row.
-std::size_t cell_count(const Plan& plan) {
-  switch (plan.kind) {
-    case AffineKind::per_group:
-      return static_cast<std::size_t>(plan.view.statistics());
-    case AffineKind::per_segment:
-      return static_cast<std::size_t>(plan.view.numel() / plan.segment);
-    case AffineKind::per_row:
-      return static_cast<std::size_t>(plan.view.slices * plan.view.outer * plan.blocks);
-    default:
-      return 0;
-  }
-}
-
-/// Calls f(cell, its parameter) for all cells in order; without divisions, as they may be short.
-template <class F>
-void each_cell(const Plan& plan, std::size_t count, F f) {
-  const bool per_row = plan.kind == AffineKind::per_row;
-  const std::size_t together = static_cast<std::size_t>(per_row ? plan.blocks : 1);  // of one row
-  const int64_t step = per_row                                ? plan.row_size()
-                       : plan.kind == AffineKind::per_segment ? plan.segment
-                                                              : plan.view.inner;
-  int64_t p = 0;
-  int64_t place = 0;  // within the elements that share p
-  for (std::size_t cell = 0; cell < count; cell += together) {
-    for (std::size_t i = 0; i < together; ++i) {
-      f(cell + i, static_cast<std::size_t>(p));
-    }
-    place += step;
-    if (plan.affine.params > 1 && place >= plan.affine.inner) {
-      place = 0;
-      p = p + 1 == plan.affine.params ? 0 : p + 1;
-    }
-  }
-}
 
 template <class T>
 struct BackwardArgs {
@@ -62,16 +27,23 @@ struct BackwardArgs {
   const NormalizeSpec& spec;
   const T* x;
   const T* dy;
+  const T* dz;      // dy, or what gate makes of it: the gradient of the activation's input
   const T* weight;  // or null
   const T* laid_out_weight;
   const double* mean;
   const double* var;
+  const detail::ScaleArgs<T>& gate;
+  T* first_out;  // or null: what the pass over a piece that takes its sums writes
   bool wants_parameters;
   SumPair* cells;
   T* dx;                  // or null
   const double* given_b;  // or null: to be found, or 0 where the statistics are given
   const double* given_k;
 
+  bool activated() const { return gate.activation.f != NormActivation::none; }
+  /// dx = dz s weight
+  bool only_scales() const { return spec.fixed && !given_b; }
+  bool scales_at_once() const { return only_scales() && plan.kind != AffineKind::per_position; }
   bool needs_sums() const { return wants_parameters || (dx && !spec.fixed); }
   double weight_of(int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
   double weight_at(int64_t element) const { return weight_of(plan.parameter(element)); }
@@ -110,81 +82,63 @@ void take_sums(const BackwardArgs<T>& in, int64_t statistic, SumPair q_sums, Gro
   }
 }
 
-/// A chunk's sums per element of the parameters' period; taken in T for a few dozen runs, then added to doubles.
-template <class T>
-class PositionSums {
- public:
-  PositionSums(int64_t period, double* totals)
-      : dw_(static_cast<std::size_t>(period)), db_(static_cast<std::size_t>(period)), totals_(totals) {}
-
-  T* dw() { return dw_.data(); }
-  T* db() { return db_.data(); }
-  void count_runs(int runs) {
-    runs_ += runs;
-    if (runs_ >= 32) {
-      flush();
-    }
-  }
-  void flush() {
-    for (std::size_t i = 0; i < dw_.size(); ++i) {
-      totals_[i] += static_cast<double>(db_[i]);
-      totals_[dw_.size() + i] += static_cast<double>(dw_[i]);
-    }
-    std::fill(dw_.begin(), dw_.end(), T(0));
-    std::fill(db_.begin(), db_.end(), T(0));
-    runs_ = 0;
-  }
-
- private:
-  std::vector<T> dw_, db_;
-  double* totals_;  // period entries for db, then for dw
-  int runs_ = 0;
-};
-
-/// Adds the run's part of (sum(q), sum(q x_hat)), per group without the weight; writes the cells of segments.
+/// Takes dy of one group back through the activation.
 template <class K, class T>
-void sum_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group, PositionSums<T>* positions,
-             SumPair& q_sums) {
-  if (in.plan.kind == AffineKind::per_position) {
-    SumPair sums{0, 0};
-    detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
-      K::run_gradient_sums(in.x + i, in.dy + i, length, group.m, static_cast<T>(group.s), in.laid_out_weight + place,
-                           positions->dw() + place, positions->db() + place, sums);
-      positions->count_runs(1);
-    });
-    q_sums.first += sums.first;
-    q_sums.second += sums.second * group.s;
-    return;
+void pass_gate(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
+  if (in.activated()) {
+    detail::scale_group<K>(in.gate, begin, group.m, group.s);
   }
-  detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
-    SumPair sums{0, 0};
-    K::run_gradient_sums(in.x + i, in.dy + i, length, group.m, sums);
-    sums.second *= group.s;
-    double w = 1;
-    if (in.plan.kind == AffineKind::per_segment) {
-      in.cells[i / length] = sums;
-      w = in.weight_of(p);
-    }
-    q_sums.first += sums.first * w;
-    q_sums.second += sums.second * w;
-  });
 }
 
-/// sum_run of all the unit's runs, where each is one period of the parameters: four at a time.
+/// (sum(q), sum(q x_hat)) of a group, with one parameter per group without it; writes the cells of segments.
+template <class K, class T>
+SumPair sum_group(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group, PositionSums<T>* positions) {
+  SumPair q_sums{0, 0};
+  if (in.plan.kind == AffineKind::per_position) {
+    pass_gate<K>(in, begin, group);
+    detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
+      K::run_gradient_sums(in.x + i, in.dz + i, length, group.m, static_cast<T>(group.s), in.laid_out_weight + place,
+                           positions->dw() + place, positions->db() + place, q_sums);
+      positions->count_runs(1);
+    });
+    q_sums.second *= group.s;
+    return q_sums;
+  }
+  detail::each_piece(in.plan, begin, [&](int64_t i, RowBlock run, int64_t p) {
+    SumPair sums{0, 0};
+    const double w = in.weight_of(p);
+    T* out = in.first_out ? in.first_out + i : nullptr;
+    K::run_gradient_sums(in.x + i, in.dy + i, out, run, group.m, in.gate.gate(group.s, p),
+                         in.scales_at_once() ? group.coefficients(w).c1 : T(1), sums);
+    sums.second *= group.s;
+    if (in.plan.kind == AffineKind::per_segment) {
+      in.cells[i / in.plan.segment] = sums;
+      q_sums.first += sums.first * w;
+      q_sums.second += sums.second * w;
+    } else {
+      q_sums = sums;
+    }
+  });
+  return q_sums;
+}
+
+/// sum_group of all the unit's groups, where each is one period of the parameters: four at a time.
 template <class K, class T>
 void sum_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T>* groups, PositionSums<T>* positions,
                  SumPair* q_sums) {
   const int64_t inner = in.plan.view.inner;
   int64_t g = 0;
   for (; g + 4 <= u.groups; g += 4) {
+    const int64_t begin = u.offset + g * inner;
     Center<T> m[4];
     T s[4];
     for (int64_t r = 0; r < 4; ++r) {
+      pass_gate<K>(in, begin + r * inner, groups[g + r]);
       m[r] = groups[g + r].m;
       s[r] = static_cast<T>(groups[g + r].s);
+      q_sums[g + r] = {0, 0};
     }
-    const int64_t begin = u.offset + g * inner;
-    K::four_run_gradient_sums(in.x + begin, in.dy + begin, inner, m, s, in.laid_out_weight, positions->dw(),
+    K::four_run_gradient_sums(in.x + begin, in.dz + begin, inner, m, s, in.laid_out_weight, positions->dw(),
                               positions->db(), q_sums + g);
     positions->count_runs(4);
     for (int64_t r = g; r < g + 4; ++r) {
@@ -192,24 +146,32 @@ void sum_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T
     }
   }
   for (; g < u.groups; ++g) {
-    sum_run<K>(in, u.offset + g * inner, groups[g], positions, q_sums[g]);
+    q_sums[g] = sum_group<K>(in, u.offset + g * inner, groups[g], positions);
   }
 }
 
+/// dx of one group; its sums have been taken, if needed.
 template <class K, class T>
-void gradient_run(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
+void gradient_group(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
   if (in.plan.kind == AffineKind::per_position) {
+    if (!in.needs_sums()) {
+      pass_gate<K>(in, begin, group);
+    }
     return detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
-      K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, group.coefficients(1),
+      K::run_gradient(in.x + i, in.dz + i, in.dx + i, length, group.m, group.coefficients(1),
                       in.laid_out_weight + place);
     });
   }
-  detail::each_segment(in.plan, begin, [&](int64_t i, int64_t length, int64_t p) {
+  detail::each_piece(in.plan, begin, [&](int64_t i, RowBlock run, int64_t p) {
     const GradientCoefficients<T> c = group.coefficients(in.weight_of(p));
-    if (in.spec.fixed && !in.given_b) {
-      K::run_scale(in.dy + i, in.dx + i, length, Center<T>{0, 0}, c.c1, T(0));  // b = k = 0: x has no part in it
+    if (!in.only_scales()) {
+      Gate<T> gate = in.gate.gate(group.s, p);
+      gate.f = in.first_out ? FusedActivation() : gate.f;
+      K::run_gradient(in.x + i, in.first_out ? in.first_out + i : in.dy + i, in.dx + i, run, group.m, c, gate);
+    } else if (in.activated()) {
+      K::run_scale(in.x + i, in.dy + i, in.dx + i, run, group.m, in.gate.gate(group.s, p), c.c1);
     } else {
-      K::run_gradient(in.x + i, in.dy + i, in.dx + i, length, group.m, c);
+      K::run_scale(in.dy + i, nullptr, in.dx + i, run, Center<T>{0, 0}, {c.c1, T(0), {}}, T(1));
     }
   });
 }
@@ -224,27 +186,30 @@ void take_group_cell(const BackwardArgs<T>& in, int64_t statistic, int64_t begin
 
 template <class K, class T>
 void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* positions) {
+  const int64_t inner = in.plan.view.inner;
   GroupGradient<T> groups[kUnitWidth];
   for (int64_t g = 0; g < u.groups; ++g) {
     groups[g] = with_statistics(in, u.statistic + g);
   }
-  if (in.needs_sums()) {
-    SumPair sums[kUnitWidth];
-    std::fill_n(sums, u.groups, SumPair{0, 0});  // the whole of it would cost as much as a short run
-    if (in.plan.kind == AffineKind::per_position && in.plan.view.outer == 1 && in.plan.period() == in.plan.view.inner) {
-      sum_periods<K>(in, u, groups, positions, sums);
-    } else {
-      each_run(in.plan, u, [&](int64_t g, int64_t i) { sum_run<K>(in, i, groups[g], positions, sums[g]); });
-    }
-    for (int64_t g = 0; g < u.groups; ++g) {
+  SumPair sums[kUnitWidth];
+  const bool periods = in.plan.kind == AffineKind::per_position && in.plan.view.outer == 1 && in.plan.period() == inner;
+  if (in.needs_sums() && periods) {
+    sum_periods<K>(in, u, groups, positions, sums);
+  }
+  for (int64_t g = 0; g < u.groups; ++g) {  // both passes over a group while it is cached
+    const int64_t begin = u.offset + g * inner;
+    if (in.needs_sums()) {
+      if (!periods) {
+        sums[g] = sum_group<K>(in, begin, groups[g], positions);
+      }
       if (in.plan.kind == AffineKind::per_group) {
-        take_group_cell(in, u.statistic + g, u.offset + g * in.plan.view.inner, sums[g]);
+        take_group_cell(in, u.statistic + g, begin, sums[g]);
       }
       take_sums(in, u.statistic + g, sums[g], groups[g]);
     }
-  }
-  if (in.dx) {
-    each_run(in.plan, u, [&](int64_t g, int64_t i) { gradient_run<K>(in, i, groups[g]); });
+    if (in.dx && !(in.needs_sums() && in.scales_at_once())) {
+      gradient_group<K>(in, begin, groups[g]);
+    }
   }
 }
 
@@ -287,7 +252,7 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
   const int64_t inner = in.plan.view.inner;
   const RowBlock block = in.plan.row_block(u);
   const T* x = in.x + u.offset;
-  const T* dy = in.dy + u.offset;
+  const T* dy = in.dz + u.offset;
   const T* row_w = per_row ? in.laid_out_weight + u.row : nullptr;
   Columns<T> c;
   for (int64_t g = 0; g < u.groups; ++g) {
@@ -295,6 +260,9 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
     std::fill_n(c.hi + g * inner, inner, group.m.hi);
     std::fill_n(c.lo + g * inner, inner, group.m.lo);
     std::fill_n(c.s + g * inner, inner, static_cast<T>(group.s));
+  }
+  if (in.activated()) {
+    detail::scale_rows<K>(in.gate, u);
   }
   if (in.needs_sums()) {
     K::row_gradient_sums(x, dy, block, c.hi, c.lo, row_w, c.sums);
@@ -304,36 +272,10 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
     K::row_parameter_sums(x, dy, block, c.hi, c.lo, c.s, cells, in.plan.blocks);
   }
   finish_columns(in, u, c);
-  if (in.dx) {
+  if (in.dx && in.only_scales()) {  // without x; c3 is 0
+    K::row_scale(dy, nullptr, in.dx + u.offset, block, c.c3, c.c3, c.c1, c.c3, row_w, nullptr, {});
+  } else if (in.dx) {
     K::row_gradient(x, dy, in.dx + u.offset, block, c.hi, c.lo, c.s, c.c1, c.c2, c.c3, row_w);
-  }
-}
-
-/// dweight and dbias from the cells, or from each chunk's sums per position, in the order of their index.
-template <class P>
-void write_parameters(const Plan& plan, std::span<const SumPair> cells, std::span<const double> totals,
-                      std::span<P> dweight, std::span<P> dbias) {
-  std::vector<SumPair> sums(static_cast<std::size_t>(plan.affine.params), SumPair{0, 0});
-  each_cell(plan, cells.size(), [&](std::size_t cell, std::size_t p) {
-    sums[p].first += cells[cell].first;
-    sums[p].second += cells[cell].second;
-  });
-  const auto period = static_cast<std::size_t>(plan.period());
-  const auto inner = static_cast<std::size_t>(plan.affine.inner);
-  for (std::size_t chunk = 0; chunk < totals.size(); chunk += 2 * period) {
-    std::size_t i = chunk;
-    for (SumPair& sum : sums) {
-      for (const std::size_t end = i + inner; i < end; ++i) {
-        sum.first += totals[i];
-        sum.second += totals[i + period];
-      }
-    }
-  }
-  for (std::size_t p = 0; p < dweight.size(); ++p) {
-    dweight[p] = static_cast<P>(sums[p].second);
-  }
-  for (std::size_t p = 0; p < dbias.size(); ++p) {
-    dbias[p] = static_cast<P>(sums[p].first);
   }
 }
 
@@ -364,22 +306,45 @@ struct Given {
 /// normalize_gradient; P: the type of the parameters' gradients.
 template <class T, class P>
 void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const T> weight,
-                  const Given& given, std::span<T> dx, std::span<P> dweight, std::span<P> dbias) {
+                  std::span<const T> bias, const Given& given, std::span<T> dx, std::span<P> dweight,
+                  std::span<P> dbias) {
   const Plan plan(spec);
+  const bool gated = spec.activation.f != NormActivation::none;
   const bool wants_parameters = !dweight.empty() || !dbias.empty();
-  const auto laid_out_weight = detail::laid_out(weight, plan, T(1));
-  std::vector<SumPair> cells(cell_count(plan));
+  const detail::LaidOut<T> laid_out_weight(weight, plan, T(1));
+  const detail::LaidOut<T> laid_out_bias(bias, plan, T(0));
+  const bool by_pieces = !plan.rows && plan.kind != AffineKind::per_position;
+  const bool writes_first = !dx.empty() && ((spec.fixed && !given.b) || !is_cheap(spec.activation));
+  Workspace<T> scratch(gated && dx.empty() && !by_pieces ? static_cast<int64_t>(x.size()) : 0);
+  const detail::ScaleArgs<T> gate{plan,
+                                  spec.how,
+                                  x.data(),
+                                  detail::data_or_null(weight),
+                                  detail::data_or_null(bias),
+                                  laid_out_weight.data(),
+                                  laid_out_bias.data(),
+                                  given.mean.data(),
+                                  given.var.data(),
+                                  dx.empty() ? scratch.data() : dx.data(),
+                                  spec.activation,
+                                  dy.data()};
+  const std::size_t cell_count = detail::cell_count(plan);
+  Workspace<SumPair> cells(static_cast<int64_t>(cell_count));
   const int64_t chunks = (plan.units + plan.grain - 1) / plan.grain;
   const bool per_position = plan.kind == AffineKind::per_position;
-  std::vector<double> totals(static_cast<std::size_t>(per_position ? chunks * 2 * plan.period() : 0));
+  const int64_t total_count = per_position ? chunks * 2 * plan.period() : 0;
+  Workspace<double> totals(total_count);
   const BackwardArgs<T> args{plan,
                              spec,
                              x.data(),
                              dy.data(),
-                             weight.empty() ? nullptr : weight.data(),
-                             laid_out_weight.data(),
-                             given.mean.data(),
-                             given.var.data(),
+                             gated ? gate.y : dy.data(),
+                             gate.weight,
+                             gate.laid_out_weight,
+                             gate.mean,
+                             gate.var,
+                             gate,
+                             writes_first ? gate.y : nullptr,
                              wants_parameters,
                              cells.data(),
                              dx.empty() ? nullptr : dx.data(),
@@ -392,7 +357,8 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
     });
   });
   if (wants_parameters) {
-    write_parameters<P>(plan, cells, totals, dweight, dbias);
+    detail::write_parameters<P>(plan, {cells.data(), cell_count},
+                                {totals.data(), static_cast<std::size_t>(total_count)}, dweight, dbias);
   }
 }
 
@@ -400,30 +366,30 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
 
 template <class T>
 void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
-                        std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
-                        std::span<T> dx, std::span<T> dweight, std::span<T> dbias) {
-  run_gradient<T, T>(spec, x, dy, weight, {mean, var}, dx, dweight, dbias);
+                        std::span<const T> weight, std::span<const T> bias, std::span<const double> mean,
+                        std::span<const double> var, std::span<T> dx, std::span<T> dweight, std::span<T> dbias) {
+  run_gradient<T, T>(spec, x, dy, weight, bias, {mean, var}, dx, dweight, dbias);
 }
 
 template <class T>
 void gradient_sums(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const double> mean,
                    std::span<const double> var, std::span<double> dy_sums, std::span<double> dy_x_hat_sums) {
-  run_gradient<T, double>(spec, x, dy, {}, {mean, var}, {}, dy_x_hat_sums, dy_sums);
+  run_gradient<T, double>(spec, x, dy, {}, {}, {mean, var}, {}, dy_x_hat_sums, dy_sums);
 }
 
 template <class T>
 void normalize_input_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
                               std::span<const T> weight, std::span<const double> mean, std::span<const double> var,
                               std::span<const double> b, std::span<const double> k, std::span<T> dx) {
-  run_gradient<T, T>(spec, x, dy, weight, {mean, var, b.data(), k.data()}, dx, {}, {});
+  run_gradient<T, T>(spec, x, dy, weight, {}, {mean, var, b.data(), k.data()}, dx, {}, {});
 }
 
 template void normalize_gradient(const NormalizeSpec&, std::span<const float>, std::span<const float>,
-                                 std::span<const float>, std::span<const double>, std::span<const double>,
-                                 std::span<float>, std::span<float>, std::span<float>);
+                                 std::span<const float>, std::span<const float>, std::span<const double>,
+                                 std::span<const double>, std::span<float>, std::span<float>, std::span<float>);
 template void normalize_gradient(const NormalizeSpec&, std::span<const double>, std::span<const double>,
                                  std::span<const double>, std::span<const double>, std::span<const double>,
-                                 std::span<double>, std::span<double>, std::span<double>);
+                                 std::span<const double>, std::span<double>, std::span<double>, std::span<double>);
 template void gradient_sums(const NormalizeSpec&, std::span<const float>, std::span<const float>,
                             std::span<const double>, std::span<const double>, std::span<double>, std::span<double>);
 template void gradient_sums(const NormalizeSpec&, std::span<const double>, std::span<const double>,

@@ -12,8 +12,6 @@ using std::int64_t;
 
 // Runs shorter than this are walked by rows, if there are rows.
 constexpr int64_t kShortRun = 64;
-// Four longer runs would no longer be cached between the passes.
-constexpr int64_t kLongRun = 8192;
 // Parameters of shorter stretches are read per element.
 constexpr int64_t kShortSegment = 16;
 // With parameters per element each chunk has its own sums for them.
@@ -42,7 +40,7 @@ Plan::Plan(const NormalizeSpec& spec)
   const bool by_row = kind == AffineKind::per_group || kind == AffineKind::per_row;
   rows = by_row && view.inner < kShortRun && (view.outer > 1 || spec.fixed);
   block = std::clamp<int64_t>(kUnitWidth / view.inner, 1, view.groups);
-  if (kind == AffineKind::per_position && view.inner <= kLongRun) {
+  if (kind == AffineKind::per_position) {
     block = std::clamp<int64_t>(block, std::min<int64_t>(4, view.groups), view.groups);  // see four_run_gradient_sums
   }
   blocks = (view.groups + block - 1) / block;

@@ -3,10 +3,10 @@
 // How the work of normalization is cut; shared by its forward and its backward, private to them.
 
 #include "core/kernels/standardize.hpp"
+#include "core/kernels/workspace.hpp"
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace evenkeel::kernels::detail {
 
@@ -48,6 +48,8 @@ struct Plan {
   std::int64_t period() const { return affine.params * affine.inner; }
   /// Index of the parameter of element i.
   std::int64_t parameter(std::int64_t i) const { return affine.params > 1 ? i / affine.inner % affine.params : 0; }
+  /// The runs of a group.
+  RowBlock runs() const { return {view.outer, row_size(), view.inner}; }
   RowBlock row_block(const Unit& u) const { return {view.outer, row_size(), u.groups * view.inner}; }
 };
 
@@ -60,64 +62,72 @@ Center<T> center_of(double mean) {
   return {hi, static_cast<T>(mean - static_cast<double>(hi))};
 }
 
-/// f(group in the unit, its first element) for each run of the unit, in the order of memory.
+/// f(first element, length, place in the parameters' period) for the stretches of a group's runs within one period.
 template <class F>
-void each_run(const Plan& plan, const Unit& u, F f) {
+void each_stretch(const Plan& plan, std::int64_t begin, F f) {
   for (std::int64_t o = 0; o < plan.view.outer; ++o) {
-    for (std::int64_t g = 0; g < u.groups; ++g) {
-      f(g, u.offset + o * plan.row_size() + g * plan.view.inner);
+    const std::int64_t first = begin + o * plan.row_size();
+    const std::int64_t end = first + plan.view.inner;
+    for (std::int64_t i = first; i < end;) {
+      const std::int64_t place = i % plan.period();
+      const std::int64_t length = end - i < plan.period() - place ? end - i : plan.period() - place;
+      f(i, length, place);
+      i += length;
     }
   }
 }
 
-/// f(first element, length, place in the parameters' period) for the stretches of a run within one period.
+/// f(first element, its rows, parameter) for the parts of a group with one parameter: all of it, or segments.
 template <class F>
-void each_stretch(const Plan& plan, std::int64_t begin, F f) {
-  const std::int64_t end = begin + plan.view.inner;
-  for (std::int64_t i = begin; i < end;) {
-    const std::int64_t place = i % plan.period();
-    const std::int64_t length = end - i < plan.period() - place ? end - i : plan.period() - place;
-    f(i, length, place);
-    i += length;
+void each_piece(const Plan& plan, std::int64_t begin, F f) {
+  if (plan.kind == AffineKind::per_group) {
+    return f(begin, plan.runs(), plan.parameter(begin));
   }
-}
-
-/// f(first element, length, parameter) for the stretches of a run with one parameter.
-template <class F>
-void each_segment(const Plan& plan, std::int64_t begin, F f) {
-  const std::int64_t length = plan.kind == AffineKind::per_segment ? plan.segment : plan.view.inner;
-  const std::int64_t end = begin + plan.view.inner;
-  std::int64_t p = plan.parameter(begin);
-  for (std::int64_t i = begin; i < end; i += length) {
-    f(i, length, p);
-    p = p + 1 == plan.affine.params ? 0 : p + 1;
+  for (std::int64_t o = 0; o < plan.view.outer; ++o) {
+    const std::int64_t first = begin + o * plan.row_size();
+    std::int64_t p = plan.parameter(first);
+    for (std::int64_t i = first; i < first + plan.view.inner; i += plan.segment) {
+      f(i, RowBlock{1, 0, plan.segment}, p);
+      p = p + 1 == plan.affine.params ? 0 : p + 1;
+    }
   }
 }
 
 /// A parameter (or `otherwise`, if it is empty) laid out for the loops: per element of a period (per_position), per row
 /// (per_row), else nothing.
 template <class T>
-std::vector<T> laid_out(std::span<const T> parameter, const Plan& plan, T otherwise) {
-  std::int64_t size = 0;
-  std::int64_t step = 1;
-  if (plan.kind == AffineKind::per_position) {
-    size = plan.period();
-  } else if (plan.kind == AffineKind::per_row) {
-    size = plan.view.slices * plan.view.outer;
-    step = plan.row_size();
-  }
-  std::vector<T> values;
-  if (!parameter.empty() && plan.kind == AffineKind::per_position && plan.affine.inner == 1) {
-    values.assign(parameter.begin(), parameter.end());  // LayerNorm; no divisions
-    return values;
-  }
-  values.assign(static_cast<std::size_t>(size), otherwise);
-  if (!parameter.empty()) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = parameter[static_cast<std::size_t>(plan.parameter(static_cast<std::int64_t>(i) * step))];
+class LaidOut {
+ public:
+  LaidOut(std::span<const T> parameter, const Plan& plan, T otherwise)
+      : given_(plan.kind == AffineKind::per_position && plan.affine.inner == 1 ? parameter.data() : nullptr),
+        values_(given_ ? 0 : size(plan)) {
+    if (given_) {
+      return;  // LayerNorm
+    }
+    const std::int64_t step = plan.kind == AffineKind::per_row ? plan.row_size() : 1;
+    T* values = values_.data();
+    std::int64_t p = 0;
+    std::int64_t place = 0;  // within the elements that share p
+    for (std::int64_t i = 0; i < size(plan); ++i) {
+      values[i] = parameter.empty() ? otherwise : parameter[static_cast<std::size_t>(p)];
+      place += step;
+      if (place >= plan.affine.inner) {
+        place = 0;
+        p = p + 1 == plan.affine.params ? 0 : p + 1;
+      }
     }
   }
-  return values;
-}
+
+  const T* data() const { return given_ ? given_ : values_.data(); }
+
+ private:
+  static std::int64_t size(const Plan& plan) {
+    return plan.kind == AffineKind::per_position ? plan.period()
+           : plan.kind == AffineKind::per_row    ? plan.view.slices * plan.view.outer
+                                                 : 0;
+  }
+  const T* given_;  // or null
+  mutable Workspace<T> values_;
+};
 
 }  // namespace evenkeel::kernels::detail

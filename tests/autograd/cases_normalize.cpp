@@ -1,8 +1,10 @@
+#include "autograd/ops/activation.hpp"
 #include "autograd/ops/arithmetic.hpp"
 #include "autograd/ops/normalize.hpp"
 #include "autograd/ops/shape.hpp"
 #include "tests/support/cases.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace evenkeel::testing {
@@ -25,9 +27,30 @@ Views two_groups(const Shape& x) { return {{1, 1, x[0] * 2, x[1] / 2 * rest(x)},
 Views last_axis(const Shape& x) { return {{1, 1, x[0], x[1]}, {x[1], 1}}; }
 Views channels(const Shape& x) { return {{x[0], x[1], rest(x), 1}, {x[1], rest(x)}}; }
 
-/// y[i] = (x[i] - m) / deviation weight[p] + bias[p], m and deviation over the elements that share i's group.
+constexpr FusedActivation kNone{};
+constexpr FusedActivation kRelu{NormActivation::relu};
+constexpr FusedActivation kLeakyRelu{NormActivation::leaky_relu, 0.3};
+constexpr FusedActivation kSilu{NormActivation::silu};
+constexpr FusedActivation kHardswish{NormActivation::hardswish};
+
+double activated(const FusedActivation& activation, double z) {
+  switch (activation.f) {
+    case NormActivation::relu:
+      return std::max(z, 0.0);
+    case NormActivation::leaky_relu:
+      return z > 0 ? z : activation.slope * z;
+    case NormActivation::silu:
+      return z / (1 + std::exp(-z));
+    case NormActivation::hardswish:
+      return z * std::clamp(z + 3, 0.0, 6.0) / 6;
+    default:
+      return z;
+  }
+}
+
+/// y[i] = f((x[i] - m) / deviation weight[p] + bias[p]), m and deviation over the elements that share i's group.
 DoubleArray reference(const Views& views, const Standardization& how, const DoubleArray& x, const DoubleArray* weight,
-                      const DoubleArray* bias) {
+                      const DoubleArray* bias, const FusedActivation& f = {}) {
   const GroupView& v = views.group;
   DoubleArray y(x.shape);
   const auto group = [&](std::int64_t i) {
@@ -47,15 +70,15 @@ DoubleArray reference(const Views& views, const Standardization& how, const Doub
     }
     const double deviation = how.eps_in_root ? std::sqrt(var + how.eps) : std::sqrt(var) + how.eps;
     const auto p = static_cast<std::size_t>(i / views.affine.inner % views.affine.params);
-    y.values[static_cast<std::size_t>(i)] =
-        (value(i) - mean) / deviation * (weight ? weight->values[p] : 1) + (bias ? bias->values[p] : 0);
+    const double z = (value(i) - mean) / deviation * (weight ? weight->values[p] : 1) + (bias ? bias->values[p] : 0);
+    y.values[static_cast<std::size_t>(i)] = activated(f, z);
   }
   return y;
 }
 
 /// A row with x, weight and bias as inputs.
 OpCase affine_row(std::string variant, const Shape& x, ViewsOf views_of, Standardization how = {},
-                  const std::vector<Shape>& more = {}) {
+                  const std::vector<Shape>& more = {}, const FusedActivation& f = {}) {
   const auto with_parameters = [&](const Shape& shape) {
     const Shape params{views_of(shape).affine.params};
     return std::vector<Shape>{shape, params, params};
@@ -66,10 +89,10 @@ OpCase affine_row(std::string variant, const Shape& x, ViewsOf views_of, Standar
   }
   row.fn = [=](Inputs in) {
     const Views views = views_of(in[0].shape());
-    return normalize(in[0], in[1], in[2], views.group, views.affine, how).y;
+    return normalize(in[0], in[1], in[2], views.group, views.affine, how, f).y;
   };
-  row.reference = [=](References in) { return reference(views_of(in[0].shape), how, in[0], &in[1], &in[2]); };
-  row.keeps = "01";
+  row.reference = [=](References in) { return reference(views_of(in[0].shape), how, in[0], &in[1], &in[2], f); };
+  row.keeps = f.f == NormActivation::none ? "01" : "012";
   return row;
 }
 
@@ -87,6 +110,95 @@ OpCases statistics_rows() {
       affine_row("uncentred, unbiased, eps outside the root", {4, 5}, last_axis,
                  {.eps = 0.4, .center = false, .correction = 1, .eps_in_root = false}),
   };
+}
+
+OpCases activated_rows() {
+  return {
+      affine_row("batch norm, relu", {4, 3, 2, 5}, batch_norm, {}, {{0, 3, 2, 5}, {5, 1}, {1, 3, 7}, {2, 3, 1, 67}},
+                 kRelu),
+      affine_row("batch norm, hardswish", {3, 4, 5}, batch_norm, {}, {{2, 3, 67}}, kHardswish),
+      affine_row("batch norm 1d, silu", {7, 5}, batch_norm, {.eps = 0.1}, {{9, 67}}, kSilu),
+      affine_row("batch norm 1d, leaky relu", {6, 4}, batch_norm, {.eps = 0.1}, {{9, 67}}, kLeakyRelu),
+      affine_row("group norm, silu", {2, 4, 3}, two_groups, {.eps = 1e-3}, {{0, 4, 3}, {1, 2, 5}, {3, 2}}, kSilu),
+      affine_row("group norm, long runs, relu", {2, 4, 17}, two_groups, {}, {{1, 2, 67}}, kRelu),
+      affine_row("layer norm, leaky relu", {3, 7}, last_axis, {.eps = 1e-2}, {{0, 7}, {5, 1}, {9, 67}}, kLeakyRelu),
+      affine_row("layer norm, silu", {6, 5}, last_axis, {.eps = 1e-2}, {{9, 67}}, kSilu),
+      affine_row("layer norm over channels, relu", {2, 3, 5}, channels, {}, {{3, 5, 67}}, kRelu),
+      affine_row("layer norm over channels, hardswish", {3, 2, 7}, channels, {}, {{3, 5, 67}}, kHardswish),
+      affine_row("rms norm, silu", {5, 7}, last_axis, {.eps = 1e-3, .center = false}, {}, kSilu),
+      affine_row("eps outside the root, relu", {6, 7}, last_axis, {.eps = 0.3, .eps_in_root = false}, {}, kRelu),
+  };
+}
+
+/// A batch norm of which not every input is there, or wants a gradient.
+OpCase partial_activated_row(std::string variant, const std::vector<Shape>& shapes, bool weight, bool bias,
+                             const FusedActivation& f) {
+  const std::size_t bias_at = weight ? 2 : 1;
+  return {.name = "normalize",
+          .variant = std::move(variant),
+          .shapes = shapes,
+          .fn =
+              [=](Inputs x) {
+                const Views views = batch_norm(x[0].shape());
+                return normalize(x[0], weight ? x[1] : Tensor(), bias ? x[bias_at] : Tensor(), views.group,
+                                 weight || bias ? views.affine : AffineView{}, {}, f)
+                    .y;
+              },
+          .reference =
+              [=](References x) {
+                return reference(batch_norm(x[0].shape), {}, x[0], weight ? &x[1] : nullptr,
+                                 bias ? &x[bias_at] : nullptr, f);
+              },
+          .keeps = weight || bias ? "01" : "0"};
+}
+
+OpCases partial_activated_rows() {
+  OpCases rows = {
+      partial_activated_row("no weight, no bias, relu", {{3, 4, 5}}, false, false, kRelu),
+      partial_activated_row("no weight, no bias, silu", {{3, 2, 5}}, false, false, kSilu),
+      partial_activated_row("weight only, silu", {{3, 5, 2}, {5}}, true, false, kSilu),
+      partial_activated_row("bias only, leaky relu", {{2, 3, 7}, {3}}, false, true, kLeakyRelu),
+  };
+  for (const FusedActivation& f : {kRelu, kSilu}) {
+    OpCase row = affine_row(f.f == NormActivation::relu ? "x is a constant, relu" : "x is a constant, silu",
+                            {5, 3, f.f == NormActivation::relu ? 2 : 4}, batch_norm, {}, {}, f);
+    row.fn = [=](Inputs in) {
+      const Views views = batch_norm(in[0].shape());
+      return normalize(in[0].detach(), in[1], in[2], views.group, views.affine, {}, f).y;
+    };
+    row.no_gradient = {0};
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+/// The activations on their own, and their gradients as ops.
+OpCases activation_rows() {
+  OpCases rows;
+  const auto add = [&](const char* variant, const FusedActivation& f, bool linear) {
+    rows.push_back({.name = "activate",
+                    .variant = variant,
+                    .shapes = {{4, 5}},
+                    .samples = {Sample::avoiding({-3, 0, 3}, -5, 5)},
+                    .fn = [=](Inputs x) { return activate(x[0], f); },
+                    .scalar_reference = [=](double x) { return activated(f, x); }});
+    rows.push_back({.name = "activation_gradient",
+                    .variant = variant,
+                    .shapes = {{4, 5}, {4, 5}},
+                    .samples = {Sample::avoiding({-3, 0, 3}, -5, 5), Sample::uniform()},
+                    .fn = [=](Inputs x) { return activation_gradient(x[0], x[1], f); },
+                    .reference = broadcast_reference([=](std::span<const double> v) {
+                      const double step = 1e-5;
+                      return v[1] * (activated(f, v[0] + step) - activated(f, v[0] - step)) / (2 * step);
+                    }),
+                    .no_gradient = linear ? std::vector<std::size_t>{0} : std::vector<std::size_t>{},
+                    .tolerance64 = 1e-8});
+  };
+  add("relu", kRelu, true);
+  add("leaky relu", kLeakyRelu, true);
+  add("silu", kSilu, false);
+  add("hardswish", kHardswish, false);
+  return rows;
 }
 
 OpCases partial_rows() {
@@ -125,11 +237,12 @@ OpCases partial_rows() {
 }
 
 /// Given mean x[1] and variance x[2]; then weight and bias.
-DoubleArray with_reference(References x, double eps) {
+DoubleArray with_reference(References x, double eps, const FusedActivation& f) {
   DoubleArray y(x[0].shape);
   for_each_index(y.shape, [&](const Shape& index) {
     const auto c = static_cast<std::size_t>(index[1]);
-    y.at(index) = (x[0].at(index) - x[1].values[c]) / std::sqrt(x[2].values[c] + eps) * x[3].values[c] + x[4].values[c];
+    const double x_hat = (x[0].at(index) - x[1].values[c]) / std::sqrt(x[2].values[c] + eps);
+    y.at(index) = activated(f, x_hat * x[3].values[c] + x[4].values[c]);
   });
   return y;
 }
@@ -174,27 +287,43 @@ OpCases split_rows() {
   };
 }
 
+OpCase with_row(std::string variant, const FusedActivation& f, std::string keeps) {
+  return {
+      .name = "normalize_with",
+      .variant = std::move(variant),
+      .shapes = {{2, 3, 5}, {3}, {3}, {3}, {3}},
+      .samples = {Sample::uniform(), Sample::uniform(), Sample::positive(), Sample::uniform()},
+      .fn =
+          [=](Inputs x) {
+            return normalize_with(x[0], x[1], x[2], x[3], x[4], {3, rest(x[0].shape())}, 0.1, f);
+          },
+      .reference = [=](References x) { return with_reference(x, 0.1, f); },
+      .more_shapes = {{{0, 3, 5}, {3}, {3}, {3}, {3}}, {{1, 3}, {3}, {3}, {3}, {3}}, {{2, 3, 67}, {3}, {3}, {3}, {3}}},
+      .keeps = std::move(keeps),
+      .no_gradient = {1, 2}};
+}
+
+OpCases with_rows() {
+  OpCases rows = {with_row("", kNone, "03"), with_row("relu", kRelu, "034"), with_row("leaky relu", kLeakyRelu, "034"),
+                  with_row("silu", kSilu, "034"), with_row("hardswish", kHardswish, "034")};
+  OpCase constant_x = with_row("x is a constant, relu", kRelu, "034");
+  constant_x.shapes[0] = {4, 3, 2};
+  constant_x.fn = [](Inputs x) {
+    return normalize_with(x[0].detach(), x[1], x[2], x[3], x[4], {3, rest(x[0].shape())}, 0.1, kRelu);
+  };
+  constant_x.no_gradient = {0, 1, 2};
+  rows.push_back(std::move(constant_x));
+  return rows;
+}
+
 const CaseFile normalize_rows{[]() -> OpCases {
-  OpCases rows = statistics_rows();
-  for (OpCase& row : split_rows()) {
-    rows.push_back(std::move(row));
+  OpCases rows;
+  for (const auto& make : {statistics_rows, split_rows, partial_rows, activated_rows, partial_activated_rows, with_rows,
+                           activation_rows}) {
+    for (OpCase& row : make()) {
+      rows.push_back(std::move(row));
+    }
   }
-  for (OpCase& row : partial_rows()) {
-    rows.push_back(std::move(row));
-  }
-  const auto sample = std::vector<Sample>{Sample::uniform(), Sample::uniform(), Sample::positive(), Sample::uniform()};
-  rows.push_back(
-      {.name = "normalize_with",
-       .shapes = {{2, 3, 5}, {3}, {3}, {3}, {3}},
-       .samples = sample,
-       .fn =
-           [](Inputs x) {
-             return normalize_with(x[0], x[1], x[2], x[3], x[4], {3, rest(x[0].shape())}, 0.1);
-           },
-       .reference = [](References x) { return with_reference(x, 0.1); },
-       .more_shapes = {{{0, 3, 5}, {3}, {3}, {3}, {3}}, {{1, 3}, {3}, {3}, {3}, {3}}, {{2, 3, 67}, {3}, {3}, {3}, {3}}},
-       .keeps = "03",
-       .no_gradient = {1, 2}});
   return rows;
 }};
 

@@ -3,6 +3,7 @@
 #include "core/kernels/standardize.hpp"
 
 #include "core/kernels/isa.hpp"
+#include "core/kernels/unary.hpp"
 #include "core/parallel.hpp"
 #include "tests/support/reference.hpp"
 
@@ -95,7 +96,7 @@ Result<T> actual(const NormalizeSpec& spec, const std::vector<T>& x, const std::
               mean,
               var};
   kernels::normalize<T>(spec, x, weight, bias, r.mean, r.var, r.y);
-  kernels::normalize_gradient<T>(spec, x, dy, weight, r.mean, r.var, r.dx, r.dweight, r.dbias);
+  kernels::normalize_gradient<T>(spec, x, dy, weight, bias, r.mean, r.var, r.dx, r.dweight, r.dbias);
   return r;
 }
 
@@ -209,11 +210,98 @@ TEST_CASE("a gradient that is not wanted changes no other") {
       CAPTURE(wanted);
       Values dx(wanted & 1 ? in.x.size() : 0), dweight(wanted & 2 ? in.weight.size() : 0);
       Values dbias(wanted & 4 ? in.bias.size() : 0);
-      kernels::normalize_gradient<double>(in.spec, in.x, in.dy, in.weight, all.mean, all.var, dx, dweight, dbias);
+      kernels::normalize_gradient<double>(in.spec, in.x, in.dy, in.weight, in.bias, all.mean, all.var, dx, dweight,
+                                          dbias);
       CHECK((dx.empty() || dx == all.dx));
       CHECK((dweight.empty() || dweight == all.dweight));
       CHECK((dbias.empty() || dbias == all.dbias));
     }
+  }
+}
+
+/// unary() of z and unary_gradient() of dy, by functor.
+template <class F, class T>
+std::pair<std::vector<T>, std::vector<T>> activated(const std::vector<T>& z, const std::vector<T>& dy, double slope) {
+  const std::size_t op = kernels::UnaryOps::index_of<F>();
+  const auto n = static_cast<std::int64_t>(z.size());
+  std::vector<T> y(z.size()), dz(z.size());
+  kernels::unary<T>(op, n, z.data(), y.data(), {slope, 0});
+  kernels::unary_gradient<T>(op, n, dy.data(), F::kDerivativeOfOutput ? y.data() : z.data(), dz.data(), {slope, 0});
+  return {std::move(y), std::move(dz)};
+}
+
+template <class T>
+std::pair<std::vector<T>, std::vector<T>> activated(FusedActivation f, const std::vector<T>& z,
+                                                    const std::vector<T>& dy) {
+  switch (f.f) {
+    case NormActivation::relu:
+      return activated<kernels::Relu>(z, dy, 0);
+    case NormActivation::leaky_relu:
+      return activated<kernels::LeakyRelu>(z, dy, f.slope);
+    case NormActivation::silu:
+      return activated<kernels::Silu>(z, dy, 0);
+    default:
+      return activated<kernels::Hardswish>(z, dy, 0);
+  }
+}
+
+template <class T>
+void check_activation(const Case& c, FusedActivation f, double tolerance) {
+  using reference::cast;
+  const Inputs in(c);
+  const auto x = cast<T>(in.x), dy = cast<T>(in.dy), weight = cast<T>(in.weight), bias = cast<T>(in.bias);
+  on_each_isa([&] {
+    const Result<T> plain = actual<T>(in.spec, x, dy, weight, bias, in.mean, in.var);
+    const std::pair<std::vector<T>, std::vector<T>> y_and_dz = activated(f, plain.y, dy);
+    const Result<T> e = actual<T>(in.spec, x, y_and_dz.second, weight, bias, in.mean, in.var);
+    const auto values = [](const std::vector<T>& of) { return Values(of.begin(), of.end()); };
+    NormalizeSpec spec = in.spec;
+    spec.activation = f;
+    const Result<T> a = actual<T>(spec, x, dy, weight, bias, in.mean, in.var);
+    CHECK(a.y == y_and_dz.first);
+    CHECK(reference::worst_error(a.dx, values(e.dx)) <= tolerance);
+    CHECK(reference::worst_error(a.dweight, values(e.dweight)) <= tolerance);
+    CHECK(reference::worst_error(a.dbias, values(e.dbias)) <= tolerance);
+    for (int wanted = 1; wanted < 8; ++wanted) {
+      CAPTURE(wanted);
+      std::vector<T> dx(wanted & 1 ? x.size() : 0), dweight(wanted & 2 ? weight.size() : 0);
+      std::vector<T> dbias(wanted & 4 ? bias.size() : 0);
+      kernels::normalize_gradient<T>(spec, x, dy, weight, bias, a.mean, a.var, dx, dweight, dbias);
+      CHECK((dx.empty() || dx == a.dx));
+      CHECK((dweight.empty() || dweight == a.dweight));
+      CHECK((dbias.empty() || dbias == a.dbias));
+    }
+  });
+}
+
+TEST_CASE("an activation in the same pass gives what it gives behind") {
+  for (const Case& c : kCases) {
+    CAPTURE(c.name);
+    for (const FusedActivation f :
+         {FusedActivation{NormActivation::relu}, FusedActivation{NormActivation::leaky_relu, 0.2},
+          FusedActivation{NormActivation::silu}, FusedActivation{NormActivation::hardswish}}) {
+      CAPTURE(static_cast<int>(f.f));
+      check_activation<float>(c, f, 1e-6);
+      check_activation<double>(c, f, 1e-14);
+    }
+  }
+}
+
+TEST_CASE("relu's gradient is 0 at 0, and where the input is infinite") {
+  for (const Case& c : {Case{"maps", {1, 2, 1, 100}, {1, 100}}, Case{"rows", {1, 20, 1, 10}, {1, 10}}}) {
+    CAPTURE(c.name);
+    NormalizeSpec spec{c.view, c.affine, c.how, true, {NormActivation::relu}};
+    std::vector<float> x(200), dy(200, 2.0f), dx(200), dweight(1), dbias(1);
+    x[1] = 1;
+    x[2] = -1;
+    x[3] = -std::numeric_limits<float>::infinity();
+    dy[2] = std::numeric_limits<float>::infinity();
+    const std::vector<float> one{1}, zero{0};
+    kernels::normalize_gradient<float>(spec, x, dy, one, zero, Values{0}, Values{1 - 1e-5}, dx, dweight, dbias);
+    std::vector<float> expected_dx(200);
+    expected_dx[1] = 2;
+    CHECK(dx == expected_dx);
+    CHECK(dbias[0] == 2);
   }
 }
 
