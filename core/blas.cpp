@@ -133,8 +133,9 @@ bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims) {
   }
 }
 
-/// The first row that holds. GFLOP/s of one core in float32, ours / OpenBLAS, with AVX-512 (OpenBLAS uses AVX2) and
-/// with AVX2; Linear's forward has B transposed, its weight gradient A. OpenBLAS keeps what an older machine has to do.
+/// The first row that holds. Rates: m x k x n, GFLOP/s of one core in float32, ours / OpenBLAS, with AVX-512 (where
+/// OpenBLAS uses AVX2) and then with AVX2. Linear's forward has B transposed, its weight gradient A. OpenBLAS keeps what
+/// an older machine has to do.
 GemmAlgorithm choose_gemm(const GemmDims& dims) {
   const GemmDims d = stored_dims(dims);
   const bool avx512 = active_isa() == Isa::avx512;
@@ -151,8 +152,10 @@ GemmAlgorithm choose_gemm(const GemmDims& dims) {
   if (d.m <= (avx512 ? 48 : 32) && d.trans_b && d.n > d.m && suits(GemmAlgorithm::transposed_panels)) {
     return GemmAlgorithm::transposed_panels;  // 32x784x256: 217 / 97, 107 / 96; 16x784x256: 187 / 81, 107 / 82
   }
-  // 256x784x256: 242 / 120, 124 / 120; 1000x1000x1000: 219 / 127, 110 / 121
-  return avx512 ? GemmAlgorithm::panels : GemmAlgorithm::blas;
+  if (avx512 || d.m <= 32) {
+    return GemmAlgorithm::panels;  // 16x256x784: 246 / 91, 122 / 90; 256x784x256: 242 / 120; 1000x1000x1000: 219 / 127
+  }
+  return GemmAlgorithm::blas;  // 1000x1000x1000 with AVX2: 110 / 121
 }
 
 template <class T>

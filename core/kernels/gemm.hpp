@@ -60,7 +60,7 @@ struct GemmKernels {
 /// instruction set and split C among the threads of parallel_for; each sum's order depends on the sizes only.
 template <class T>
 struct OwnGemm {
-  /// Panels of B are packed and stay in the cache while the rows of A pass, by the register tile of conv_panels.hpp.
+  /// The rows of A pass by panels of B, packed or in place, by the register tile of conv_panels.hpp.
   static void panels(const GemmJob<T>& job);
   /// C^T = op(B)^T op(A)^T by panels: reads B in place and packs A. Ignores beta.
   static void transposed_panels(const GemmJob<T>& job);

@@ -129,7 +129,8 @@ TEST_CASE("each algorithm equals plain loops on each instruction set") {
   std::size_t turn = 0;
   for (const Isa isa : supported_isas()) {
     const IsaGuard guard(isa);
-    for (const auto& [m, n, k] : sizes) {
+    for (const auto& size : sizes) {
+      const std::int64_t m = size[0], n = size[1], k = size[2];
       for (const GemmAlgorithm algorithm :
            {GemmAlgorithm::blas, GemmAlgorithm::panels, GemmAlgorithm::transposed_panels, GemmAlgorithm::dots,
             GemmAlgorithm::row_sums}) {
@@ -187,7 +188,8 @@ TEST_CASE("gemm adds a bias to every row") {
 }
 
 TEST_CASE("gemm of a transposed matrix and a vector") {
-  for (const auto& [m, k] : std::vector<std::array<std::int64_t, 2>>{{1, 1}, {3, 2}, {70, 37}, {5, 300}}) {
+  for (const auto& size : std::vector<std::array<std::int64_t, 2>>{{1, 1}, {3, 2}, {70, 37}, {5, 300}}) {
+    const std::int64_t m = size[0], k = size[1];
     CAPTURE(m);
     CAPTURE(k);
     const ref::Values a = ref::random_values(m * k, 10), b = ref::random_values(k, 11);
