@@ -119,8 +119,7 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
     CellSpace<T> v(at_once, in_width, kLanes), m(at_once, out_width, kLanes);
     for (std::int64_t i = begin; i < end; ++i) {
       const PixelBlock block = plan.block(i);
-      const std::int64_t rows =
-          std::min(kWinogradTile * block.rows, c.out_height - kWinogradTile * block.first_row);
+      const std::int64_t rows = std::min(kWinogradTile * block.rows, c.out_height - kWinogradTile * block.first_row);
       WinogradSpread<T> spread =
           stage_windows<Arch>(c.source, block, source + block.image * inputs * c.source.height * c.source.width, inputs,
                               in_width, staged.data());

@@ -39,11 +39,8 @@ class TileGradient {
 
   TileGradient(const ConvGeometry& g, const TilePlan& plan)
       : g_(g),
-        x_source_{.planes = g.channels,
-                  .height = g.height,
-                  .width = g.width,
-                  .pad_top = g.pad_top,
-                  .pad_left = g.pad_left},
+        x_source_{
+            .planes = g.channels, .height = g.height, .width = g.width, .pad_top = g.pad_top, .pad_left = g.pad_left},
         dy_source_{.planes = g.out_channels, .height = g.out_height, .width = g.out_width, .window = kWinogradTile},
         in_width_(round_up(plan.channels, kLanes)),
         out_width_(round_up(g.out_channels, kLanes)),

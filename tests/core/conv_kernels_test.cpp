@@ -303,9 +303,15 @@ TEST_CASE("the algorithm follows from the shape") {
   kernels::set_winograd(false);
   CHECK(forward(g) == ConvAlgorithm::direct);
   kernels::set_winograd(true);
-  g.channels = 31;
+  g.channels = 15;
   CHECK(forward(g) == ConvAlgorithm::direct);
-  g.channels = 32;
+  g.channels = g.out_channels = 17;  // half of the last register of channels is empty at least
+  CHECK(forward(g) == (active_isa() == Isa::avx512 ? ConvAlgorithm::direct : ConvAlgorithm::winograd));
+  g.channels = g.out_channels = 512;  // the weight costs more than 16 tiles gain, but not more than 32
+  CHECK(forward(g) == ConvAlgorithm::direct);
+  g.batch = 2;
+  CHECK(forward(g) == ConvAlgorithm::winograd);
+  g.channels = g.out_channels = 32;
   g.dilation_w = 2;
   CHECK(forward(g) == ConvAlgorithm::direct);
 }
