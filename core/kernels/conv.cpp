@@ -4,6 +4,7 @@
 #include "core/kernels/conv_algorithms.hpp"
 #include "core/kernels/conv_panels.hpp"
 #include "core/kernels/conv_stage_shape.hpp"
+#include "core/kernels/conv_winograd.hpp"
 #include "core/parallel.hpp"
 
 #include <algorithm>
@@ -15,20 +16,31 @@ namespace {
 
 std::atomic<bool> winograd_allowed = true;
 
-/// The transforms cost with the sum of the channels, and most where a row of tiles leaves registers empty. Measured per
-/// core, all three passes, in GFLOP/s of the plain count, Winograd / others: 64 to 64 channels at 64x64: 372 / 239, at
-/// 16x16: 332 / 245, at 12x12: 226 / 199; 32 to 64 at 32x32: 341 / 229; 16 to 32 at 32x32: 247 / 228; but 32 to 32 at
-/// 16x16: 240 / 238, 16 to 16 at 32x32: 200 / 200, and one image of 512 channels at 8x8: 127 / 204.
-bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width) {
+/// Share of the cells that are of use when a row of `size` is cut into units.
+double use(std::int64_t size, std::int64_t unit) {
+  return static_cast<double>(size) / static_cast<double>(ceil_div(size, unit) * unit);
+}
+
+/// Winograd computes whole tiles and whole registers of channels, and transforms the weight anew in each call, so that
+/// it must have tiles enough. Measured per core, forward, in GFLOP/s of the plain count, Winograd / others, AVX-512: 64
+/// to 64 channels at 64x64: 490 / 255, 8x8, batch 16: 586 / 203, batch 1: 179 / 120; 32 at 16x16: 476 / 241; 16 at
+/// 32x32: 245 / 219 (weight gradient 277 / 181); 24 at 28x28: 278 / 210; 48 at 9x9: 333 / 173; but 20 at 32x32, where
+/// six of ten products are of zeros: 152 / 234; and one image of 256 at 8x8: 157 / 202, two: 304 / 228. AVX2 is alike.
+bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width, std::int64_t lanes) {
+  constexpr double kMinUse = 0.5;
+  constexpr std::int64_t kFiltersPerTile = 8192;
+  const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
          g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 16 &&
-         (g.channels + g.out_channels) * width >= 1536 && height * width >= 144;
+         use(g.channels, lanes) * use(g.out_channels, lanes) >= kMinUse &&
+         use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse &&
+         g.channels * g.out_channels <= kFiltersPerTile * tiles;
 }
 
 /// Direct tiles compute whole registers of an output row: below this share of used lanes, packing them wins.
 bool fills_registers(std::int64_t columns, std::int64_t lanes) {
   constexpr double kMinLaneUse = 0.7;
-  return static_cast<double>(columns) >= kMinLaneUse * static_cast<double>(ceil_div(columns, lanes) * lanes);
+  return use(columns, lanes) >= kMinLaneUse;
 }
 
 }  // namespace
@@ -43,7 +55,7 @@ ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   if (g.group_channels() == 1 && g.groups > 1) {
     return ConvAlgorithm::depthwise;
   }
-  if (std::is_same_v<T, float> && winograd_allowed && suits_winograd(g, height, width)) {
+  if (std::is_same_v<T, float> && winograd_allowed && suits_winograd(g, height, width, lanes)) {
     return ConvAlgorithm::winograd;
   }
   if (pass != ConvPass::weight_gradient && fills_registers(forward ? width : ceil_div(width, g.stride_w), lanes)) {

@@ -32,9 +32,9 @@ struct ConvGeometry {
 
 namespace kernels {
 
-/// Whether float32 convolutions may use Winograd's F(2x2, 3x3) where it is faster (on by default; see
-/// conv_algorithms.hpp). Its rounding errors are up to about twice those of the plain sums, and a NaN or infinity in x
-/// reaches the whole 2x2 tile of outputs whose 4x4 inputs it is among. Not meant to change while kernels run.
+/// Whether float32 convolutions may use Winograd's F(4x4, 3x3) where it is faster (on by default; see
+/// conv_algorithms.hpp). Its rounding errors are up to about three times those of the plain sums, and a NaN or infinity
+/// in x reaches the whole 4x4 tile of outputs whose 6x6 inputs it is among. Not meant to change while kernels run.
 void set_winograd(bool allowed);
 
 // All write their result completely (whatever was there), use the threads of parallel_for also at batch 1, and give the

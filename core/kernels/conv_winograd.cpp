@@ -16,7 +16,6 @@ struct TileConvolution {
   std::int64_t batch, outputs, out_height, out_width;
   bool turned;
 
-  std::int64_t tile_rows() const { return ceil_div(out_height, kWinogradTile); }
   std::int64_t tile_columns() const { return ceil_div(out_width, kWinogradTile); }
   std::int64_t out_plane() const { return out_height * out_width; }
 };
@@ -50,9 +49,10 @@ TileConvolution gradient_tiles(const ConvGeometry& g) {
 /// u (cell, input, output) of a convolution; `width` outputs per row, zeros behind the last.
 template <class Arch, class T>
 void transform_weight(const TileConvolution& c, const T* weight, std::int64_t width, WinogradCells<T> u) {
-  constexpr std::int64_t kInputs = 16;  // at a time
+  constexpr std::int64_t kInputs = 16, kGrain = 2048;  // inputs at a time, filters per chunk
   const std::int64_t inputs = c.source.planes;
-  parallel_for(0, ceil_div(inputs, kInputs), ceil_div(1024, width), [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / (kInputs * width));
+  parallel_for(0, ceil_div(inputs, kInputs), grain, [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> filters(kInputs * 9 * width);
     for (std::int64_t part = begin; part < end; ++part) {
       const std::int64_t first = part * kInputs, count = std::min(kInputs, inputs - first);
@@ -98,7 +98,7 @@ void unstage(const TileConvolution& c, const PixelBlock& block, std::int64_t row
 
 template <class Arch, class T>
 void convolve_on(const TileConvolution& c, const T* source, const T* weight, const T* bias, T* y) {
-  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kBlockTiles = 64;
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kBlockTiles = 64, kBlocks = 4;
   const std::int64_t inputs = c.source.planes, in_width = round_up(inputs, kLanes);
   const std::int64_t out_width = round_up(c.outputs, kLanes);
   CellSpace<T> u(inputs, out_width, kLanes);
@@ -109,7 +109,7 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
     std::copy_n(bias, c.outputs, biases.data());
   }
   const std::int64_t at_once = cached_tiles<T>(in_width + out_width);
-  const BlockPlan plan = plan_tiles(c.batch, c.tile_rows(), c.tile_columns(), kBlockTiles);
+  const BlockPlan plan = plan_tiles(c.batch, c.out_height, c.out_width, kBlockTiles, kBlocks);
   const std::int64_t units = plan.count(), work = c.batch * c.out_plane() * inputs * c.outputs * 9 / 4;
   parallel_for(0, units, work_grain(work, units), [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t block_rows = std::min(kWinogradTile * plan.rows, c.out_height);
@@ -119,8 +119,7 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
     CellSpace<T> v(at_once, in_width, kLanes), m(at_once, out_width, kLanes);
     for (std::int64_t i = begin; i < end; ++i) {
       const PixelBlock block = plan.block(i);
-      const std::int64_t rows =
-          std::min(kWinogradTile * block.rows, c.out_height - kWinogradTile * block.first_row);
+      const std::int64_t rows = std::min(kWinogradTile * block.rows, c.out_height - kWinogradTile * block.first_row);
       WinogradSpread<T> spread =
           stage_windows<Arch>(c.source, block, source + block.image * inputs * c.source.height * c.source.width, inputs,
                               in_width, staged.data());

@@ -20,8 +20,8 @@ struct WinogradTile {
 };
 
 // Transformed cells are blocks of registers, (cell, register of channels, row, lane), where a row is a tile or, of
-// weights, a channel of the other side: the distances `cell` and `part` are those from one cell and from one register of
-// channels to the next.
+// weights, a channel of the other side: the distances `cell` and `part` are those from one cell and from one register
+// of channels to the next.
 
 /// A transformed array.
 template <class T>
@@ -51,9 +51,9 @@ struct WinogradSpread {
   WinogradCells<T> v = {};
 };
 
-/// Per cell c (output register, row) = or += a b, for the rows of c and `steps` products. Forward, a is (input register,
-/// tile), b (output register, input), the rows are tiles; of the gradient, a is (input register, tile), b (output
-/// register, tile), the rows are inputs. Computes whole tiles of rows: a is readable and c writable for
+/// Per cell c (output register, row) = or += a b, for the rows of c and `steps` products. Forward, a is (input
+/// register, tile), b (output register, input), the rows are tiles; of the gradient, a is (input register, tile), b
+/// (output register, tile), the rows are inputs. Computes whole tiles of rows: a is readable and c writable for
 /// kWinogradRows - 1 rows more.
 template <class T>
 struct WinogradProduct {

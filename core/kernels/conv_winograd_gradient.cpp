@@ -21,13 +21,12 @@ template <class T>
 TilePlan tile_plan(const ConvGeometry& g) {
   constexpr std::int64_t kUnits = 8;
   constexpr std::int64_t kChannels = 32;  // of one part at least, since each part transforms dy anew
-  const std::int64_t rows = ceil_div(g.out_height, kWinogradTile), columns = ceil_div(g.out_width, kWinogradTile);
   TilePlan plan{};
   plan.channels = ceil_div(g.channels, std::clamp<std::int64_t>(g.channels / kChannels, 1, 4));
   plan.channel_parts = ceil_div(g.channels, plan.channels);
-  plan.turns = plan_tiles(g.batch, rows, columns, cached_tiles<T>(plan.channels + g.out_channels));
+  plan.turns = plan_tiles(g.batch, g.out_height, g.out_width, cached_tiles<T>(plan.channels + g.out_channels), kUnits);
   plan.turn_parts = std::clamp<std::int64_t>(kUnits / plan.channel_parts, 1, plan.turns.count());
-  plan.most_tiles = plan.turns.images * plan.turns.rows * columns;
+  plan.most_tiles = plan.turns.images * plan.turns.rows * ceil_div(g.out_width, kWinogradTile);
   return plan;
 }
 
@@ -39,11 +38,8 @@ class TileGradient {
 
   TileGradient(const ConvGeometry& g, const TilePlan& plan)
       : g_(g),
-        x_source_{.planes = g.channels,
-                  .height = g.height,
-                  .width = g.width,
-                  .pad_top = g.pad_top,
-                  .pad_left = g.pad_left},
+        x_source_{
+            .planes = g.channels, .height = g.height, .width = g.width, .pad_top = g.pad_top, .pad_left = g.pad_left},
         dy_source_{.planes = g.out_channels, .height = g.out_height, .width = g.out_width, .window = kWinogradTile},
         in_width_(round_up(plan.channels, kLanes)),
         out_width_(round_up(g.out_channels, kLanes)),

@@ -69,8 +69,12 @@ inline std::int64_t list_tiles(const PixelBlock& block, std::int64_t columns, Wi
   return count;
 }
 
-/// Blocks of about `tiles` tiles: bands of rows of one image, or several whole images where one is small.
-inline BlockPlan plan_tiles(std::int64_t batch, std::int64_t rows, std::int64_t columns, std::int64_t tiles) {
+/// Blocks of about `tiles` tiles, or fewer where there would not be `blocks` of them: bands of rows of one image, or
+/// several whole images where one is small.
+inline BlockPlan plan_tiles(std::int64_t batch, std::int64_t height, std::int64_t width, std::int64_t tiles,
+                            std::int64_t blocks) {
+  const std::int64_t rows = ceil_div(height, kWinogradTile), columns = ceil_div(width, kWinogradTile);
+  tiles = std::clamp(batch * rows * columns / blocks, std::min(tiles, kWinogradRows), tiles);
   return {.batch = batch,
           .height = rows,
           .images = std::clamp<std::int64_t>(tiles / (rows * columns), 1, std::max<std::int64_t>(1, batch)),
@@ -80,7 +84,7 @@ inline BlockPlan plan_tiles(std::int64_t batch, std::int64_t rows, std::int64_t 
 /// Tiles whose transformed cells, `channels` per cell in all, stay in the second-level cache.
 template <class T>
 std::int64_t cached_tiles(std::int64_t channels) {
-  constexpr std::int64_t kBytes = 256L * 1024, kLeast = 16, kMost = 64;
+  constexpr std::int64_t kBytes = 256L * 1024, kLeast = kWinogradRows, kMost = 64;
   const std::int64_t tile_bytes = kWinogradCells * channels * static_cast<std::int64_t>(sizeof(T));
   return std::clamp(kBytes / tile_bytes / kLeast * kLeast, kLeast, kMost);
 }

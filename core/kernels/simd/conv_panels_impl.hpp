@@ -193,22 +193,29 @@ template <class Arch, class T>
 void ConvPanelsKernels<Arch, T>::transpose(const PanelTranspose<T>& job) {
   constexpr std::int64_t kSide = 16 / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t columns = job.columns / kSide * kSide, steps = job.steps / kSide * kSide;
-  std::int64_t j = 0;
+  std::int64_t full_columns = 0, full_steps = 0;  // in squares of whole registers
   if constexpr (std::is_same_v<Arch, Avx512> && sizeof(T) == sizeof(float)) {
-    for (; j + 16 <= columns && steps % 16 == 0; j += 16) {
-      for (std::int64_t k = 0; k < steps; k += 16) {
+    full_columns = job.columns / 16 * 16;
+    full_steps = job.steps / 16 * 16;
+    for (std::int64_t j = 0; j < full_columns; j += 16) {
+      for (std::int64_t k = 0; k < full_steps; k += 16) {
         simd::conv_panels::transpose_registers<Arch>(job.x + j * job.x_stride + k, job.x_stride,
                                                      job.b + k * job.b_stride + j, job.b_stride);
       }
     }
   }
-  for (; j < columns; j += kSide) {
-    for (std::int64_t k = 0; k < steps; k += kSide) {
-      simd::conv_panels::transpose_square<Arch>(job.x + j * job.x_stride + k, job.x_stride,
-                                                job.b + k * job.b_stride + j, job.b_stride);
+  // Whole cache lines of b at a time where its rows lie further apart than those of x.
+  const std::int64_t group = job.b_stride > job.x_stride ? 4 * kSide : kSide;
+  for (std::int64_t first = 0; first < columns; first += group) {
+    const std::int64_t last = first + group < columns ? first + group : columns;
+    for (std::int64_t k = first < full_columns ? full_steps : 0; k < steps; k += kSide) {
+      for (std::int64_t j = first; j < last; j += kSide) {
+        simd::conv_panels::transpose_square<Arch>(job.x + j * job.x_stride + k, job.x_stride,
+                                                  job.b + k * job.b_stride + j, job.b_stride);
+      }
     }
   }
-  for (j = 0; j < job.width; ++j) {
+  for (std::int64_t j = 0; j < job.width; ++j) {
     for (std::int64_t k = j < columns ? steps : 0; k < job.steps; ++k) {
       job.b[k * job.b_stride + j] = j < job.columns ? job.x[j * job.x_stride + k] : T(0);
     }

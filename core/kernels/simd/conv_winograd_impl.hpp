@@ -131,12 +131,13 @@ void spread_tiles(const WinogradSpread<T>& job) {
       T* v = job.v.data + c / simd::kLanes<Arch, T> * job.v.part + t * simd::kLanes<Arch, T>;
       const auto store = [&](int p, int q, const V& value) { value.store_aligned(v + (p * 6 + q) * job.v.cell); };
       if (inside) {
-        transform_both<V, Transform>(
-            [&](int p, int q) { return V::load_aligned(x + p * row_stride + q * job.width); }, store);
+        transform_both<V, Transform>([&](int p, int q) { return V::load_aligned(x + p * row_stride + q * job.width); },
+                                     store);
       } else {
         transform_both<V, Transform>(
             [&](int p, int q) {
-              const bool cell_inside = row + p >= 0 && row + p < job.rows && column + q >= 0 && column + q < job.columns;
+              const bool cell_inside =
+                  row + p >= 0 && row + p < job.rows && column + q >= 0 && column + q < job.columns;
               return cell_inside ? V::load_aligned(x + p * row_stride + q * job.width) : V(T(0));
             },
             store);
