@@ -91,13 +91,13 @@ def in_order(row):
 
 
 def print_row(row, peer):
-    print(f"{row['cell']:17}{row['batch_size']:6}{row['threads']:8}{row[peer + '_ms']:14.3f}{row['evenkeel_ms']:13.3f}"
+    print(f"{row['cell']:17}{row['batch_size']:6}{row['threads']:8}{row[peer + '_ms']:16.3f}{row['evenkeel_ms']:13.3f}"
           f"{row['speed_ratio']:7.2f}{row['evenkeel_peak_mib']:9.0f}/{row[peer + '_peak_mib']:<6.0f}{row['memory_ratio']:6.2f}"
           + (f"  disturbed: others used {row['others']:.2f} cores" if row["others"] > compare.TOO_BUSY else ""), flush=True)
 
 
 def print_header(peer):
-    print(f"{'cell':17}{'batch':>6}{'threads':>8}{PEERS[peer][0] + ' ms':>14}{'Evenkeel ms':>13}{'ratio':>7}{'memory MiB':>16}{'ratio':>6}")
+    print(f"{'cell':17}{'batch':>6}{'threads':>8}{PEERS[peer][0] + ' ms':>16}{'Evenkeel ms':>13}{'ratio':>7}{'memory MiB':>16}{'ratio':>6}")
 
 
 def print_summary(rows):

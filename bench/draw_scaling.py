@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs bench/scaling (a training step over batch size, image area and depth), writes a CSV and a picture of the time per
 image, pixel and layer, and says where the time deviates by more than 25% from linear, that is from the line a + b x, a >= 0,
-that fits all points of a series best (least squares of the relative deviation).
+that fits all points of a series best (least squares of the relative deviation), and where the cost per unit rises most from
+one point to the next.
 
 Usage:  bench/draw_scaling.py [--threads 1,2] [--seconds 1] [--csv scaling.csv] [--picture scaling] [--only-report]
 --only-report measures nothing and takes the points of --csv.
@@ -48,6 +49,14 @@ def report(series):
     return linear
 
 
+def steepest(series):
+    """(rise, series, x): the largest rise of the cost per unit from one point to the next one. A cliff shows here."""
+    rises = [(ms / x / (before_ms / before_x) - 1, f"{name}, {threads} thread{'s' if threads > 1 else ''}", x)
+             for (name, _, threads), points in series.items()
+             for (before_x, before_ms), (x, ms) in zip(points, points[1:])]
+    return max(rises) if rises else None
+
+
 def draw(series, path):
     units = list(dict.fromkeys(unit for _, unit, _ in series))
     titles = {"image": "Batch size", "pixel": "Pixels of an image", "layer": "Layers of the network"}
@@ -89,6 +98,9 @@ def main():
     series = grouped(rows)
     linear = report(series)
     print("every series is linear" if linear else "not every series is linear")
+    if steepest(series):
+        rise, name, x = steepest(series)
+        print(f"largest rise of the cost per unit from one point to the next: {100 * rise:+.0f}% ({name}, at {x})")
     if args.picture:
         draw(series, args.picture)
 

@@ -78,6 +78,18 @@ END
     [ -s bars.png ] && [ -s bars.svg ] || fail "no picture"
   fi
 
+  python3 "$source/bench/compare_pytorch.py" --csv cells.csv --only-report --peer libtorch >report.txt 2>&1 &&
+    fail "compare_pytorch took a table of another peer"
+  grep -qF "cells.csv is of another peer than libtorch" report.txt || fail "compare_pytorch: $(cat report.txt)"
+  python3 "$source/bench/compare_pytorch.py" --peer build --peer-program "$bin/train_step" --train-step "$bin/train_step" \
+    --cells fc_bn:2 --threads 1 --rounds 1 --seconds 0 --csv builds.csv >report.txt 2>&1 || fail "compare_pytorch: $(cat report.txt)"
+  grep -q "^cell,batch_size,threads,build_ms,evenkeel_ms,speed_ratio,build_peak_mib," builds.csv || fail "$(cat builds.csv)"
+  if [ -x "$bin/libtorch_step" ]; then
+    python3 "$source/bench/compare_pytorch.py" --peer libtorch --peer-program "$bin/libtorch_step" --train-step "$bin/train_step" \
+      --cells small_cnn_bn:1,small_cnn_gn:1,cnn_bn:2,fc_bn:2,resnet20_bn:2,resnet20_gn:2 --threads 2 --rounds 1 --seconds 0 \
+      >report.txt 2>&1 || fail "compare_pytorch beside LibTorch: $(cat report.txt)"
+  fi
+
   {
     echo "series,unit,x,threads,ms"
     for x in 1 2 4 8 16 32; do echo "straight,image,$x,1,$((10 + 5 * x)).0"; done
@@ -87,6 +99,7 @@ END
   grep -q "^straight, 1 thread: 10.000 ms + 5000 us per image; largest deviation [+-]0%; linear$" report.txt ||
     fail "draw_scaling: $(cat report.txt)"
   grep -q "^bent, .*more than 25%: " report.txt || fail "draw_scaling takes a parabola for a line"
+  grep -q "from one point to the next: +100% (bent, 1 thread, at [0-9]*)$" report.txt || fail "draw_scaling's rise: $(cat report.txt)"
 
   if python3 -c "import torch" 2>/dev/null; then python=python3; else python=/usr/bin/python3; fi
   if "$python" -c "import torch" 2>/dev/null; then
