@@ -117,9 +117,16 @@ void store_bytes(const Batch<Arch, T>& value, std::uint8_t* p, std::int64_t coun
 template <class Arch, class T>
 Batch<Arch, T> load_bytes(const std::uint8_t* p) {
   constexpr bool kFloat = sizeof(T) == sizeof(float);
-  alignas(16) std::uint8_t bytes[16] = {};
-  __builtin_memcpy(bytes, p, kLanes<Arch, T>);
-  const __m128i packed = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes));
+  __m128i packed;
+  if constexpr (kLanes<Arch, T> == 16) {
+    packed = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  } else if constexpr (kLanes<Arch, T> == 8) {
+    packed = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  } else {
+    std::int32_t bytes = 0;
+    __builtin_memcpy(&bytes, p, kLanes<Arch, T>);
+    packed = _mm_cvtsi32_si128(bytes);
+  }
   if constexpr (std::is_same_v<Arch, Avx512> && kFloat) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(packed));
   } else if constexpr (std::is_same_v<Arch, Avx512>) {
