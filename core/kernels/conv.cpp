@@ -5,6 +5,7 @@
 #include "core/kernels/conv_panels.hpp"
 #include "core/kernels/conv_stage_shape.hpp"
 #include "core/kernels/conv_winograd.hpp"
+#include "core/kernels/isa.hpp"
 #include "core/parallel.hpp"
 
 #include <algorithm>
@@ -111,14 +112,18 @@ void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* d
 template <class T>
 void channel_sums(std::int64_t batch, std::int64_t channels, std::int64_t inner, const T* dy, T* db) {
   const std::int64_t grain = std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(1, batch * inner));
-  parallel_for(0, channels, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t c = begin; c < end; ++c) {
-      double sum = 0;
-      for (std::int64_t n = 0; n < batch; ++n) {
-        sum += block_sum(dy + (n * channels + c) * inner, inner);
+  const std::int64_t image = channels * inner;
+  dispatch_isa([&]<class Arch>() {
+    using K = BlockSumKernels<Arch, T>;
+    parallel_for(0, channels, grain, [&](std::int64_t begin, std::int64_t end) {
+      if (inner == 1) {
+        K::sum_columns(end - begin, batch, image, dy + begin, db + begin);
+        return;
       }
-      db[c] = static_cast<T>(sum);
-    }
+      for (std::int64_t c = begin; c < end; ++c) {
+        db[c] = static_cast<T>(K::sum(inner, batch, image, dy + c * inner));
+      }
+    });
   });
 }
 

@@ -173,6 +173,11 @@ void avg_pool2d_gradient(const PoolGeometry& g, PoolDivisor divisor, const T* dy
   for_each_plane(g, [&](std::int64_t plane) {
     const T* in = dy + plane * g.outputs();
     T* out = dx + plane * g.height * g.width;
+    if (g.outputs() == 1 && g.rows[0].count == g.height && g.columns[0].count == g.width) {
+      const double share = share_of(g.rows[0], g.columns[0], divisor);
+      std::fill_n(out, g.height * g.width, static_cast<T>(static_cast<double>(in[0]) * share));
+      return;
+    }
     std::fill_n(out, g.height * g.width, T(0));
     for_each_output(g, [&](std::int64_t i, const PoolWindow& row, const PoolWindow& column) {
       const T value = static_cast<T>(static_cast<double>(in[i]) * share_of(row, column, divisor));

@@ -1,5 +1,6 @@
 #include "core/kernels/sliding_pool.hpp"
 
+#include "core/kernels/halving_pool.hpp"
 #include "core/kernels/isa.hpp"
 #include "core/parallel.hpp"
 
@@ -27,23 +28,27 @@ PoolBlock layout_of(const SlidingPool& pool) {
 }
 
 /// Calls body.operator()<Kernels>(first plane, last plane) on several threads where it pays.
-template <class T, class Body>
+template <template <class, class> class Kernels, class T, class Body>
 void for_planes(const SlidingPool& pool, const Body& body) {
   const int64_t work = std::max<int64_t>(1, pool.height * pool.width + pool.outputs());
   dispatch_isa([&]<class Arch>() {
-    parallel_for(0, pool.planes, std::max<int64_t>(1, kElementGrain / work), [&](int64_t first, int64_t last) {
-      body.template operator()<SlidingPoolKernels<Arch, T>>(first, last);
-    });
+    parallel_for(0, pool.planes, std::max<int64_t>(1, kElementGrain / work),
+                 [&](int64_t first, int64_t last) { body.template operator()<Kernels<Arch, T>>(first, last); });
   });
+}
+
+/// Shares of a whole 2x2 window: no other divisor's product is exact.
+bool is_halving_average(const SlidingPool& pool, const double* shares) {
+  return is_halving_pool(pool) && (pool.outputs() == 0 || shares[0] == 0.25);
 }
 
 /// Calls body.operator()<Kernels>(plane, block) with x's planes as blocks.
 template <class T, class Body>
 void for_each_block(const SlidingPool& pool, const T* x, T fill, const PoolBlock& layout, const Body& body) {
-  for_planes<T>(pool, [&]<class K>(int64_t first, int64_t last) {
+  for_planes<SlidingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
     std::vector<T> block(static_cast<std::size_t>(layout.rows * layout.row_size), fill);
     for (int64_t plane = first; plane < last; ++plane) {
-      K::split(pool, layout, x + plane * pool.height * pool.width, block.data());
+      K::split(pool, layout, x + plane * pool.inputs(), block.data());
       body.template operator()<K>(plane, block.data());
     }
   });
@@ -64,7 +69,7 @@ void for_each_gradient(const SlidingPool& pool, const Body& body) {
   const int64_t margin = (pool.kernel_w - 1) / pool.stride_w;
   const int64_t row_size = margin + layout.phase_size;
   const auto size = static_cast<std::size_t>(pool.out_height * row_size);
-  for_planes<T>(pool, [&]<class K>(int64_t first, int64_t last) {
+  for_planes<SlidingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
     std::vector<T> sent(size), at(size, T(-1)), row(static_cast<std::size_t>(layout.row_size));
     const Gradient<T> gradient{layout, {margin, row_size, sent.data(), at.data()}, row.data()};
     for (int64_t plane = first; plane < last; ++plane) {
@@ -77,6 +82,12 @@ void for_each_gradient(const SlidingPool& pool, const Body& body) {
 
 template <class T>
 void sliding_max(const SlidingPool& pool, const T* x, T* y, std::uint8_t* cells) {
+  if (is_halving_pool(pool)) {
+    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+      K::max(pool, last - first, x + first * pool.inputs(), y + first * pool.outputs(), cells + first * pool.outputs());
+    });
+    return;
+  }
   const PoolBlock layout = layout_of(pool);
   constexpr T kLowest = -std::numeric_limits<T>::infinity();
   for_each_block<T>(pool, x, kLowest, layout, [&]<class K>(int64_t plane, T* block) {
@@ -86,9 +97,16 @@ void sliding_max(const SlidingPool& pool, const T* x, T* y, std::uint8_t* cells)
 
 template <class T>
 void sliding_max_gradient(const SlidingPool& pool, const T* dy, const std::uint8_t* cells, T* dx) {
+  if (is_halving_pool(pool)) {
+    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+      K::max_gradient(pool, last - first, dy + first * pool.outputs(), cells + first * pool.outputs(),
+                      dx + first * pool.inputs());
+    });
+    return;
+  }
   for_each_gradient<T>(pool, [&]<class K>(int64_t plane, const Gradient<T>& g) {
     K::max_gradient(pool, g.layout, dy + plane * pool.outputs(), cells + plane * pool.outputs(), g.outputs, g.row,
-                    dx + plane * pool.height * pool.width);
+                    dx + plane * pool.inputs());
   });
 }
 
@@ -108,6 +126,12 @@ void sliding_max_gather(const SlidingPool& pool, const T* x, const std::uint8_t*
 
 template <class T>
 void sliding_sum(const SlidingPool& pool, const double* shares, const T* x, T* y) {
+  if (is_halving_average(pool, shares)) {
+    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+      K::average(pool, last - first, x + first * pool.inputs(), y + first * pool.outputs());
+    });
+    return;
+  }
   const PoolBlock layout = layout_of(pool);
   for_each_block<T>(pool, x, T(0), layout, [&]<class K>(int64_t plane, T* block) {
     K::sum(pool, layout, shares, block, y + plane * pool.outputs());
@@ -116,9 +140,14 @@ void sliding_sum(const SlidingPool& pool, const double* shares, const T* x, T* y
 
 template <class T>
 void sliding_sum_gradient(const SlidingPool& pool, const double* shares, const T* dy, T* dx) {
+  if (is_halving_average(pool, shares)) {
+    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+      K::average_gradient(pool, last - first, dy + first * pool.outputs(), dx + first * pool.inputs());
+    });
+    return;
+  }
   for_each_gradient<T>(pool, [&]<class K>(int64_t plane, const Gradient<T>& g) {
-    K::sum_gradient(pool, g.layout, shares, dy + plane * pool.outputs(), g.outputs, g.row,
-                    dx + plane * pool.height * pool.width);
+    K::sum_gradient(pool, g.layout, shares, dy + plane * pool.outputs(), g.outputs, g.row, dx + plane * pool.inputs());
   });
 }
 

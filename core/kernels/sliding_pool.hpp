@@ -10,6 +10,7 @@ struct SlidingPool {
   std::int64_t planes = 0, height = 0, width = 0;  ///< of x
   std::int64_t out_height = 0, out_width = 0;      ///< of y
   std::int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0;
+  std::int64_t inputs() const { return height * width; }
   std::int64_t outputs() const { return out_height * out_width; }
 };
 
@@ -17,14 +18,24 @@ namespace kernels {
 
 inline constexpr std::int64_t kMaxPoolCells = 64;  ///< of a window
 
-/// Cell numbers fit into bytes, and a row of outputs fills enough of a register to be faster than the general loops of
-/// core/kernels/pool.hpp, which give the same bits (averages of more than 15 cells in a row: up to rounding).
-inline bool is_sliding_pool(const SlidingPool& pool) {
-  return pool.kernel_h * pool.kernel_w <= kMaxPoolCells && pool.stride_w <= 8 && pool.out_width >= 8;
+/// 2x2 windows side by side, all inside x: each cell is in one window at most, so x is read once and dx written once,
+/// without a padded block. x may have a row and a column more.
+inline bool is_halving_pool(const SlidingPool& p) {
+  return p.kernel_h == 2 && p.kernel_w == 2 && p.stride_h == 2 && p.stride_w == 2 && p.pad_h == 0 && p.pad_w == 0 &&
+         2 * p.out_height <= p.height && 2 * p.out_width <= p.width;
 }
 
-// Each plane is copied into a padded block whose columns are sorted by their remainder modulo the stride: what cell
-// (p, q) of neighbouring windows reads is then contiguous, and outputs are computed a register at a time.
+/// Cell numbers fit into bytes, and a row of outputs fills enough of a register to be faster than the general loops of
+/// core/kernels/pool.hpp, which give the same bits (averages of 2x2 cells, or of more than 15 in a row: up to
+/// rounding).
+inline bool is_sliding_pool(const SlidingPool& pool) {
+  const bool fills_registers = pool.out_width >= (is_halving_pool(pool) ? 2 : 8);
+  return pool.kernel_h * pool.kernel_w <= kMaxPoolCells && pool.stride_w <= 8 && fills_registers;
+}
+
+// Except in a halving pool, each plane is copied into a padded block whose columns are sorted by their remainder modulo
+// the stride: what cell (p, q) of neighbouring windows reads is then contiguous, and outputs are computed a register at
+// a time.
 
 inline constexpr std::int64_t kCellSlack = 16;  ///< bytes that may be read behind the cells of all outputs
 

@@ -431,5 +431,31 @@ TEST_CASE("every instruction set equals the seven loops") {
   set_isa(before);
 }
 
+TEST_CASE("3x3 depthwise convolutions and sums over channels, on every instruction set") {
+  std::vector<Case> cases;
+  for (const std::int64_t size : {1, 2, 3, 4, 8, 13, 16, 19, 33}) {
+    cases.push_back({"rows", {.n = 3, .c = 5, .h = size, .w = 8, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}});
+    cases.push_back({"columns", {.n = 2, .c = 3, .h = 5, .w = size + 2, .o = 9, .kh = 3, .kw = 3, .pad_h = 2}});
+    cases.push_back({"1 column", {.n = 17, .c = size, .h = 3, .w = 1, .o = size, .kh = 3, .kw = 3, .pad_w = 1}});
+  }
+  const Isa before = active_isa();
+  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
+    if (!isa_supported(isa)) {
+      continue;
+    }
+    set_isa(isa);
+    CAPTURE(name(isa));
+    for (Case c : cases) {
+      c.sizes.groups = c.sizes.c;
+      CAPTURE(c.name);
+      CAPTURE(c.sizes.h);
+      CAPTURE(c.sizes.w);
+      check_against_reference(c.sizes, run<double>(c.sizes), 1e-12);
+      check_against_reference(c.sizes, run<float>(c.sizes), 5e-5);
+    }
+  }
+  set_isa(before);
+}
+
 }  // namespace
 }  // namespace evenkeel

@@ -71,7 +71,8 @@ void check_maxima(const SlidingPool& p) {
   const auto outputs = static_cast<std::size_t>(p.planes * p.outputs());
   const std::vector<T> x = values<T>(static_cast<std::int64_t>(inputs), true);
   const std::vector<T> dy = values<T>(static_cast<std::int64_t>(outputs), false);
-  std::vector<T> y(outputs), expected_y(outputs), dx(inputs), expected_dx(inputs), gathered(outputs), expected(outputs);
+  std::vector<T> y(outputs), expected_y(outputs), dx(inputs, std::numeric_limits<T>::quiet_NaN()), expected_dx(inputs),
+      gathered(outputs), expected(outputs);
   std::vector<std::int64_t> indices(outputs);
   std::vector<std::uint8_t> cells(outputs + static_cast<std::size_t>(kernels::kCellSlack));
   kernels::max_pool2d(g, x.data(), expected_y.data(), indices.data());
@@ -92,7 +93,7 @@ void check_averages(const SlidingPool& p, PoolDivisor divisor) {
   const auto outputs = static_cast<std::size_t>(p.planes * p.outputs());
   const std::vector<T> x = values<T>(static_cast<std::int64_t>(inputs), false);
   const std::vector<T> dy = values<T>(static_cast<std::int64_t>(outputs), false);
-  std::vector<T> y(outputs), expected_y(outputs), dx(inputs), expected_dx(inputs);
+  std::vector<T> y(outputs), expected_y(outputs), dx(inputs, std::numeric_limits<T>::quiet_NaN()), expected_dx(inputs);
   const std::vector<double> shares = shares_of(g, divisor);
   REQUIRE(static_cast<std::int64_t>(shares.size()) == p.outputs());
   kernels::avg_pool2d(g, divisor, x.data(), expected_y.data());

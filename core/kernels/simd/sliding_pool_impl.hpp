@@ -1,83 +1,16 @@
 #pragma once
 
 #include "core/kernels/simd/batch.hpp"
+#include "core/kernels/simd/zip.hpp"
 #include "core/kernels/sliding_pool.hpp"
 
 namespace evenkeel::kernels {
 namespace simd {
 
-/// even = p[0], p[2], ..., odd = p[1], p[3], ... of two registers.
-template <class Arch, class T>
-void unzip(const Batch<Arch, T>& low, const Batch<Arch, T>& high, Batch<Arch, T>& even, Batch<Arch, T>& odd) {
-  constexpr bool kFloat = sizeof(T) == sizeof(float);
-  if constexpr (std::is_same_v<Arch, Avx512> && kFloat) {
-    const __m512i first = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    even = _mm512_permutex2var_ps(low, first, high);
-    odd = _mm512_permutex2var_ps(low, _mm512_add_epi32(first, _mm512_set1_epi32(1)), high);
-  } else if constexpr (std::is_same_v<Arch, Avx512>) {
-    const __m512i first = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-    even = _mm512_permutex2var_pd(low, first, high);
-    odd = _mm512_permutex2var_pd(low, _mm512_add_epi64(first, _mm512_set1_epi64(1)), high);
-  } else if constexpr (std::is_same_v<Arch, Avx2> && kFloat) {
-    const __m256d evens = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0x88));
-    const __m256d odds = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0xDD));
-    even = _mm256_castpd_ps(_mm256_permute4x64_pd(evens, 0xD8));
-    odd = _mm256_castpd_ps(_mm256_permute4x64_pd(odds, 0xD8));
-  } else if constexpr (std::is_same_v<Arch, Avx2>) {
-    even = _mm256_permute4x64_pd(_mm256_unpacklo_pd(low, high), 0xD8);
-    odd = _mm256_permute4x64_pd(_mm256_unpackhi_pd(low, high), 0xD8);
-  } else if constexpr (kFloat) {
-    even = _mm_shuffle_ps(low, high, 0x88);
-    odd = _mm_shuffle_ps(low, high, 0xDD);
-  } else {
-    even = _mm_unpacklo_pd(low, high);
-    odd = _mm_unpackhi_pd(low, high);
-  }
-}
-
-/// The inverse of unzip.
-template <class Arch, class T>
-void zip(const Batch<Arch, T>& even, const Batch<Arch, T>& odd, Batch<Arch, T>& low, Batch<Arch, T>& high) {
-  if constexpr (std::is_same_v<Arch, Avx512> && sizeof(T) == sizeof(float)) {
-    const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    low = _mm512_permutex2var_ps(even, first, odd);
-    high = _mm512_permutex2var_ps(even, _mm512_add_epi32(first, _mm512_set1_epi32(8)), odd);
-  } else if constexpr (std::is_same_v<Arch, Avx512>) {
-    const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
-    low = _mm512_permutex2var_pd(even, first, odd);
-    high = _mm512_permutex2var_pd(even, _mm512_add_epi64(first, _mm512_set1_epi64(4)), odd);
-  } else if constexpr (std::is_same_v<Arch, Avx2> && sizeof(T) == sizeof(float)) {
-    const __m256 first = _mm256_unpacklo_ps(even, odd);
-    const __m256 second = _mm256_unpackhi_ps(even, odd);
-    low = _mm256_permute2f128_ps(first, second, 0x20);
-    high = _mm256_permute2f128_ps(first, second, 0x31);
-  } else if constexpr (std::is_same_v<Arch, Avx2>) {
-    const __m256d first = _mm256_unpacklo_pd(even, odd);
-    const __m256d second = _mm256_unpackhi_pd(even, odd);
-    low = _mm256_permute2f128_pd(first, second, 0x20);
-    high = _mm256_permute2f128_pd(first, second, 0x31);
-  } else {
-    low = xsimd::zip_lo(even, odd);
-    high = xsimd::zip_hi(even, odd);
-  }
-}
-
 template <class Arch, class T>
 struct SlidingPoolLoop {
   using V = Batch<Arch, T>;
   static constexpr std::int64_t kWidth = kLanes<Arch, T>;
-
-  /// `count` elements or a register, zeros (nothing) behind them.
-  static V load_some(const T* p, std::int64_t count) {
-    return count >= kWidth ? V::load_unaligned(p) : count > 0 ? load_partial<Arch, T>(p, count, T(0)) : V(T(0));
-  }
-  static void store_some(const V& value, T* p, std::int64_t count) {
-    if (count >= kWidth) {
-      value.store_unaligned(p);
-    } else if (count > 0) {
-      store_partial<Arch, T>(value, p, count);
-    }
-  }
 
   /// Calls f(c, phase, place) for the columns of x before and behind the pairs, and pairs(c, place, count) for `count`
   /// pairs of columns from c on, which lie at `place` of phases 0 and 1. For a stride of 2.
@@ -108,9 +41,10 @@ struct SlidingPoolLoop {
               const T* from = x + c + 2 * i;
               const std::int64_t rest = 2 * (count - i);
               V even, odd;
-              unzip<Arch, T>(load_some(from, rest), load_some(from + kWidth, rest - kWidth), even, odd);
-              store_some(even, row + place + i, count - i);
-              store_some(odd, row + phase_size + place + i, count - i);
+              unzip<Arch, T>(load_some<Arch, T>(from, rest), load_some<Arch, T>(from + kWidth, rest - kWidth), even,
+                             odd);
+              store_some<Arch, T>(even, row + place + i, count - i);
+              store_some<Arch, T>(odd, row + phase_size + place + i, count - i);
             }
           });
     } else {
@@ -130,31 +64,17 @@ struct SlidingPoolLoop {
           pool, [&](std::int64_t c, std::int64_t phase, std::int64_t place) { x[c] = row[phase * phase_size + place]; },
           [&](std::int64_t c, std::int64_t place, std::int64_t count) {
             for (std::int64_t i = 0; i < count; i += kWidth) {
-              const V even = load_some(row + place + i, count - i);
-              const V odd = load_some(row + phase_size + place + i, count - i);
+              const V even = load_some<Arch, T>(row + place + i, count - i);
+              const V odd = load_some<Arch, T>(row + phase_size + place + i, count - i);
               V low, high;
               zip<Arch, T>(even, odd, low, high);
-              store_some(low, x + c + 2 * i, 2 * (count - i));
-              store_some(high, x + c + 2 * i + kWidth, 2 * (count - i) - kWidth);
+              store_some<Arch, T>(low, x + c + 2 * i, 2 * (count - i));
+              store_some<Arch, T>(high, x + c + 2 * i + kWidth, 2 * (count - i) - kWidth);
             }
           });
     } else {
       for (std::int64_t c = 0; c < pool.width; ++c) {
         x[c] = row[(c + pool.pad_w) % pool.stride_w * phase_size + (c + pool.pad_w) / pool.stride_w];
-      }
-    }
-  }
-
-  static void store_bytes(const V& value, std::uint8_t* p, std::int64_t count) {
-    alignas(64) T lanes[kWidth];
-    value.store_aligned(lanes);
-    if (count >= kWidth) {
-      for (std::int64_t i = 0; i < kWidth; ++i) {
-        p[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(lanes[i]));
-      }
-    } else {
-      for (std::int64_t i = 0; i < count; ++i) {
-        p[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(lanes[i]));
       }
     }
   }
@@ -189,8 +109,8 @@ struct SlidingPoolLoop {
           at = select(wins, V(static_cast<T>(cell)), at);
         }
         const std::int64_t i = row * pool.out_width + j;
-        store_some(best, y + i, pool.out_width - j);
-        store_bytes(at, cells + i, pool.out_width - j);
+        store_some<Arch, T>(best, y + i, pool.out_width - j);
+        store_bytes<Arch, T>(at, cells + i, pool.out_width - j);
       }
     }
   }
@@ -338,10 +258,8 @@ void SlidingPoolKernels<Arch, T>::max_gradient(const SlidingPool& pool, const Po
     T* at = outputs.at + o * outputs.row_size + outputs.margin;
     for (std::int64_t j = 0; j < pool.out_width; j += L::kWidth) {
       const std::int64_t i = o * pool.out_width + j;
-      L::load_some(dy + i, pool.out_width - j).store_unaligned(sent + j);
-      for (std::int64_t k = 0; k < L::kWidth; ++k) {
-        at[j + k] = static_cast<T>(cells[i + k]);
-      }
+      simd::load_some<Arch, T>(dy + i, pool.out_width - j).store_unaligned(sent + j);
+      simd::load_bytes<Arch, T>(cells + i).store_unaligned(at + j);
     }
   }
   L::template collect<true>(pool, layout, outputs, row, dx);
