@@ -35,7 +35,7 @@ template <class T>
 void local_response(const LocalResponse& shape, const T* x, T* y, T* powers) {
   dispatch_isa([&]<class Arch>() {
     each_tile(shape, [&](std::int64_t begin, std::int64_t width) {
-      LocalResponseKernels<Arch, T>::forward(shape, width, x + begin, y + begin, powers + begin);
+      LocalResponseKernels<Arch, T>::forward(shape, width, x + begin, y + begin, powers ? powers + begin : nullptr);
     });
   });
 }

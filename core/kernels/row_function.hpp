@@ -170,7 +170,7 @@ struct RowFunctionKernels {
                        const RowNumbers<T>& row, double* sums);
 };
 
-/// y[i] = f(x[i], p) for the n elements of a row; u: of the functions that keep it, else null.
+/// y[i] = f(x[i], p) for the n elements of a row; u: of functions that keep it, or null.
 template <class T>
 void row_function(std::size_t op, std::int64_t n, const T* x, T* y, T* u, const RowNumbers<T>& row);
 /// dx[i] = df, in sums[k] the sum of dp[k] over the row. dx may be null (not wanted), or dy.
