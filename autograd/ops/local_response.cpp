@@ -49,10 +49,12 @@ Tensor local_response(const Tensor& x, std::int64_t size, double alpha, double b
                                  .a = alpha / static_cast<double>(size),
                                  .beta = beta,
                                  .k = k};
-  Array y = Array::empty(x.shape(), x.dtype()), powers = Array::empty(x.shape(), x.dtype());
+  Array y = Array::empty(x.shape(), x.dtype());
+  const bool recorded = grad_enabled() && x.requires_grad();
+  Array powers = recorded ? Array::empty(x.shape(), x.dtype()) : Array();
   dispatch_float(x.dtype(), kOp, [&]<class T>() {
     const Array in = x.array().contiguous();
-    kernels::local_response<T>(s, in.data<T>(), y.mutable_data<T>(), powers.mutable_data<T>());
+    kernels::local_response<T>(s, in.data<T>(), y.mutable_data<T>(), recorded ? powers.mutable_data<T>() : nullptr);
   });
   return record({.name = "local_response", .inputs = {x}, .keep = Keep::input(0)}, std::move(y),
                 [s, powers](const Saved& saved, const Tensor& dy) -> Grads {

@@ -59,15 +59,15 @@ class Numbers {
 };
 
 template <class F>
-Array forward(const Rows& cut, const Array& x, const Numbers& numbers, Array& kept) {
+Array forward(const Rows& cut, const Array& x, const Numbers& numbers, bool keeps, Array& kept) {
   Array y = Array::empty(x.shape(), x.dtype());
-  if (F::kKeeps) {
+  if (keeps) {
     kept = Array::empty(x.shape(), x.dtype());
   }
   dispatch_float(x.dtype(), "row function", [&]<class T>() {
     const T* px = x.data<T>();
     T* py = y.mutable_data<T>();
-    T* pu = F::kKeeps ? kept.mutable_data<T>() : nullptr;
+    T* pu = keeps ? kept.mutable_data<T>() : nullptr;
     parallel_for(0, cut.rows, cut.grain(), [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t r = first; r < last; ++r) {
         const std::int64_t i = r * cut.inner;
@@ -195,8 +195,11 @@ Tensor row_function(std::string_view op, const Tensor& x, std::int64_t inner, st
   if (cut.rows > 0 && inner < kShortRow) {
     return composed<F>(cut, formula, parameters);
   }
+  const bool recorded = grad_enabled() && std::any_of(parameters.begin(), parameters.end(),
+                                                      [](const Tensor& t) { return t.requires_grad(); });
   Array kept;
-  Array y = forward<F>(cut, x.array().contiguous(), Numbers(std::span(parameters).subspan(1), F::kDefaults), kept);
+  Array y = forward<F>(cut, x.array().contiguous(), Numbers(std::span(parameters).subspan(1), F::kDefaults),
+                       F::kKeeps && recorded, kept);
   return record({.name = op, .inputs = OpInputs(std::move(parameters)), .keep = Keep::inputs(1 + F::kParams)},
                 std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
                   std::vector<Tensor> inputs{saved.input(0)};

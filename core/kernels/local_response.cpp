@@ -1,10 +1,10 @@
 #include "core/kernels/local_response.hpp"
 
 #include "core/kernels/isa.hpp"
+#include "core/kernels/workspace.hpp"
 #include "core/parallel.hpp"
 
 #include <algorithm>
-#include <vector>
 
 namespace evenkeel::kernels {
 namespace {
@@ -35,7 +35,7 @@ template <class T>
 void local_response(const LocalResponse& shape, const T* x, T* y, T* powers) {
   dispatch_isa([&]<class Arch>() {
     each_tile(shape, [&](std::int64_t begin, std::int64_t width) {
-      LocalResponseKernels<Arch, T>::forward(shape, width, x + begin, y + begin, powers + begin);
+      LocalResponseKernels<Arch, T>::forward(shape, width, x + begin, y + begin, powers ? powers + begin : nullptr);
     });
   });
 }
@@ -44,8 +44,7 @@ template <class T>
 void local_response_gradient(const LocalResponse& shape, const T* x, const T* powers, const T* dy, T* dx) {
   dispatch_isa([&]<class Arch>() {
     each_tile(shape, [&](std::int64_t begin, std::int64_t width) {
-      static thread_local std::vector<T> terms;
-      terms.resize(static_cast<std::size_t>((shape.before + shape.after + 1) * kWidth));
+      Workspace<T> terms((shape.before + shape.after + 1) * kWidth);
       LocalResponseKernels<Arch, T>::gradient(shape, width, x + begin, powers + begin, dy + begin, dx + begin,
                                               terms.data());
     });

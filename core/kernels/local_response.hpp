@@ -12,7 +12,8 @@ struct LocalResponse {
   double a = 0, beta = 0, k = 0;
 };
 
-/// Writes y and, for the gradient, the powers d^(-beta). T is float or double; any thread count gives the same bits.
+/// Writes y and, for the gradient, the powers d^(-beta), unless that is null. T is float or double; any thread count
+/// gives the same bits.
 template <class T>
 void local_response(const LocalResponse& shape, const T* x, T* y, T* powers);
 /// dx_c = dy_c d_c^(-beta) - 2 a beta x_c sum dy_j x_j d_j^(-beta - 1) over the channels j whose windows hold c.

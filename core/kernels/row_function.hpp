@@ -106,23 +106,24 @@ struct RowThreshold : RowFunction {
   }
 };
 
-/// y = x s(v x) w + b,  s(z) = 1 / (1 + e^-z);  p = v, w, b
+/// y = x u w + b,  u = 1 / (1 + e^(-v x)),  u' = u (1 - u);  p = v, w, b
 struct RowSwish : RowFunction {
   static constexpr std::size_t kParams = 3;
   static constexpr double kDefaults[kParams] = {1, 1, 0};
+  static constexpr bool kKeeps = true;
   template <class V>
-  static V f(V x, const V* p, V&) {
-    return fma(x * math::logistic(p[0] * x), p[1], p[2]);
+  static V f(V x, const V* p, V& u) {
+    u = math::logistic(p[0] * x);
+    return fma(x * u, p[1], p[2]);
   }
   template <class V>
-  static V df(V x, V, V dy, const V* p, V* dp) {
-    const math::Complements<V> s = math::logistic_both(V(p[0] * x));
-    const V xs = x * s.value;
-    const V dz = dy * p[1] * (xs * s.rest);
+  static V df(V x, V u, V dy, const V* p, V* dp) {
+    const V xu = x * u;
+    const V dz = dy * p[1] * (xu * (V(1) - u));
     dp[0] = dz * x;
-    dp[1] = dy * xs;
+    dp[1] = dy * xu;
     dp[2] = dy;
-    return fma(dz, p[0], dy * p[1] * s.value);
+    return fma(dz, p[0], dy * p[1] * u);
   }
 };
 
@@ -169,7 +170,7 @@ struct RowFunctionKernels {
                        const RowNumbers<T>& row, double* sums);
 };
 
-/// y[i] = f(x[i], p) for the n elements of a row; u: of the functions that keep it, else null.
+/// y[i] = f(x[i], p) for the n elements of a row; u: of functions that keep it, or null.
 template <class T>
 void row_function(std::size_t op, std::int64_t n, const T* x, T* y, T* u, const RowNumbers<T>& row);
 /// dx[i] = df, in sums[k] the sum of dp[k] over the row. dx may be null (not wanted), or dy.

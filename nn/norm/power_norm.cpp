@@ -2,7 +2,6 @@
 
 #include "autograd/node.hpp"
 #include "autograd/ops.hpp"
-#include "core/reduce.hpp"
 #include "nn/norm/composite.hpp"
 #include "nn/norm/norm_base.hpp"
 #include "nn/norm/norm_common.hpp"
@@ -16,18 +15,18 @@ std::int64_t checked_warmup(std::int64_t steps) {
   return steps;
 }
 
-/// x_hat = x s of (N, C, L), with the paper's backward, which reads and moves nu.
-Tensor scale_approximately(const Tensor& x, const Tensor& s, const Tensor& nu, double t) {
-  return record({.name = "power_norm", .inputs = {x}, .keep = Keep::output(), .twice_differentiable = false},
-                (x.detach() * s).array(), [=](const Saved& saved, const Tensor& dy) -> Grads {
-                  const Tensor x_hat = saved.output().detach();
+/// The factor s = 1 / sqrt(running phi + eps), for a batch of n elements per channel whose mean square is `phi`.
+/// Had s been the batch's own, its gradient to phi would be -n s^2 / 2 mean(dx_hat x_hat). The paper's backward puts
+/// the running nu in place of that mean, and moves nu towards it.
+Tensor approximate_scale(const Tensor& phi, const Tensor& s, const Tensor& nu, double n, double t) {
+  return record({.name = "power_norm", .inputs = {phi}, .keep = Keep::input(0), .twice_differentiable = false},
+                s.array(), [=](const Saved& saved, const Tensor& ds) -> Grads {
                   Tensor running = nu;
-                  const Tensor old(running.array().clone().to(x_hat.dtype()).reshape({1, nu.numel(), 1}));
-                  const Tensor power = mean(square(x_hat), {0, 2}, true);
-                  const Tensor product = mean(dy * x_hat, {0, 2}, true);
+                  const Tensor old = composite::in_double(running.detach());
+                  const Tensor product = ds * s / n, power = saved.input(0).detach() * square(s);
                   const Tensor moved = old + (product - old * power) * t;
-                  running.mutable_array().copy_(moved.array().reshape(running.shape()).to(running.dtype()));
-                  return {(dy - old * x_hat) * s};
+                  running.mutable_array().copy_(moved.array().to(running.dtype()));
+                  return {old * square(s) * (-n / 2)};
                 });
 }
 
@@ -57,11 +56,12 @@ Tensor PowerNorm::forward_training(const Tensor& x) {
     composite::move_toward(running_phi, result.var, 1, t);
     return result.y;
   }
-  const Tensor flat = reshape(x, {x.size(0), num_features, inner});
-  const Tensor s = rsqrt(Tensor(running_phi.array().reshape({1, num_features, 1})) + options.eps);
-  const Tensor x_hat = scale_approximately(flat, s, running_nu, t);
-  composite::move_toward(running_phi, mean(square(flat.detach()), {0, 2}).array(), 1, t);
-  return reshape(composite::scale_and_shift(x_hat, weight, bias), x.shape());
+  const Statistics channels = statistics(x, {1, x.size(0), num_features, inner}, false);
+  const Tensor running = rsqrt(composite::in_double(running_phi.detach()) + options.eps);
+  const std::int64_t count = x.numel() / num_features;
+  const Tensor s = approximate_scale(channels.var, running, running_nu, static_cast<double>(count), t);
+  composite::move_toward(running_phi, channels.var.array(), 1, t);
+  return affine_rows(channels.x, inner, {}, composite::times_weight(s, weight), bias);
 }
 
 Tensor PowerNorm::forward(const Tensor& x) {

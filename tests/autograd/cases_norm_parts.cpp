@@ -106,7 +106,7 @@ OpCases function_rows() {
   };
 }
 
-/// Per plane or channel: sum of x, mean and variance, one after the other.
+/// y = x v + m with the variance v and the mean m of the plane or channel.
 Reference statistics_reference(bool by_channel, bool center) {
   return [=](References in) {
     const DoubleArray& x = in[0];
@@ -114,7 +114,8 @@ Reference statistics_reference(bool by_channel, bool center) {
     const auto group = [&](std::size_t i) {
       return static_cast<std::size_t>(static_cast<std::int64_t>(i) / plane(x.shape) % groups);
     };
-    const double n = static_cast<double>(numel(x.shape) / groups);
+    const std::int64_t count = numel(x.shape) / groups;
+    const auto n = static_cast<double>(count);
     std::vector<double> mean(static_cast<std::size_t>(groups)), var(mean);
     for (std::size_t i = 0; i < x.values.size() && center; ++i) {
       mean[group(i)] += x.values[i] / n;

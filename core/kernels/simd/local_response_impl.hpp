@@ -62,7 +62,9 @@ void LocalResponseKernels<Arch, T>::forward(const LocalResponse& s, std::int64_t
     simd::each_register<Arch, T>(width, [&](auto r, std::int64_t j) {
       const std::int64_t i = c * s.plane + j;
       const V power = math::pow_uniform(simd::local_divisor<Arch, T>(s, r, x + j, first, last), exponent);
-      r.store(powers + i, power);
+      if (powers) {
+        r.store(powers + i, power);
+      }
       r.store(y + i, r.load(x + i) * power);
     });
   }

@@ -34,14 +34,14 @@ struct RowLoops {
     std::int64_t i = 0;
     for (; i + kWidth <= n; i += kWidth) {
       F::f(row.centred(V::load_unaligned(x + i)), row.p, kept).store_unaligned(y + i);
-      if constexpr (F::kKeeps) {
+      if (F::kKeeps && u) {
         kept.store_unaligned(u + i);
       }
     }
     if (i < n) {
       const V value = F::f(row.centred(load_partial<Arch, T>(x + i, n - i, x[0])), row.p, kept);
       store_partial<Arch, T>(value, y + i, n - i);
-      if constexpr (F::kKeeps) {
+      if (F::kKeeps && u) {
         store_partial<Arch, T>(kept, u + i, n - i);
       }
     }
