@@ -396,12 +396,11 @@ Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduc
   return elementwise_loss<kernels::SmoothAbsoluteError>(
       input, target, reduction,
       [](const Tensor& x, const Tensor& t, const Tensor& dy, double a) {
-        const Tensor outside = absolute_twin(x, t, dy, a);
         if (a == 0) {
-          return outside;
+          return absolute_twin(x, t, dy, a);
         }
         const Tensor d = x - t;
-        return where(lt(abs(d), constant(a, d)), dy * (d / a), outside);
+        return where(lt(abs(d), constant(a, d)), dy * (d / a), absolute_twin(x, t, dy, a));
       },
       beta);
 }

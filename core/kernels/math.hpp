@@ -54,6 +54,9 @@ V pow(V x, V exponent);
 template <class V>
 V pow_uniform(V x, typename V::value_type exponent);
 
+/// max(x, low) that keeps NaN.
+template <class V>
+V at_least(V x, V low);
 /// min(max(x, low), high) that keeps NaN.
 template <class V>
 V clamp(V x, V low, V high);

@@ -208,14 +208,14 @@ struct Silu : OfInput, BoundedSlope {
   template <class V>
   static V f(V x) {
     using T = typename V::value_type;
-    return select(x < V(T(-1e4)), V(0), x * math::logistic(x));
+    return math::at_least(x, V(T(-1e4))) * math::logistic(x);
   }
   template <class V>
   static V df(V x) {
     using T = typename V::value_type;
     const V z = math::clamp(x, V(T(-1e4)), V(T(1e4)));
     const math::Complements<V> s = math::logistic_both(z);
-    return s.value * (V(1) + z * s.rest);
+    return fma(z, s.value * s.rest, s.value);
   }
 };
 
@@ -226,7 +226,7 @@ struct Gelu : OfInput, BoundedSlope {
   template <class V>
   static V f(V x) {
     const math::NormalTail<V> tail = math::normal_tail(x);
-    return select(x > V(0), x, V(0)) - tail.z * tail.probability;
+    return math::at_least(x, V(0)) - tail.z * tail.probability;
   }
   template <class V>
   static V df(V x) {
@@ -247,7 +247,7 @@ struct GeluTanh : OfInput, BoundedSlope {
   template <class V>
   static V f(V x) {
     using T = typename V::value_type;
-    return select(x < V(T(-1e4)), V(0), x * math::logistic(twice_u(x)));
+    return math::at_least(x, V(T(-1e4))) * math::logistic(twice_u(x));
   }
   template <class V>
   static V df(V x) {
@@ -256,7 +256,7 @@ struct GeluTanh : OfInput, BoundedSlope {
     const V v = twice_u(z);
     const V dv = V(T(1.59576912160573071176)) * (V(1) + V(T(0.134145)) * z * z);
     const math::Complements<V> s = math::logistic_both(v);
-    return s.value * (V(1) + z * dv * s.rest);
+    return fma(z * dv, s.value * s.rest, s.value);
   }
 };
 
