@@ -35,17 +35,12 @@ void each_cell(const Plan& plan, std::size_t count, F f) {
   const std::int64_t step = per_row                                ? plan.row_size()
                             : plan.kind == AffineKind::per_segment ? plan.segment
                                                                    : plan.view.inner;
-  std::int64_t p = 0;
-  std::int64_t place = 0;  // within the elements that share p
+  ParameterWalk walk(plan, 0);
   for (std::size_t cell = 0; cell < count; cell += together) {
     for (std::size_t i = 0; i < together; ++i) {
-      f(cell + i, static_cast<std::size_t>(p));
+      f(cell + i, static_cast<std::size_t>(walk.parameter()));
     }
-    place += step;
-    if (plan.affine.params > 1 && place >= plan.affine.inner) {
-      place = 0;
-      p = p + 1 == plan.affine.params ? 0 : p + 1;
-    }
+    walk.advance(step);
   }
 }
 
