@@ -198,15 +198,22 @@ void unit_by_pieces(const BackwardArgs<T>& in, const Unit& u) {
   GradientCoefficients<T> coefficients[kUnitWidth];
   double weights[kUnitWidth];
   int64_t group_of[kUnitWidth];
-  const auto set = [&](int64_t k, int64_t g, int64_t p) {
-    const Gate<T> gate = in.gate.gate(groups[g].s, p);
+  const bool activated = in.activated();
+  const auto set_piece = [&](int64_t k, int64_t g, int64_t p) {
+    const Gate<T> gate = activated ? in.gate.gate(groups[g].s, p) : Gate<T>{};
     pieces[k] = {groups[g].m.hi, groups[g].m.lo, gate.a, gate.b};
+  };
+  const auto set_weight = [&](int64_t k, int64_t g, int64_t p) {
+    set_piece(k, g, p);
     weights[k] = in.weight_of(p);
     group_of[k] = g;
-    coefficients[k] = groups[g].coefficients(weights[k]);
+  };
+  const auto set_coefficients = [&](int64_t k, int64_t g, int64_t p) {
+    set_piece(k, g, p);
+    coefficients[k] = groups[g].coefficients(in.weight_of(p));
   };
   if (in.needs_sums()) {
-    detail::each_batch(in.plan, u, set, [&](int64_t i, int64_t count) {
+    detail::each_batch(in.plan, u, set_weight, [&](int64_t i, int64_t count) {
       SumPair* cells = in.cells + i / length;
       T* out = in.first_out ? in.first_out + i : nullptr;
       K::piece_gradient_sums(in.x + i, in.dy + i, out, count, length, pieces, in.gate.activation, cells);
@@ -223,7 +230,7 @@ void unit_by_pieces(const BackwardArgs<T>& in, const Unit& u) {
   if (in.dx) {
     const T* dy = in.first_out ? in.first_out : in.dy;
     const FusedActivation f = in.first_out ? FusedActivation() : in.gate.activation;
-    detail::each_batch(in.plan, u, set, [&](int64_t i, int64_t count) {
+    detail::each_batch(in.plan, u, set_coefficients, [&](int64_t i, int64_t count) {
       K::piece_gradient(in.x + i, dy + i, in.dx + i, count, length, pieces, coefficients, f);
     });
   }
