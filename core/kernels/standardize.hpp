@@ -56,7 +56,7 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
                std::span<double> mean, std::span<double> var, std::span<T> y);
 
 /// The gradients of normalize (autograd/ops/normalize.hpp has the formula); an empty dx, dweight or dbias is not
-/// wanted. bias is read only where an activation follows: its derivative is found from x anew.
+/// wanted, and dx may be dy. bias is read only where an activation follows: its derivative is found from x anew.
 template <class T>
 void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
                         std::span<const T> weight, std::span<const T> bias, std::span<const double> mean,
