@@ -4,6 +4,7 @@
 #include "models/common.hpp"
 #include "nn/conv.hpp"
 #include "nn/linear.hpp"
+#include "nn/norm/norm_act.hpp"
 #include "nn/pool.hpp"
 
 namespace evenkeel::models {
@@ -48,7 +49,7 @@ std::unique_ptr<nn::Sequential> CifarResNet::make_stage(int index, Generator& ge
 
 Tensor CifarResNet::forward(const Tensor& x) {
   check_images(*this, x, options.in_channels);
-  const Tensor y = layer3(layer2(layer1(relu(bn1(conv1(x))))));
+  const Tensor y = layer3(layer2(layer1(nn::norm_act(bn1, relu, conv1(x)))));
   return fc(flatten(avgpool(y), 1));
 }
 

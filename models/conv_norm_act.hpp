@@ -2,6 +2,7 @@
 
 #include "autograd/ops/conv.hpp"
 #include "nn/module.hpp"
+#include "nn/norm/norm_act.hpp"
 #include "nn/norm/registry.hpp"
 
 #include <string>
@@ -24,7 +25,7 @@ class ConvNormAct : public nn::Layer {
  public:
   ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts = {});
   std::string type_name() const override { return "ConvNormAct"; }
-  Tensor forward(const Tensor& x) override { return act(norm(conv(x))); }
+  Tensor forward(const Tensor& x) override { return nn::norm_act(norm, act, conv(x)); }
 
   const ConvNormActOptions options;
   nn::Slot& conv;

@@ -6,6 +6,7 @@
 #include "nn/conv.hpp"
 #include "nn/init.hpp"
 #include "nn/linear.hpp"
+#include "nn/norm/norm_act.hpp"
 #include "nn/pool.hpp"
 
 namespace evenkeel::models {
@@ -61,8 +62,8 @@ Tensor BasicBlock::shortcut(const Tensor& x) {
 }
 
 Tensor BasicBlock::forward(const Tensor& x) {
-  const Tensor inner = bn1(conv1(x));
-  const Tensor y = bn2(conv2(nn::norm_activates(options.norm) ? inner : relu(inner)));
+  const Tensor h = conv1(x);
+  const Tensor y = bn2(conv2(nn::norm_activates(options.norm) ? bn1(h) : nn::norm_act(bn1, relu, h)));
   return relu(y + shortcut(x));
 }
 
@@ -130,7 +131,7 @@ std::vector<nn::Slot*> ResNet::make_stages(Generator& generator) {
 
 Tensor ResNet::forward(const Tensor& x) {
   check_images(*this, x, options.in_channels);
-  Tensor y = maxpool(relu(bn1(conv1(x))));
+  Tensor y = maxpool(nn::norm_act(bn1, relu, conv1(x)));
   for (nn::Slot* stage : stages) {
     y = (*stage)(y);
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "nn/module.hpp"
+#include "nn/norm/norm_act.hpp"
 #include "nn/norm/registry.hpp"
 
 #include <optional>
@@ -23,7 +24,7 @@ class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming)
  public:
   WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& opts = {});
   std::string type_name() const override { return "WS_GN_Block"; }
-  Tensor forward(const Tensor& x) override { return act(gn(conv(x))); }
+  Tensor forward(const Tensor& x) override { return nn::norm_act(gn, act, conv(x)); }
 
   nn::Slot& conv;
   nn::Slot& gn;

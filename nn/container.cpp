@@ -1,5 +1,7 @@
 #include "nn/container.hpp"
 
+#include "nn/norm/norm_act.hpp"
+
 namespace evenkeel::nn {
 
 LayerList& LayerList::append_layer(std::unique_ptr<Layer> layer) {
@@ -16,8 +18,14 @@ Slot& LayerList::operator[](std::int64_t index) {
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (Slot* child : children()) {
-    y = (*child)(y);
+  const std::vector<Slot*> layers = children();
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (i + 1 < layers.size() && fuses(*layers[i], *layers[i + 1])) {
+      y = norm_act(*layers[i], *layers[i + 1], y);
+      ++i;
+    } else {
+      y = (*layers[i])(y);
+    }
   }
   return y;
 }

@@ -27,7 +27,8 @@ class LayerList : public Layer {
   Slot& operator[](std::int64_t index);
 };
 
-/// Runs its children one after the other; without any it is the identity.
+/// Runs its children one after the other; without any it is the identity. A norm and the activation behind it run as
+/// one op (see nn/norm/norm_act.hpp).
 class Sequential : public LayerList {
  public:
   std::string type_name() const override { return "Sequential"; }

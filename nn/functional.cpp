@@ -45,15 +45,15 @@ std::int64_t checked_trailing(const char* op, const Tensor& x, const Shape& norm
 }
 
 Tensor normalize_trailing(const Tensor& x, std::int64_t count, const Tensor& weight, const Tensor& bias,
-                          const Standardization& how) {
+                          const Standardization& how, const FusedActivation& activation) {
   const GroupView view{1, 1, count > 0 ? x.numel() / count : 0, count};
-  return normalize(x, weight, bias, view, {count, 1}, how).y;
+  return normalize(x, weight, bias, view, {count, 1}, how, activation).y;
 }
 
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight, const Tensor& bias,
-                  BatchNormParams params) {
+                  BatchNormParams params, const FusedActivation& activation) {
   check_channels("batch_norm", x);
   check_running("batch_norm", x, running_mean, running_var, !params.training);
   require(!params.training || x.numel() != x.size(1), "batch_norm",
@@ -61,10 +61,10 @@ Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, cons
   const std::int64_t inner = spatial_size(x.shape());
   const AffineView affine{x.size(1), inner};
   if (!params.training) {
-    return normalize_with(x, running_mean, running_var, weight, bias, affine, params.eps);
+    return normalize_with(x, running_mean, running_var, weight, bias, affine, params.eps, activation);
   }
   const GroupView view{1, x.size(0), x.size(1), inner};
-  Normalized result = normalize(x, weight, bias, view, affine, {.eps = params.eps});
+  Normalized result = normalize(x, weight, bias, view, affine, {.eps = params.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {
     const auto n = static_cast<double>(view.count());
     move_toward(running_mean, result.mean, 1, params.momentum);
@@ -73,7 +73,8 @@ Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, cons
   return result.y;
 }
 
-Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps,
+                  const FusedActivation& activation) {
   check_channels("group_norm", x);
   const std::int64_t channels = x.size(1);
   require(num_groups > 0 && channels % num_groups == 0, "group_norm",
@@ -83,32 +84,35 @@ Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight
   const GroupView view{1, 1, x.size(0) * num_groups, channels / num_groups * inner};
   require(x.size(0) != 1 || view.inner != 1, "group_norm",
           "Expected more than 1 value per channel when training, got input size ", x.shape());
-  return normalize(x, weight, bias, view, {channels, inner}, {.eps = eps}).y;
+  return normalize(x, weight, bias, view, {channels, inner}, {.eps = eps}, activation).y;
 }
 
-Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
-                  double eps) {
+Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias, double eps,
+                  const FusedActivation& activation) {
   const std::int64_t count = checked_trailing("layer_norm", x, normalized_shape, weight, bias);
-  return normalize_trailing(x, count, weight, bias, {.eps = eps});
+  return normalize_trailing(x, count, weight, bias, {.eps = eps}, activation);
 }
 
-Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps) {
+Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps,
+                const FusedActivation& activation) {
   const std::int64_t count = checked_trailing("rms_norm", x, normalized_shape, weight, {});
-  return normalize_trailing(x, count, weight, {}, {.eps = eps.value_or(machine_epsilon(x.dtype())), .center = false});
+  return normalize_trailing(x, count, weight, {}, {.eps = eps.value_or(machine_epsilon(x.dtype())), .center = false},
+                            activation);
 }
 
 Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight, const Tensor& bias,
-                     InstanceNormParams params) {
+                     InstanceNormParams params, const FusedActivation& activation) {
   check_channels("instance_norm", x);
   check_running("instance_norm", x, running_mean, running_var, !params.use_input_stats);
   const std::int64_t inner = spatial_size(x.shape());
   const AffineView affine{x.size(1), inner};
   if (!params.use_input_stats) {
-    return normalize_with(x, running_mean, running_var, weight, bias, affine, params.eps);
+    return normalize_with(x, running_mean, running_var, weight, bias, affine, params.eps, activation);
   }
   require(inner != 1, "instance_norm", "Expected more than 1 spatial element when training, got input size ",
           x.shape());
-  Normalized result = normalize(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = params.eps});
+  Normalized result =
+      normalize(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = params.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {
     const auto n = static_cast<double>(inner);
     move_toward(running_mean, result.mean, 1, params.momentum);

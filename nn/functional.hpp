@@ -46,22 +46,24 @@ struct BatchNormParams {
   double momentum = 0.1;  ///< weight of the new value
   double eps = 1e-5;
 };
+// The norms end with an activation that they apply in their own pass (see autograd/ops/normalize.hpp).
+
 /// BatchNorm of (N, C, *); see nn/norm/batch_norm.hpp for the formula. Running statistics: (C), both or neither;
 /// without training they must be given. Training writes into them (the variance unbiased) unless the batch is empty.
 Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight = {},
-                  const Tensor& bias = {}, BatchNormParams params = {});
+                  const Tensor& bias = {}, BatchNormParams params = {}, const FusedActivation& activation = {});
 
 /// GroupNorm of (N, C, *); see nn/norm/group_norm.hpp. Refuses groups of a single element for one sample only.
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
-                  double eps = 1e-5);
+                  double eps = 1e-5, const FusedActivation& activation = {});
 
 /// LayerNorm over the trailing dims `normalized_shape`; see nn/norm/layer_norm.hpp. weight, bias: of that shape.
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
-                  double eps = 1e-5);
+                  double eps = 1e-5, const FusedActivation& activation = {});
 
 /// RMSNorm over the trailing dims `normalized_shape`; see nn/norm/rms_norm.hpp. No eps: the dtype's machine epsilon.
 Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
-                std::optional<double> eps = {});
+                std::optional<double> eps = {}, const FusedActivation& activation = {});
 
 struct InstanceNormParams {
   bool use_input_stats = true;  ///< the instances' own statistics, which move the running ones where given
@@ -71,7 +73,7 @@ struct InstanceNormParams {
 /// InstanceNorm of (N, C, *); see nn/norm/instance_norm.hpp. Running statistics: (C), both or neither; without
 /// use_input_stats they must be given.
 Tensor instance_norm(const Tensor& x, Tensor running_mean = {}, Tensor running_var = {}, const Tensor& weight = {},
-                     const Tensor& bias = {}, InstanceNormParams params = {});
+                     const Tensor& bias = {}, InstanceNormParams params = {}, const FusedActivation& activation = {});
 
 struct LocalResponseNormParams {
   double alpha = 1e-4, beta = 0.75, k = 1;

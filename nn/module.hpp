@@ -184,6 +184,7 @@ class Layer : public Module {
   /// Hooks run in order of registration; the number is for remove_forward_hook.
   std::size_t register_forward_hook(ForwardHook hook);
   void remove_forward_hook(std::size_t id);
+  bool has_forward_hooks() const { return !forward_hooks_.empty(); }
 
  private:
   std::vector<std::pair<std::size_t, ForwardHook>> forward_hooks_;

@@ -132,7 +132,7 @@ Tensor scaled(const Tensor& t, const Tensor& weight, const Tensor& bias, const A
 
 /// dz = dy f'(z), with z of x_hat.
 Tensor gradient_of_z(const NormalizeSpec& spec, const GradientInputs& in, const Tensor& x_hat) {
-  const Tensor dy = reshape(in.dy, x_hat.shape());
+  Tensor dy = reshape(in.dy, x_hat.shape());
   if (spec.activation.f == NormActivation::none) {
     return dy;
   }

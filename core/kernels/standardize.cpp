@@ -19,62 +19,91 @@ using std::int64_t;
 /// Values at the beginning of a group whose mean is the first guess of its mean.
 constexpr int64_t kShiftValues = 64;
 
-/// Mean and sum of squares around it from sums (of x - shift, of its square) over n elements.
-struct Moments {
-  double mean, sum_sq;
-};
-Moments moments_of(double shift, SumPair sums, double n) {
-  return {shift + sums.first / n, std::max(0.0, sums.second - sums.first * sums.first / n)};
-}
-
-/// Whether the shift was so far from the mean that the subtraction in moments_of costs digits (more than 3 standard
+/// Whether the shift was so far from the mean that the subtraction in finish() costs digits (more than 3 standard
 /// deviations: a factor of 10).
-bool shift_is_poor(SumPair sums, double n) { return sums.first * sums.first / n > 0.9 * sums.second; }
+bool shift_is_poor(SumPair sums, double off) { return sums.first * off > 0.9 * sums.second; }
 
 template <class K, class T>
 class Statistics {
  public:
   Statistics(const Plan& plan, const NormalizeSpec& spec, const T* x, double* mean, double* var)
-      : plan_(plan), spec_(spec), x_(x), mean_(mean), var_(var) {}
+      : plan_(plan),
+        spec_(spec),
+        x_(x),
+        mean_(mean),
+        var_(var),
+        count_(static_cast<double>(plan.view.count())),
+        per_element_(1 / count_),
+        per_freedom_(1 / (count_ - spec.how.correction)) {}
 
   void operator()(const Unit& u) const {
+    T shift[kUnitWidth];
+    SumPair sums[kUnitWidth];
     if (plan_.rows) {
-      by_rows(u);
+      sum_rows(u, shift, sums);
     } else {
-      by_runs(u);
+      sum_runs(u, shift, sums);
+    }
+    for (int64_t g = 0; g < u.groups; ++g) {
+      finish(u, g, shift[g], sums[g]);
     }
   }
 
  private:
-  double count() const { return static_cast<double>(plan_.view.count()); }
-
   void write(int64_t statistic, double mean, double sum_sq) const {
     mean_[statistic] = mean;
-    var_[statistic] = sum_sq / (count() - spec_.how.correction);
+    var_[statistic] = sum_sq * per_freedom_;
   }
 
-  void by_runs(const Unit& u) const {
+  void sum_runs(const Unit& u, T* shift, SumPair* sums) const {
+    if (plan_.view.outer == 1) {
+      return K::piece_moments(x_ + u.offset, u.groups, plan_.view.inner, spec_.how.center, shift, sums);
+    }
     for (int64_t g = 0; g < u.groups; ++g) {
       const T* x = x_ + u.offset + g * plan_.view.inner;
-      const T shift = spec_.how.center ? K::run_mean(x, std::min(plan_.view.inner, kShiftValues)) : T(0);
-      SumPair sums{0, 0};
-      K::run_moments(x, plan_.runs(), shift, sums);
-      finish_runs(u, g, shift, sums);
+      shift[g] = spec_.how.center ? K::run_mean(x, std::min(plan_.view.inner, kShiftValues)) : T(0);
+      sums[g] = {0, 0};
+      K::run_moments(x, plan_.runs(), shift[g], sums[g]);
     }
   }
 
-  void finish_runs(const Unit& u, int64_t g, T shift, SumPair sums) const {
-    if (spec_.how.center && shift_is_poor(sums, count())) {
-      shift = static_cast<T>(static_cast<double>(shift) + sums.first / count());
+  /// All columns of a group have the same shift, so that their sums add up.
+  void sum_rows(const Unit& u, T* shift, SumPair* sums) const {
+    const RowBlock block = plan_.row_block(u);
+    const int64_t inner = plan_.view.inner;
+    T column_shift[kUnitWidth] = {};
+    SumPair column_sums[kUnitWidth];
+    if (spec_.how.center) {
+      K::row_means(x_ + u.offset, block, column_shift);
+      for (int64_t j = 0; j < block.width; j += inner) {
+        T off = 0;
+        for (int64_t i = j + 1; i < j + inner; ++i) {
+          off += column_shift[i] - column_shift[j];
+        }
+        std::fill_n(column_shift + j, inner, column_shift[j] + off / static_cast<T>(inner));
+      }
+    }
+    K::row_moments(x_ + u.offset, block, column_shift, column_sums);
+    for (int64_t g = 0; g < u.groups; ++g) {
+      shift[g] = column_shift[g * inner];
+      sums[g] = detail::joined(column_sums + g * inner, inner);
+    }
+  }
+
+  void finish(const Unit& u, int64_t g, T shift, SumPair sums) const {
+    if (spec_.how.center && shift_is_poor(sums, sums.first * per_element_)) {
+      shift = static_cast<T>(static_cast<double>(shift) + sums.first * per_element_);
       sums = {0, 0};
       K::run_moments(x_ + u.offset + g * plan_.view.inner, plan_.runs(), shift, sums);
     }
     if (!std::isfinite(sums.second)) {
       return in_double(u, g);
     }
-    const Moments m =
-        spec_.how.center ? moments_of(static_cast<double>(shift), sums, count()) : Moments{0, sums.second};
-    write(u.statistic + g, m.mean, m.sum_sq);
+    if (!spec_.how.center) {
+      return write(u.statistic + g, 0, sums.second);
+    }
+    const double off = sums.first * per_element_;
+    write(u.statistic + g, static_cast<double>(shift) + off, std::max(0.0, sums.second - sums.first * off));
   }
 
   /// For squares beyond the range of float.
@@ -82,7 +111,7 @@ class Statistics {
     double mean = 0;
     if (spec_.how.center) {
       each_value(u, g, [&](double value) { mean += value; });
-      mean /= count();
+      mean *= per_element_;
     }
     double sum_sq = 0;
     each_value(u, g, [&](double value) { sum_sq += (value - mean) * (value - mean); });
@@ -99,55 +128,12 @@ class Statistics {
     }
   }
 
-  void by_rows(const Unit& u) const {
-    const RowBlock block = plan_.row_block(u);
-    const double rows = static_cast<double>(block.rows);
-    T shift[kUnitWidth] = {};
-    SumPair sums[kUnitWidth];
-    if (spec_.how.center) {
-      K::row_means(x_ + u.offset, block, shift);
-    }
-    K::row_moments(x_ + u.offset, block, shift, sums);
-    if (spec_.how.center &&
-        std::any_of(sums, sums + block.width, [&](const SumPair& sum) { return shift_is_poor(sum, rows); })) {
-      for (int64_t j = 0; j < block.width; ++j) {
-        shift[j] = static_cast<T>(static_cast<double>(shift[j]) + sums[j].first / rows);
-      }
-      K::row_moments(x_ + u.offset, block, shift, sums);
-    }
-    for (int64_t g = 0; g < u.groups; ++g) {
-      finish_rows(u, g, shift + g * plan_.view.inner, sums + g * plan_.view.inner);
-    }
-  }
-
-  /// Joins the columns of a group: the spread of their means adds to their sums of squares.
-  void finish_rows(const Unit& u, int64_t g, const T* shift, const SumPair* sums) const {
-    const double rows = static_cast<double>(plan_.view.outer);
-    double sum_sq = 0;
-    double difference = 0;
-    double difference_sq = 0;
-    const double first = static_cast<double>(shift[0]) + sums[0].first / rows;
-    for (int64_t j = 0; j < plan_.view.inner; ++j) {
-      const Moments column = moments_of(static_cast<double>(shift[j]), sums[j], rows);
-      sum_sq += spec_.how.center ? column.sum_sq : sums[j].second;
-      difference += column.mean - first;
-      difference_sq += (column.mean - first) * (column.mean - first);
-    }
-    if (!std::isfinite(sum_sq)) {
-      return in_double(u, g);
-    }
-    if (!spec_.how.center) {
-      return write(u.statistic + g, 0, sum_sq);
-    }
-    const Moments means = moments_of(first, {difference, difference_sq}, static_cast<double>(plan_.view.inner));
-    write(u.statistic + g, means.mean, sum_sq + rows * means.sum_sq);
-  }
-
   const Plan& plan_;
   const NormalizeSpec& spec_;
   const T* x_;
   double* mean_;
   double* var_;
+  double count_, per_element_, per_freedom_;
 };
 
 }  // namespace
@@ -174,11 +160,12 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
     const Statistics<K, T> statistics(plan, spec, x.data(), mean.data(), var.data());
     parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
-        const Unit unit = plan.unit(i);
-        if (!spec.fixed) {
-          statistics(unit);
-        }
-        detail::scale_unit<K>(args, unit);  // while the unit's elements are cached
+        detail::each_part(plan, plan.unit(i), [&](const Unit& part) {  // scaled while its elements are cached
+          if (!spec.fixed) {
+            statistics(part);
+          }
+          detail::scale_unit<K>(args, part);
+        });
       }
     });
   });

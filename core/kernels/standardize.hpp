@@ -56,7 +56,7 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
                std::span<double> mean, std::span<double> var, std::span<T> y);
 
 /// The gradients of normalize (autograd/ops/normalize.hpp has the formula); an empty dx, dweight or dbias is not
-/// wanted. bias is read only where an activation follows: its derivative is found from x anew.
+/// wanted, and dx may be dy. bias is read only where an activation follows: its derivative is found from x anew.
 template <class T>
 void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
                         std::span<const T> weight, std::span<const T> bias, std::span<const double> mean,
@@ -109,6 +109,12 @@ struct Gate {
   FusedActivation f;
 };
 
+/// The numbers of one of several neighbouring pieces of equal length: xc = (x - hi) - lo, z = xc a + b.
+template <class T>
+struct Piece {
+  T hi, lo, a, b;
+};
+
 /// Whether f' is found anew more quickly than it is stored and loaded.
 inline bool is_cheap(FusedActivation f) {
   return f.f == NormActivation::none || f.f == NormActivation::relu || f.f == NormActivation::leaky_relu;
@@ -143,14 +149,32 @@ struct StandardizeKernels {
   static void run_gradient(const T* x, const T* dy, T* dx, std::int64_t n, Center<T> m,
                            const GradientCoefficients<T>& c, const T* w);
 
+  // The same for `count` pieces, one behind the other, each with its own numbers.
+
+  /// Sets each piece's sums around its shift, and that: 0, or if centred the mean of the first values, exact if
+  /// constant.
+  static void piece_moments(const T* x, std::int64_t count, std::int64_t n, bool center, T* shift, SumPair* sums);
+  static void piece_scale(const T* x, T* y, std::int64_t count, std::int64_t n, const Piece<T>* p, FusedActivation f);
+  /// With parameters per element: z = xc a w + b.
+  static void piece_scale(const T* x, T* y, std::int64_t count, std::int64_t n, const Piece<T>* p, const T* w,
+                          const T* b, FusedActivation f);
+  /// Sets sums; where out is given, out = dz.
+  static void piece_gradient_sums(const T* x, const T* dy, T* out, std::int64_t count, std::int64_t n,
+                                  const Piece<T>* p, FusedActivation f, SumPair* sums);
+  /// f must be a cheap activation.
+  static void piece_gradient(const T* x, const T* dy, T* dx, std::int64_t count, std::int64_t n, const Piece<T>* p,
+                             const GradientCoefficients<T>* c, FusedActivation f);
+  static void piece_gradient(const T* x, const T* dy, T* dx, std::int64_t count, std::int64_t n, const Piece<T>* p,
+                             const GradientCoefficients<T>* c, const T* w);
+
   /// The mean of the first rows, per column: exact for constant columns.
   static void row_means(const T* x, const RowBlock& block, T* mean);
   static void row_moments(const T* x, const RowBlock& block, const T* shift, SumPair* sums);
   static void row_scale(const T* x, const T* dy, T* y, const RowBlock& block, const T* hi, const T* lo, const T* a,
                         const T* b, const T* row_w, const T* row_b, FusedActivation f);
-  /// Per column: sums = (sum(dy row_w), sum(dy row_w xc)).
-  static void row_gradient_sums(const T* x, const T* dy, const RowBlock& block, const T* hi, const T* lo,
-                                const T* row_w, SumPair* sums);
+  /// Per column: sums = (sum(dz row_w), sum(dz row_w xc)), z = xc a + b; behind an activation, out = dz.
+  static void row_gradient_sums(const T* x, const T* dy, T* out, const RowBlock& block, const T* hi, const T* lo,
+                                const T* a, const T* b, FusedActivation f, const T* row_w, SumPair* sums);
   /// Per row: (sum(dy), sum(dy xc s)), written `step` apart.
   static void row_parameter_sums(const T* x, const T* dy, const RowBlock& block, const T* hi, const T* lo, const T* s,
                                  SumPair* sums, std::int64_t step);

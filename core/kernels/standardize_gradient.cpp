@@ -39,6 +39,8 @@ struct BackwardArgs {
   T* dx;                  // or null
   const double* given_b;  // or null: to be found, or 0 where the statistics are given
   const double* given_k;
+  double per_element = 1 / static_cast<double>(plan.view.count());
+  double per_freedom = 1 / static_cast<double>(plan.view.count() - spec.how.correction);
 
   bool activated() const { return gate.activation.f != NormActivation::none; }
   /// dx = dz s weight
@@ -46,7 +48,6 @@ struct BackwardArgs {
   bool scales_at_once() const { return only_scales() && plan.kind != AffineKind::per_position; }
   bool needs_sums() const { return wants_parameters || (dx && !spec.fixed); }
   double weight_of(int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
-  double weight_at(int64_t element) const { return weight_of(plan.parameter(element)); }
 };
 
 /// Of one group: dx = s (q - b - x_hat k), as in autograd/ops/normalize.hpp.
@@ -73,9 +74,8 @@ void take_sums(const BackwardArgs<T>& in, int64_t statistic, SumPair q_sums, Gro
     return;
   }
   const Standardization& how = in.spec.how;
-  const double n = static_cast<double>(in.plan.view.count());
-  group.b = how.center ? q_sums.first / n : 0;
-  group.k = q_sums.second / (n - how.correction);
+  group.b = how.center ? q_sums.first * in.per_element : 0;
+  group.k = q_sums.second * in.per_freedom;
   if (!how.eps_in_root) {
     const double deviation = std::sqrt(in.var[statistic]);
     group.k = deviation > 0 ? group.k * (deviation + how.eps) / deviation : 0;
@@ -178,37 +178,116 @@ void gradient_group(const BackwardArgs<T>& in, int64_t begin, const GroupGradien
 
 /// Stores the sums of a group with one parameter as its cell, and turns them into sums of q.
 template <class T>
-void take_group_cell(const BackwardArgs<T>& in, int64_t statistic, int64_t begin, SumPair& sums) {
+void take_group_cell(const BackwardArgs<T>& in, int64_t statistic, double w, SumPair& sums) {
   in.cells[statistic] = sums;
-  sums.first *= in.weight_at(begin);
-  sums.second *= in.weight_at(begin);
+  sums.first *= w;
+  sums.second *= w;
+}
+
+/// A unit whose groups follow one another, in pieces with one parameter each.
+template <class K, class T>
+void unit_by_pieces(const BackwardArgs<T>& in, const Unit& u) {
+  const int64_t length = in.plan.piece();
+  GroupGradient<T> groups[kUnitWidth];
+  SumPair q_sums[kUnitWidth];
+  for (int64_t g = 0; g < u.groups; ++g) {
+    groups[g] = with_statistics(in, u.statistic + g);
+    q_sums[g] = {0, 0};
+  }
+  Piece<T> pieces[kUnitWidth];
+  GradientCoefficients<T> coefficients[kUnitWidth];
+  double weights[kUnitWidth];
+  int64_t group_of[kUnitWidth];
+  const bool activated = in.activated();
+  const auto set_piece = [&](int64_t k, int64_t g, int64_t p) {
+    const Gate<T> gate = activated ? in.gate.gate(groups[g].s, p) : Gate<T>{};
+    pieces[k] = {groups[g].m.hi, groups[g].m.lo, gate.a, gate.b};
+  };
+  const auto set_weight = [&](int64_t k, int64_t g, int64_t p) {
+    set_piece(k, g, p);
+    weights[k] = in.weight_of(p);
+    group_of[k] = g;
+  };
+  const auto set_coefficients = [&](int64_t k, int64_t g, int64_t p) {
+    set_piece(k, g, p);
+    coefficients[k] = groups[g].coefficients(in.weight_of(p));
+  };
+  if (in.needs_sums()) {
+    detail::each_batch(in.plan, u, set_weight, [&](int64_t i, int64_t count) {
+      SumPair* cells = in.cells + i / length;
+      T* out = in.first_out ? in.first_out + i : nullptr;
+      K::piece_gradient_sums(in.x + i, in.dy + i, out, count, length, pieces, in.gate.activation, cells);
+      for (int64_t k = 0; k < count; ++k) {
+        cells[k].second *= groups[group_of[k]].s;
+        q_sums[group_of[k]].first += cells[k].first * weights[k];
+        q_sums[group_of[k]].second += cells[k].second * weights[k];
+      }
+    });
+    for (int64_t g = 0; g < u.groups; ++g) {
+      take_sums(in, u.statistic + g, q_sums[g], groups[g]);
+    }
+  }
+  if (in.dx) {
+    const T* dy = in.first_out ? in.first_out : in.dy;
+    const FusedActivation f = in.first_out ? FusedActivation() : in.gate.activation;
+    detail::each_batch(in.plan, u, set_coefficients, [&](int64_t i, int64_t count) {
+      K::piece_gradient(in.x + i, dy + i, in.dx + i, count, length, pieces, coefficients, f);
+    });
+  }
+}
+
+/// dx of a unit whose groups are one period of the parameters each.
+template <class K, class T>
+void gradient_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T>* groups) {
+  Piece<T> pieces[kUnitWidth];
+  GradientCoefficients<T> coefficients[kUnitWidth];
+  for (int64_t g = 0; g < u.groups; ++g) {
+    if (!in.needs_sums()) {
+      pass_gate<K>(in, u.offset + g * in.plan.view.inner, groups[g]);
+    }
+    pieces[g] = {groups[g].m.hi, groups[g].m.lo, T(0), T(0)};
+    coefficients[g] = groups[g].coefficients(1);
+  }
+  K::piece_gradient(in.x + u.offset, in.dz + u.offset, in.dx + u.offset, u.groups, in.plan.view.inner, pieces,
+                    coefficients, in.laid_out_weight);
+}
+
+/// A unit of LayerNorm's kind.
+template <class K, class T>
+void unit_by_periods(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* positions) {
+  GroupGradient<T> groups[kUnitWidth];
+  SumPair sums[kUnitWidth];
+  for (int64_t g = 0; g < u.groups; ++g) {
+    groups[g] = with_statistics(in, u.statistic + g);
+  }
+  if (in.needs_sums()) {
+    sum_periods<K>(in, u, groups, positions, sums);
+    for (int64_t g = 0; g < u.groups; ++g) {
+      take_sums(in, u.statistic + g, sums[g], groups[g]);
+    }
+  }
+  if (in.dx) {
+    gradient_periods<K>(in, u, groups);
+  }
 }
 
 template <class K, class T>
 void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* positions) {
   const int64_t inner = in.plan.view.inner;
-  GroupGradient<T> groups[kUnitWidth];
-  for (int64_t g = 0; g < u.groups; ++g) {
-    groups[g] = with_statistics(in, u.statistic + g);
-  }
-  SumPair sums[kUnitWidth];
-  const bool periods = in.plan.kind == AffineKind::per_position && in.plan.view.outer == 1 && in.plan.period() == inner;
-  if (in.needs_sums() && periods) {
-    sum_periods<K>(in, u, groups, positions, sums);
-  }
+  detail::ParameterWalk walk(in.plan, u.offset);
   for (int64_t g = 0; g < u.groups; ++g) {  // both passes over a group while it is cached
     const int64_t begin = u.offset + g * inner;
+    GroupGradient<T> group = with_statistics(in, u.statistic + g);
     if (in.needs_sums()) {
-      if (!periods) {
-        sums[g] = sum_group<K>(in, begin, groups[g], positions);
-      }
+      SumPair sums = sum_group<K>(in, begin, group, positions);
       if (in.plan.kind == AffineKind::per_group) {
-        take_group_cell(in, u.statistic + g, begin, sums[g]);
+        take_group_cell(in, u.statistic + g, in.weight_of(walk.parameter()), sums);
+        walk.advance(inner);
       }
-      take_sums(in, u.statistic + g, sums[g], groups[g]);
+      take_sums(in, u.statistic + g, sums, group);
     }
     if (in.dx && !(in.needs_sums() && in.scales_at_once())) {
-      gradient_group<K>(in, begin, groups[g]);
+      gradient_group<K>(in, begin, group);
     }
   }
 }
@@ -216,8 +295,10 @@ void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* pos
 /// Numbers per column of a unit that is walked by rows.
 template <class T>
 struct Columns {
-  T hi[kUnitWidth], lo[kUnitWidth], s[kUnitWidth], c1[kUnitWidth], c2[kUnitWidth], c3[kUnitWidth];
+  T hi[kUnitWidth], lo[kUnitWidth], s[kUnitWidth], a[kUnitWidth], b[kUnitWidth], c1[kUnitWidth], c2[kUnitWidth],
+      c3[kUnitWidth];
   SumPair sums[kUnitWidth];
+  GroupGradient<T> groups[kUnitWidth];
 };
 
 /// Joins the sums of each group's columns and sets the columns' coefficients.
@@ -225,24 +306,23 @@ template <class T>
 void finish_columns(const BackwardArgs<T>& in, const Unit& u, Columns<T>& columns) {
   const bool per_row = in.plan.kind == AffineKind::per_row;
   const int64_t inner = in.plan.view.inner;
+  detail::ParameterWalk walk(in.plan, u.offset);
   for (int64_t g = 0; g < u.groups; ++g) {
-    const int64_t begin = u.offset + g * inner;
-    GroupGradient<T> group = with_statistics(in, u.statistic + g);
+    const double w = per_row ? 1 : in.weight_of(walk.parameter());
+    GroupGradient<T>& group = columns.groups[g];
     if (in.needs_sums()) {
-      SumPair sums{0, 0};
-      for (int64_t j = g * inner; j < (g + 1) * inner; ++j) {
-        sums.first += columns.sums[j].first;
-        sums.second += columns.sums[j].second * group.s;
-      }
+      SumPair sums = detail::joined(columns.sums + g * inner, inner);
+      sums.second *= group.s;
       if (!per_row) {
-        take_group_cell(in, u.statistic + g, begin, sums);
+        take_group_cell(in, u.statistic + g, w, sums);
       }
       take_sums(in, u.statistic + g, sums, group);
     }
-    const GradientCoefficients<T> c = group.coefficients(per_row ? 1 : in.weight_at(begin));
+    const GradientCoefficients<T> c = group.coefficients(w);
     std::fill_n(columns.c1 + g * inner, inner, c.c1);
     std::fill_n(columns.c2 + g * inner, inner, c.c2);
     std::fill_n(columns.c3 + g * inner, inner, c.c3);
+    walk.advance(inner);
   }
 }
 
@@ -252,30 +332,37 @@ void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
   const int64_t inner = in.plan.view.inner;
   const RowBlock block = in.plan.row_block(u);
   const T* x = in.x + u.offset;
-  const T* dy = in.dz + u.offset;
+  const T* dz = in.dz + u.offset;
   const T* row_w = per_row ? in.laid_out_weight + u.row : nullptr;
   Columns<T> c;
+  detail::ParameterWalk walk(in.plan, u.offset);
   for (int64_t g = 0; g < u.groups; ++g) {
-    const GroupGradient<T> group = with_statistics(in, u.statistic + g);
+    const GroupGradient<T> group = c.groups[g] = with_statistics(in, u.statistic + g);
     std::fill_n(c.hi + g * inner, inner, group.m.hi);
     std::fill_n(c.lo + g * inner, inner, group.m.lo);
     std::fill_n(c.s + g * inner, inner, static_cast<T>(group.s));
+    const Gate<T> gate = in.gate.gate(group.s, per_row ? 0 : walk.parameter());
+    std::fill_n(c.a + g * inner, inner, gate.a);
+    std::fill_n(c.b + g * inner, inner, gate.b);
+    walk.advance(inner);
   }
-  if (in.activated()) {
+  const bool gates_first = in.activated() && (per_row || in.only_scales());
+  if (gates_first) {
     detail::scale_rows<K>(in.gate, u);
   }
   if (in.needs_sums()) {
-    K::row_gradient_sums(x, dy, block, c.hi, c.lo, row_w, c.sums);
+    K::row_gradient_sums(x, gates_first ? dz : in.dy + u.offset, gates_first ? nullptr : in.gate.y + u.offset, block,
+                         c.hi, c.lo, c.a, c.b, gates_first ? FusedActivation() : in.gate.activation, row_w, c.sums);
   }
   if (per_row && in.wants_parameters) {
     SumPair* cells = in.cells + u.row * in.plan.blocks + u.block;
-    K::row_parameter_sums(x, dy, block, c.hi, c.lo, c.s, cells, in.plan.blocks);
+    K::row_parameter_sums(x, dz, block, c.hi, c.lo, c.s, cells, in.plan.blocks);
   }
   finish_columns(in, u, c);
   if (in.dx && in.only_scales()) {  // without x; c3 is 0
-    K::row_scale(dy, nullptr, in.dx + u.offset, block, c.c3, c.c3, c.c1, c.c3, row_w, nullptr, {});
+    K::row_scale(dz, nullptr, in.dx + u.offset, block, c.c3, c.c3, c.c1, c.c3, row_w, nullptr, {});
   } else if (in.dx) {
-    K::row_gradient(x, dy, in.dx + u.offset, block, c.hi, c.lo, c.s, c.c1, c.c2, c.c3, row_w);
+    K::row_gradient(x, dz, in.dx + u.offset, block, c.hi, c.lo, c.s, c.c1, c.c2, c.c3, row_w);
   }
 }
 
@@ -287,6 +374,10 @@ void run_chunk(const BackwardArgs<T>& in, int64_t first, int64_t last, double* t
     const Unit unit = in.plan.unit(i);
     if (in.plan.rows) {
       unit_by_rows<K>(in, unit);
+    } else if (in.plan.by_pieces() && !in.spec.fixed) {
+      unit_by_pieces<K>(in, unit);
+    } else if (in.plan.by_periods()) {
+      unit_by_periods<K>(in, unit, &positions);
     } else {
       unit_by_runs<K>(in, unit, &positions);
     }

@@ -35,17 +35,12 @@ void each_cell(const Plan& plan, std::size_t count, F f) {
   const std::int64_t step = per_row                                ? plan.row_size()
                             : plan.kind == AffineKind::per_segment ? plan.segment
                                                                    : plan.view.inner;
-  std::int64_t p = 0;
-  std::int64_t place = 0;  // within the elements that share p
+  ParameterWalk walk(plan, 0);
   for (std::size_t cell = 0; cell < count; cell += together) {
     for (std::size_t i = 0; i < together; ++i) {
-      f(cell + i, static_cast<std::size_t>(p));
+      f(cell + i, static_cast<std::size_t>(walk.parameter()));
     }
-    place += step;
-    if (plan.affine.params > 1 && place >= plan.affine.inner) {
-      place = 0;
-      p = p + 1 == plan.affine.params ? 0 : p + 1;
-    }
+    walk.advance(step);
   }
 }
 
@@ -69,7 +64,8 @@ class PositionSums {
   void flush() {
     T* sums = sums_.data();
     for (std::int64_t i = 0; i < 2 * period_; ++i) {
-      totals_[i] = (flushed_ ? totals_[i] : 0) + static_cast<double>(sums[i]);
+      const double value = static_cast<double>(sums[i]);
+      totals_[i] = flushed_ ? totals_[i] + value : value;
     }
     std::fill_n(sums, 2 * period_, T(0));
     flushed_ = true;
@@ -84,34 +80,57 @@ class PositionSums {
   int runs_ = 0;
 };
 
-/// dweight and dbias from the cells, or from each chunk's sums per position, in the order of their index.
+/// sums[p] += the cells of parameter p, in the order of their index.
+inline void add_cells(const Plan& plan, std::span<const SumPair> cells, SumPair* sums) {
+  const auto params = static_cast<std::size_t>(plan.affine.params);
+  const bool in_turn = plan.kind != AffineKind::per_row && plan.affine.inner == plan.piece();
+  if (!in_turn) {
+    return each_cell(plan, cells.size(), [&](std::size_t cell, std::size_t p) {
+      sums[p].first += cells[cell].first;
+      sums[p].second += cells[cell].second;
+    });
+  }
+  for (std::size_t first = 0; first < cells.size(); first += params) {
+    for (std::size_t p = 0; p < params; ++p) {
+      sums[p].first += cells[first + p].first;
+      sums[p].second += cells[first + p].second;
+    }
+  }
+}
+
+/// dweight and dbias from the cells, or from each chunk's sums per position.
 template <class P>
 void write_parameters(const Plan& plan, std::span<const SumPair> cells, std::span<const double> totals,
                       std::span<P> dweight, std::span<P> dbias) {
-  const std::int64_t params = plan.affine.params;
-  Workspace<SumPair> workspace(params);
-  SumPair* sums = workspace.data();
-  std::fill_n(sums, params, SumPair{0, 0});
-  each_cell(plan, cells.size(), [&](std::size_t cell, std::size_t p) {
-    sums[p].first += cells[cell].first;
-    sums[p].second += cells[cell].second;
-  });
-  const auto period = static_cast<std::size_t>(plan.period());
+  const auto params = static_cast<std::size_t>(plan.affine.params);
   const auto inner = static_cast<std::size_t>(plan.affine.inner);
-  for (std::size_t chunk = 0; chunk < totals.size(); chunk += 2 * period) {
-    std::size_t i = chunk;
-    for (std::int64_t p = 0; p < params; ++p) {
-      for (const std::size_t end = i + inner; i < end; ++i) {
-        sums[p].first += totals[i];
-        sums[p].second += totals[i + period];
-      }
+  const auto period = static_cast<std::size_t>(plan.period());
+  const auto write = [&](std::size_t p, SumPair sum) {
+    if (!dweight.empty()) {
+      dweight[p] = static_cast<P>(sum.second);
     }
+    if (!dbias.empty()) {
+      dbias[p] = static_cast<P>(sum.first);
+    }
+  };
+  if (plan.kind == AffineKind::per_position) {
+    for (std::size_t p = 0; p < params; ++p) {
+      SumPair sum{0, 0};
+      for (std::size_t chunk = 0; chunk < totals.size(); chunk += 2 * period) {
+        for (std::size_t i = chunk + p * inner; i < chunk + (p + 1) * inner; ++i) {
+          sum.first += totals[i];
+          sum.second += totals[i + period];
+        }
+      }
+      write(p, sum);
+    }
+    return;
   }
-  for (std::size_t p = 0; p < dweight.size(); ++p) {
-    dweight[p] = static_cast<P>(sums[p].second);
-  }
-  for (std::size_t p = 0; p < dbias.size(); ++p) {
-    dbias[p] = static_cast<P>(sums[p].first);
+  Workspace<SumPair> sums(plan.affine.params);
+  std::fill_n(sums.data(), params, SumPair{0, 0});
+  add_cells(plan, cells, sums.data());
+  for (std::size_t p = 0; p < params; ++p) {
+    write(p, sums.data()[p]);
   }
 }
 

@@ -12,6 +12,11 @@ using std::int64_t;
 
 // Runs shorter than this are walked by rows, if there are rows.
 constexpr int64_t kShortRun = 64;
+// Also these, in batches so large that a row's part of a unit is worth reading at once.
+constexpr int64_t kMiddleRun = 128;
+constexpr int64_t kLargeBatch = 64;
+// Elements of neighbouring groups that share the cost of a unit.
+constexpr int64_t kUnitElements = 4096;
 // Parameters of shorter stretches are read per element.
 constexpr int64_t kShortSegment = 16;
 // With parameters per element each chunk has its own sums for them.
@@ -38,8 +43,12 @@ Plan::Plan(const NormalizeSpec& spec)
       segment(std::min(view.inner, affine.inner)) {
   // Given statistics take the same way for every batch size, so that a row's result does not depend on its batch.
   const bool by_row = kind == AffineKind::per_group || kind == AffineKind::per_row;
-  rows = by_row && view.inner < kShortRun && (view.outer > 1 || spec.fixed);
+  const int64_t short_run = !spec.fixed && view.outer >= kLargeBatch ? kMiddleRun : kShortRun;
+  rows = by_row && view.inner < short_run && (view.outer > 1 || spec.fixed);
   block = std::clamp<int64_t>(kUnitWidth / view.inner, 1, view.groups);
+  if (!rows && view.outer == 1) {
+    block = std::clamp<int64_t>(kUnitElements / view.inner, 1, std::min(view.groups, kUnitWidth));
+  }
   if (kind == AffineKind::per_position) {
     block = std::clamp<int64_t>(block, std::min<int64_t>(4, view.groups), view.groups);  // see four_run_gradient_sums
   }

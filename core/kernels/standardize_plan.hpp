@@ -48,6 +48,10 @@ struct Plan {
   std::int64_t period() const { return affine.params * affine.inner; }
   /// Index of the parameter of element i.
   std::int64_t parameter(std::int64_t i) const { return affine.params > 1 ? i / affine.inner % affine.params : 0; }
+  /// Whether neighbouring groups follow one another, so that pieces with one parameter each do, or periods.
+  bool by_pieces() const { return !rows && view.outer == 1 && kind != AffineKind::per_position; }
+  bool by_periods() const { return kind == AffineKind::per_position && view.outer == 1 && period() == view.inner; }
+  std::int64_t piece() const { return kind == AffineKind::per_segment ? segment : view.inner; }
   /// The runs of a group.
   RowBlock runs() const { return {view.outer, row_size(), view.inner}; }
   RowBlock row_block(const Unit& u) const { return {view.outer, row_size(), u.groups * view.inner}; }
@@ -61,6 +65,52 @@ Center<T> center_of(double mean) {
   const T hi = static_cast<T>(mean);
   return {hi, static_cast<T>(mean - static_cast<double>(hi))};
 }
+
+/// f(unit), or f(part) for each group of a unit with long runs.
+template <class F>
+void each_part(const Plan& plan, const Unit& u, const F& f) {
+  if (plan.rows || u.groups == 1 || plan.view.count() < 4 * kUnitWidth) {
+    return f(u);
+  }
+  for (std::int64_t g = 0; g < u.groups; ++g) {
+    f(Unit{1, u.statistic + g, u.offset + g * plan.view.inner, u.row, u.block});
+  }
+}
+
+/// The sum of n, in four chains.
+inline SumPair joined(const SumPair* sums, std::int64_t n) {
+  SumPair chains[4] = {};
+  for (std::int64_t i = 0; i < n; ++i) {
+    chains[i % 4].first += sums[i].first;
+    chains[i % 4].second += sums[i].second;
+  }
+  return {(chains[0].first + chains[1].first) + (chains[2].first + chains[3].first),
+          (chains[0].second + chains[1].second) + (chains[2].second + chains[3].second)};
+}
+
+/// The parameter of one element after another; without a division at each step.
+class ParameterWalk {
+ public:
+  ParameterWalk(const Plan& plan, std::int64_t element)
+      : params_(plan.affine.params),
+        inner_(plan.affine.inner),
+        parameter_(plan.parameter(element)),
+        place_(params_ > 1 ? element % inner_ : 0) {}
+
+  std::int64_t parameter() const { return parameter_; }
+  /// By no more than the elements that share a parameter.
+  void advance(std::int64_t elements) {
+    place_ += elements;
+    if (params_ > 1 && place_ >= inner_) {
+      place_ -= inner_;
+      parameter_ = parameter_ + 1 == params_ ? 0 : parameter_ + 1;
+    }
+  }
+
+ private:
+  std::int64_t params_, inner_, parameter_;
+  std::int64_t place_;  // within the elements that share the parameter
+};
 
 /// f(first element, length, place in the parameters' period) for the stretches of a group's runs within one period.
 template <class F>
@@ -93,6 +143,30 @@ void each_piece(const Plan& plan, std::int64_t begin, F f) {
   }
 }
 
+/// Goes through the pieces of a unit, at most kUnitWidth at a time: set(k, group in the unit, parameter) for each, then
+/// run(first element, number of pieces).
+template <class Set, class Run>
+void each_batch(const Plan& plan, const Unit& u, const Set& set, const Run& run) {
+  const std::int64_t length = plan.piece();
+  std::int64_t begin = u.offset;
+  std::int64_t k = 0;
+  ParameterWalk walk(plan, u.offset);
+  for (std::int64_t g = 0; g < u.groups; ++g) {
+    for (std::int64_t i = 0; i < plan.view.inner; i += length) {
+      set(k, g, walk.parameter());
+      walk.advance(length);
+      if (++k == kUnitWidth) {
+        run(begin, k);
+        begin += k * length;
+        k = 0;
+      }
+    }
+  }
+  if (k > 0) {
+    run(begin, k);
+  }
+}
+
 /// A parameter (or `otherwise`, if it is empty) laid out for the loops: per element of a period (per_position), per row
 /// (per_row), else nothing.
 template <class T>
@@ -106,15 +180,10 @@ class LaidOut {
     }
     const std::int64_t step = plan.kind == AffineKind::per_row ? plan.row_size() : 1;
     T* values = values_.data();
-    std::int64_t p = 0;
-    std::int64_t place = 0;  // within the elements that share p
+    ParameterWalk walk(plan, 0);
     for (std::int64_t i = 0; i < size(plan); ++i) {
-      values[i] = parameter.empty() ? otherwise : parameter[static_cast<std::size_t>(p)];
-      place += step;
-      if (place >= plan.affine.inner) {
-        place = 0;
-        p = p + 1 == plan.affine.params ? 0 : p + 1;
-      }
+      values[i] = parameter.empty() ? otherwise : parameter[static_cast<std::size_t>(walk.parameter())];
+      walk.advance(step);
     }
   }
 

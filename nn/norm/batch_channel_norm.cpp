@@ -35,7 +35,7 @@ EstimatedBatchNorm::EstimatedBatchNorm(std::int64_t features, EstimatedBatchNorm
                     {.eps = opts.eps, .momentum = opts.momentum, .affine = opts.affine}),
       estbn_moving_speed(optional_buffer("estbn_moving_speed", Array::full({1}, opts.momentum))) {}
 
-Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x) {
+Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& activation) {
   const AffineView affine{num_features, spatial_size(x.shape())};
   if (x.numel() > 0 && x.dtype() == running_mean.dtype()) {  // another dtype is normalize_with's error
     Moments batch = moments(x, {1, x.size(0), num_features, affine.inner});
@@ -50,7 +50,7 @@ Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x) {
     move_toward(running_var, batch.var, 1, speed);
     ++*num_batches_tracked.mutable_array().mutable_data<std::int64_t>();
   }
-  return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps);
+  return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps, activation);
 }
 
 BatchChannelNorm::BatchChannelNorm(std::int64_t groups, std::int64_t channels, BatchChannelNormOptions opts)
@@ -66,7 +66,7 @@ std::string BatchChannelNorm::extra_repr() const {
   return concat(num_groups, ", ", num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
 }
 
-Tensor BatchChannelNorm::forward(const Tensor& x) {
+Tensor BatchChannelNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_channels_at(*this, x, num_channels, false);
   const std::int64_t count = num_channels / num_groups * spatial_size(x.shape());
   if (count == 1) {
@@ -74,7 +74,7 @@ Tensor BatchChannelNorm::forward(const Tensor& x) {
          num_groups, " groups; take fewer groups");
   }
   return normalize(bn(x), weight, bias, {1, 1, x.size(0) * num_groups, count}, {num_groups, count},
-                   {.eps = options.eps})
+                   {.eps = options.eps}, activation)
       .y;
 }
 

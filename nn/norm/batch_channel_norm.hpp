@@ -25,7 +25,7 @@ class EstimatedBatchNorm : public BatchNormBase {
   Tensor& estbn_moving_speed;
 
  protected:
-  Tensor normalize_batch(const Tensor& x) override;
+  Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
   std::string_view expected_rank() const override { return "at least 2D"; }
   bool accepts_rank(int rank) const override { return rank >= 2; }
 };
@@ -43,12 +43,12 @@ struct BatchChannelNormOptions {
 /// unlike GroupNorm's; bn: the child with the batch norm's state. Names are the authors'.
 /// Throws invalid_argument: C not divisible by num_groups; wrong rank or C; one element per group; as bn.
 /// Qiao et al. 2019, arXiv:1911.09738.
-class BatchChannelNorm : public Layer {
+class BatchChannelNorm : public FusibleNorm {
  public:
   BatchChannelNorm(std::int64_t groups, std::int64_t channels, BatchChannelNormOptions opts = {});
   std::string type_name() const override { return "BatchChannelNorm"; }
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups, num_channels;
   const BatchChannelNormOptions options;

@@ -24,7 +24,7 @@ std::string BatchGroupNorm::extra_repr() const {
                 ", momentum=", composite::repr_momentum(options.momentum), ", affine=", repr(options.affine));
 }
 
-Tensor BatchGroupNorm::forward(const Tensor& x) {
+Tensor BatchGroupNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   composite::check_channels(*this, x, num_channels, 0);
   const std::int64_t inner = spatial_size(x.shape());
   const std::int64_t width = num_channels / num_groups;
@@ -33,12 +33,13 @@ Tensor BatchGroupNorm::forward(const Tensor& x) {
     const auto by_channel = [&](const Tensor& running) {
       return Tensor(running.array().reshape({num_groups, 1}).expand({num_groups, width}).contiguous().flatten());
     };
-    return normalize_with(x, by_channel(running_mean), by_channel(running_var), weight, bias, affine, options.eps);
+    return normalize_with(x, by_channel(running_mean), by_channel(running_var), weight, bias, affine, options.eps,
+                          activation);
   }
   const std::int64_t count = x.size(0) * width * inner;
   composite::check_count(*this, x, count, "group");
   const Normalized result =
-      normalize(x, weight, bias, {1, x.size(0), num_groups, width * inner}, affine, {.eps = options.eps});
+      normalize(x, weight, bias, {1, x.size(0), num_groups, width * inner}, affine, {.eps = options.eps}, activation);
   if (count > 0) {
     const auto n = static_cast<double>(count);
     const double t = composite::count_batch(num_batches_tracked, options.momentum);

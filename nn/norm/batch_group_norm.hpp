@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/module.hpp"
+#include "nn/norm/norm_act.hpp"
 
 #include <optional>
 
@@ -20,12 +20,12 @@ struct BatchGroupNormOptions {
 /// them. The paper also lets a group be a part of a channel; here groups consist of whole channels.
 /// Throws invalid_argument: C not divisible by num_groups; rank < 2; wrong C; one value per group in training.
 /// Zhou et al. 2020, arXiv:2012.02782.
-class BatchGroupNorm : public Layer {
+class BatchGroupNorm : public FusibleNorm {
  public:
   explicit BatchGroupNorm(std::int64_t channels, BatchGroupNormOptions opts = {});
   std::string type_name() const override { return "BatchGroupNorm"; }
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_channels, num_groups;
   const BatchGroupNormOptions options;

@@ -23,21 +23,21 @@ void BatchNormBase::check_count(double count, const Tensor& x) const {
   }
 }
 
-Tensor BatchNormBase::forward(const Tensor& x) {
+Tensor BatchNormBase::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_input(x);
   if (training() || !running_mean.defined()) {
-    return normalize_batch(x);
+    return normalize_batch(x, activation);
   }
   return normalize_with(x, running_mean, running_var, weight, bias, {num_features, spatial_size(x.shape())},
-                        options.eps);
+                        options.eps, activation);
 }
 
-Tensor BatchNormBase::normalize_batch(const Tensor& x) {
+Tensor BatchNormBase::normalize_batch(const Tensor& x, const FusedActivation& activation) {
   const std::int64_t inner = spatial_size(x.shape());
   const GroupView view{1, x.size(0), num_features, inner};
   const auto count = static_cast<double>(view.count());
   check_count(count, x);
-  Normalized result = normalize(x, weight, bias, view, {num_features, inner}, {.eps = options.eps});
+  Normalized result = normalize(x, weight, bias, view, {num_features, inner}, {.eps = options.eps}, activation);
   track(result.mean, result.var, count);
   return result.y;
 }

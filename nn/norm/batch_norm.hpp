@@ -16,7 +16,7 @@ namespace evenkeel::nn {
 /// Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1 and 2.
 class BatchNormBase : public NormBase {
  public:
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
   /// Frozen: eval's statistics whatever train() says, so the buffers stay as they are, while weight and bias learn.
   /// Thawed, the layer follows the next train(). Not part of state_dict(). Throws without running statistics.
   void freeze_statistics(bool frozen = true);
@@ -24,8 +24,8 @@ class BatchNormBase : public NormBase {
 
  protected:
   using NormBase::NormBase;
-  /// y by the batch's statistics, which go to track(); x fits, but may have too few values (check_count).
-  virtual Tensor normalize_batch(const Tensor& x);
+  /// y by the batch's statistics, which go to track(), activated; x fits, but may have too few values (check_count).
+  virtual Tensor normalize_batch(const Tensor& x, const FusedActivation& activation);
   /// Throws for one value per channel.
   void check_count(double count, const Tensor& x) const;
   /// In training, if count > 0 and there are running statistics: counts a batch and moves them. mean and (biased) var,

@@ -88,14 +88,14 @@ auto BatchRenormBase::correction(const Array& batch_mean, const Array& batch_var
   return {Tensor(r.to(running_mean.dtype())), Tensor(d.to(running_mean.dtype()))};
 }
 
-Tensor BatchRenormBase::normalize_batch(const Tensor& x) {
+Tensor BatchRenormBase::normalize_batch(const Tensor& x, const FusedActivation& activation) {
   if (!training()) {
     fail(error_name(*this),
          "track_running_stats=False leaves no running statistics for eval(); build the layer with "
          "track_running_stats = true");
   }
   if (!running_mean.defined() || x.numel() == 0) {
-    return BatchNormBase::normalize_batch(x);  // nothing to correct
+    return BatchNormBase::normalize_batch(x, activation);  // nothing to correct
   }
   const std::int64_t inner = spatial_size(x.shape());
   const GroupView view{1, x.size(0), num_features, inner};
@@ -106,7 +106,7 @@ Tensor BatchRenormBase::normalize_batch(const Tensor& x) {
   track(batch.mean, batch.var, count);
   const Tensor scale = weight.defined() ? weight * r : r;
   const Tensor shift = weight.defined() ? weight * d + bias : d;
-  return normalize(x, scale, shift, view, {num_features, inner}, {.eps = options.eps}).y;
+  return normalize(x, scale, shift, view, {num_features, inner}, {.eps = options.eps}, activation).y;
 }
 
 void BatchRenormBase::move_statistics(const Array& mean, const Array& var, double count, double t) {

@@ -45,7 +45,7 @@ class BatchRenormBase : public BatchNormBase {
 
  protected:
   BatchRenormBase(const char* layer, std::int64_t features, const BatchRenormOptions& opts);
-  Tensor normalize_batch(const Tensor& x) override;
+  Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
   void move_statistics(const Array& mean, const Array& var, double count, double t) override;
 
  private:

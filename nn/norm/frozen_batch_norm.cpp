@@ -31,11 +31,11 @@ FrozenBatchNorm::FrozenBatchNorm(const char* layer, std::int64_t features, Froze
 
 std::string FrozenBatchNorm::extra_repr() const { return concat(num_features, ", eps=", repr(options.eps)); }
 
-Tensor FrozenBatchNorm::forward(const Tensor& x) {
+Tensor FrozenBatchNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_rank(*this, x, x.defined() && accepts_rank(x.rank()), expected_rank());
   check_channels_at(*this, x, num_features, false);
   return normalize_with(x, running_mean, running_var, weight, bias, {num_features, spatial_size(x.shape())},
-                        options.eps);
+                        options.eps, activation);
 }
 
 void FrozenBatchNorm::upgrade_state(const std::string& prefix, StateDict& state) const {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/module.hpp"
+#include "nn/norm/norm_act.hpp"
 
 namespace evenkeel::nn {
 
@@ -14,13 +14,13 @@ struct FrozenBatchNormOptions {
 /// without num_batches_tracked load. It uses the statistics that it is given: convert a trained BatchNorm (see
 /// convert_bn_to_frozen), or load one's state. For weight and bias that learn see freeze_batchnorm_stats.
 /// Throws invalid_argument: wrong rank or C; eps < 0. Equals torchvision.ops.FrozenBatchNorm2d.
-class FrozenBatchNorm : public Layer {
+class FrozenBatchNorm : public FusibleNorm {
  public:
   explicit FrozenBatchNorm(std::int64_t features, FrozenBatchNormOptions opts = {})
       : FrozenBatchNorm("FrozenBatchNorm", features, opts) {}
   std::string type_name() const override { return "FrozenBatchNorm"; }
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_features;
   const FrozenBatchNormOptions options;

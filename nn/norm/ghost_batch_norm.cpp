@@ -23,7 +23,7 @@ std::string GhostBatchNorm::extra_repr() const {
   return concat(BatchNormBase::extra_repr(), ", virtual_batch_size=", virtual_batch_size);
 }
 
-Tensor GhostBatchNorm::normalize_batch(const Tensor& x) {
+Tensor GhostBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& activation) {
   const std::int64_t n = x.size(0);
   const std::int64_t rest = n % virtual_batch_size;
   const auto inner = static_cast<double>(spatial_size(x.shape()));
@@ -33,17 +33,17 @@ Tensor GhostBatchNorm::normalize_batch(const Tensor& x) {
          " the last ghost batch (virtual_batch_size ", virtual_batch_size, ") is a single sample");
   }
   if (rest == 0 || rest == n) {
-    return normalize_ghosts(x, std::min(n, virtual_batch_size));
+    return normalize_ghosts(x, std::min(n, virtual_batch_size), activation);
   }
-  const Tensor whole = normalize_ghosts(slice(x, 0, 0, n - rest), virtual_batch_size);
-  return cat({whole, normalize_ghosts(slice(x, 0, n - rest, n), rest)});
+  const Tensor whole = normalize_ghosts(slice(x, 0, 0, n - rest), virtual_batch_size, activation);
+  return cat({whole, normalize_ghosts(slice(x, 0, n - rest, n), rest, activation)});
 }
 
 /// `size` divides the batch, or both are 0.
-Tensor GhostBatchNorm::normalize_ghosts(const Tensor& x, std::int64_t size) {
+Tensor GhostBatchNorm::normalize_ghosts(const Tensor& x, std::int64_t size, const FusedActivation& activation) {
   const std::int64_t inner = spatial_size(x.shape());
   const GroupView view{size > 0 ? x.size(0) / size : 0, size, num_features, inner};
-  const Normalized result = normalize(x, weight, bias, view, {num_features, inner}, {.eps = options.eps});
+  const Normalized result = normalize(x, weight, bias, view, {num_features, inner}, {.eps = options.eps}, activation);
   for (std::int64_t i = 0; i < view.slices; ++i) {
     const std::int64_t first = i * num_features;
     track(result.mean.slice(0, first, first + num_features), result.var.slice(0, first, first + num_features),

@@ -29,12 +29,12 @@ class GhostBatchNorm : public BatchNormBase {
   const std::int64_t virtual_batch_size;
 
  protected:
-  Tensor normalize_batch(const Tensor& x) override;
+  Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
   std::string_view expected_rank() const override { return "at least 2D"; }
   bool accepts_rank(int rank) const override { return rank >= 2; }
 
  private:
-  Tensor normalize_ghosts(const Tensor& x, std::int64_t size);
+  Tensor normalize_ghosts(const Tensor& x, std::int64_t size, const FusedActivation& activation);
 };
 
 }  // namespace evenkeel::nn

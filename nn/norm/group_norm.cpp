@@ -76,9 +76,9 @@ void GroupNorm::check_input(const Tensor& x) const {
   }
 }
 
-Tensor GroupNorm::forward(const Tensor& x) {
+Tensor GroupNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_input(x);
-  return functional::group_norm(x, num_groups, weight, bias, options.eps);
+  return functional::group_norm(x, num_groups, weight, bias, options.eps, activation);
 }
 
 }  // namespace evenkeel::nn

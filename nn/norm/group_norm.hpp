@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/module.hpp"
+#include "nn/norm/norm_act.hpp"
 
 namespace evenkeel::nn {
 
@@ -16,12 +16,12 @@ struct GroupNormOptions {
 /// Throws invalid_argument: C not divisible by num_groups; wrong C; groups of a single element, whose output would be
 /// the bias whatever x is. PyTorch refuses those for a batch of one only, and so does functional::group_norm.
 /// Wu & He 2018, arXiv:1803.08494, equations 1 to 7.
-class GroupNorm : public Layer {
+class GroupNorm : public FusibleNorm {
  public:
   GroupNorm(std::int64_t groups, std::int64_t channels, GroupNormOptions opts = {});
   std::string type_name() const override { return "GroupNorm"; }
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups, num_channels;
   const GroupNormOptions options;

@@ -43,14 +43,14 @@ void InstanceNormBase::check_input(const Tensor& x, const Tensor& samples) const
   }
 }
 
-Tensor InstanceNormBase::forward(const Tensor& x) {
+Tensor InstanceNormBase::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_rank(x);
   const bool single = accepts_rank(x.rank() + 1);
   const Tensor samples = single ? unsqueeze(x, 0) : x;
   check_input(x, samples);
   const Tensor y = functional::instance_norm(
       samples, running_mean, running_var, weight, bias,
-      {.use_input_stats = uses_input_stats(), .momentum = *options.momentum, .eps = options.eps});
+      {.use_input_stats = uses_input_stats(), .momentum = *options.momentum, .eps = options.eps}, activation);
   return single ? squeeze(y, 0) : y;
 }
 

@@ -23,7 +23,7 @@ struct InstanceNormOptions {
 /// Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022.
 class InstanceNormBase : public NormBase {
  public:
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
  protected:
   InstanceNormBase(const char* layer, std::int64_t features, InstanceNormOptions opts);

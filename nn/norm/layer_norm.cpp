@@ -18,9 +18,9 @@ std::string LayerNorm::extra_repr() const {
                 ", elementwise_affine=", repr(options.elementwise_affine), options.bias ? "" : ", bias=False");
 }
 
-Tensor LayerNorm::forward(const Tensor& x) {
+Tensor LayerNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_trailing(*this, x, normalized_shape);
-  return functional::layer_norm(x, normalized_shape, weight, bias, options.eps);
+  return functional::layer_norm(x, normalized_shape, weight, bias, options.eps, activation);
 }
 
 LayerNorm2d::LayerNorm2d(std::int64_t channels, LayerNorm2dOptions opts)
@@ -33,9 +33,9 @@ std::string LayerNorm2d::extra_repr() const {
   return concat(num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
 }
 
-Tensor LayerNorm2d::forward(const Tensor& x) {
+Tensor LayerNorm2d::forward_activated(const Tensor& x, const FusedActivation& activation) {
   composite::check_channels(*this, x, num_channels, 4);
-  return normalize_pixels(x, weight, bias, {.eps = options.eps});
+  return normalize_pixels(x, weight, bias, {.eps = options.eps}, activation);
 }
 
 }  // namespace evenkeel::nn

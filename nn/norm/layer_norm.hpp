@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/module.hpp"
+#include "nn/norm/norm_act.hpp"
 
 namespace evenkeel::nn {
 
@@ -16,13 +16,13 @@ struct LayerNormOptions {
 /// bias and no gradient to x. Keras' and Flax's eps are 1e-3 and 1e-6.
 /// Throws invalid_argument: an empty normalized_shape or sizes below 1; input that does not end in it.
 /// Ba, Kiros & Hinton 2016, arXiv:1607.06450, equation 3.
-class LayerNorm : public Layer {
+class LayerNorm : public FusibleNorm {
  public:
   explicit LayerNorm(const Shape& shape, LayerNormOptions opts = {});
   explicit LayerNorm(std::int64_t size, LayerNormOptions opts = {}) : LayerNorm(Shape{size}, opts) {}
   std::string type_name() const override { return "LayerNorm"; }
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const Shape normalized_shape;
   const LayerNormOptions options;
@@ -41,12 +41,12 @@ struct LayerNorm2dOptions {
 /// Equals permuting to channels last, LayerNorm(C), and permuting back. GroupNorm(1, C) takes the statistics of the
 /// whole sample instead.
 /// Throws invalid_argument: wrong rank or C. Liu et al. 2022, arXiv:2201.03545.
-class LayerNorm2d : public Layer {
+class LayerNorm2d : public FusibleNorm {
  public:
   explicit LayerNorm2d(std::int64_t channels, LayerNorm2dOptions opts = {});
   std::string type_name() const override { return "LayerNorm2d"; }
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_channels;
   const LayerNorm2dOptions options;

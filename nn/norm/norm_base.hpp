@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/module.hpp"
+#include "nn/norm/norm_act.hpp"
 
 #include <optional>
 
@@ -17,7 +17,7 @@ struct BatchNormOptions {
 ///   weight (from 1), bias (from 0), running_mean (0), running_var (1): (C); num_batches_tracked: int64
 /// Without affine or track_running_stats those entries are undefined and not listed.
 /// Throws invalid_argument: eps < 0; momentum outside [0, 1]; num_features < 1.
-class NormBase : public Layer {
+class NormBase : public FusibleNorm {
  public:
   std::string extra_repr() const override;
   /// Mean 0, variance 1, no batch seen.

@@ -25,9 +25,9 @@ std::string RMSNorm::extra_repr() const {
                 ", elementwise_affine=", repr(options.elementwise_affine));
 }
 
-Tensor RMSNorm::forward(const Tensor& x) {
+Tensor RMSNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_trailing(*this, x, normalized_shape);
-  return functional::rms_norm(x, normalized_shape, weight, options.eps);
+  return functional::rms_norm(x, normalized_shape, weight, options.eps, activation);
 }
 
 RMSNorm2d::RMSNorm2d(std::int64_t channels, RMSNorm2dOptions opts)
@@ -39,9 +39,9 @@ std::string RMSNorm2d::extra_repr() const {
   return concat(num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
 }
 
-Tensor RMSNorm2d::forward(const Tensor& x) {
+Tensor RMSNorm2d::forward_activated(const Tensor& x, const FusedActivation& activation) {
   composite::check_channels(*this, x, num_channels, 4);
-  return normalize_pixels(x, weight, {}, {.eps = options.eps, .center = false});
+  return normalize_pixels(x, weight, {}, {.eps = options.eps, .center = false}, activation);
 }
 
 }  // namespace evenkeel::nn

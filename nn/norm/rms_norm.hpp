@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/module.hpp"
+#include "nn/norm/norm_act.hpp"
 
 #include <optional>
 
@@ -17,13 +17,13 @@ struct RMSNormOptions {
 /// gradient dy weight / sqrt(eps). PyTorch has it since 2.4; MLX's eps is 1e-5, Keras' and timm's 1e-6.
 /// Throws invalid_argument: an empty normalized_shape or sizes below 1; input that does not end in it.
 /// Zhang & Sennrich 2019, arXiv:1910.07467, equation 4.
-class RMSNorm : public Layer {
+class RMSNorm : public FusibleNorm {
  public:
   explicit RMSNorm(const Shape& shape, RMSNormOptions opts = {});
   explicit RMSNorm(std::int64_t size, RMSNormOptions opts = {}) : RMSNorm(Shape{size}, opts) {}
   std::string type_name() const override { return "RMSNorm"; }
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const Shape normalized_shape;
   const RMSNormOptions options;
@@ -38,12 +38,12 @@ struct RMSNorm2dOptions {
 /// RMSNorm over the channels of each pixel of channels-first images:
 ///   y = x / sqrt(E[x^2] + eps) * weight, the mean over C;  x, y: (N, C, H, W); weight (from 1): (C)
 /// Throws invalid_argument: wrong rank or C.
-class RMSNorm2d : public Layer {
+class RMSNorm2d : public FusibleNorm {
  public:
   explicit RMSNorm2d(std::int64_t channels, RMSNorm2dOptions opts = {});
   std::string type_name() const override { return "RMSNorm2d"; }
   std::string extra_repr() const override;
-  Tensor forward(const Tensor& x) override;
+  Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_channels;
   const RMSNorm2dOptions options;

@@ -24,7 +24,7 @@ class SyncBatchNorm : public BatchNormBase {
   const std::shared_ptr<Communicator> communicator;
 
  protected:
-  Tensor normalize_batch(const Tensor& x) override;
+  Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
   std::string_view expected_rank() const override { return "at least 2D"; }
   bool accepts_rank(int rank) const override { return rank >= 2; }
 };

@@ -250,7 +250,7 @@ DoubleArray with_reference(References x, double eps, const FusedActivation& f) {
 /// The mean and the variance of each channel, one after the other.
 DoubleArray moments_reference(References x) {
   const std::int64_t channels = x[0].shape[1];
-  const double n = static_cast<double>(numel(x[0].shape) / channels);
+  const double n = static_cast<double>(numel(x[0].shape)) / static_cast<double>(channels);
   DoubleArray y({2, channels});
   for (const double power : {1.0, 2.0}) {
     for_each_index(x[0].shape, [&](const Shape& index) {
