@@ -64,7 +64,7 @@ Tensor BasicBlock::shortcut(const Tensor& x) {
 Tensor BasicBlock::forward(const Tensor& x) {
   const Tensor h = conv1(x);
   const Tensor y = bn2(conv2(nn::norm_activates(options.norm) ? bn1(h) : nn::norm_act(bn1, relu, h)));
-  return relu(y + shortcut(x));
+  return nn::add_relu(y, shortcut(x), relu);
 }
 
 std::unique_ptr<nn::Sequential> basic_stage(std::int64_t in, std::int64_t out, std::int64_t blocks,

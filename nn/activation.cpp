@@ -1,7 +1,10 @@
 #include "nn/activation.hpp"
 
+#include "autograd/engine.hpp"
 #include "autograd/graph.hpp"
 #include "nn/repr.hpp"
+
+#include <typeinfo>
 
 namespace evenkeel::nn {
 namespace {
@@ -37,6 +40,14 @@ std::string ELU::extra_repr() const { return concat("alpha=", repr(alpha)); }
 
 std::string Softplus::extra_repr() const {
   return concat("beta=", repr_number(beta), ", threshold=", repr_number(threshold));
+}
+
+Tensor add_relu(const Tensor& a, const Tensor& b, const Slot& relu) {
+  const Layer& layer = *relu;
+  if (typeid(layer) != typeid(ReLU) || layer.has_forward_hooks() || anomaly_enabled()) {
+    return relu(a + b);
+  }
+  return evenkeel::add_relu(a, b);
 }
 
 }  // namespace evenkeel::nn

@@ -90,6 +90,10 @@ class Softplus : public Layer {
   const double beta, threshold;
 };
 
+/// relu(a + b), the end of a residual block: one op (add_relu) where `relu` holds a ReLU without forward hooks and no
+/// AnomalyGuard lives, which both want to see the layer itself.
+Tensor add_relu(const Tensor& a, const Tensor& b, const Slot& relu);
+
 /// The dim must be given (PyTorch guesses one with a warning).
 class Softmax : public Layer {
  public:

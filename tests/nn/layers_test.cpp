@@ -1,4 +1,6 @@
+#include "autograd/engine.hpp"
 #include "autograd/ops/reduce.hpp"
+#include "nn/activation.hpp"
 #include "nn/container.hpp"
 #include "nn/conv.hpp"
 #include "nn/dropout.hpp"
@@ -194,6 +196,30 @@ TEST_CASE("functional forms stand under PyTorch's names") {
                     Contains("Expected more than 1 value per channel when training, got input size [1, 3]"));
   CHECK_THROWS_WITH(F::group_norm(ones({2, 6}), 4), Contains("divisible by num_groups"));
   CHECK_THROWS_WITH(F::group_norm(ones({6}), 2), Contains("at least 2 dims"));
+}
+
+TEST_CASE("add_relu is one op unless somebody watches the layer") {
+  Sequential net;
+  net.append<ReLU>().append<SiLU>();
+  const Tensor a = tensor<float>({-1, 2, 3}, {3}, true);
+  const Tensor b = tensor<float>({0.5F, -0.5F, -4}, {3});
+  const auto check = [&](const char* op) {
+    const Tensor y = add_relu(a, b, net[0]);
+    CHECK(y.op_name() == op);
+    CHECK(y.to_vector<float>() == std::vector<float>{0, 1.5F, 0});
+  };
+  check("add_relu");
+  {
+    const AnomalyGuard anomaly;
+    check("relu");
+  }
+  int calls = 0;
+  const std::size_t id = net[0]->register_forward_hook([&](const Layer&, const Tensor&, const Tensor&) { ++calls; });
+  check("relu");
+  CHECK(calls == 1);
+  net[0]->remove_forward_hook(id);
+  check("add_relu");
+  CHECK(add_relu(a, b, net[1]).op_name() == "silu");  // another layer in its place
 }
 
 TEST_CASE("layers refuse inputs that do not fit, naming shapes") {
