@@ -28,7 +28,7 @@ def key(case):
 def run_torch(cases, threads, args):
     lines = "\n".join(json.dumps(case) for case in cases) + "\n"
     command = [args.python, ROOT / "support/torch_layers.py", "--threads", str(threads), "--seconds", str(args.seconds)]
-    result = subprocess.run(command, input=lines, capture_output=True, text=True)
+    result = subprocess.run(command, input=lines, capture_output=True, text=True, env=compare.with_threads(threads))
     if result.returncode != 0:
         sys.exit(f"torch_layers failed:\n{result.stderr.strip()}")
     return [json.loads(line) for line in result.stdout.splitlines()]

@@ -27,7 +27,8 @@ def main():
     args = parser.parse_args()
     ours, theirs = [], []
     for _ in range(args.rounds):
-        theirs.append(compare.run_json([args.python, ROOT / "support/torch_overhead.py", "--seconds", args.seconds], True))
+        theirs.append(compare.run_json([args.python, ROOT / "support/torch_overhead.py", "--seconds", args.seconds], True,
+                                       env=compare.with_threads(1)))
         ours.append(compare.run_json([args.overhead, "--seconds", args.seconds], True))
 
     rows = []

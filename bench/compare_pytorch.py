@@ -67,7 +67,7 @@ def measure(cell, batch_size, threads, args):
     peer_runs, our_runs = [], []
     others = compare.Others()
     for _ in range(args.rounds):
-        peer_runs.append(compare.run_json([*peer_command, *options]))
+        peer_runs.append(compare.run_json([*peer_command, *options], env=compare.with_threads(threads)))
         our_runs.append(compare.run_json([args.train_step, *options]))
     ours, theirs = our_runs[0]["parameters"], peer_runs[0]["parameters"]
     if ours != theirs:

@@ -34,10 +34,16 @@ class Others:
         return max(0.0, (busy - own) / wall)
 
 
-def run_json(command, all_lines=False):
+def with_threads(threads):
+    """The environment of a peer that is to use so many threads. PyTorch's set_num_threads() does not reach an OpenBLAS with
+    threads of its own (Debian's): asked for one thread, it computed matrix products on all cores."""
+    return {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
+
+
+def run_json(command, all_lines=False, env=None):
     """The JSON that a program prints: its last line, or a list of all lines."""
     try:
-        result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        result = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=env)
     except FileNotFoundError:
         sys.exit(f"there is no program {command[0]}; build it (cmake --preset release && cmake --build --preset release)")
     if result.returncode != 0:
