@@ -97,6 +97,26 @@ TEST_CASE("every instruction set gives what plain ops give, for rows of any leng
   }
 }
 
+TEST_CASE("local_response: every instruction set gives what its second derivative's ops give") {
+  for (const std::int64_t plane : {1, 7, 16, 19, 1100}) {
+    CAPTURE(plane);
+    const auto gradient = [&](DType dtype, bool create_graph) {
+      const Tensor x = draw({2, 6, plane}, 3, dtype);
+      const Tensor y = local_response(x, 4, 0.7, 0.75, 1.5);
+      const Tensor dx = grad({sum(square(y))}, {x}, {}, {.create_graph = create_graph})[0];
+      return std::vector{y.array().to(DType::float64).to_vector<double>(),
+                         dx.array().to(DType::float64).to_vector<double>()};
+    };
+    const auto expected = gradient(DType::float64, true);
+    for (const Isa isa : supported_isas()) {
+      CAPTURE(name(isa));
+      const IsaGuard guard(isa);
+      check_close(gradient(DType::float64, false), expected, 1e-12);
+      check_close(gradient(DType::float32, false), expected, 1e-5);
+    }
+  }
+}
+
 TEST_CASE("one thread and three give the same bits") {
   for (const Function& f : kFunctions) {
     CAPTURE(f.name);
