@@ -134,8 +134,8 @@ bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims) {
 }
 
 /// The first row that holds. Rates: m x k x n, GFLOP/s of one core in float32, ours / OpenBLAS, with AVX-512 (where
-/// OpenBLAS uses AVX2) and then with AVX2. Linear's forward has B transposed, its weight gradient A. OpenBLAS keeps what
-/// an older machine has to do.
+/// OpenBLAS uses AVX2) and then with AVX2. Linear's forward has B transposed, its weight gradient A. OpenBLAS keeps
+/// what an older machine has to do.
 GemmAlgorithm choose_gemm(const GemmDims& dims) {
   const GemmDims d = stored_dims(dims);
   const bool avx512 = active_isa() == Isa::avx512;
