@@ -2,6 +2,7 @@
 
 #include "autograd/engine.hpp"
 #include "autograd/graph.hpp"
+#include "autograd/ops/arithmetic.hpp"
 #include "nn/repr.hpp"
 
 #include <typeinfo>
