@@ -2,6 +2,7 @@
 #include "core/kernels/conv_algorithms.hpp"
 #include "core/kernels/isa.hpp"
 #include "core/parallel.hpp"
+#include "tests/support/isa_guard.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>
@@ -361,12 +362,8 @@ TEST_CASE("every algorithm equals the seven loops on every instruction set") {
     cases.push_back(
         {"3x3, wide", {.n = 2, .c = 9, .h = 12 + pad, .w = 37, .o = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = pad}});
   }
-  const Isa before = active_isa();
-  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
-    if (!isa_supported(isa)) {
-      continue;
-    }
-    set_isa(isa);
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
     CAPTURE(name(isa));
     for (const Case& c : cases) {
       CAPTURE(c.name);
@@ -374,7 +371,6 @@ TEST_CASE("every algorithm equals the seven loops on every instruction set") {
       check_all_algorithms<float>(c.sizes, 5e-5);
     }
   }
-  set_isa(before);
 }
 
 /// The root of the sum of squares of the differences.
@@ -415,12 +411,8 @@ TEST_CASE("Winograd's rounding errors stay within a few times those of plain sum
 }
 
 TEST_CASE("every instruction set equals the seven loops") {
-  const Isa before = active_isa();
-  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
-    if (!isa_supported(isa)) {
-      continue;
-    }
-    set_isa(isa);
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
     CAPTURE(name(isa));
     for (const Case& c : kCases) {
       CAPTURE(c.name);
@@ -428,7 +420,6 @@ TEST_CASE("every instruction set equals the seven loops") {
       check_against_reference(c.sizes, run<float>(c.sizes), 5e-5);
     }
   }
-  set_isa(before);
 }
 
 TEST_CASE("3x3 depthwise convolutions and sums over channels, on every instruction set") {
@@ -438,12 +429,8 @@ TEST_CASE("3x3 depthwise convolutions and sums over channels, on every instructi
     cases.push_back({"columns", {.n = 2, .c = 3, .h = 5, .w = size + 2, .o = 9, .kh = 3, .kw = 3, .pad_h = 2}});
     cases.push_back({"1 column", {.n = 17, .c = size, .h = 3, .w = 1, .o = size, .kh = 3, .kw = 3, .pad_w = 1}});
   }
-  const Isa before = active_isa();
-  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
-    if (!isa_supported(isa)) {
-      continue;
-    }
-    set_isa(isa);
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
     CAPTURE(name(isa));
     for (Case c : cases) {
       c.sizes.groups = c.sizes.c;
@@ -454,7 +441,6 @@ TEST_CASE("3x3 depthwise convolutions and sums over channels, on every instructi
       check_against_reference(c.sizes, run<float>(c.sizes), 5e-5);
     }
   }
-  set_isa(before);
 }
 
 }  // namespace

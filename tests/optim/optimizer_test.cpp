@@ -5,6 +5,7 @@
 #include "core/parallel.hpp"
 #include "optim/adam.hpp"
 #include "optim/sgd.hpp"
+#include "tests/support/isa_guard.hpp"
 
 #include <doctest/doctest.h>
 
@@ -246,12 +247,8 @@ TEST_CASE_TEMPLATE("kernels equal plain loops on every instruction set and any n
     v[i] = std::abs(v[i]);
     top[i] = std::abs(top[i]);
   }
-  const Isa before = active_isa();
-  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
-    if (!isa_supported(isa)) {
-      continue;
-    }
-    set_isa(isa);
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard isa_guard(isa);
     CAPTURE(name(isa));
     std::array<std::vector<T>, 2> sgd_p = {p, p}, adam_p = {p, p};
     for (std::size_t threads : {1U, 2U}) {
@@ -293,7 +290,6 @@ TEST_CASE_TEMPLATE("kernels equal plain loops on every instruction set and any n
     }
     CHECK(worst < (sizeof(T) == 4 ? 1e-5 : 1e-13));
   }
-  set_isa(before);
 }
 
 namespace {
