@@ -7,10 +7,6 @@ set(EVENKEEL_SIMD_FLAGS_Avx512 -mavx512f -mavx512cd -mavx512dq -mavx512bw -mfma 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # GCC 12 warns about its own AVX-512 intrinsics
   list(APPEND EVENKEEL_SIMD_FLAGS_Avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
-# xsimd 8.1's fma is a product and a sum on AVX-512, for the compiler to join, as GCC does by default.
-if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  list(APPEND EVENKEEL_SIMD_FLAGS_Avx512 -ffp-contract=fast)
-endif()
 
 if(EVENKEEL_SANITIZE)  # unless inlined, a batch of xsimd costs a checked call per operation
   foreach(Arch IN ITEMS Sse2 Avx2 Avx512)
