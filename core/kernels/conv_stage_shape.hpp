@@ -8,6 +8,7 @@
 namespace evenkeel::kernels {
 
 inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+inline std::int64_t round_up(std::int64_t count, std::int64_t unit) { return ceil_div(count, unit) * unit; }
 
 /// How parts of an array of planes are copied ("staged") for kernels that slide windows over them: with zeros where a
 /// window leaves the plane, and with the columns of each phase of the stride side by side, so that what neighbouring

@@ -11,8 +11,6 @@
 
 namespace evenkeel::kernels {
 
-inline std::int64_t round_up(std::int64_t count, std::int64_t unit) { return ceil_div(count, unit) * unit; }
-
 /// Rows of windows (window x window cells, 4 apart, one per tile) over planes of a source that is 0 outside.
 struct WindowSource {
   std::int64_t planes = 1;  ///< of one image

@@ -14,8 +14,6 @@ namespace {
 constexpr std::int64_t kSteps = 288;      // of a panel: three registers each, about the first-level cache
 constexpr std::int64_t kRowBytes = 2048;  // of a column of A; its rows pass by a panel, with its steps from the cache
 
-std::int64_t round_up(std::int64_t value, std::int64_t unit) { return ceil_div(value, unit) * unit; }
-
 /// Lengths of about equal parts of at most `most`, in multiples of `unit`.
 std::int64_t part_length(std::int64_t length, std::int64_t most, std::int64_t unit) {
   return std::min(length, round_up(ceil_div(length, ceil_div(length, most)), unit));

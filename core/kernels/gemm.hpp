@@ -56,7 +56,7 @@ struct GemmKernels {
   static void add_rows(const RowSums<T>& job);
 };
 
-/// Matrix products of our own; each fits other shapes (gemm_algorithm in core/blas.cpp). They run on the active
+/// Matrix products of our own; each fits other shapes (choose_gemm in core/blas.cpp). They run on the active
 /// instruction set and split C among the threads of parallel_for; each sum's order depends on the sizes only.
 template <class T>
 struct OwnGemm {
