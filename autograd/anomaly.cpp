@@ -1,7 +1,7 @@
-#include "autograd/anomaly.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 
-#include "autograd/engine.hpp"
-#include "core/elementwise.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/core/elementwise.hpp"
 
 #include <cstdlib>
 #include <cxxabi.h>

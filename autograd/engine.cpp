@@ -1,11 +1,11 @@
-#include "autograd/engine.hpp"
+#include "evenkeel/autograd/engine.hpp"
 
-#include "autograd/graph.hpp"
-#include "autograd/op_profile.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/elementwise.hpp"
-#include "core/reduce.hpp"
+#include "evenkeel/autograd/graph.hpp"
+#include "evenkeel/autograd/op_profile.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/elementwise.hpp"
+#include "evenkeel/core/reduce.hpp"
 
 #include <atomic>
 #include <limits>

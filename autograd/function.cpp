@@ -1,4 +1,4 @@
-#include "autograd/function.hpp"
+#include "evenkeel/autograd/function.hpp"
 
 #include <utility>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "autograd/node.hpp"
+#include "evenkeel/autograd/node.hpp"
 
 #include <any>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "autograd/grad_mode.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
 
 namespace evenkeel {
 

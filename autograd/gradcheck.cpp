@@ -1,6 +1,6 @@
-#include "autograd/gradcheck.hpp"
+#include "evenkeel/autograd/gradcheck.hpp"
 
-#include "autograd/engine.hpp"
+#include "evenkeel/autograd/engine.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "autograd/anomaly.hpp"
-#include "autograd/node.hpp"
-#include "core/pooled.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/core/pooled.hpp"
 
 #include <array>
 #include <cstdint>

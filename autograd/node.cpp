@@ -1,8 +1,8 @@
-#include "autograd/node.hpp"
+#include "evenkeel/autograd/node.hpp"
 
-#include "autograd/graph.hpp"
-#include "autograd/op_profile.hpp"
-#include "core/pooled.hpp"
+#include "evenkeel/autograd/graph.hpp"
+#include "evenkeel/autograd/op_profile.hpp"
+#include "evenkeel/core/pooled.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/grad_mode.hpp"
-#include "autograd/tensor.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/tensor.hpp"
 
 #include <array>
 #include <bit>

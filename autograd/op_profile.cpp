@@ -1,6 +1,6 @@
-#include "autograd/op_profile.hpp"
+#include "evenkeel/autograd/op_profile.hpp"
 
-#include "core/error.hpp"
+#include "evenkeel/core/error.hpp"
 
 #include <algorithm>
 #include <chrono>

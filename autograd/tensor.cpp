@@ -1,8 +1,8 @@
-#include "autograd/tensor.hpp"
+#include "evenkeel/autograd/tensor.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/graph.hpp"
-#include "core/pooled.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/graph.hpp"
+#include "evenkeel/core/pooled.hpp"
 
 #include <atomic>
 

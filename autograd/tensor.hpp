@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/array.hpp"
-#include "core/random.hpp"
+#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/random.hpp"
 
 #include <functional>
 #include <memory>

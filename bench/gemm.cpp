@@ -1,7 +1,8 @@
 // Matrix products of the sizes that networks make, by each algorithm, in GFLOP/s.
-#include "core/blas.hpp"
-#include "core/parallel.hpp"
-#include "core/random.hpp"
+#include "evenkeel/core/kernels/matmul/gemm.hpp"
+
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/random.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -1,12 +1,12 @@
 // Forward, and forward + backward, of single layers: convolutions and Linear in GFLOP/s beside the machine's own sgemm,
 // the others in GB/s of the bytes that must move beside its own copy of an array of the same size, all measured here.
 // Prints one line of JSON per layer. bench/compare_layers.py runs it beside the same layers in PyTorch.
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
 #include "bench/support/layer_cases.hpp"
 #include "bench/support/timing.hpp"
-#include "core/blas.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/core/kernels/matmul/gemm.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,13 +1,13 @@
 // What an op costs beyond its arithmetic: chains of ops on one element, forward without a graph, forward with one, and
 // backward, in nanoseconds per op, and SGD with momentum on parameters of one element, in nanoseconds per parameter.
 // Prints one line of JSON per chain. bench/compare_overhead.py runs it beside the same in PyTorch.
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops.hpp"
 #include "bench/support/timing.hpp"
-#include "core/parallel.hpp"
-#include "core/storage.hpp"
-#include "optim/sgd.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/storage.hpp"
+#include "evenkeel/optim/sgd.hpp"
 
 #include <CLI/CLI.hpp>
 

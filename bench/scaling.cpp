@@ -2,8 +2,8 @@
 // point. bench/draw_scaling.py draws them and says where the time is not linear.
 #include "bench/support/cells.hpp"
 #include "bench/support/timing.hpp"
-#include "core/parallel.hpp"
-#include "models/cifar_resnet.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/models/cifar_resnet.hpp"
 
 #include <CLI/CLI.hpp>
 

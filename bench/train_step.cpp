@@ -4,8 +4,8 @@
 // same step in PyTorch. With --profile a table of the time by op instead.
 #include "bench/support/cells.hpp"
 #include "bench/support/timing.hpp"
-#include "core/parallel.hpp"
-#include "core/storage.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/storage.hpp"
 
 #include <CLI/CLI.hpp>
 

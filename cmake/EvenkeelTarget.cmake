@@ -17,6 +17,13 @@ if(EVENKEEL_NATIVE)
   target_compile_options(evenkeel_options INTERFACE -march=native)
 endif()
 
+# The one include root, "evenkeel/core/array.hpp": links to the folders at the top, which an installation copies.
+set(EVENKEEL_INCLUDE_ROOT "${PROJECT_BINARY_DIR}/include")
+file(MAKE_DIRECTORY "${EVENKEEL_INCLUDE_ROOT}/evenkeel")
+foreach(entry IN ITEMS core autograd nn optim models data evenkeel.hpp)
+  file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${entry}" "${EVENKEEL_INCLUDE_ROOT}/evenkeel/${entry}" SYMBOLIC)
+endforeach()
+
 function(evenkeel_library folder)
   add_library(evenkeel_${folder} STATIC)
   add_library(evenkeel::${folder} ALIAS evenkeel_${folder})
@@ -24,6 +31,6 @@ function(evenkeel_library folder)
   target_compile_features(evenkeel_${folder} PUBLIC cxx_std_20)
   target_link_libraries(evenkeel_${folder} PRIVATE $<BUILD_INTERFACE:evenkeel_options>)
   target_include_directories(
-    evenkeel_${folder} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
-                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/evenkeel>)
+    evenkeel_${folder} PUBLIC $<BUILD_INTERFACE:${EVENKEEL_INCLUDE_ROOT}>
+                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endfunction()

@@ -1,6 +1,6 @@
-# evenkeel_simd_kernels(target family...): builds core/kernels/simd/<family>_impl.hpp once per instruction set. The impl
-# header defines template <class Arch, class T> struct <Family>Kernels (static functions), declared in
-# core/kernels/<family>.hpp, where core/kernels/<family>.cpp chooses among them at run time.
+# evenkeel_simd_kernels(target room/family...): builds core/kernels/<room>/<family>_simd.hpp once per instruction set. That
+# header defines template <class Arch, class T> struct <Family>Kernels (static functions), declared in <family>.hpp beside it,
+# where <family>.cpp chooses among them at run time.
 set(EVENKEEL_SIMD_FLAGS_Sse2 -msse2)
 set(EVENKEEL_SIMD_FLAGS_Avx2 -mavx2 -mfma)
 set(EVENKEEL_SIMD_FLAGS_Avx512 -mavx512f -mavx512cd -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512)
@@ -16,7 +16,9 @@ endif()
 
 function(evenkeel_simd_kernels target)
   foreach(family IN LISTS ARGN)
-    string(REPLACE "_" ";" words "${family}")
+    get_filename_component(words "${family}" NAME)
+    string(REPLACE "/" "_" file "${family}")
+    string(REPLACE "_" ";" words "${words}")
     set(Family "")
     foreach(word IN LISTS words)
       string(SUBSTRING "${word}" 0 1 first)
@@ -25,7 +27,7 @@ function(evenkeel_simd_kernels target)
       string(APPEND Family "${first}${rest}")
     endforeach()
     foreach(Arch IN ITEMS Sse2 Avx2 Avx512)
-      set(source "${PROJECT_BINARY_DIR}/simd/${family}_${Arch}.cpp")
+      set(source "${PROJECT_BINARY_DIR}/simd/${file}_${Arch}.cpp")
       configure_file("${PROJECT_SOURCE_DIR}/cmake/simd_source.cpp.in" "${source}" @ONLY)
       set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${EVENKEEL_SIMD_FLAGS_${Arch}}")
       target_sources(${target} PRIVATE "${source}")

@@ -1,9 +1,9 @@
-#include "core/array.hpp"
+#include "evenkeel/core/array.hpp"
 
-#include "core/copy.hpp"
-#include "core/parallel.hpp"
-#include "core/pooled.hpp"
-#include "core/strided.hpp"
+#include "evenkeel/core/copy.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/pooled.hpp"
+#include "evenkeel/core/strided.hpp"
 
 #include <algorithm>
 #include <cmath>

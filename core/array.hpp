@@ -1,8 +1,8 @@
 #pragma once
 
-#include "core/dtype.hpp"
-#include "core/shape.hpp"
-#include "core/storage.hpp"
+#include "evenkeel/core/dtype.hpp"
+#include "evenkeel/core/shape.hpp"
+#include "evenkeel/core/storage.hpp"
 
 #include <cstdint>
 #include <memory>

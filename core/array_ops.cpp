@@ -1,7 +1,7 @@
-#include "core/array_ops.hpp"
+#include "evenkeel/core/array_ops.hpp"
 
-#include "core/parallel.hpp"
-#include "core/strided.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/strided.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,7 +1,7 @@
-#include "core/communicator.hpp"
+#include "evenkeel/core/communicator.hpp"
 
-#include "core/error.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/core/error.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
 #include <condition_variable>

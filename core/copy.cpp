@@ -1,7 +1,7 @@
-#include "core/copy.hpp"
+#include "evenkeel/core/copy.hpp"
 
-#include "core/parallel.hpp"
-#include "core/strided.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/strided.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/dtype.hpp"
-#include "core/shape.hpp"
+#include "evenkeel/core/dtype.hpp"
+#include "evenkeel/core/shape.hpp"
 
 #include <cstddef>
 #include <limits>

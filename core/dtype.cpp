@@ -1,4 +1,4 @@
-#include "core/dtype.hpp"
+#include "evenkeel/core/dtype.hpp"
 
 namespace evenkeel {
 

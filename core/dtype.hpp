@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/error.hpp"
+#include "evenkeel/core/error.hpp"
 
 #include <cstddef>
 #include <cstdint>

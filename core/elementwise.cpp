@@ -1,7 +1,7 @@
-#include "core/elementwise.hpp"
+#include "evenkeel/core/elementwise.hpp"
 
-#include "core/parallel.hpp"
-#include "core/strided.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/strided.hpp"
 
 #include <atomic>
 #include <bit>

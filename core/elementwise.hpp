@@ -1,8 +1,8 @@
 #pragma once
 
-#include "core/array.hpp"
-#include "core/kernels/binary.hpp"
-#include "core/kernels/unary.hpp"
+#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/kernels/elementwise/binary.hpp"
+#include "evenkeel/core/kernels/elementwise/unary.hpp"
 
 #include <cstddef>
 #include <string_view>
@@ -10,7 +10,8 @@
 namespace evenkeel {
 
 // Elementwise work on Arrays. Broadcasting, strides, threads and the choice of instruction set are resolved here, once;
-// the functors of core/kernels/unary.hpp and binary.hpp know numbers only. Results are contiguous and new unless said.
+// the functors of core/kernels/elementwise/unary.hpp and binary.hpp know numbers only. Results are contiguous and new
+// unless said.
 
 namespace detail {
 Array map(std::string_view name, std::size_t op, const Array& x, Scalars s);

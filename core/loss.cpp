@@ -1,6 +1,6 @@
-#include "core/loss.hpp"
+#include "evenkeel/core/loss.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 namespace evenkeel {
 namespace {

@@ -1,15 +1,15 @@
 #pragma once
 
-#include "core/array.hpp"
-#include "core/kernels/loss.hpp"
+#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/kernels/elementwise/loss.hpp"
 
 #include <cstddef>
 #include <string_view>
 
 namespace evenkeel {
 
-// Losses of an input x and a target t, element by element, by the functors of core/kernels/loss.hpp with their number
-// a. x and t have equal shapes and dtypes, float32 or float64.
+// Losses of an input x and a target t, element by element, by the functors of core/kernels/elementwise/loss.hpp with
+// their number a. x and t have equal shapes and dtypes, float32 or float64.
 
 namespace detail {
 double loss_sum(std::string_view name, std::size_t op, const Array& x, const Array& t, double a);

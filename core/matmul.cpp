@@ -1,6 +1,6 @@
-#include "core/array_ops.hpp"
-#include "core/blas.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/core/array_ops.hpp"
+#include "evenkeel/core/kernels/matmul/gemm.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
 

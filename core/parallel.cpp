@@ -1,6 +1,6 @@
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
-#include "core/error.hpp"
+#include "evenkeel/core/error.hpp"
 
 #include <omp.h>
 #include <system_error>

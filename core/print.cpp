@@ -1,5 +1,5 @@
-#include "core/array.hpp"
-#include "core/array_ops.hpp"
+#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/array_ops.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -1,7 +1,7 @@
-#include "core/random.hpp"
+#include "evenkeel/core/random.hpp"
 
-#include "core/copy.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/core/copy.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
-#include "core/reduce.hpp"
+#include "evenkeel/core/reduce.hpp"
 
-#include "core/parallel.hpp"
-#include "core/reduce_block.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/reduce_block.hpp"
 
 #include <algorithm>
 #include <cmath>

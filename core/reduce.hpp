@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/array.hpp"
+#include "evenkeel/core/array.hpp"
 
 namespace evenkeel {
 

@@ -1,6 +1,6 @@
-#include "core/reduce_block.hpp"
+#include "evenkeel/core/reduce_block.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
 #include <array>

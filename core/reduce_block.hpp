@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/array.hpp"
-#include "core/kernels/reduce.hpp"
+#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/kernels/reduce/reduce.hpp"
 
 namespace evenkeel {
 

@@ -1,4 +1,4 @@
-#include "core/shape.hpp"
+#include "evenkeel/core/shape.hpp"
 
 #include <string>
 

@@ -1,8 +1,8 @@
-#include "core/softmax.hpp"
+#include "evenkeel/core/softmax.hpp"
 
-#include "core/kernels/softmax.hpp"
-#include "core/parallel.hpp"
-#include "core/reduce.hpp"
+#include "evenkeel/core/kernels/reduce/softmax.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/reduce.hpp"
 
 #include <algorithm>
 

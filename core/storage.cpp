@@ -1,6 +1,6 @@
-#include "core/storage.hpp"
+#include "evenkeel/core/storage.hpp"
 
-#include "core/error.hpp"
+#include "evenkeel/core/error.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
-#include "data/array_dataset.hpp"
+#include "evenkeel/data/array_dataset.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
-#include "data/cifar10.hpp"
+#include "evenkeel/data/cifar10.hpp"
 
-#include "core/io/file.hpp"
+#include "evenkeel/core/io/file.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "data/data_loader.hpp"
+#include "evenkeel/data/data_loader.hpp"
 
 #include <algorithm>
 #include <array>

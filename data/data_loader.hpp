@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/tensor.hpp"
-#include "data/dataset.hpp"
+#include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/data/dataset.hpp"
 
 #include <cstdint>
 #include <memory>

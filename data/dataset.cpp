@@ -1,4 +1,4 @@
-#include "data/dataset.hpp"
+#include "evenkeel/data/dataset.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/shape.hpp"
+#include "evenkeel/core/shape.hpp"
 
 #include <cstdint>
 #include <span>

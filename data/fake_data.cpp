@@ -1,6 +1,6 @@
-#include "data/fake_data.hpp"
+#include "evenkeel/data/fake_data.hpp"
 
-#include "core/random.hpp"
+#include "evenkeel/core/random.hpp"
 
 namespace evenkeel::data {
 

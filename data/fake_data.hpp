@@ -1,6 +1,6 @@
 #pragma once
 
-#include "data/dataset.hpp"
+#include "evenkeel/data/dataset.hpp"
 
 namespace evenkeel::data {
 

@@ -1,6 +1,6 @@
-#include "data/mnist.hpp"
+#include "evenkeel/data/mnist.hpp"
 
-#include "core/io/file.hpp"
+#include "evenkeel/core/io/file.hpp"
 
 #include <zlib.h>
 

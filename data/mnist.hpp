@@ -1,6 +1,6 @@
 #pragma once
 
-#include "data/array_dataset.hpp"
+#include "evenkeel/data/array_dataset.hpp"
 
 #include <filesystem>
 

@@ -1,6 +1,6 @@
-#include "data/synthetic_digits.hpp"
+#include "evenkeel/data/synthetic_digits.hpp"
 
-#include "core/random.hpp"
+#include "evenkeel/core/random.hpp"
 
 #include <algorithm>
 #include <array>

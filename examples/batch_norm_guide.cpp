@@ -15,7 +15,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cmath>
-#include <evenkeel.hpp>
+#include <evenkeel/evenkeel.hpp>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;

@@ -11,18 +11,18 @@
 // to micro-batch 4, BatchRenorm does not beat BatchNorm on this small task. GroupNorm is there to show what few labels
 // per batch cost without any statistics of the batch. Exits with 1 if not. About a minute; --quick: a second.
 
+#include "evenkeel/nn/norm/batch_renorm.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/selection.hpp"
 #include "examples/support/strided_net.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-#include "nn/norm/batch_renorm.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <evenkeel.hpp>
+#include <evenkeel/evenkeel.hpp>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;

@@ -11,19 +11,19 @@
 //
 // Expect: gn the same at every batch size, bn best at the large ones and worst at the smallest. Exits with 1 if not.
 
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops.hpp"
-#include "core/parallel.hpp"
-#include "data/array_dataset.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/data/array_dataset.hpp"
+#include "evenkeel/nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/optim/lr_scheduler.hpp"
+#include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/strided_net.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-#include "nn/norm/batch_renorm.hpp"
-#include "nn/norm/registry.hpp"
-#include "optim/lr_scheduler.hpp"
-#include "optim/sgd.hpp"
 
 #include <CLI/CLI.hpp>
 

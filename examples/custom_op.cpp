@@ -7,10 +7,10 @@
 // (autograd::Function), which keeps one value instead of three. gradcheck compares reverse mode with central
 // differences in float64; the program exits with 1 if a check fails. Takes a second.
 
-#include "autograd/engine.hpp"
-#include "autograd/function.hpp"
-#include "autograd/gradcheck.hpp"
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/function.hpp"
+#include "evenkeel/autograd/gradcheck.hpp"
+#include "evenkeel/autograd/ops.hpp"
 
 #include <cstdio>
 

@@ -1,6 +1,6 @@
 // The first program of the README: trains a small CNN with GroupNorm on drawn digits and prints how many it gets right.
 #include <cstdio>
-#include <evenkeel.hpp>
+#include <evenkeel/evenkeel.hpp>
 #include <iostream>
 
 using namespace evenkeel;

@@ -12,19 +12,19 @@
 // 2018, arXiv:1803.08494, section 4.2). y = (x - running_mean) / sqrt(running_var + eps) * weight + bias, always.
 // Exits with 1 if not.
 
+#include "evenkeel/models/frozen_se_resnet.hpp"
+#include "evenkeel/nn/norm/convert.hpp"
+#include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/selection.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-#include "models/frozen_se_resnet.hpp"
-#include "nn/norm/convert.hpp"
-#include "nn/norm/frozen_batch_norm.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <cstring>
-#include <evenkeel.hpp>
+#include <evenkeel/evenkeel.hpp>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;

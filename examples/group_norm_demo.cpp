@@ -6,15 +6,15 @@
 // Expect: shapes kept; output means below 1e-7 for GN(1) and GN(C); the note's table of groups exactly; and, in the
 // last part, four losses above ln 10 = 2.3026, within 0.04 of the note's four. Exits with 1 if not. About 5 seconds.
 
-#include "autograd/ops.hpp"
-#include "data/data_loader.hpp"
-#include "data/fake_data.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/data/data_loader.hpp"
+#include "evenkeel/data/fake_data.hpp"
+#include "evenkeel/models/small_cnn.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-#include "models/small_cnn.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "optim/sgd.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -5,10 +5,10 @@
 // eval. Last, how far one sample's output moves when its batch mates are drawn anew: 0 where a norm does not look at
 // them, for BatchNorm less the larger the batch.
 
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 #include "examples/support/task.hpp"
-#include "nn/norm/registry.hpp"
 
 #include <CLI/CLI.hpp>
 

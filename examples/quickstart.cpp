@@ -5,15 +5,15 @@
 // loss in training mode, same weights, same images) is 0 at any batch size; BatchNorm's is not, and it grows as the
 // batch shrinks. Wu & He 2018, arXiv:1803.08494, Table 2, has the same comparison on ImageNet.
 
-#include "core/io/safetensors.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/core/io/safetensors.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/models/small_cnn.hpp"
+#include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checkpoint.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/run_folder.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-#include "models/small_cnn.hpp"
-#include "optim/sgd.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -9,19 +9,19 @@
 // for GroupNorm; frozen statistics that survive train(); standardized filters; accumulation exact except with
 // BatchNorm's batch statistics. Exits with 1 if not. About a second.
 
+#include "evenkeel/models/ws_gn_networks.hpp"
+#include "evenkeel/nn/norm/convert.hpp"
+#include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/ws_conv.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-#include "models/ws_gn_networks.hpp"
-#include "nn/norm/convert.hpp"
-#include "nn/norm/frozen_batch_norm.hpp"
-#include "nn/norm/ws_conv.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <evenkeel.hpp>
+#include <evenkeel/evenkeel.hpp>
 #include <sstream>
 
 using namespace evenkeel;

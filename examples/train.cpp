@@ -6,16 +6,16 @@
 // After each epoch it writes metrics.csv, the curves, model.safetensors (the state dict under PyTorch's names) and
 // checkpoint.safetensors (all that --resume needs) to --out, each file replaced as a whole.
 
-#include "core/io/safetensors.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/core/io/safetensors.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/models/registry.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checkpoint.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/run_folder.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-#include "models/registry.hpp"
-#include "nn/norm/registry.hpp"
-#include "optim/sgd.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,11 +1,11 @@
-#include "models/brn_networks.hpp"
+#include "evenkeel/models/brn_networks.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/shape.hpp"
-#include "models/common.hpp"
-#include "nn/activation.hpp"
-#include "nn/linear.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/models/common.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 

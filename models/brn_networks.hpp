@@ -1,7 +1,7 @@
 #pragma once
 
-#include "models/conv_norm_act.hpp"
-#include "nn/container.hpp"
+#include "evenkeel/models/conv_norm_act.hpp"
+#include "evenkeel/nn/container.hpp"
 
 #include <memory>
 #include <string>

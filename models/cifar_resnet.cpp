@@ -1,11 +1,11 @@
-#include "models/cifar_resnet.hpp"
+#include "evenkeel/models/cifar_resnet.hpp"
 
-#include "autograd/ops/shape.hpp"
-#include "models/common.hpp"
-#include "nn/conv.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/norm_act.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/models/common.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "models/resnet.hpp"
+#include "evenkeel/models/resnet.hpp"
 
 #include <memory>
 #include <string>

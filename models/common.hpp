@@ -1,8 +1,8 @@
 #pragma once
 
-#include "nn/activation.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,7 +1,7 @@
-#include "models/conv_norm_act.hpp"
+#include "evenkeel/models/conv_norm_act.hpp"
 
-#include "models/common.hpp"
-#include "nn/conv.hpp"
+#include "evenkeel/models/common.hpp"
+#include "evenkeel/nn/conv.hpp"
 
 namespace evenkeel::models {
 

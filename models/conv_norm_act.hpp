@@ -1,9 +1,9 @@
 #pragma once
 
-#include "autograd/ops/conv.hpp"
-#include "nn/module.hpp"
-#include "nn/norm/norm_act.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <string>
 

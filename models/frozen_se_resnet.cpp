@@ -1,13 +1,13 @@
-#include "models/frozen_se_resnet.hpp"
+#include "evenkeel/models/frozen_se_resnet.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/shape.hpp"
-#include "models/common.hpp"
-#include "models/conv_norm_act.hpp"
-#include "nn/activation.hpp"
-#include "nn/linear.hpp"
-#include "nn/pool.hpp"
-#include "nn/squeeze_excitation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/models/common.hpp"
+#include "evenkeel/models/conv_norm_act.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/pool.hpp"
+#include "evenkeel/nn/squeeze_excitation.hpp"
 
 namespace evenkeel::models {
 

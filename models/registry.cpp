@@ -1,12 +1,12 @@
-#include "models/registry.hpp"
+#include "evenkeel/models/registry.hpp"
 
-#include "models/brn_networks.hpp"
-#include "models/cifar_resnet.hpp"
-#include "models/frozen_se_resnet.hpp"
-#include "models/resnet.hpp"
-#include "models/seed_networks.hpp"
-#include "models/small_cnn.hpp"
-#include "models/ws_gn_networks.hpp"
+#include "evenkeel/models/brn_networks.hpp"
+#include "evenkeel/models/cifar_resnet.hpp"
+#include "evenkeel/models/frozen_se_resnet.hpp"
+#include "evenkeel/models/resnet.hpp"
+#include "evenkeel/models/seed_networks.hpp"
+#include "evenkeel/models/small_cnn.hpp"
+#include "evenkeel/models/ws_gn_networks.hpp"
 
 #include <algorithm>
 

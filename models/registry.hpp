@@ -1,8 +1,8 @@
 #pragma once
 
-#include "autograd/ops/conv.hpp"
-#include "nn/module.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <memory>
 #include <string>

@@ -1,13 +1,13 @@
-#include "models/resnet.hpp"
+#include "evenkeel/models/resnet.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/shape.hpp"
-#include "models/common.hpp"
-#include "nn/conv.hpp"
-#include "nn/init.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/norm_act.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/models/common.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/init.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "nn/container.hpp"
-#include "nn/module.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <memory>
 #include <string>

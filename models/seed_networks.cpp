@@ -1,12 +1,12 @@
-#include "models/seed_networks.hpp"
+#include "evenkeel/models/seed_networks.hpp"
 
-#include "autograd/ops/shape.hpp"
-#include "models/common.hpp"
-#include "nn/conv.hpp"
-#include "nn/dropout.hpp"
-#include "nn/flatten.hpp"
-#include "nn/linear.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/models/common.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/dropout.hpp"
+#include "evenkeel/nn/flatten.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 

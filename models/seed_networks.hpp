@@ -1,9 +1,9 @@
 #pragma once
 
-#include "autograd/ops/conv.hpp"
-#include "nn/container.hpp"
-#include "nn/module.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <memory>
 #include <string>

@@ -1,12 +1,12 @@
-#include "models/small_cnn.hpp"
+#include "evenkeel/models/small_cnn.hpp"
 
-#include "autograd/ops/shape.hpp"
-#include "models/common.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/registry.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/models/common.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "nn/module.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <string>
 

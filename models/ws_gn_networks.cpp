@@ -1,12 +1,12 @@
-#include "models/ws_gn_networks.hpp"
+#include "evenkeel/models/ws_gn_networks.hpp"
 
-#include "autograd/ops/shape.hpp"
-#include "models/common.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/ws_conv.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/models/common.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/ws_conv.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "nn/module.hpp"
-#include "nn/norm/norm_act.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <optional>
 #include <string>

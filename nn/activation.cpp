@@ -1,9 +1,9 @@
-#include "nn/activation.hpp"
+#include "evenkeel/nn/activation.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/graph.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/graph.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <typeinfo>
 

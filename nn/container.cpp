@@ -1,6 +1,6 @@
-#include "nn/container.hpp"
+#include "evenkeel/nn/container.hpp"
 
-#include "nn/norm/norm_act.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
 
 namespace evenkeel::nn {
 

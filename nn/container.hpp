@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/module.hpp"
+#include "evenkeel/nn/module.hpp"
 
 #include <memory>
 #include <string>

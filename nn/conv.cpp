@@ -1,7 +1,7 @@
-#include "nn/conv.hpp"
+#include "evenkeel/nn/conv.hpp"
 
-#include "nn/init.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/nn/init.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

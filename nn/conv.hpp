@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/ops/conv.hpp"
-#include "nn/weighted_layer.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/nn/weighted_layer.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,7 +1,7 @@
-#include "nn/dropout.hpp"
+#include "evenkeel/nn/dropout.hpp"
 
-#include "autograd/ops/activation.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,6 +1,6 @@
-#include "nn/flatten.hpp"
+#include "evenkeel/nn/flatten.hpp"
 
-#include "autograd/ops/shape.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,7 +1,7 @@
-#include "nn/functional.hpp"
+#include "evenkeel/nn/functional.hpp"
 
-#include "nn/norm/norm_base.hpp"
-#include "nn/norm/norm_common.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -45,9 +45,9 @@ std::int64_t checked_trailing(const char* op, const Tensor& x, const Shape& norm
 }
 
 Tensor normalize_trailing(const Tensor& x, std::int64_t count, const Tensor& weight, const Tensor& bias,
-                          const Standardization& how, const FusedActivation& activation) {
+                          const Normalization& how, const FusedActivation& activation) {
   const GroupView view{1, 1, count > 0 ? x.numel() / count : 0, count};
-  return normalize(x, weight, bias, view, {count, 1}, how, activation).y;
+  return normalize_groups(x, weight, bias, view, {count, 1}, how, activation).y;
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, cons
     return normalize_with(x, running_mean, running_var, weight, bias, affine, params.eps, activation);
   }
   const GroupView view{1, x.size(0), x.size(1), inner};
-  Normalized result = normalize(x, weight, bias, view, affine, {.eps = params.eps}, activation);
+  Normalized result = normalize_groups(x, weight, bias, view, affine, {.eps = params.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {
     const auto n = static_cast<double>(view.count());
     move_toward(running_mean, result.mean, 1, params.momentum);
@@ -84,7 +84,7 @@ Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight
   const GroupView view{1, 1, x.size(0) * num_groups, channels / num_groups * inner};
   require(x.size(0) != 1 || view.inner != 1, "group_norm",
           "Expected more than 1 value per channel when training, got input size ", x.shape());
-  return normalize(x, weight, bias, view, {channels, inner}, {.eps = eps}, activation).y;
+  return normalize_groups(x, weight, bias, view, {channels, inner}, {.eps = eps}, activation).y;
 }
 
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias, double eps,
@@ -112,7 +112,7 @@ Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, c
   require(inner != 1, "instance_norm", "Expected more than 1 spatial element when training, got input size ",
           x.shape());
   Normalized result =
-      normalize(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = params.eps}, activation);
+      normalize_groups(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = params.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {
     const auto n = static_cast<double>(inner);
     move_toward(running_mean, result.mean, 1, params.momentum);

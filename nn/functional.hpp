@@ -1,6 +1,6 @@
 #pragma once
 
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/ops.hpp"
 
 #include <optional>
 
@@ -46,7 +46,7 @@ struct BatchNormParams {
   double momentum = 0.1;  ///< weight of the new value
   double eps = 1e-5;
 };
-// The norms end with an activation that they apply in their own pass (see autograd/ops/normalize.hpp).
+// The norms end with an activation that they apply in their own pass (see autograd/ops/normalize_groups.hpp).
 
 /// BatchNorm of (N, C, *); see nn/norm/batch_norm.hpp for the formula. Running statistics: (C), both or neither;
 /// without training they must be given. Training writes into them (the variance unbiased) unless the batch is empty.

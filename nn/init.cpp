@@ -1,6 +1,6 @@
-#include "nn/init.hpp"
+#include "evenkeel/nn/init.hpp"
 
-#include "autograd/tensor.hpp"
+#include "evenkeel/autograd/tensor.hpp"
 
 #include <algorithm>
 #include <cmath>

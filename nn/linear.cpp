@@ -1,8 +1,8 @@
-#include "nn/linear.hpp"
+#include "evenkeel/nn/linear.hpp"
 
-#include "autograd/ops/linalg.hpp"
-#include "nn/init.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/linalg.hpp"
+#include "evenkeel/nn/init.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

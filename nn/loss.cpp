@@ -1,4 +1,4 @@
-#include "nn/loss.hpp"
+#include "evenkeel/nn/loss.hpp"
 
 namespace evenkeel::nn {
 

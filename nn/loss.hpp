@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/ops/loss.hpp"
-#include "nn/module.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
+#include "evenkeel/nn/module.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,7 +1,7 @@
-#include "nn/module.hpp"
+#include "evenkeel/nn/module.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
 
 #include <algorithm>
 #include <bit>

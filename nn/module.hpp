@@ -1,6 +1,6 @@
 #pragma once
 
-#include "autograd/tensor.hpp"
+#include "evenkeel/autograd/tensor.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -1,5 +1,5 @@
-#include "nn/module.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <array>
 #include <charconv>

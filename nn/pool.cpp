@@ -1,6 +1,6 @@
-#include "nn/pool.hpp"
+#include "evenkeel/nn/pool.hpp"
 
-#include "nn/repr.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "autograd/ops/conv.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
 
 #include <string>
 

@@ -1,9 +1,9 @@
-#include "nn/squeeze_excitation.hpp"
+#include "evenkeel/nn/squeeze_excitation.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "nn/activation.hpp"
-#include "nn/conv.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
-#include "nn/summary.hpp"
+#include "evenkeel/nn/summary.hpp"
 
-#include "autograd/grad_mode.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
-#include "nn/weighted_layer.hpp"
+#include "evenkeel/nn/weighted_layer.hpp"
 
-#include "autograd/grad_mode.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
 
 namespace evenkeel::nn {
 namespace {

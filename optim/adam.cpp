@@ -1,4 +1,4 @@
-#include "optim/adam.hpp"
+#include "evenkeel/optim/adam.hpp"
 
 #include <cmath>
 #include <tuple>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/kernels/optimizer.hpp"
-#include "optim/optimizer.hpp"
+#include "evenkeel/core/kernels/elementwise/optimizer.hpp"
+#include "evenkeel/optim/optimizer.hpp"
 
 namespace evenkeel::optim {
 

@@ -1,6 +1,6 @@
-#include "optim/clip_grad.hpp"
+#include "evenkeel/optim/clip_grad.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
 #include <array>

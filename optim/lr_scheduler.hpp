@@ -1,6 +1,6 @@
 #pragma once
 
-#include "optim/optimizer.hpp"
+#include "evenkeel/optim/optimizer.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -1,4 +1,4 @@
-#include "optim/optimizer.hpp"
+#include "evenkeel/optim/optimizer.hpp"
 
 #include <algorithm>
 

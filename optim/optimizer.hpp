@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/tensor.hpp"
-#include "optim/state.hpp"
+#include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/optim/state.hpp"
 
 #include <deque>
 #include <initializer_list>

@@ -1,4 +1,4 @@
-#include "optim/lr_scheduler.hpp"
+#include "evenkeel/optim/lr_scheduler.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
-#include "optim/sgd.hpp"
+#include "evenkeel/optim/sgd.hpp"
 
-#include "core/kernels/optimizer.hpp"
+#include "evenkeel/core/kernels/elementwise/optimizer.hpp"
 
 #include <cmath>
 #include <tuple>

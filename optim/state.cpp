@@ -1,4 +1,4 @@
-#include "optim/state.hpp"
+#include "evenkeel/optim/state.hpp"
 
 #include <algorithm>
 #include <type_traits>

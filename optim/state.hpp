@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/io/safetensors.hpp"
+#include "evenkeel/core/io/safetensors.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/tensor.hpp"
-#include "core/kernels/standardize.hpp"
+#include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/kernels/norm/normalize.hpp"
 
 namespace evenkeel {
 
@@ -35,8 +35,8 @@ Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
 Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
 
-/// f(x) and dy f'(x) of those that normalize() can take into its pass; f = none: x and dy. Ordinary ops, all of them
-/// differentiable.
+/// f(x) and dy f'(x) of those that normalize_groups() can take into its pass; f = none: x and dy. Ordinary ops, all of
+/// them differentiable.
 Tensor activate(const Tensor& x, const FusedActivation& activation);
 Tensor activation_gradient(const Tensor& x, const Tensor& dy, const FusedActivation& activation);
 

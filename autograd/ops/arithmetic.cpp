@@ -1,10 +1,10 @@
-#include "autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/constant.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/elementwise.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/constant.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/elementwise.hpp"
 
 #include <cmath>
 

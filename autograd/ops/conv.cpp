@@ -1,9 +1,9 @@
-#include "autograd/ops/conv.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/kernels/conv.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/kernels/conv/conv.hpp"
 
 #include <algorithm>
 

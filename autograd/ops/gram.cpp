@@ -1,10 +1,10 @@
-#include "autograd/ops/gram.hpp"
+#include "evenkeel/autograd/ops/gram.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/conv.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/kernels/conv.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/kernels/conv/conv.hpp"
 
 namespace evenkeel {
 namespace {

@@ -1,10 +1,10 @@
-#include "autograd/ops/linalg.hpp"
+#include "evenkeel/autograd/ops/linalg.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/array_ops.hpp"
-#include "core/blas.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/array_ops.hpp"
+#include "evenkeel/core/kernels/matmul/gemm.hpp"
 
 namespace evenkeel {
 namespace {

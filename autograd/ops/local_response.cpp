@@ -1,10 +1,10 @@
-#include "autograd/ops/local_response.hpp"
+#include "evenkeel/autograd/ops/local_response.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/kernels/local_response.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/kernels/norm/local_response.hpp"
 
 #include <algorithm>
 

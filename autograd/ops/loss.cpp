@@ -1,15 +1,15 @@
-#include "autograd/ops/loss.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/constant.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/loss.hpp"
-#include "core/parallel.hpp"
-#include "core/reduce.hpp"
-#include "core/softmax.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/constant.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/loss.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/reduce.hpp"
+#include "evenkeel/core/softmax.hpp"
 
 #include <cmath>
 #include <limits>

@@ -1,8 +1,8 @@
-#include "autograd/ops/pool.hpp"
+#include "evenkeel/autograd/ops/pool.hpp"
 
-#include "autograd/node.hpp"
-#include "core/kernels/pool.hpp"
-#include "core/kernels/sliding_pool.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/core/kernels/pool/pool.hpp"
+#include "evenkeel/core/kernels/pool/sliding_pool.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -91,7 +91,7 @@ Shape with_plane(Shape shape, std::int64_t height, std::int64_t width) {
 /// Where the maxima of one call were.
 struct Maxima {
   SlidingPool pool;
-  SharedGeometry windows;  ///< null: the loops of core/kernels/sliding_pool.hpp run
+  SharedGeometry windows;  ///< null: the loops of core/kernels/pool/sliding_pool.hpp run
   Array places;            ///< cell numbers (uint8), or indices into the plane (int64)
 
   Shape input_shape(const Tensor& y) const { return with_plane(y.shape(), pool.height, pool.width); }
@@ -184,7 +184,7 @@ struct Average {
   PoolGeometry windows;
   PoolDivisor divisor;
   SlidingPool pool;            ///< if `shares` is not empty
-  std::vector<double> shares;  ///< for the loops of core/kernels/sliding_pool.hpp, else empty
+  std::vector<double> shares;  ///< for the loops of core/kernels/pool/sliding_pool.hpp, else empty
 };
 using SharedAverage = std::shared_ptr<const Average>;
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/ops/conv.hpp"
-#include "autograd/tensor.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/autograd/tensor.hpp"
 
 #include <optional>
 

@@ -1,13 +1,13 @@
-#include "autograd/ops/row_function.hpp"
+#include "evenkeel/autograd/ops/row_function.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/node.hpp"
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/constant.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/kernels/row_function.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/constant.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/kernels/elementwise/row_function.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
 #include <vector>

@@ -1,8 +1,8 @@
-#include "autograd/ops/shape.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
 
-#include "autograd/node.hpp"
-#include "core/array_ops.hpp"
-#include "core/reduce.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/core/array_ops.hpp"
+#include "evenkeel/core/reduce.hpp"
 
 #include <algorithm>
 #include <functional>

@@ -1,11 +1,11 @@
-#include "autograd/ops/statistics.hpp"
+#include "evenkeel/autograd/ops/statistics.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/normalize.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "autograd/ops/shape.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
 
 #include <vector>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/tensor.hpp"
-#include "core/kernels/standardize.hpp"
+#include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/kernels/norm/normalize.hpp"
 
 namespace evenkeel {
 

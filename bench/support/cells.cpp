@@ -1,8 +1,8 @@
 #include "bench/support/cells.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/ops/loss.hpp"
-#include "models/registry.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
+#include "evenkeel/models/registry.hpp"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "autograd/op_profile.hpp"
-#include "nn/module.hpp"
-#include "optim/sgd.hpp"
+#include "evenkeel/autograd/op_profile.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/optim/sgd.hpp"
 
 #include <functional>
 #include <memory>

@@ -1,13 +1,13 @@
 #include "bench/support/layer_cases.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/loss.hpp"
-#include "nn/activation.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/registry.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::bench {
 

@@ -1,6 +1,6 @@
-#include "core/io/file.hpp"
+#include "evenkeel/core/io/file.hpp"
 
-#include "core/error.hpp"
+#include "evenkeel/core/error.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 #include "examples/support/checkpoint.hpp"
 
-#include "core/io/safetensors.hpp"
+#include "evenkeel/core/io/safetensors.hpp"
 
 #include <charconv>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "nn/module.hpp"
-#include "optim/optimizer.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/optim/optimizer.hpp"
 
 #include <filesystem>
 #include <map>

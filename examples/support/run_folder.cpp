@@ -1,7 +1,7 @@
 #include "examples/support/run_folder.hpp"
 
-#include "core/error.hpp"
-#include "core/io/file.hpp"
+#include "evenkeel/core/error.hpp"
+#include "evenkeel/core/io/file.hpp"
 
 #include <system_error>
 

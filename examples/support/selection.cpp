@@ -1,6 +1,6 @@
 #include "examples/support/selection.hpp"
 
-#include "core/error.hpp"
+#include "evenkeel/core/error.hpp"
 
 #include <algorithm>
 

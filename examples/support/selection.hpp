@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/random.hpp"
-#include "data/dataset.hpp"
+#include "evenkeel/core/random.hpp"
+#include "evenkeel/data/dataset.hpp"
 
 #include <cstdint>
 #include <functional>

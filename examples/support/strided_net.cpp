@@ -1,10 +1,10 @@
 #include "examples/support/strided_net.hpp"
 
-#include "nn/activation.hpp"
-#include "nn/conv.hpp"
-#include "nn/flatten.hpp"
-#include "nn/linear.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/flatten.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::examples {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/container.hpp"
+#include "evenkeel/nn/container.hpp"
 
 #include <functional>
 #include <memory>

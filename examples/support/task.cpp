@@ -1,9 +1,9 @@
 #include "examples/support/task.hpp"
 
-#include "core/error.hpp"
-#include "data/cifar10.hpp"
-#include "data/mnist.hpp"
-#include "data/synthetic_digits.hpp"
+#include "evenkeel/core/error.hpp"
+#include "evenkeel/data/cifar10.hpp"
+#include "evenkeel/data/mnist.hpp"
+#include "evenkeel/data/synthetic_digits.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "data/data_loader.hpp"
+#include "evenkeel/data/data_loader.hpp"
 
 #include <cstdint>
 #include <memory>

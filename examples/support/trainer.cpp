@@ -1,11 +1,11 @@
 #include "examples/support/trainer.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/loss.hpp"
-#include "autograd/ops/shape.hpp"
-#include "core/reduce.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/reduce.hpp"
 
 #include <csignal>
 

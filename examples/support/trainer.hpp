@@ -1,8 +1,8 @@
 #pragma once
 
-#include "data/data_loader.hpp"
-#include "nn/module.hpp"
-#include "optim/optimizer.hpp"
+#include "evenkeel/data/data_loader.hpp"
+#include "evenkeel/nn/module.hpp"
+#include "evenkeel/optim/optimizer.hpp"
 
 #include <atomic>
 #include <functional>

@@ -1,9 +1,9 @@
-#include "nn/norm/act_norm.hpp"
+#include "evenkeel/nn/norm/act_norm.hpp"
 
-#include "autograd/ops/normalize.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <cmath>
 #include <vector>

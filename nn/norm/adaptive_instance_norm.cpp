@@ -1,7 +1,7 @@
-#include "nn/norm/adaptive_instance_norm.hpp"
+#include "evenkeel/nn/norm/adaptive_instance_norm.hpp"
 
-#include "autograd/ops.hpp"
-#include "nn/norm/norm_common.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn::functional {
 namespace {

@@ -1,7 +1,7 @@
-#include "nn/norm/batch_channel_norm.hpp"
+#include "evenkeel/nn/norm/batch_channel_norm.hpp"
 
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <vector>
 
@@ -73,8 +73,8 @@ Tensor BatchChannelNorm::forward_activated(const Tensor& x, const FusedActivatio
     fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(), " for ",
          num_groups, " groups; take fewer groups");
   }
-  return normalize(bn(x), weight, bias, {1, 1, x.size(0) * num_groups, count}, {num_groups, count},
-                   {.eps = options.eps}, activation)
+  return normalize_groups(bn(x), weight, bias, {1, 1, x.size(0) * num_groups, count}, {num_groups, count},
+                          {.eps = options.eps}, activation)
       .y;
 }
 

@@ -1,10 +1,10 @@
-#include "nn/norm/batch_group_norm.hpp"
+#include "evenkeel/nn/norm/batch_group_norm.hpp"
 
-#include "autograd/ops/normalize.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_base.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 
@@ -38,8 +38,8 @@ Tensor BatchGroupNorm::forward_activated(const Tensor& x, const FusedActivation&
   }
   const std::int64_t count = x.size(0) * width * inner;
   composite::check_count(*this, x, count, "group");
-  const Normalized result =
-      normalize(x, weight, bias, {1, x.size(0), num_groups, width * inner}, affine, {.eps = options.eps}, activation);
+  const Normalized result = normalize_groups(x, weight, bias, {1, x.size(0), num_groups, width * inner}, affine,
+                                             {.eps = options.eps}, activation);
   if (count > 0) {
     const auto n = static_cast<double>(count);
     const double t = composite::count_batch(num_batches_tracked, options.momentum);

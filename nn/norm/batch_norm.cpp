@@ -1,7 +1,7 @@
-#include "nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
 
-#include "nn/norm/group_norm.hpp"
-#include "nn/norm/norm_common.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 
@@ -37,7 +37,7 @@ Tensor BatchNormBase::normalize_batch(const Tensor& x, const FusedActivation& ac
   const GroupView view{1, x.size(0), num_features, inner};
   const auto count = static_cast<double>(view.count());
   check_count(count, x);
-  Normalized result = normalize(x, weight, bias, view, {num_features, inner}, {.eps = options.eps}, activation);
+  Normalized result = normalize_groups(x, weight, bias, view, {num_features, inner}, {.eps = options.eps}, activation);
   track(result.mean, result.var, count);
   return result.y;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/norm/norm_base.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
 
 namespace evenkeel::nn {
 

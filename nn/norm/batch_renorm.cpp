@@ -1,8 +1,8 @@
-#include "nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/batch_renorm.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
@@ -106,7 +106,7 @@ Tensor BatchRenormBase::normalize_batch(const Tensor& x, const FusedActivation& 
   track(batch.mean, batch.var, count);
   const Tensor scale = weight.defined() ? weight * r : r;
   const Tensor shift = weight.defined() ? weight * d + bias : d;
-  return normalize(x, scale, shift, view, {num_features, inner}, {.eps = options.eps}, activation).y;
+  return normalize_groups(x, scale, shift, view, {num_features, inner}, {.eps = options.eps}, activation).y;
 }
 
 void BatchRenormBase::move_statistics(const Array& mean, const Array& var, double count, double t) {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/ops/normalize.hpp"
-#include "nn/norm/batch_norm.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,12 +1,12 @@
-#include "nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "autograd/ops/shape.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/norm/norm_base.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn::composite {
 

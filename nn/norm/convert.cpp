@@ -1,9 +1,9 @@
-#include "nn/norm/convert.hpp"
+#include "evenkeel/nn/norm/convert.hpp"
 
-#include "nn/norm/batch_renorm.hpp"
-#include "nn/norm/frozen_batch_norm.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/norm/sync_batch_norm.hpp"
+#include "evenkeel/nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/sync_batch_norm.hpp"
 
 #include <algorithm>
 #include <typeinfo>

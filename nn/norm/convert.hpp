@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/communicator.hpp"
-#include "nn/norm/ws_conv.hpp"
+#include "evenkeel/core/communicator.hpp"
+#include "evenkeel/nn/norm/ws_conv.hpp"
 
 #include <functional>
 #include <memory>

@@ -1,13 +1,13 @@
-#include "nn/norm/cross_iteration_conv.hpp"
+#include "evenkeel/nn/norm/cross_iteration_conv.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops.hpp"
-#include "core/reduce.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_base.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/core/reduce.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <utility>
 

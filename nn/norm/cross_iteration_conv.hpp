@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/conv.hpp"
+#include "evenkeel/nn/conv.hpp"
 
 #include <deque>
 #include <optional>

@@ -1,10 +1,10 @@
-#include "nn/norm/dynamic_tanh.hpp"
+#include "evenkeel/nn/norm/dynamic_tanh.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/row_function.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/row_function.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "autograd/ops/statistics.hpp"
-#include "nn/module.hpp"
+#include "evenkeel/autograd/ops/statistics.hpp"
+#include "evenkeel/nn/module.hpp"
 
 #include <optional>
 

@@ -1,10 +1,10 @@
-#include "nn/norm/extended_batch_norm.hpp"
+#include "evenkeel/nn/norm/extended_batch_norm.hpp"
 
-#include "autograd/ops.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_base.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

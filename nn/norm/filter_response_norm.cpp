@@ -1,13 +1,13 @@
-#include "nn/norm/filter_response_norm.hpp"
+#include "evenkeel/nn/norm/filter_response_norm.hpp"
 
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/normalize.hpp"
-#include "autograd/ops/row_function.hpp"
-#include "autograd/ops/statistics.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/autograd/ops/row_function.hpp"
+#include "evenkeel/autograd/ops/statistics.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 
@@ -32,7 +32,7 @@ Tensor FilterResponseNorm::forward(const Tensor& x) {
   const std::int64_t inner = spatial_size(x.shape());
   const GroupView planes{1, 1, x.size(0) * num_channels, inner};
   if (!options.learn_eps && !options.tlu) {
-    return normalize(x, weight, bias, planes, {num_channels, inner}, {.eps = options.eps, .center = false}).y;
+    return normalize_groups(x, weight, bias, planes, {num_channels, inner}, {.eps = options.eps, .center = false}).y;
   }
   const Statistics s = statistics(x, planes, false);
   Tensor v = s.var + options.eps;

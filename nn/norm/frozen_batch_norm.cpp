@@ -1,8 +1,8 @@
-#include "nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {

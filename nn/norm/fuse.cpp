@@ -1,9 +1,9 @@
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/convert.hpp"
-#include "nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/convert.hpp"
+#include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
-#include "nn/norm/ghost_batch_norm.hpp"
+#include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 
-#include "autograd/ops/shape.hpp"
-#include "nn/norm/norm_common.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <algorithm>
 
@@ -43,7 +43,8 @@ Tensor GhostBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& a
 Tensor GhostBatchNorm::normalize_ghosts(const Tensor& x, std::int64_t size, const FusedActivation& activation) {
   const std::int64_t inner = spatial_size(x.shape());
   const GroupView view{size > 0 ? x.size(0) / size : 0, size, num_features, inner};
-  const Normalized result = normalize(x, weight, bias, view, {num_features, inner}, {.eps = options.eps}, activation);
+  const Normalized result =
+      normalize_groups(x, weight, bias, view, {num_features, inner}, {.eps = options.eps}, activation);
   for (std::int64_t i = 0; i < view.slices; ++i) {
     const std::int64_t first = i * num_features;
     track(result.mean.slice(0, first, first + num_features), result.var.slice(0, first, first + num_features),

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
 
 namespace evenkeel::nn {
 

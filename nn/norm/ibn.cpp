@@ -1,11 +1,11 @@
-#include "nn/norm/ibn.hpp"
+#include "evenkeel/nn/norm/ibn.hpp"
 
-#include "autograd/ops/shape.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/instance_norm.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/instance_norm.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {

@@ -1,9 +1,9 @@
-#include "nn/norm/instance_norm.hpp"
+#include "evenkeel/nn/norm/instance_norm.hpp"
 
-#include "autograd/ops/shape.hpp"
-#include "nn/functional.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/norm/norm_common.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/nn/functional.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,9 +1,9 @@
-#include "nn/norm/layer_norm.hpp"
+#include "evenkeel/nn/norm/layer_norm.hpp"
 
-#include "nn/functional.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/nn/functional.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/norm/norm_act.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,9 +1,9 @@
-#include "nn/norm/layer_scale.hpp"
+#include "evenkeel/nn/norm/layer_scale.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,8 +1,8 @@
-#include "nn/norm/local_response_norm.hpp"
+#include "evenkeel/nn/norm/local_response_norm.hpp"
 
-#include "nn/functional.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/nn/functional.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,7 +1,7 @@
-#include "nn/norm/norm_act.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
 
-#include "autograd/engine.hpp"
-#include "nn/activation.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/nn/activation.hpp"
 
 #include <typeinfo>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/kernels/standardize.hpp"
-#include "nn/module.hpp"
+#include "evenkeel/core/kernels/norm/normalize.hpp"
+#include "evenkeel/nn/module.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,7 +1,7 @@
-#include "nn/norm/norm_base.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
 
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "autograd/engine.hpp"
-#include "autograd/ops/normalize.hpp"
-#include "nn/module.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/nn/module.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -93,10 +93,10 @@ inline double machine_epsilon(DType dtype) {
 }
 
 /// Statistics over the channels of each pixel; x: (N, C, *), weight and bias: (C) or undefined.
-inline Tensor normalize_pixels(const Tensor& x, const Tensor& weight, const Tensor& bias, const Standardization& how,
+inline Tensor normalize_pixels(const Tensor& x, const Tensor& weight, const Tensor& bias, const Normalization& how,
                                const FusedActivation& activation) {
   const std::int64_t pixels = spatial_size(x.shape());
-  return normalize(x, weight, bias, {x.size(0), x.size(1), pixels, 1}, {x.size(1), pixels}, how, activation).y;
+  return normalize_groups(x, weight, bias, {x.size(0), x.size(1), pixels, 1}, {x.size(1), pixels}, how, activation).y;
 }
 
 }  // namespace evenkeel::nn

@@ -1,11 +1,11 @@
-#include "nn/norm/power_norm.hpp"
+#include "evenkeel/nn/norm/power_norm.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops.hpp"
-#include "nn/norm/composite.hpp"
-#include "nn/norm/norm_base.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/norm/composite.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
@@ -51,8 +51,8 @@ Tensor PowerNorm::forward_training(const Tensor& x) {
   const std::int64_t inner = spatial_size(x.shape());
   const double t = composite::count_batch(num_batches_tracked, options.momentum);
   if (num_batches_tracked.array().item_int64() <= options.warmup_steps) {
-    const Normalized result = normalize(x, weight, bias, {1, x.size(0), num_features, inner}, {num_features, inner},
-                                        {.eps = options.eps, .center = false});
+    const Normalized result = normalize_groups(x, weight, bias, {1, x.size(0), num_features, inner},
+                                               {num_features, inner}, {.eps = options.eps, .center = false});
     composite::move_toward(running_phi, result.var, 1, t);
     return result.y;
   }

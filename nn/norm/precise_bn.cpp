@@ -1,7 +1,7 @@
-#include "nn/norm/precise_bn.hpp"
+#include "evenkeel/nn/norm/precise_bn.hpp"
 
-#include "autograd/grad_mode.hpp"
-#include "nn/norm/norm_common.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <algorithm>
 #include <memory>

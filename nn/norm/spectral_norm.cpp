@@ -1,11 +1,11 @@
-#include "nn/norm/spectral_norm.hpp"
+#include "evenkeel/nn/norm/spectral_norm.hpp"
 
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/linalg.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "autograd/ops/shape.hpp"
-#include "nn/conv.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/linalg.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/nn/conv.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "nn/weighted_layer.hpp"
+#include "evenkeel/nn/weighted_layer.hpp"
 
 #include <optional>
 

@@ -1,7 +1,7 @@
-#include "nn/norm/sync_batch_norm.hpp"
+#include "evenkeel/nn/norm/sync_batch_norm.hpp"
 
-#include "autograd/ops/activation.hpp"
-#include "nn/norm/norm_common.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 

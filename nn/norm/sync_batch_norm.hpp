@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/communicator.hpp"
-#include "nn/norm/batch_norm.hpp"
+#include "evenkeel/core/communicator.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
 
 #include <memory>
 

@@ -1,8 +1,8 @@
-#include "nn/norm/unit_norm.hpp"
+#include "evenkeel/nn/norm/unit_norm.hpp"
 
-#include "autograd/ops.hpp"
-#include "nn/norm/norm_common.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <limits>
 

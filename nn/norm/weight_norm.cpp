@@ -1,9 +1,9 @@
-#include "nn/norm/weight_norm.hpp"
+#include "evenkeel/nn/norm/weight_norm.hpp"
 
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "nn/norm/norm_common.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <algorithm>
 

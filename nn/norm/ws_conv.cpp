@@ -1,13 +1,13 @@
-#include "nn/norm/ws_conv.hpp"
+#include "evenkeel/nn/norm/ws_conv.hpp"
 
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/constant.hpp"
-#include "autograd/ops/normalize.hpp"
-#include "autograd/ops/row_function.hpp"
-#include "autograd/ops/shape.hpp"
-#include "autograd/ops/statistics.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/constant.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/autograd/ops/row_function.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/autograd/ops/statistics.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <cmath>
 
@@ -35,7 +35,7 @@ bool has_gain(Mode mode) { return mode == Mode::scaled || mode == Mode::nfnet; }
 
 double eps_of(const WSOptions& options) { return options.eps.value_or(mode_entry(options.mode).eps); }
 
-Standardization standardization_of(const WSOptions& options) {
+Normalization standardization_of(const WSOptions& options) {
   const ModeEntry& mode = mode_entry(options.mode);
   return {.eps = eps_of(options), .correction = mode.correction, .eps_in_root = mode.eps_in_root};
 }
@@ -81,9 +81,10 @@ Tensor standardized_rows(const Tensor& w, std::int64_t filters, std::int64_t fan
                                         : Tensor(Array::full({filters}, factor, w.dtype()));
   const GroupView view{1, 1, filters, fan_in};
   if (options.mode != Mode::nfnet) {
-    return normalize(w, scale, shift, view, {filters, fan_in}, standardization_of(options)).y;
+    return normalize_groups(w, scale, shift, view, {filters, fan_in}, standardization_of(options)).y;
   }
-  const Statistics s = statistics(w, view);  // the limit stands under the product, so this is no row of normalize()
+  const Statistics s =
+      statistics(w, view);  // the limit stands under the product, so this is no row of normalize_groups()
   const Tensor limited = rsqrt(maximum(s.var * n, constant(eps_of(options), s.var)));
   const Tensor by_filter = scale.defined() ? limited * flatten(to(scale, limited.dtype())) : limited;
   return affine_rows(s.x, fan_in, s.mean, by_filter, shift);

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "core/kernels/standardize.hpp"
-#include "nn/conv.hpp"
-#include "nn/linear.hpp"
+#include "evenkeel/core/kernels/norm/normalize.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/linear.hpp"
 
 #include <optional>
 #include <string_view>

@@ -1,5 +1,5 @@
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/shape.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
 #include "tests/support/cases.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "autograd/ops/conv.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
 #include "tests/support/cases.hpp"
 #include "tests/support/reference.hpp"
 

@@ -1,4 +1,4 @@
-#include "autograd/ops/linalg.hpp"
+#include "evenkeel/autograd/ops/linalg.hpp"
 #include "tests/support/cases.hpp"
 
 #include <string>

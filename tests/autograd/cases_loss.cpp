@@ -1,4 +1,4 @@
-#include "autograd/ops/loss.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
 #include "tests/support/cases.hpp"
 
 #include <algorithm>

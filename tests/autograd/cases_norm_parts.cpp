@@ -1,8 +1,8 @@
-#include "autograd/ops/gram.hpp"
-#include "autograd/ops/local_response.hpp"
-#include "autograd/ops/row_function.hpp"
-#include "autograd/ops/shape.hpp"
-#include "autograd/ops/statistics.hpp"
+#include "evenkeel/autograd/ops/gram.hpp"
+#include "evenkeel/autograd/ops/local_response.hpp"
+#include "evenkeel/autograd/ops/row_function.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/autograd/ops/statistics.hpp"
 #include "tests/support/cases.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/normalize.hpp"
-#include "autograd/ops/shape.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
 #include "tests/support/cases.hpp"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ double activated(const FusedActivation& activation, double z) {
 }
 
 /// y[i] = f((x[i] - m) / deviation weight[p] + bias[p]), m and deviation over the elements that share i's group.
-DoubleArray reference(const Views& views, const Standardization& how, const DoubleArray& x, const DoubleArray* weight,
+DoubleArray reference(const Views& views, const Normalization& how, const DoubleArray& x, const DoubleArray* weight,
                       const DoubleArray* bias, const FusedActivation& f = {}) {
   const GroupView& v = views.group;
   DoubleArray y(x.shape);
@@ -77,19 +77,19 @@ DoubleArray reference(const Views& views, const Standardization& how, const Doub
 }
 
 /// A row with x, weight and bias as inputs.
-OpCase affine_row(std::string variant, const Shape& x, ViewsOf views_of, Standardization how = {},
+OpCase affine_row(std::string variant, const Shape& x, ViewsOf views_of, Normalization how = {},
                   const std::vector<Shape>& more = {}, const FusedActivation& f = {}) {
   const auto with_parameters = [&](const Shape& shape) {
     const Shape params{views_of(shape).affine.params};
     return std::vector<Shape>{shape, params, params};
   };
-  OpCase row{.name = "normalize", .variant = std::move(variant), .shapes = with_parameters(x)};
+  OpCase row{.name = "normalize_groups", .variant = std::move(variant), .shapes = with_parameters(x)};
   for (const Shape& shape : more) {
     row.more_shapes.push_back(with_parameters(shape));
   }
   row.fn = [=](Inputs in) {
     const Views views = views_of(in[0].shape());
-    return normalize(in[0], in[1], in[2], views.group, views.affine, how, f).y;
+    return normalize_groups(in[0], in[1], in[2], views.group, views.affine, how, f).y;
   };
   row.reference = [=](References in) { return reference(views_of(in[0].shape), how, in[0], &in[1], &in[2], f); };
   row.keeps = f.f == NormActivation::none ? "01" : "012";
@@ -134,14 +134,14 @@ OpCases activated_rows() {
 OpCase partial_activated_row(std::string variant, const std::vector<Shape>& shapes, bool weight, bool bias,
                              const FusedActivation& f) {
   const std::size_t bias_at = weight ? 2 : 1;
-  return {.name = "normalize",
+  return {.name = "normalize_groups",
           .variant = std::move(variant),
           .shapes = shapes,
           .fn =
               [=](Inputs x) {
                 const Views views = batch_norm(x[0].shape());
-                return normalize(x[0], weight ? x[1] : Tensor(), bias ? x[bias_at] : Tensor(), views.group,
-                                 weight || bias ? views.affine : AffineView{}, {}, f)
+                return normalize_groups(x[0], weight ? x[1] : Tensor(), bias ? x[bias_at] : Tensor(), views.group,
+                                        weight || bias ? views.affine : AffineView{}, {}, f)
                     .y;
               },
           .reference =
@@ -164,7 +164,7 @@ OpCases partial_activated_rows() {
                             {5, 3, f.f == NormActivation::relu ? 2 : 4}, batch_norm, {}, {}, f);
     row.fn = [=](Inputs in) {
       const Views views = batch_norm(in[0].shape());
-      return normalize(in[0].detach(), in[1], in[2], views.group, views.affine, {}, f).y;
+      return normalize_groups(in[0].detach(), in[1], in[2], views.group, views.affine, {}, f).y;
     };
     row.no_gradient = {0};
     rows.push_back(std::move(row));
@@ -203,33 +203,33 @@ OpCases activation_rows() {
 
 OpCases partial_rows() {
   return {
-      {.name = "normalize",
+      {.name = "normalize_groups",
        .variant = "no weight, no bias",
        .shapes = {{3, 2, 5}},
        .fn =
            [](Inputs x) {
              const Views views = batch_norm(x[0].shape());
-             return normalize(x[0], {}, {}, views.group, {}, {}).y;
+             return normalize_groups(x[0], {}, {}, views.group, {}, {}).y;
            },
        .reference = [](References x) { return reference(batch_norm(x[0].shape), {}, x[0], nullptr, nullptr); },
        .keeps = "0"},
-      {.name = "normalize",
+      {.name = "normalize_groups",
        .variant = "weight only",
        .shapes = {{3, 5, 2}, {5}},
        .fn =
            [](Inputs x) {
              const Views views = batch_norm(x[0].shape());
-             return normalize(x[0], x[1], {}, views.group, views.affine, {}).y;
+             return normalize_groups(x[0], x[1], {}, views.group, views.affine, {}).y;
            },
        .reference = [](References x) { return reference(batch_norm(x[0].shape), {}, x[0], &x[1], nullptr); },
        .keeps = "01"},
-      {.name = "normalize",
+      {.name = "normalize_groups",
        .variant = "bias only",
        .shapes = {{2, 3, 7}, {3}},
        .fn =
            [](Inputs x) {
              const Views views = batch_norm(x[0].shape());
-             return normalize(x[0], {}, x[1], views.group, views.affine, {}).y;
+             return normalize_groups(x[0], {}, x[1], views.group, views.affine, {}).y;
            },
        .reference = [](References x) { return reference(batch_norm(x[0].shape), {}, x[0], nullptr, &x[1]); },
        .keeps = "0"},

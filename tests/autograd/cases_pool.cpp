@@ -1,4 +1,4 @@
-#include "autograd/ops/pool.hpp"
+#include "evenkeel/autograd/ops/pool.hpp"
 #include "tests/support/cases.hpp"
 #include "tests/support/reference.hpp"
 

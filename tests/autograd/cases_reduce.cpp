@@ -1,4 +1,4 @@
-#include "autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
 #include "tests/support/cases.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-#include "autograd/ops/conv.hpp"
-#include "autograd/ops/linalg.hpp"
-#include "autograd/ops/pool.hpp"
-#include "autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/autograd/ops/linalg.hpp"
+#include "evenkeel/autograd/ops/pool.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
 
 #include <doctest/doctest.h>
 

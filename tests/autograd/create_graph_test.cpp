@@ -1,6 +1,6 @@
-#include "autograd/engine.hpp"
-#include "autograd/node.hpp"
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops.hpp"
 
 #include <doctest/doctest.h>
 

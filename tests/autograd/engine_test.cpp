@@ -1,8 +1,8 @@
-#include "autograd/engine.hpp"
+#include "evenkeel/autograd/engine.hpp"
 
-#include "autograd/node.hpp"
-#include "autograd/ops.hpp"
-#include "core/elementwise.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/core/elementwise.hpp"
 
 #include <doctest/doctest.h>
 

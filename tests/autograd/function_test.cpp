@@ -1,8 +1,8 @@
-#include "autograd/function.hpp"
+#include "evenkeel/autograd/function.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/gradcheck.hpp"
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/gradcheck.hpp"
+#include "evenkeel/autograd/ops.hpp"
 
 #include <doctest/doctest.h>
 

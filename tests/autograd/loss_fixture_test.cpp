@@ -1,6 +1,6 @@
 // Every loss against PyTorch's values and gradients, in float64 to 1e-10 and in float32 to 1e-5.
 
-#include "autograd/ops/loss.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
 #include "tests/support/fixture.hpp"
 
 #include <functional>

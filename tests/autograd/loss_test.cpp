@@ -1,7 +1,7 @@
 // Losses at the edges: bad targets, ignored samples, weights of zero, extreme logits; texts of the errors.
 
-#include "autograd/engine.hpp"
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops.hpp"
 
 #include <doctest/doctest.h>
 

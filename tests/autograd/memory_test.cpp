@@ -1,9 +1,9 @@
 // Graphs of any depth on any stack, and memory that comes back.
 
-#include "autograd/engine.hpp"
-#include "autograd/function.hpp"
-#include "autograd/node.hpp"
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/function.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
 // What the table of ops does not reach: special values, ties, dropout, dtypes and texts of errors.
 
-#include "autograd/engine.hpp"
-#include "autograd/ops.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
 // Every check over every row of the table of ops (tests/support/cases.hpp).
 
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
-#include "autograd/gradcheck.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/gradcheck.hpp"
 #include "tests/support/cases.hpp"
 
 #include <doctest/doctest.h>

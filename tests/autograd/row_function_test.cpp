@@ -1,9 +1,9 @@
 // Functions of rows: every instruction set and any length of the rows, float32 with float64 numbers, special values.
 
-#include "autograd/engine.hpp"
-#include "autograd/ops.hpp"
-#include "core/elementwise.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/core/elementwise.hpp"
+#include "evenkeel/core/parallel.hpp"
 #include "tests/support/isa_guard.hpp"
 
 #include <doctest/doctest.h>

@@ -1,7 +1,7 @@
 // Gradients where the derivative is infinite or does not exist: documented values, and no NaN through a guard.
 
-#include "autograd/engine.hpp"
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
-#include "autograd/tensor.hpp"
+#include "evenkeel/autograd/tensor.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops.hpp"
 
 #include <doctest/doctest.h>
 

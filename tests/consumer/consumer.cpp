@@ -1,6 +1,9 @@
-#include <evenkeel.hpp>
+#include "core/array.hpp"
 
-// Fits y = 2x with one Linear layer; exits with 0 if it learned that.
+#include <evenkeel/evenkeel.hpp>
+
+// A user's project with a folder of its own named core. Fits y = 2x with one Linear layer; exits with 0 if it learned
+// that.
 int main() {
   using namespace evenkeel;
   Generator generator(0);
@@ -14,5 +17,5 @@ int main() {
     optimizer.step();
   }
   const double slope = layer.weight.item();
-  return slope > 1.99 && slope < 2.01 ? 0 : 1;
+  return kUsersOwn == 42 && slope > 1.99 && slope < 2.01 ? 0 : 1;
 }

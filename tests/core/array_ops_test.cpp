@@ -1,6 +1,6 @@
-#include "core/array_ops.hpp"
+#include "evenkeel/core/array_ops.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
-#include "core/array.hpp"
+#include "evenkeel/core/array.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <doctest/doctest.h>
 

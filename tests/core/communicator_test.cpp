@@ -1,6 +1,6 @@
-#include "core/communicator.hpp"
+#include "evenkeel/core/communicator.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
-#include "core/kernels/conv.hpp"
-#include "core/kernels/conv_algorithms.hpp"
-#include "core/kernels/isa.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/core/kernels/conv/algorithms.hpp"
+#include "evenkeel/core/kernels/conv/conv.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/parallel.hpp"
 #include "tests/support/isa_guard.hpp"
 #include "tests/support/reference.hpp"
 

@@ -1,8 +1,8 @@
 // Binary ops, comparisons, where and add_scaled_: broadcasting, strides, aliasing, dtypes, special values.
 
-#include "core/elementwise.hpp"
+#include "evenkeel/core/elementwise.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 #include "tests/support/isa_guard.hpp"
 
 #include <doctest/doctest.h>

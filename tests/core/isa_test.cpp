@@ -1,4 +1,4 @@
-#include "core/kernels/isa.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
 
 #include <doctest/doctest.h>
 

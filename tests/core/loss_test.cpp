@@ -1,8 +1,8 @@
 // The losses of two arrays against their definitions in long double, on every instruction set of the machine.
 
-#include "core/loss.hpp"
+#include "evenkeel/core/loss.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 #include "tests/support/isa_guard.hpp"
 #include "tests/support/reference.hpp"
 

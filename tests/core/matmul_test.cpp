@@ -1,4 +1,4 @@
-#include "core/array_ops.hpp"
+#include "evenkeel/core/array_ops.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

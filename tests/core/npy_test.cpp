@@ -1,6 +1,6 @@
-#include "core/io/npy.hpp"
+#include "evenkeel/core/io/npy.hpp"
 
-#include "core/io/file.hpp"
+#include "evenkeel/core/io/file.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
-#include "core/kernels/pool.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/core/kernels/pool/pool.hpp"
+#include "evenkeel/core/parallel.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-#include "core/array.hpp"
+#include "evenkeel/core/array.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
-#include "core/random.hpp"
+#include "evenkeel/core/random.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 
 #include <doctest/doctest.h>
 

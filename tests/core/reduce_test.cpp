@@ -1,6 +1,6 @@
-#include "core/reduce.hpp"
+#include "evenkeel/core/reduce.hpp"
 
-#include "core/parallel.hpp"
+#include "evenkeel/core/parallel.hpp"
 #include "tests/support/isa_guard.hpp"
 #include "tests/support/reference.hpp"
 

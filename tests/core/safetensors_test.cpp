@@ -1,6 +1,6 @@
-#include "core/io/safetensors.hpp"
+#include "evenkeel/core/io/safetensors.hpp"
 
-#include "core/io/file.hpp"
+#include "evenkeel/core/io/file.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>

@@ -1,6 +1,6 @@
-#include "core/shape.hpp"
+#include "evenkeel/core/shape.hpp"
 
-#include "core/dtype.hpp"
+#include "evenkeel/core/dtype.hpp"
 
 #include <doctest/doctest.h>
 

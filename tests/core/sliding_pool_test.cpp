@@ -1,7 +1,7 @@
-#include "core/kernels/sliding_pool.hpp"
+#include "evenkeel/core/kernels/pool/sliding_pool.hpp"
 
-#include "core/kernels/pool.hpp"
-#include "core/parallel.hpp"
+#include "evenkeel/core/kernels/pool/pool.hpp"
+#include "evenkeel/core/parallel.hpp"
 #include "tests/support/isa_guard.hpp"
 
 #include <doctest/doctest.h>
@@ -11,7 +11,7 @@
 #include <random>
 #include <vector>
 
-// The fast loops beside the general ones of core/kernels/pool.hpp, which tests/core/pool_kernels_test.cpp checks.
+// The fast loops beside the general ones of core/kernels/pool/pool.hpp, which tests/core/pool_kernels_test.cpp checks.
 
 namespace evenkeel {
 namespace {

@@ -1,7 +1,7 @@
-#include "core/softmax.hpp"
+#include "evenkeel/core/softmax.hpp"
 
-#include "core/parallel.hpp"
-#include "core/reduce.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/reduce.hpp"
 #include "tests/support/isa_guard.hpp"
 #include "tests/support/reference.hpp"
 

@@ -1,9 +1,9 @@
-#include "core/storage.hpp"
+#include "evenkeel/core/storage.hpp"
 
-#include "core/array.hpp"
-#include "core/kernels/workspace.hpp"
-#include "core/parallel.hpp"
-#include "core/pooled.hpp"
+#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/kernels/simd/workspace.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/pooled.hpp"
 
 #include <doctest/doctest.h>
 

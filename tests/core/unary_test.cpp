@@ -1,6 +1,6 @@
 // Every unary functor against the definition in long double, on every instruction set of the machine.
 
-#include "core/elementwise.hpp"
+#include "evenkeel/core/elementwise.hpp"
 #include "tests/support/isa_guard.hpp"
 
 #include <doctest/doctest.h>

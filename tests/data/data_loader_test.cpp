@@ -1,7 +1,7 @@
-#include "data/data_loader.hpp"
+#include "evenkeel/data/data_loader.hpp"
 
-#include "data/array_dataset.hpp"
-#include "data/fake_data.hpp"
+#include "evenkeel/data/array_dataset.hpp"
+#include "evenkeel/data/fake_data.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
 // MNIST and CIFAR-10 files: what they hold, and each way in which they can be wrong.
 
-#include "core/io/file.hpp"
-#include "data/cifar10.hpp"
-#include "data/mnist.hpp"
+#include "evenkeel/core/io/file.hpp"
+#include "evenkeel/data/cifar10.hpp"
+#include "evenkeel/data/mnist.hpp"
 
 #include <doctest/doctest.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
-#include "core/parallel.hpp"
-#include "data/fake_data.hpp"
-#include "data/synthetic_digits.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/data/fake_data.hpp"
+#include "evenkeel/data/synthetic_digits.hpp"
 
 #include <doctest/doctest.h>
 

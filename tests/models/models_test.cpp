@@ -1,13 +1,13 @@
-#include "autograd/ops/loss.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "core/parallel.hpp"
-#include "models/registry.hpp"
-#include "models/seed_networks.hpp"
-#include "models/small_cnn.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/norm/registry.hpp"
-#include "nn/summary.hpp"
-#include "optim/sgd.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/models/registry.hpp"
+#include "evenkeel/models/seed_networks.hpp"
+#include "evenkeel/models/small_cnn.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/summary.hpp"
+#include "evenkeel/optim/sgd.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,20 +1,20 @@
 // The networks of residual and other blocks: names and shapes in their state dicts, parameter counts, what their
 // options do, and what they refuse. Their values are compared with PyTorch's in trajectory_test.cpp.
 
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/loss.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "models/brn_networks.hpp"
-#include "models/cifar_resnet.hpp"
-#include "models/frozen_se_resnet.hpp"
-#include "models/resnet.hpp"
-#include "models/seed_networks.hpp"
-#include "models/ws_gn_networks.hpp"
-#include "nn/conv.hpp"
-#include "nn/norm/convert.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/squeeze_excitation.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/models/brn_networks.hpp"
+#include "evenkeel/models/cifar_resnet.hpp"
+#include "evenkeel/models/frozen_se_resnet.hpp"
+#include "evenkeel/models/resnet.hpp"
+#include "evenkeel/models/seed_networks.hpp"
+#include "evenkeel/models/ws_gn_networks.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/norm/convert.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/squeeze_excitation.hpp"
 
 #include <doctest/doctest.h>
 

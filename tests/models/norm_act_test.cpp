@@ -1,20 +1,20 @@
 // norm_act: a norm and the activation behind it as one op give what both give one after the other.
 
-#include "nn/norm/norm_act.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops/activation.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/normalize.hpp"
-#include "models/cifar_resnet.hpp"
-#include "models/conv_norm_act.hpp"
-#include "models/resnet.hpp"
-#include "nn/activation.hpp"
-#include "nn/container.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/models/cifar_resnet.hpp"
+#include "evenkeel/models/conv_norm_act.hpp"
+#include "evenkeel/models/resnet.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <doctest/doctest.h>
 
@@ -175,7 +175,7 @@ TEST_CASE("the result is the norm's op alone; hooks and anomaly mode see both la
   net.append<BatchNorm2d>(3).append<ReLU>();
   Generator generator(1);
   const Tensor x = randn({2, 3, 4, 5}, generator);
-  CHECK(net(x).op_name() == "normalize");
+  CHECK(net(x).op_name() == "normalize_groups");
   {
     const AnomalyGuard anomaly;
     CHECK(net(x).op_name() == "relu");
@@ -195,7 +195,7 @@ TEST_CASE("the result is the norm's op alone; hooks and anomaly mode see both la
     CHECK(seen_y.is(y) == (hooked == 1));
     net[hooked]->remove_forward_hook(id);
   }
-  CHECK(net(x).op_name() == "normalize");
+  CHECK(net(x).op_name() == "normalize_groups");
 }
 
 TEST_CASE("an error inside names the norm") {
@@ -241,7 +241,7 @@ TEST_CASE("the gradient written over dy is the one written elsewhere") {
         const auto run = [&] {
           const Tensor zero = zeros({view.affine.params}), one = ones({view.affine.params});
           return fixed ? normalize_with(x, zero, one, weight, bias, view.affine, 0.1, f)
-                       : normalize(x, weight, bias, view.group, view.affine, {}, f).y;
+                       : normalize_groups(x, weight, bias, view.group, view.affine, {}, f).y;
         };
         // A given gradient stays the caller's; that of `* 1` belongs to the pass alone.
         const Tensor kept = dy * 1;

@@ -2,17 +2,17 @@
 // them and every entry of the final state, in float64 to 1e-10 and (but for is_chaotic) in float32 to 1e-5.
 // tests/fixtures/make_fixtures.py says how parameters, inputs and labels are made.
 
-#include "autograd/engine.hpp"
-#include "autograd/ops/loss.hpp"
-#include "core/reduce.hpp"
-#include "models/brn_networks.hpp"
-#include "models/cifar_resnet.hpp"
-#include "models/frozen_se_resnet.hpp"
-#include "models/resnet.hpp"
-#include "models/seed_networks.hpp"
-#include "models/small_cnn.hpp"
-#include "models/ws_gn_networks.hpp"
-#include "optim/sgd.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
+#include "evenkeel/core/reduce.hpp"
+#include "evenkeel/models/brn_networks.hpp"
+#include "evenkeel/models/cifar_resnet.hpp"
+#include "evenkeel/models/frozen_se_resnet.hpp"
+#include "evenkeel/models/resnet.hpp"
+#include "evenkeel/models/seed_networks.hpp"
+#include "evenkeel/models/small_cnn.hpp"
+#include "evenkeel/models/ws_gn_networks.hpp"
+#include "evenkeel/optim/sgd.hpp"
 #include "tests/support/fixture.hpp"
 
 #include <cmath>

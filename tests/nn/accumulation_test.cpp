@@ -1,14 +1,14 @@
 // Gradients accumulated over micro-batches against those of the whole batch: equal where a norm takes its statistics
 // from each sample, different where it takes them from the batch.
 
-#include "autograd/ops.hpp"
-#include "nn/activation.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/flatten.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/flatten.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

@@ -1,11 +1,11 @@
 // BatchChannelNorm against a second derivation (tests/fixtures/make_norms_weight.py) and what its docs say.
 
-#include "nn/norm/batch_channel_norm.hpp"
+#include "evenkeel/nn/norm/batch_channel_norm.hpp"
 
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 #include "tests/support/reference.hpp"
 #include "tests/support/training_steps.hpp"
 

@@ -1,9 +1,9 @@
-#include "nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/node.hpp"
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

@@ -1,8 +1,8 @@
-#include "nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/batch_renorm.hpp"
 
-#include "autograd/gradcheck.hpp"
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
+#include "evenkeel/autograd/gradcheck.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

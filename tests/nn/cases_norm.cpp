@@ -1,5 +1,5 @@
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
 #include "tests/support/layer_cases.hpp"
 
 namespace evenkeel::testing {

@@ -1,7 +1,7 @@
-#include "nn/norm/batch_renorm.hpp"
-#include "nn/norm/frozen_batch_norm.hpp"
-#include "nn/norm/ghost_batch_norm.hpp"
-#include "nn/norm/sync_batch_norm.hpp"
+#include "evenkeel/nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/ghost_batch_norm.hpp"
+#include "evenkeel/nn/norm/sync_batch_norm.hpp"
 #include "tests/support/layer_cases.hpp"
 
 namespace evenkeel::testing {

@@ -1,8 +1,8 @@
 // Layers that compute their weight from other parameters, and BatchChannelNorm.
 
-#include "nn/norm/batch_channel_norm.hpp"
-#include "nn/norm/weight_norm.hpp"
-#include "nn/norm/ws_conv.hpp"
+#include "evenkeel/nn/norm/batch_channel_norm.hpp"
+#include "evenkeel/nn/norm/weight_norm.hpp"
+#include "evenkeel/nn/norm/ws_conv.hpp"
 #include "tests/support/layer_cases.hpp"
 
 namespace evenkeel::testing {

@@ -1,7 +1,7 @@
-#include "nn/container.hpp"
+#include "evenkeel/nn/container.hpp"
 
-#include "nn/activation.hpp"
-#include "nn/linear.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/linear.hpp"
 
 #include <doctest/doctest.h>
 

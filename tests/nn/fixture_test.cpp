@@ -3,14 +3,14 @@
 
 #include "tests/support/fixture.hpp"
 
-#include "autograd/engine.hpp"
-#include "nn/activation.hpp"
-#include "nn/conv.hpp"
-#include "nn/flatten.hpp"
-#include "nn/linear.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/flatten.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 #include <functional>
 #include <set>

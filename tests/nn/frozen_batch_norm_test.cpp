@@ -1,12 +1,12 @@
-#include "nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/norm/batch_renorm.hpp"
-#include "nn/norm/ghost_batch_norm.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/norm/sync_batch_norm.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/ghost_batch_norm.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/sync_batch_norm.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,6 @@
-#include "nn/norm/ghost_batch_norm.hpp"
+#include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 
-#include "autograd/ops.hpp"
+#include "evenkeel/autograd/ops.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

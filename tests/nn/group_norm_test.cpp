@@ -1,9 +1,9 @@
-#include "nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/ops.hpp"
-#include "nn/functional.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/functional.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

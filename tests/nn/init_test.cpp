@@ -1,4 +1,4 @@
-#include "nn/init.hpp"
+#include "evenkeel/nn/init.hpp"
 
 #include <doctest/doctest.h>
 

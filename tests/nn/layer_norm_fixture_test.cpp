@@ -3,13 +3,13 @@
 // then eval mode.
 // tests/fixtures/make_norms_layer.py has the layers of the same names.
 
-#include "autograd/engine.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/dynamic_tanh.hpp"
-#include "nn/norm/group_norm.hpp"
-#include "nn/norm/instance_norm.hpp"
-#include "nn/norm/layer_norm.hpp"
-#include "nn/norm/local_response_norm.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/dynamic_tanh.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/norm/instance_norm.hpp"
+#include "evenkeel/nn/norm/layer_norm.hpp"
+#include "evenkeel/nn/norm/local_response_norm.hpp"
 #include "tests/support/fixture.hpp"
 
 #include <functional>

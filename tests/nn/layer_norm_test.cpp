@@ -1,19 +1,19 @@
 // LayerNorm, InstanceNorm, RMSNorm, the response norms, DynamicTanh and LayerScale: second derivations of those that
 // PyTorch 1.13 has not, hard inputs, the functional forms and errors.
 
-#include "nn/norm/layer_norm.hpp"
+#include "evenkeel/nn/norm/layer_norm.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
-#include "nn/functional.hpp"
-#include "nn/norm/dynamic_tanh.hpp"
-#include "nn/norm/filter_response_norm.hpp"
-#include "nn/norm/global_response_norm.hpp"
-#include "nn/norm/instance_norm.hpp"
-#include "nn/norm/layer_scale.hpp"
-#include "nn/norm/local_response_norm.hpp"
-#include "nn/norm/rms_norm.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/functional.hpp"
+#include "evenkeel/nn/norm/dynamic_tanh.hpp"
+#include "evenkeel/nn/norm/filter_response_norm.hpp"
+#include "evenkeel/nn/norm/global_response_norm.hpp"
+#include "evenkeel/nn/norm/instance_norm.hpp"
+#include "evenkeel/nn/norm/layer_scale.hpp"
+#include "evenkeel/nn/norm/local_response_norm.hpp"
+#include "evenkeel/nn/norm/rms_norm.hpp"
 #include "tests/support/fixture.hpp"
 #include "tests/support/reference.hpp"
 

@@ -1,4 +1,4 @@
-#include "autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "tests/support/layer_cases.hpp"
 #include "tests/support/layer_function.hpp"
 

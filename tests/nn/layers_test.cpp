@@ -1,13 +1,13 @@
-#include "autograd/engine.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "nn/activation.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/dropout.hpp"
-#include "nn/functional.hpp"
-#include "nn/linear.hpp"
-#include "nn/loss.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/dropout.hpp"
+#include "evenkeel/nn/functional.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/loss.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,12 +1,12 @@
-#include "nn/module.hpp"
+#include "evenkeel/nn/module.hpp"
 
-#include "autograd/engine.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "autograd/ops/reduce.hpp"
-#include "nn/activation.hpp"
-#include "nn/container.hpp"
-#include "nn/dropout.hpp"
-#include "nn/linear.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/dropout.hpp"
+#include "evenkeel/nn/linear.hpp"
 
 #include <doctest/doctest.h>
 

@@ -2,14 +2,14 @@
 // E[x^2] - E[x]^2 has no correct digit, every norm gives what it gives in float64, to 1e-5; PyTorch 1.13 is 2e-3 to
 // 5e-3 off.
 
-#include "autograd/engine.hpp"
-#include "autograd/ops.hpp"
-#include "nn/init.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/instance_norm.hpp"
-#include "nn/norm/layer_norm.hpp"
-#include "nn/norm/registry.hpp"
-#include "nn/norm/rms_norm.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/init.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/instance_norm.hpp"
+#include "evenkeel/nn/norm/layer_norm.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/norm/rms_norm.hpp"
 #include "tests/support/fixture.hpp"
 
 #include <functional>

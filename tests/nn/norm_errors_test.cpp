@@ -1,8 +1,8 @@
 // Bad input to every norm of the registry: the error names the layer, what came and what was expected.
 
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,11 +1,11 @@
 // Gradients of every norm over the grid of batch sizes 1, 2 and 5, all ranks that it takes, affine or not, training and
 // eval; second derivatives of those that are differentiated twice most.
 
-#include "nn/norm/batch_norm.hpp"
-#include "nn/norm/instance_norm.hpp"
-#include "nn/norm/layer_norm.hpp"
-#include "nn/norm/registry.hpp"
-#include "nn/norm/rms_norm.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/instance_norm.hpp"
+#include "evenkeel/nn/norm/layer_norm.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/norm/rms_norm.hpp"
 #include "tests/support/layer_function.hpp"
 
 #include <doctest/doctest.h>

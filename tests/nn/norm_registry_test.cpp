@@ -1,8 +1,8 @@
 // Every row of the norm registry through make_norm: what --norm promises. A new row is tested by being there, here and
 // in norm_gradcheck_test, norm_accuracy_test, norm_errors_test and the models' tests.
 
-#include "autograd/ops.hpp"
-#include "nn/norm/registry.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/norm/registry.hpp"
 #include "tests/support/fixture.hpp"
 #include "tests/support/layer_function.hpp"
 

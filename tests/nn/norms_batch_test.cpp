@@ -2,9 +2,9 @@
 // buffers after them, gradients, eval mode; in float64 to 1e-10 and in float32 to 1e-5.
 // tests/fixtures/make_norms_batch.py has the layers of the same names.
 
-#include "nn/norm/batch_renorm.hpp"
-#include "nn/norm/frozen_batch_norm.hpp"
-#include "nn/norm/ghost_batch_norm.hpp"
+#include "evenkeel/nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "tests/support/fixture.hpp"
 
 #include <functional>

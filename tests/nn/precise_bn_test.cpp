@@ -1,9 +1,9 @@
-#include "nn/norm/precise_bn.hpp"
+#include "evenkeel/nn/norm/precise_bn.hpp"
 
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
-#include "nn/dropout.hpp"
-#include "nn/linear.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/dropout.hpp"
+#include "evenkeel/nn/linear.hpp"
 #include "tests/support/fixture.hpp"
 #include "tests/support/reference.hpp"
 

@@ -1,10 +1,10 @@
-#include "nn/activation.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/linear.hpp"
-#include "nn/loss.hpp"
-#include "nn/norm/batch_norm.hpp"
-#include "nn/repr.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/loss.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <doctest/doctest.h>
 

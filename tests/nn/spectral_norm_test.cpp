@@ -1,13 +1,13 @@
 // spectral_norm against PyTorch's values (tests/fixtures/make_norms_weight.py) and what its docs say.
 
-#include "nn/norm/spectral_norm.hpp"
+#include "evenkeel/nn/norm/spectral_norm.hpp"
 
-#include "autograd/gradcheck.hpp"
-#include "autograd/ops.hpp"
-#include "nn/activation.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/linear.hpp"
+#include "evenkeel/autograd/gradcheck.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/linear.hpp"
 #include "tests/support/reference.hpp"
 #include "tests/support/training_steps.hpp"
 

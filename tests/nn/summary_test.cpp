@@ -1,13 +1,13 @@
-#include "nn/summary.hpp"
+#include "evenkeel/nn/summary.hpp"
 
-#include "autograd/ops/arithmetic.hpp"
-#include "nn/activation.hpp"
-#include "nn/container.hpp"
-#include "nn/conv.hpp"
-#include "nn/dropout.hpp"
-#include "nn/flatten.hpp"
-#include "nn/linear.hpp"
-#include "nn/pool.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/dropout.hpp"
+#include "evenkeel/nn/flatten.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
-#include "nn/norm/sync_batch_norm.hpp"
+#include "evenkeel/nn/norm/sync_batch_norm.hpp"
 
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

@@ -1,9 +1,9 @@
 // Weight standardization against PyTorch's values (tests/fixtures/make_norms_weight.py) and what its docs say.
 
-#include "nn/norm/ws_conv.hpp"
+#include "evenkeel/nn/norm/ws_conv.hpp"
 
-#include "autograd/ops.hpp"
-#include "nn/container.hpp"
+#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/container.hpp"
 #include "tests/support/reference.hpp"
 #include "tests/support/training_steps.hpp"
 

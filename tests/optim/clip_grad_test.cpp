@@ -1,4 +1,4 @@
-#include "optim/clip_grad.hpp"
+#include "evenkeel/optim/clip_grad.hpp"
 
 #include "tests/support/reference.hpp"
 

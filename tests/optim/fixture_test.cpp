@@ -3,8 +3,8 @@
 
 #include "tests/support/fixture.hpp"
 
-#include "optim/adam.hpp"
-#include "optim/sgd.hpp"
+#include "evenkeel/optim/adam.hpp"
+#include "evenkeel/optim/sgd.hpp"
 
 #include <functional>
 #include <memory>

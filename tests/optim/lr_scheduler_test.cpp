@@ -1,7 +1,7 @@
-#include "optim/lr_scheduler.hpp"
+#include "evenkeel/optim/lr_scheduler.hpp"
 
-#include "optim/adam.hpp"
-#include "optim/sgd.hpp"
+#include "evenkeel/optim/adam.hpp"
+#include "evenkeel/optim/sgd.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
-#include "optim/optimizer.hpp"
+#include "evenkeel/optim/optimizer.hpp"
 
-#include "core/kernels/isa.hpp"
-#include "core/kernels/optimizer.hpp"
-#include "core/parallel.hpp"
-#include "optim/adam.hpp"
-#include "optim/sgd.hpp"
+#include "evenkeel/core/kernels/elementwise/optimizer.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/optim/adam.hpp"
+#include "evenkeel/optim/sgd.hpp"
 #include "tests/support/isa_guard.hpp"
 
 #include <doctest/doctest.h>

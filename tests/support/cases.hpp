@@ -4,7 +4,7 @@
 // over every row. A family file holds one object:
 //   const CaseFile rows{[]() -> OpCases { return {{.name = "silu", ...}, ...}; }};
 
-#include "autograd/tensor.hpp"
+#include "evenkeel/autograd/tensor.hpp"
 
 #include <cstdint>
 #include <functional>

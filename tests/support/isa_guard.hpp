@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/kernels/isa.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
 
 #include <vector>
 

@@ -4,7 +4,7 @@
 // runs all its checks over every row. A family file holds one object:
 //   const LayerCaseFile rows{[]() -> LayerCases { return {{.layer = "Linear", ...}, ...}; }};
 
-#include "nn/module.hpp"
+#include "evenkeel/nn/module.hpp"
 
 #include <functional>
 #include <memory>

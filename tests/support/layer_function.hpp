@@ -2,9 +2,9 @@
 
 // A layer as gradcheck wants it: a function of its input and its parameters.
 
-#include "autograd/gradcheck.hpp"
-#include "nn/init.hpp"
-#include "nn/module.hpp"
+#include "evenkeel/autograd/gradcheck.hpp"
+#include "evenkeel/nn/init.hpp"
+#include "evenkeel/nn/module.hpp"
 
 #include <memory>
 #include <string>

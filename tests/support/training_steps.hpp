@@ -2,10 +2,10 @@
 
 // Replays the training steps that tests/fixtures/make_norms_weight.py writes.
 
-#include "autograd/engine.hpp"
-#include "autograd/grad_mode.hpp"
-#include "autograd/ops/arithmetic.hpp"
-#include "nn/module.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/module.hpp"
 #include "tests/support/fixture.hpp"
 
 #include <functional>

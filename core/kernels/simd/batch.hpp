@@ -3,7 +3,7 @@
 // For the per-instruction-set sources only. Every function in kernels/simd carries Arch as a template parameter: an
 // inline function without it, compiled with -mavx512f and merged by the linker, would crash older machines.
 
-#include "core/kernels/isa.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
 
 #include <xsimd/xsimd.hpp>
 

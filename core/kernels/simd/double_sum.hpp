@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/kernels/simd/batch.hpp"
+#include "evenkeel/core/kernels/simd/batch.hpp"
 
 namespace evenkeel::kernels::simd {
 

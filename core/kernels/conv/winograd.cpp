@@ -1,0 +1,167 @@
+#include "evenkeel/core/kernels/conv/winograd.hpp"
+
+#include "evenkeel/core/kernels/conv/algorithms.hpp"
+#include "evenkeel/core/kernels/conv/winograd_tiles.hpp"
+#include "evenkeel/core/parallel.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::kernels {
+namespace {
+
+/// A 3x3 convolution of stride 1 in tiles: conv2d itself, or its input gradient, which is the convolution of dy with
+/// the weight transposed and turned by 180 degrees.
+struct TileConvolution {
+  WindowSource source;
+  std::int64_t batch, outputs, out_height, out_width;
+  bool turned;
+
+  std::int64_t tile_columns() const { return ceil_div(out_width, kWinogradTile); }
+  std::int64_t out_plane() const { return out_height * out_width; }
+};
+
+TileConvolution forward_tiles(const ConvGeometry& g) {
+  return {.source = {.planes = g.channels,
+                     .height = g.height,
+                     .width = g.width,
+                     .pad_top = g.pad_top,
+                     .pad_left = g.pad_left},
+          .batch = g.batch,
+          .outputs = g.out_channels,
+          .out_height = g.out_height,
+          .out_width = g.out_width,
+          .turned = false};
+}
+
+TileConvolution gradient_tiles(const ConvGeometry& g) {
+  return {.source = {.planes = g.out_channels,
+                     .height = g.out_height,
+                     .width = g.out_width,
+                     .pad_top = 2 - g.pad_top,
+                     .pad_left = 2 - g.pad_left},
+          .batch = g.batch,
+          .outputs = g.channels,
+          .out_height = g.height,
+          .out_width = g.width,
+          .turned = true};
+}
+
+/// u (cell, input, output) of a convolution; `width` outputs per row, zeros behind the last.
+template <class Arch, class T>
+void transform_weight(const TileConvolution& c, const T* weight, std::int64_t width, WinogradCells<T> u) {
+  constexpr std::int64_t kInputs = 16, kGrain = 2048;  // inputs at a time, filters per chunk
+  const std::int64_t inputs = c.source.planes;
+  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / (kInputs * width));
+  parallel_for(0, ceil_div(inputs, kInputs), grain, [&](std::int64_t begin, std::int64_t end) {
+    Workspace<T> filters(kInputs * 9 * width);
+    for (std::int64_t part = begin; part < end; ++part) {
+      const std::int64_t first = part * kInputs, count = std::min(kInputs, inputs - first);
+      PanelTranspose<T> turn{.columns = c.outputs, .b = filters.data(), .b_stride = width, .width = width};
+      if (c.turned) {  // the weight is (input, output, tap)
+        turn.x_stride = turn.steps = 9;
+        for (std::int64_t i = 0; i < count; ++i) {
+          turn.x = weight + (first + i) * c.outputs * 9;
+          turn.b = filters.data() + i * 9 * width;
+          PanelsKernels<Arch, T>::transpose(turn);
+        }
+      } else {  // (output, input, tap)
+        turn.x = weight + first * 9;
+        turn.x_stride = inputs * 9;
+        turn.steps = count * 9;
+        PanelsKernels<Arch, T>::transpose(turn);
+      }
+      WinogradKernels<Arch, T>::weight({.w = filters.data(),
+                                        .rows = count,
+                                        .width = width,
+                                        .turned = c.turned,
+                                        .u = {u.data + first * PanelTile<Arch, T>::lanes, u.cell, u.part}});
+    }
+  });
+}
+
+/// y (image, output, pixel) of the block's first image on = turned (image, pixel, output).
+template <class Arch, class T>
+void unstage(const TileConvolution& c, const PixelBlock& block, std::int64_t rows, const T* turned, std::int64_t width,
+             T* y) {
+  for (std::int64_t k = 0; k < block.images; ++k) {
+    const std::int64_t pixels = rows * c.out_width;
+    PanelsKernels<Arch, T>::transpose(
+        {.x = turned + k * pixels * width,
+         .x_stride = width,
+         .columns = pixels,
+         .steps = c.outputs,
+         .b = y + k * c.outputs * c.out_plane() + kWinogradTile * block.first_row * c.out_width,
+         .b_stride = c.out_plane(),
+         .width = pixels});
+  }
+}
+
+template <class Arch, class T>
+void convolve_on(const TileConvolution& c, const T* source, const T* weight, const T* bias, T* y) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kBlockTiles = 64, kBlocks = 4;
+  const std::int64_t inputs = c.source.planes, in_width = round_up(inputs, kLanes);
+  const std::int64_t out_width = round_up(c.outputs, kLanes);
+  CellSpace<T> u(inputs, out_width, kLanes);
+  Workspace<T> biases(out_width);
+  transform_weight<Arch>(c, weight, out_width, u.cells());
+  std::fill_n(biases.data(), out_width, T(0));
+  if (bias != nullptr) {
+    std::copy_n(bias, c.outputs, biases.data());
+  }
+  const std::int64_t at_once = cached_tiles<T>(in_width + out_width);
+  const BlockPlan plan = plan_tiles(c.batch, c.out_height, c.out_width, kBlockTiles, kBlocks);
+  const std::int64_t units = plan.count(), work = c.batch * c.out_plane() * inputs * c.outputs * 9 / 4;
+  parallel_for(0, units, work_grain(work, units), [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t block_rows = std::min(kWinogradTile * plan.rows, c.out_height);
+    Workspace<T> staged(plan.images * c.source.block_cells(plan.rows) * in_width);
+    Workspace<T> turned(plan.images * block_rows * c.out_width * out_width);
+    Workspace<WinogradTile> tiles(plan.images * plan.rows * c.tile_columns());
+    CellSpace<T> v(at_once, in_width, kLanes), m(at_once, out_width, kLanes);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const PixelBlock block = plan.block(i);
+      const std::int64_t rows = std::min(kWinogradTile * block.rows, c.out_height - kWinogradTile * block.first_row);
+      WinogradSpread<T> spread =
+          stage_windows<Arch>(c.source, block, source + block.image * inputs * c.source.height * c.source.width, inputs,
+                              in_width, staged.data());
+      spread.v = v.cells();
+      WinogradOutput<T> output{.m = m.read(),
+                               .width = out_width,
+                               .bias = biases.data(),
+                               .y = turned.data(),
+                               .image_stride = rows * c.out_width * out_width,
+                               .rows = rows,
+                               .columns = c.out_width};
+      const std::int64_t count = list_tiles(block, c.tile_columns(), tiles.data());
+      for (std::int64_t first = 0; first < count; first += at_once) {
+        spread.tiles = output.tiles = tiles.data() + first;
+        spread.tile_count = output.tile_count = std::min(at_once, count - first);
+        WinogradKernels<Arch, T>::input(spread);
+        WinogradKernels<Arch, T>::multiply({.rows = spread.tile_count,
+                                            .steps = inputs,
+                                            .width = out_width,
+                                            .a = v.read(),
+                                            .b = u.read(),
+                                            .c = m.cells()});
+        WinogradKernels<Arch, T>::output(output);
+      }
+      unstage<Arch>(c, block, rows, turned.data(), out_width, y + block.image * c.outputs * c.out_plane());
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(forward_tiles(g), x, weight, bias, y); });
+}
+
+template <class T>
+void WinogradConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
+  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(gradient_tiles(g), dy, weight, bias, dx); });
+}
+
+template struct WinogradConv<float>;
+template struct WinogradConv<double>;
+
+}  // namespace evenkeel::kernels

@@ -1,0 +1,98 @@
+#pragma once
+
+#include "evenkeel/core/kernels/simd/isa.hpp"
+
+#include <cstdint>
+
+namespace evenkeel::kernels {
+
+// Winograd's F(4x4, 3x3): a tile of 4x4 outputs of a 3x3 convolution from 6x6 inputs with 36 products instead of 144,
+//   y = A^T ((G w G^T) * (B^T x B)) A  (A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, 2016),
+// where the products of all channels are 36 matrix products. Its gradient is dw = G^T ((A dy A^T) * (B^T x B)) G.
+// The matrices are those of the points 0, +-sqrt(1/2), +-sqrt(2) and infinity, whose rounding errors are half as large
+// as those of the paper's 0, +-1, +-2. Registers run over neighbouring channels.
+
+constexpr std::int64_t kWinogradTile = 4, kWinogradWindow = 6, kWinogradCells = 36;
+
+/// Tile of a block: its image, and its first output row and column in the block.
+struct WinogradTile {
+  std::int64_t image = 0, row = 0, column = 0;
+};
+
+// Transformed cells are blocks of registers, (cell, register of channels, row, lane), where a row is a tile or, of
+// weights, a channel of the other side: the distances `cell` and `part` are those from one cell and from one register
+// of channels to the next.
+
+/// A transformed array.
+template <class T>
+struct WinogradCells {
+  T* data = nullptr;
+  std::int64_t cell = 0, part = 0;
+};
+
+/// u (output register, input row) = cells of G w G^T for the filters w[(r 9 + tap) width + j] of input r and output j,
+/// turned by 180 degrees if `turned`.
+template <class T>
+struct WinogradWeight {
+  const T* w = nullptr;
+  std::int64_t rows = 0, width = 0;
+  bool turned = false;
+  WinogradCells<T> u = {};
+};
+
+/// v (channel register, tile) = cells of B^T x B (or A x A^T) for the windows of the tiles in x (image, row, column,
+/// channel), which begin `top` and `left` after a tile's row and column; x is 0 outside.
+template <class T>
+struct WinogradSpread {
+  const T* x = nullptr;
+  std::int64_t image_stride = 0, rows = 0, columns = 0, top = 0, left = 0, width = 0;
+  const WinogradTile* tiles = nullptr;
+  std::int64_t tile_count = 0;
+  WinogradCells<T> v = {};
+};
+
+/// Per cell c (output register, row) = or += a b, for the rows of c and `steps` products. Forward, a is (input
+/// register, tile), b (output register, input), the rows are tiles; of the gradient, a is (input register, tile), b
+/// (output register, tile), the rows are inputs. Computes whole tiles of rows: a is readable and c writable for
+/// kWinogradRows - 1 rows more.
+template <class T>
+struct WinogradProduct {
+  bool gradient = false, accumulate = false;
+  std::int64_t rows = 0, steps = 0, width = 0;  ///< width: columns of c
+  WinogradCells<const T> a = {}, b = {};
+  WinogradCells<T> c = {};
+};
+constexpr std::int64_t kWinogradRows = 16;
+
+/// y (image, row, column, o) of the tiles = A^T m A + bias for m (output register, tile).
+template <class T>
+struct WinogradOutput {
+  WinogradCells<const T> m = {};
+  std::int64_t width = 0;
+  const T* bias = nullptr;  ///< `width` of them
+  const WinogradTile* tiles = nullptr;
+  std::int64_t tile_count = 0;
+  T* y = nullptr;
+  std::int64_t image_stride = 0, rows = 0, columns = 0;
+};
+
+/// dw[(c 9 + tap) outputs + o] = tap of G^T n G for n (output register, c).
+template <class T>
+struct WinogradWeightGradient {
+  WinogradCells<const T> n = {};
+  std::int64_t channels = 0, outputs = 0;
+  T* dw = nullptr;
+};
+
+/// Every width and distance is a multiple of a register.
+template <class Arch, class T>
+struct WinogradKernels {
+  static void weight(const WinogradWeight<T>& job);
+  static void input(const WinogradSpread<T>& job);
+  static void multiply(const WinogradProduct<T>& job);
+  static void output(const WinogradOutput<T>& job);
+  static void output_gradient(const WinogradSpread<T>& job);
+  static void weight_gradient(const WinogradWeightGradient<T>& job);
+};
+
+}  // namespace evenkeel::kernels

@@ -1,0 +1,100 @@
+#pragma once
+
+#include "evenkeel/core/kernels/elementwise/op_list.hpp"
+#include "evenkeel/core/kernels/simd/math.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace evenkeel::kernels {
+
+// One struct per loss of an input x and a target t, both of one element: the value f and its derivative df by x; a is
+// the loss's number. kOfDifference: a function of x - t, so that the derivative by t is -df.
+
+/// y = d^2,  y' = 2d,  d = x - t
+struct SquaredError {
+  static constexpr std::string_view kName = "mse_loss";
+  static constexpr bool kOfDifference = true;
+  template <class V>
+  static V f(V x, V t, V) {
+    const V d = x - t;
+    return d * d;
+  }
+  template <class V>
+  static V df(V x, V t, V) {
+    const V d = x - t;
+    return d + d;
+  }
+};
+
+/// y = |d|,  y' = sign d (0 at 0)
+struct AbsoluteError {
+  static constexpr std::string_view kName = "l1_loss";
+  static constexpr bool kOfDifference = true;
+  template <class V>
+  static V f(V x, V t, V) {
+    return abs(x - t);
+  }
+  template <class V>
+  static V df(V x, V t, V) {
+    const V d = x - t;
+    return select(d > V(0), V(1), select(d < V(0), V(-1), V(0)));
+  }
+};
+
+/// y = d^2 / 2a where |d| < a, else |d| - a / 2,  y' = d / a or sign d
+struct SmoothAbsoluteError {
+  static constexpr std::string_view kName = "smooth_l1_loss";
+  static constexpr bool kOfDifference = true;
+  template <class V>
+  static V f(V x, V t, V a) {
+    const V d = x - t;
+    const V size = abs(d);
+    return select(size < a, d * d * (V(0.5) / a), size - V(0.5) * a);
+  }
+  template <class V>
+  static V df(V x, V t, V a) {
+    const V d = x - t;
+    return select(abs(d) < a, d * (V(1) / a), AbsoluteError::df(x, t, a));
+  }
+};
+
+/// y = -t ln s(x) - (1 - t) ln(1 - s(x)) = x ([x > 0] - t) + ln(1 + e^-|x|),  y' = (1 - t) s(x) - t (1 - s(x)), both
+/// without cancellation for t in [0, 1]
+struct LogisticCrossEntropy {
+  static constexpr std::string_view kName = "binary_cross_entropy_with_logits";
+  static constexpr bool kOfDifference = false;
+  template <class V>
+  static V f(V x, V t, V) {
+    return x * (select(x > V(0), V(1), V(0)) - t) + math::softplus(V(-abs(x)));
+  }
+  template <class V>
+  static V df(V x, V t, V) {
+    const math::Complements<V> s = math::logistic_both(x);
+    return (V(1) - t) * s.value - t * s.rest;
+  }
+};
+
+using LossOps = OpList<SquaredError, AbsoluteError, SmoothAbsoluteError, LogisticCrossEntropy>;
+
+/// The SIMD side, per instruction set; `op` is an index into LossOps.
+template <class Arch, class T>
+struct LossKernels {
+  static double sum(std::size_t op, std::int64_t n, const T* x, const T* t, double a);
+  static void values(std::size_t op, std::int64_t n, const T* x, const T* t, double a, T* y);
+  static void gradient(std::size_t op, std::int64_t n, const T* dy, bool one_dy, const T* x, const T* t, double a,
+                       T* dx);
+};
+
+/// sum of f(x[i], t[i], a), in double
+template <class T>
+double loss_sum(std::size_t op, std::int64_t n, const T* x, const T* t, double a);
+/// y[i] = f(x[i], t[i], a)
+template <class T>
+void loss_values(std::size_t op, std::int64_t n, const T* x, const T* t, double a, T* y);
+/// dx[i] = dy[i] df(x[i], t[i], a), with one_dy dy[0] for all; 0 where df is 0.
+template <class T>
+void loss_gradient(std::size_t op, std::int64_t n, const T* dy, bool one_dy, const T* x, const T* t, double a, T* dx);
+
+}  // namespace evenkeel::kernels

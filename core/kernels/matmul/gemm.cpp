@@ -1,0 +1,205 @@
+#include "evenkeel/core/kernels/matmul/gemm.hpp"
+
+#include "evenkeel/core/error.hpp"
+#include "evenkeel/core/kernels/matmul/own_gemm.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/parallel.hpp"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace evenkeel {
+namespace {
+
+/// Multiply-adds below which a product is not split. They take a few microseconds; a second thread costs about one.
+constexpr std::int64_t kMinSplitWork = 200'000;
+
+/// CBLAS takes int; every size and row stride has to fit.
+int blas_int(std::int64_t value) {
+  require(value <= std::numeric_limits<int>::max(), "gemm", "a size or row stride of ", value,
+          " exceeds what BLAS takes");
+  return static_cast<int>(value);
+}
+
+void call_blas(const GemmDims& d, const float* a, const float* b, float* c) {
+  cblas_sgemm(CblasRowMajor, d.trans_a ? CblasTrans : CblasNoTrans, d.trans_b ? CblasTrans : CblasNoTrans,
+              blas_int(d.m), blas_int(d.n), blas_int(d.k), static_cast<float>(d.alpha), a, blas_int(d.lda), b,
+              blas_int(d.ldb), static_cast<float>(d.beta), c, blas_int(d.ldc));
+}
+
+void call_blas(const GemmDims& d, const double* a, const double* b, double* c) {
+  cblas_dgemm(CblasRowMajor, d.trans_a ? CblasTrans : CblasNoTrans, d.trans_b ? CblasTrans : CblasNoTrans,
+              blas_int(d.m), blas_int(d.n), blas_int(d.k), d.alpha, a, blas_int(d.lda), b, blas_int(d.ldb), d.beta, c,
+              blas_int(d.ldc));
+}
+
+/// C = beta C, without reading C where beta is 0, or the bias in every row.
+template <class T>
+void start_rows(const GemmDims& d, const T* bias, T* c) {
+  const T beta = static_cast<T>(d.beta);
+  for (std::int64_t i = 0; i < d.m; ++i) {
+    T* row = c + i * d.ldc;
+    if (bias != nullptr) {
+      std::copy_n(bias, d.n, row);
+    } else {
+      std::transform(row, row + d.n, row, [beta](T value) { return beta == T(0) ? T(0) : beta * value; });
+    }
+  }
+}
+
+/// Length of the blocks that the longer side of C is cut into; depends on the sizes only.
+std::int64_t split_block(const GemmDims& d) {
+  const std::int64_t length = std::max(d.m, d.n);
+  if (static_cast<double>(d.m) * static_cast<double>(d.n) * static_cast<double>(d.k) < double{kMinSplitWork}) {
+    return length;
+  }
+  const std::int64_t quarter = (length / 4 + 15) / 16 * 16;
+  return std::clamp<std::int64_t>(quarter, 16, 256);
+}
+
+/// Over rows or columns of C, whichever are more.
+template <class T>
+void split_blas(const GemmDims& d, const T* a, const T* b, T* c, const T* bias) {
+  // One level of threads, ours: several may call BLAS at once, each call stays in its thread.
+  static const bool single_threaded = (openblas_set_num_threads(1), true);
+  static_cast<void>(single_threaded);
+
+  const bool by_columns = d.n >= d.m;
+  parallel_for(0, by_columns ? d.n : d.m, split_block(d), [&](std::int64_t first, std::int64_t last) {
+    const T* part_a = by_columns ? a : a + first * (d.trans_a ? 1 : d.lda);
+    const T* part_b = by_columns ? b + first * (d.trans_b ? d.ldb : 1) : b;
+    T* part_c = by_columns ? c + first : c + first * d.ldc;
+    GemmDims part = d;
+    (by_columns ? part.n : part.m) = last - first;
+    if (bias != nullptr) {
+      start_rows(part, by_columns ? bias + first : bias, part_c);
+      part.beta = 1;
+    }
+    call_blas(part, part_a, part_b, part_c);
+  });
+}
+
+template <class T>
+kernels::GemmJob<T> own_job(const GemmDims& d, const T* a, const T* b, T* c, const T* bias) {
+  return {.m = d.m,
+          .n = d.n,
+          .k = d.k,
+          .a = a,
+          .a_row = d.trans_a ? 1 : d.lda,
+          .a_step = d.trans_a ? d.lda : 1,
+          .b = b,
+          .b_step = d.trans_b ? 1 : d.ldb,
+          .b_column = d.trans_b ? d.ldb : 1,
+          .c = c,
+          .ldc = d.ldc,
+          .alpha = static_cast<T>(d.alpha),
+          .beta = static_cast<T>(d.beta),
+          .bias = bias};
+}
+
+/// Row strides of 0 become the stored row's length, and a side that is one vector of consecutive elements becomes a row
+/// of A or a column of B with consecutive elements.
+GemmDims stored_dims(GemmDims d) {
+  require(d.m >= 0 && d.n >= 0 && d.k >= 0, "gemm", "negative size: m ", d.m, ", n ", d.n, ", k ", d.k);
+  d.lda = d.lda != 0 ? d.lda : (d.trans_a ? d.m : d.k);
+  d.ldb = d.ldb != 0 ? d.ldb : (d.trans_b ? d.k : d.n);
+  d.ldc = d.ldc != 0 ? d.ldc : d.n;
+  if (d.m == 1 && d.trans_a && d.lda == 1) {
+    d.trans_a = false;
+    d.lda = d.k;
+  }
+  if (d.n == 1 && !d.trans_b && d.ldb == 1) {
+    d.trans_b = true;
+    d.ldb = d.k;
+  }
+  return d;
+}
+
+}  // namespace
+
+bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims) {
+  const GemmDims d = stored_dims(dims);
+  switch (algorithm) {
+    case GemmAlgorithm::transposed_panels:
+      return d.beta == 0;
+    case GemmAlgorithm::dots:
+      return !d.trans_a && d.trans_b;
+    case GemmAlgorithm::row_sums:
+      return !d.trans_b;
+    default:
+      return true;
+  }
+}
+
+/// The first row that holds. Rates: m x k x n, GFLOP/s of one core in float32, ours / OpenBLAS, with AVX-512 (where
+/// OpenBLAS uses AVX2) and then with AVX2. Linear's forward has B transposed, its weight gradient A. OpenBLAS keeps
+/// what an older machine has to do.
+GemmAlgorithm choose_gemm(const GemmDims& dims) {
+  const GemmDims d = stored_dims(dims);
+  const bool avx512 = active_isa() == Isa::avx512;
+  const auto suits = [&](GemmAlgorithm algorithm) { return gemm_suits(algorithm, d); };
+  if (active_isa() == Isa::sse2) {
+    return GemmAlgorithm::blas;
+  }
+  if (std::min(d.m, d.n) <= 8 && suits(GemmAlgorithm::dots)) {
+    return GemmAlgorithm::dots;  // 2x784x256: 117 / 17, 96 / 17; 8x784x256: 214 / 58, 99 / 59
+  }
+  if ((d.m <= 8 || d.k <= (avx512 ? 8 : 4)) && suits(GemmAlgorithm::row_sums)) {
+    return GemmAlgorithm::row_sums;  // 2x256x784: 130 / 19, 83 / 19; 256x2x784: 92 / 47, 58 / 47
+  }
+  if (d.m <= (avx512 ? 48 : 32) && d.trans_b && d.n > d.m && suits(GemmAlgorithm::transposed_panels)) {
+    return GemmAlgorithm::transposed_panels;  // 32x784x256: 217 / 97, 107 / 96; 16x784x256: 187 / 81, 107 / 82
+  }
+  if (avx512 || d.m <= 32) {
+    return GemmAlgorithm::panels;  // 16x256x784: 246 / 91, 122 / 90; 256x784x256: 242 / 120; 1000x1000x1000: 219 / 127
+  }
+  return GemmAlgorithm::blas;  // 1000x1000x1000 with AVX2: 110 / 121
+}
+
+template <class T>
+void gemm(const GemmDims& dims, const T* a, const T* b, T* c, const T* bias) {
+  const GemmDims d = stored_dims(dims);
+  if (d.n == 1 && d.m > 1 && d.trans_a && d.ldc == 1 && bias == nullptr) {  // C^T is a row, A's rows are added
+    GemmDims row{.m = 1, .n = d.m, .k = d.k, .lda = d.ldb, .ldb = d.lda, .alpha = d.alpha, .beta = d.beta};
+    row.trans_a = !d.trans_b;
+    gemm(choose_gemm(row), row, b, a, c, bias);
+  } else {
+    gemm(choose_gemm(d), d, a, b, c, bias);
+  }
+}
+
+template <class T>
+void gemm(GemmAlgorithm algorithm, const GemmDims& dims, const T* a, const T* b, T* c, const T* bias) {
+  const GemmDims d = stored_dims(dims);
+  require(bias == nullptr || d.beta == 0, "gemm", "expected beta 0 beside a bias, got ", d.beta);
+  require(gemm_suits(algorithm, d), "gemm", "the algorithm does not suit these operands");
+  if (d.m == 0 || d.n == 0) {
+    return;
+  }
+  if (d.k == 0) {
+    start_rows(d, bias, c);
+    return;
+  }
+  const kernels::GemmJob<T> job = own_job(d, a, b, c, bias);
+  switch (algorithm) {
+    case GemmAlgorithm::panels:
+      return kernels::OwnGemm<T>::panels(job);
+    case GemmAlgorithm::transposed_panels:
+      return kernels::OwnGemm<T>::transposed_panels(job);
+    case GemmAlgorithm::dots:
+      return kernels::OwnGemm<T>::dots(job);
+    case GemmAlgorithm::row_sums:
+      return kernels::OwnGemm<T>::row_sums(job);
+    case GemmAlgorithm::blas:
+      return split_blas(d, a, b, c, bias);
+  }
+}
+
+template void gemm(const GemmDims&, const float*, const float*, float*, const float*);
+template void gemm(const GemmDims&, const double*, const double*, double*, const double*);
+template void gemm(GemmAlgorithm, const GemmDims&, const float*, const float*, float*, const float*);
+template void gemm(GemmAlgorithm, const GemmDims&, const double*, const double*, double*, const double*);
+
+}  // namespace evenkeel

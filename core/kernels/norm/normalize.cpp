@@ -1,0 +1,194 @@
+#include "evenkeel/core/kernels/norm/normalize.hpp"
+
+#include "evenkeel/core/kernels/norm/plan.hpp"
+#include "evenkeel/core/kernels/norm/scale.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace evenkeel::kernels {
+namespace {
+
+using detail::kUnitWidth;
+using detail::Plan;
+using detail::Unit;
+using std::int64_t;
+
+/// Values at the beginning of a group whose mean is the first guess of its mean.
+constexpr int64_t kShiftValues = 64;
+
+/// Whether the shift was so far from the mean that the subtraction in finish() costs digits (more than 3 standard
+/// deviations: a factor of 10).
+bool shift_is_poor(SumPair sums, double off) { return sums.first * off > 0.9 * sums.second; }
+
+template <class K, class T>
+class Statistics {
+ public:
+  Statistics(const Plan& plan, const NormalizeSpec& spec, const T* x, double* mean, double* var)
+      : plan_(plan),
+        spec_(spec),
+        x_(x),
+        mean_(mean),
+        var_(var),
+        count_(static_cast<double>(plan.view.count())),
+        per_element_(1 / count_),
+        per_freedom_(1 / (count_ - spec.how.correction)) {}
+
+  void operator()(const Unit& u) const {
+    T shift[kUnitWidth];
+    SumPair sums[kUnitWidth];
+    if (plan_.rows) {
+      sum_rows(u, shift, sums);
+    } else {
+      sum_runs(u, shift, sums);
+    }
+    for (int64_t g = 0; g < u.groups; ++g) {
+      finish(u, g, shift[g], sums[g]);
+    }
+  }
+
+ private:
+  void write(int64_t statistic, double mean, double sum_sq) const {
+    mean_[statistic] = mean;
+    var_[statistic] = sum_sq * per_freedom_;
+  }
+
+  void sum_runs(const Unit& u, T* shift, SumPair* sums) const {
+    if (plan_.view.outer == 1) {
+      return K::piece_moments(x_ + u.offset, u.groups, plan_.view.inner, spec_.how.center, shift, sums);
+    }
+    for (int64_t g = 0; g < u.groups; ++g) {
+      const T* x = x_ + u.offset + g * plan_.view.inner;
+      shift[g] = spec_.how.center ? K::run_mean(x, std::min(plan_.view.inner, kShiftValues)) : T(0);
+      sums[g] = {0, 0};
+      K::run_moments(x, plan_.runs(), shift[g], sums[g]);
+    }
+  }
+
+  /// All columns of a group have the same shift, so that their sums add up.
+  void sum_rows(const Unit& u, T* shift, SumPair* sums) const {
+    const RowBlock block = plan_.row_block(u);
+    const int64_t inner = plan_.view.inner;
+    T column_shift[kUnitWidth] = {};
+    SumPair column_sums[kUnitWidth];
+    if (spec_.how.center) {
+      K::row_means(x_ + u.offset, block, column_shift);
+      for (int64_t j = 0; j < block.width; j += inner) {
+        T off = 0;
+        for (int64_t i = j + 1; i < j + inner; ++i) {
+          off += column_shift[i] - column_shift[j];
+        }
+        std::fill_n(column_shift + j, inner, column_shift[j] + off / static_cast<T>(inner));
+      }
+    }
+    K::row_moments(x_ + u.offset, block, column_shift, column_sums);
+    for (int64_t g = 0; g < u.groups; ++g) {
+      shift[g] = column_shift[g * inner];
+      sums[g] = detail::joined(column_sums + g * inner, inner);
+    }
+  }
+
+  void finish(const Unit& u, int64_t g, T shift, SumPair sums) const {
+    if (spec_.how.center && shift_is_poor(sums, sums.first * per_element_)) {
+      shift = static_cast<T>(static_cast<double>(shift) + sums.first * per_element_);
+      sums = {0, 0};
+      K::run_moments(x_ + u.offset + g * plan_.view.inner, plan_.runs(), shift, sums);
+    }
+    if (!std::isfinite(sums.second)) {
+      return in_double(u, g);
+    }
+    if (!spec_.how.center) {
+      return write(u.statistic + g, 0, sums.second);
+    }
+    const double off = sums.first * per_element_;
+    write(u.statistic + g, static_cast<double>(shift) + off, std::max(0.0, sums.second - sums.first * off));
+  }
+
+  /// For squares beyond the range of float.
+  void in_double(const Unit& u, int64_t g) const {
+    double mean = 0;
+    if (spec_.how.center) {
+      each_value(u, g, [&](double value) { mean += value; });
+      mean *= per_element_;
+    }
+    double sum_sq = 0;
+    each_value(u, g, [&](double value) { sum_sq += (value - mean) * (value - mean); });
+    write(u.statistic + g, mean, sum_sq);
+  }
+
+  template <class F>
+  void each_value(const Unit& u, int64_t g, F f) const {
+    for (int64_t o = 0; o < plan_.view.outer; ++o) {
+      const T* run = x_ + u.offset + o * plan_.row_size() + g * plan_.view.inner;
+      for (int64_t i = 0; i < plan_.view.inner; ++i) {
+        f(static_cast<double>(run[i]));
+      }
+    }
+  }
+
+  const Plan& plan_;
+  const NormalizeSpec& spec_;
+  const T* x_;
+  double* mean_;
+  double* var_;
+  double count_, per_element_, per_freedom_;
+};
+
+}  // namespace
+
+template <class T>
+void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
+               std::span<double> mean, std::span<double> var, std::span<T> y) {
+  const Plan plan(spec);
+  const detail::LaidOut<T> laid_out_weight(weight, plan, T(1));
+  const detail::LaidOut<T> laid_out_bias(bias, plan, T(0));
+  const detail::ScaleArgs<T> args{plan,
+                                  spec.how,
+                                  x.data(),
+                                  detail::data_or_null(weight),
+                                  detail::data_or_null(bias),
+                                  laid_out_weight.data(),
+                                  laid_out_bias.data(),
+                                  mean.data(),
+                                  var.data(),
+                                  y.data(),
+                                  spec.activation};
+  dispatch_isa([&]<class Arch>() {
+    using K = NormalizeKernels<Arch, T>;
+    const Statistics<K, T> statistics(plan, spec, x.data(), mean.data(), var.data());
+    parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        detail::each_part(plan, plan.unit(i), [&](const Unit& part) {  // scaled while its elements are cached
+          if (!spec.fixed) {
+            statistics(part);
+          }
+          detail::scale_unit<K>(args, part);
+        });
+      }
+    });
+  });
+}
+
+template <class T>
+void moments(const NormalizeSpec& spec, std::span<const T> x, std::span<double> mean, std::span<double> var) {
+  const Plan plan(spec);
+  dispatch_isa([&]<class Arch>() {
+    const Statistics<NormalizeKernels<Arch, T>, T> statistics(plan, spec, x.data(), mean.data(), var.data());
+    parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        statistics(plan.unit(i));
+      }
+    });
+  });
+}
+
+template void moments(const NormalizeSpec&, std::span<const float>, std::span<double>, std::span<double>);
+template void moments(const NormalizeSpec&, std::span<const double>, std::span<double>, std::span<double>);
+template void normalize(const NormalizeSpec&, std::span<const float>, std::span<const float>, std::span<const float>,
+                        std::span<double>, std::span<double>, std::span<float>);
+template void normalize(const NormalizeSpec&, std::span<const double>, std::span<const double>, std::span<const double>,
+                        std::span<double>, std::span<double>, std::span<double>);
+
+}  // namespace evenkeel::kernels

@@ -1,0 +1,165 @@
+#include "evenkeel/core/kernels/pool/sliding_pool.hpp"
+
+#include "evenkeel/core/kernels/pool/halving_pool.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/parallel.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+namespace evenkeel::kernels {
+namespace {
+
+using std::int64_t;
+
+int64_t whole_registers(int64_t elements) {
+  constexpr int64_t kLargest = 16;  // elements of a register
+  return (elements + kLargest - 1) / kLargest * kLargest;
+}
+
+/// Room for whole registers behind the last output of a row, and for every column of x.
+PoolBlock layout_of(const SlidingPool& pool) {
+  const int64_t windows = whole_registers(pool.out_width) + (pool.kernel_w - 1) / pool.stride_w;
+  const int64_t columns = (pool.pad_w + pool.width - 1) / pool.stride_w + 1;
+  const int64_t phase = whole_registers(std::max(windows, columns));
+  const int64_t rows = std::max((pool.out_height - 1) * pool.stride_h + pool.kernel_h, pool.pad_h + pool.height);
+  return {rows, phase * pool.stride_w, phase};
+}
+
+/// Calls body.operator()<Kernels>(first plane, last plane) on several threads where it pays.
+template <template <class, class> class Kernels, class T, class Body>
+void for_planes(const SlidingPool& pool, const Body& body) {
+  const int64_t work = std::max<int64_t>(1, pool.height * pool.width + pool.outputs());
+  dispatch_isa([&]<class Arch>() {
+    parallel_for(0, pool.planes, std::max<int64_t>(1, kElementGrain / work),
+                 [&](int64_t first, int64_t last) { body.template operator()<Kernels<Arch, T>>(first, last); });
+  });
+}
+
+/// Shares of a whole 2x2 window: no other divisor's product is exact.
+bool is_halving_average(const SlidingPool& pool, const double* shares) {
+  return is_halving_pool(pool) && (pool.outputs() == 0 || shares[0] == 0.25);
+}
+
+/// Calls body.operator()<Kernels>(plane, block) with x's planes as blocks.
+template <class T, class Body>
+void for_each_block(const SlidingPool& pool, const T* x, T fill, const PoolBlock& layout, const Body& body) {
+  for_planes<SlidingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+    std::vector<T> block(static_cast<std::size_t>(layout.rows * layout.row_size), fill);
+    for (int64_t plane = first; plane < last; ++plane) {
+      K::split(pool, layout, x + plane * pool.inputs(), block.data());
+      body.template operator()<K>(plane, block.data());
+    }
+  });
+}
+
+/// What the gradient of a plane needs.
+template <class T>
+struct Gradient {
+  const PoolBlock& layout;
+  PoolOutputs<T> outputs;
+  T* row;
+};
+
+/// Calls body.operator()<Kernels>(plane, gradient).
+template <class T, class Body>
+void for_each_gradient(const SlidingPool& pool, const Body& body) {
+  const PoolBlock layout = layout_of(pool);
+  const int64_t margin = (pool.kernel_w - 1) / pool.stride_w;
+  const int64_t row_size = margin + layout.phase_size;
+  const auto size = static_cast<std::size_t>(pool.out_height * row_size);
+  for_planes<SlidingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+    std::vector<T> sent(size), at(size, T(-1)), row(static_cast<std::size_t>(layout.row_size));
+    const Gradient<T> gradient{layout, {margin, row_size, sent.data(), at.data()}, row.data()};
+    for (int64_t plane = first; plane < last; ++plane) {
+      body.template operator()<K>(plane, gradient);
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void sliding_max(const SlidingPool& pool, const T* x, T* y, std::uint8_t* cells) {
+  if (is_halving_pool(pool)) {
+    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+      K::max(pool, last - first, x + first * pool.inputs(), y + first * pool.outputs(), cells + first * pool.outputs());
+    });
+    return;
+  }
+  const PoolBlock layout = layout_of(pool);
+  constexpr T kLowest = -std::numeric_limits<T>::infinity();
+  for_each_block<T>(pool, x, kLowest, layout, [&]<class K>(int64_t plane, T* block) {
+    K::max(pool, layout, block, y + plane * pool.outputs(), cells + plane * pool.outputs());
+  });
+}
+
+template <class T>
+void sliding_max_gradient(const SlidingPool& pool, const T* dy, const std::uint8_t* cells, T* dx) {
+  if (is_halving_pool(pool)) {
+    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+      K::max_gradient(pool, last - first, dy + first * pool.outputs(), cells + first * pool.outputs(),
+                      dx + first * pool.inputs());
+    });
+    return;
+  }
+  for_each_gradient<T>(pool, [&]<class K>(int64_t plane, const Gradient<T>& g) {
+    K::max_gradient(pool, g.layout, dy + plane * pool.outputs(), cells + plane * pool.outputs(), g.outputs, g.row,
+                    dx + plane * pool.inputs());
+  });
+}
+
+template <class T>
+void sliding_max_gather(const SlidingPool& pool, const T* x, const std::uint8_t* cells, T* y) {
+  const int64_t work = std::max<int64_t>(1, pool.outputs());
+  parallel_for(0, pool.planes, std::max<int64_t>(1, kElementGrain / work), [&](int64_t first, int64_t last) {
+    for (int64_t i = first * pool.outputs(); i < last * pool.outputs(); ++i) {
+      const int64_t cell = cells[i];
+      const int64_t place = i % pool.outputs();
+      const int64_t row = place / pool.out_width * pool.stride_h - pool.pad_h + cell / pool.kernel_w;
+      const int64_t column = place % pool.out_width * pool.stride_w - pool.pad_w + cell % pool.kernel_w;
+      y[i] = x[(i / pool.outputs() * pool.height + row) * pool.width + column];
+    }
+  });
+}
+
+template <class T>
+void sliding_sum(const SlidingPool& pool, const double* shares, const T* x, T* y) {
+  if (is_halving_average(pool, shares)) {
+    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+      K::average(pool, last - first, x + first * pool.inputs(), y + first * pool.outputs());
+    });
+    return;
+  }
+  const PoolBlock layout = layout_of(pool);
+  for_each_block<T>(pool, x, T(0), layout, [&]<class K>(int64_t plane, T* block) {
+    K::sum(pool, layout, shares, block, y + plane * pool.outputs());
+  });
+}
+
+template <class T>
+void sliding_sum_gradient(const SlidingPool& pool, const double* shares, const T* dy, T* dx) {
+  if (is_halving_average(pool, shares)) {
+    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+      K::average_gradient(pool, last - first, dy + first * pool.outputs(), dx + first * pool.inputs());
+    });
+    return;
+  }
+  for_each_gradient<T>(pool, [&]<class K>(int64_t plane, const Gradient<T>& g) {
+    K::sum_gradient(pool, g.layout, shares, dy + plane * pool.outputs(), g.outputs, g.row, dx + plane * pool.inputs());
+  });
+}
+
+template void sliding_max(const SlidingPool&, const float*, float*, std::uint8_t*);
+template void sliding_max(const SlidingPool&, const double*, double*, std::uint8_t*);
+template void sliding_max_gradient(const SlidingPool&, const float*, const std::uint8_t*, float*);
+template void sliding_max_gradient(const SlidingPool&, const double*, const std::uint8_t*, double*);
+template void sliding_max_gather(const SlidingPool&, const float*, const std::uint8_t*, float*);
+template void sliding_max_gather(const SlidingPool&, const double*, const std::uint8_t*, double*);
+template void sliding_sum(const SlidingPool&, const double*, const float*, float*);
+template void sliding_sum(const SlidingPool&, const double*, const double*, double*);
+template void sliding_sum_gradient(const SlidingPool&, const double*, const float*, float*);
+template void sliding_sum_gradient(const SlidingPool&, const double*, const double*, double*);
+
+}  // namespace evenkeel::kernels

@@ -1,0 +1,4 @@
+#pragma once
+
+// A header of the user's own under a name that Evenkeel has too.
+inline constexpr int kUsersOwn = 42;
