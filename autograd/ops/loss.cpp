@@ -301,13 +301,15 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
     const Array sums = one_weight ? sum(logits, {k.dim}) : Array{};
     p.sum = one_weight ? sums.data<T>() : nullptr;
     Array loss = class_losses<T>(k, p, target.array().contiguous());
-    return record({.name = "cross_entropy", .inputs = {input, target}, .keep = Keep::inputs(2)}, std::move(loss),
-                  [k, statistics](const Saved& saved, const Tensor& dy) -> Grads {
+    const Keep keep = Keep::inputs(2) | Keep::extra(statistics.largest, statistics.total);
+    return record({.name = "cross_entropy", .inputs = {input, target}, .keep = keep}, std::move(loss),
+                  [k](const Saved& saved, const Tensor& dy) -> Grads {
                     const Tensor x = saved.input(0);
                     const Array t = saved.input(1).array().contiguous();
                     if (!grad_enabled()) {
+                      const SoftmaxStatistics of_x{saved.extra(0), saved.extra(1)};
                       const Array g = dy.array().contiguous();
-                      return {Tensor(cross_entropy_gradient<T>(k, x.array(), statistics, t, g)), Tensor()};
+                      return {Tensor(cross_entropy_gradient<T>(k, x.array(), of_x, t, g)), Tensor()};
                     }
                     const Tensor q = coefficients(k, t, x), all = sum(q, {k.dim}, true);
                     return {sample_gradient(k, t, dy) * (all * softmax(x, k.dim) - q), Tensor()};

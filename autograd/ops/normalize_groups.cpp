@@ -289,12 +289,13 @@ Grads sync_gradient(const NormalizeSpec& spec, const GradientInputs& in, const P
 }
 
 Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Tensor& x, const Tensor& weight,
-                        const Tensor& bias, Array y, const Array& mean, const Array& var) {
+                        const Tensor& bias, Array y, const Keep& moments) {
   const bool has_weight = weight.defined();
   const Shape weight_shape = has_weight ? weight.shape() : Shape();
   const Shape bias_shape = bias.defined() ? bias.shape() : Shape();
   const bool needs_bias = bias.defined() && spec.activation.f != NormActivation::none;
-  return record({.name = op, .inputs = {x, weight, bias}, .keep = Keep::inputs(needs_bias ? 3 : 2)}, std::move(y),
+  const Keep keep = Keep::inputs(needs_bias ? 3 : 2) | moments;
+  return record({.name = op, .inputs = {x, weight, bias}, .keep = keep}, std::move(y),
                 [=](const Saved& saved, const Tensor& dy) -> Grads {
                   const GradientInputs in{saved.input(0),
                                           has_weight ? saved.input(1) : Tensor(),
@@ -308,10 +309,12 @@ Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Te
                   if (in.x.numel() == 0) {
                     return empty_gradient(in);
                   }
-                  if (!grad_enabled()) {
-                    return fused_gradient(spec, in, mean, var);
+                  if (grad_enabled() && !spec.fixed) {
+                    return normalize_twin(spec, in);
                   }
-                  return spec.fixed ? normalize_with_twin(spec, in, mean, var) : normalize_twin(spec, in);
+                  const Array mean = saved.extra(0), var = saved.extra(1);
+                  return grad_enabled() ? normalize_with_twin(spec, in, mean, var)
+                                        : fused_gradient(spec, in, mean, var);
                 });
 }
 
@@ -330,7 +333,7 @@ Normalized normalize_groups(const Tensor& x, const Tensor& weight, const Tensor&
   Array mean = Array::zeros({view.statistics()}, DType::float64);
   Array var = Array::zeros({view.statistics()}, DType::float64);
   Array y = run_forward(spec, x, weight, bias, mean, var);
-  Tensor result = record_normalize("normalize_groups", spec, x, weight, bias, std::move(y), mean, var);
+  Tensor result = record_normalize("normalize_groups", spec, x, weight, bias, std::move(y), Keep::extra(mean, var));
   return {std::move(result), std::move(mean), std::move(var)};
 }
 
@@ -348,7 +351,7 @@ Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, co
   Array var64 = var.dtype() == DType::float64 ? var.array().clone() : var.array().to(DType::float64);
   const NormalizeSpec spec{view, affine, {.eps = eps}, true, activation};
   Array y = run_forward(spec, x, weight, bias, mean64, var64);
-  return record_normalize("normalize_with", spec, x, weight, bias, std::move(y), mean64, var64);
+  return record_normalize("normalize_with", spec, x, weight, bias, std::move(y), Keep::extra(mean64, var64));
 }
 
 Moments moments(const Tensor& x, GroupView view, const Normalization& how) {
@@ -379,14 +382,16 @@ SyncNormalized sync_normalize(const Tensor& x, const Tensor& weight, const Tenso
   const Shape weight_shape = weight.defined() ? weight.shape() : Shape();
   const Shape bias_shape = bias.defined() ? bias.shape() : Shape();
   const bool has_weight = weight.defined();
-  const OpInfo info{"sync_normalize", {x, weight, bias}, Keep::inputs(2), false};
-  Tensor result = record(info, std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
+  const Keep keep = Keep::inputs(2) | Keep::extra(pooled.mean, pooled.var);
+  const OpInfo info{"sync_normalize", {x, weight, bias}, keep, false};
+  Tensor result = record(info, std::move(y), [=, count = pooled.count](const Saved& saved, const Tensor& dy) -> Grads {
     const GradientInputs in{saved.input(0), has_weight ? saved.input(1) : Tensor(),
                             Tensor(),       dy,
                             weight_shape,   bias_shape,
                             saved.needs(0), saved.needs(1),
                             saved.needs(2)};
-    return pooled.count == 0 ? empty_gradient(in) : sync_gradient(spec, in, pooled, *ranks);
+    const PooledStatistics of_x{saved.extra(0), saved.extra(1), count};
+    return count == 0 ? empty_gradient(in) : sync_gradient(spec, in, of_x, *ranks);
   });
   return {std::move(result), pooled.mean, pooled.var, pooled.count};
 }

@@ -200,8 +200,9 @@ Tensor row_function(std::string_view op, const Tensor& x, std::int64_t inner, st
   Array kept;
   Array y = forward<F>(cut, x.array().contiguous(), Numbers(std::span(parameters).subspan(1), F::kDefaults),
                        F::kKeeps && recorded, kept);
-  return record({.name = op, .inputs = OpInputs(std::move(parameters)), .keep = Keep::inputs(1 + F::kParams)},
-                std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
+  const Keep keep = Keep::inputs(1 + F::kParams) | Keep::extra(kept);
+  return record({.name = op, .inputs = OpInputs(std::move(parameters)), .keep = keep}, std::move(y),
+                [cut, formula](const Saved& saved, const Tensor& dy) -> Grads {
                   std::vector<Tensor> inputs{saved.input(0)};
                   for (std::size_t k = 0; k < F::kParams; ++k) {
                     inputs.push_back(cut.sizes[k] == 0 ? Tensor() : saved.input(1 + k));
@@ -209,7 +210,7 @@ Tensor row_function(std::string_view op, const Tensor& x, std::int64_t inner, st
                   if (grad_enabled() && cut.rows > 0) {
                     return twin<F>(cut, formula, inputs, dy);
                   }
-                  return gradient<F>(cut, inputs, kept, dy, saved);
+                  return gradient<F>(cut, inputs, saved.extra(0), dy, saved);
                 });
 }
 

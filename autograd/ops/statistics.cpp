@@ -66,13 +66,13 @@ Statistics statistics(const Tensor& x, GroupView view, bool center) {
           " elements, the view ", view.numel());
   const Moments found = moments(x, view, {.center = center});
   const std::vector<Tensor> results =
-      record({.name = "statistics", .inputs = {x}, .keep = Keep::input(0)},
+      record({.name = "statistics", .inputs = {x}, .keep = Keep::input(0) | Keep::output(1)},
              std::vector<Array>{x.array(), found.mean, found.var},
-             [=](const Saved& saved, const std::vector<Tensor>& dy) -> Grads {
+             [view, center](const Saved& saved, const std::vector<Tensor>& dy) -> Grads {
                const Tensor v = saved.input(0);
                const Tensor dmean = center ? dy[1] : Tensor();
                return {grad_enabled() ? twin(v, view, center, dy[0], dmean, dy[2])
-                                      : fused_gradient(v, view, found.mean, dy[0], dmean, dy[2])};
+                                      : fused_gradient(v, view, saved.output(1).array(), dy[0], dmean, dy[2])};
              });
   return {results[0], center ? results[1] : Tensor(), results[2]};
 }
