@@ -6,6 +6,7 @@
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/sync_moments.hpp"
 
 #include <vector>
 
@@ -204,87 +205,34 @@ GroupView parameter_view(const Tensor& x, const AffineView& affine) {
   return {1, period > 0 ? x.numel() / period : 0, affine.params, affine.inner};
 }
 
-/// Mean and variance over all ranks' elements, and their number.
-double pooled_moments(const Tensor& x, const GroupView& view, Communicator& ranks, Array& mean, Array& var) {
-  Moments own = moments(x, view);
-  const auto means = own.mean.mutable_span<double>();
-  const auto vars = own.var.mutable_span<double>();
-  const double n = x.numel() > 0 ? static_cast<double>(view.count()) : 0;
-  std::vector<double> sums(means.begin(), means.end());
-  for (double& sum : sums) {
-    sum *= n;
-  }
-  sums.push_back(n);
-  ranks.all_reduce_sum(sums);
-  const double total = sums.back();
-  mean = Array::zeros({view.groups}, DType::float64);
-  var = Array::zeros({view.groups}, DType::float64);
-  if (total == 0) {
-    return 0;
-  }
-  std::vector<double> squares(means.size());
-  double* pooled = mean.mutable_data<double>();
-  for (std::size_t c = 0; c < squares.size(); ++c) {
-    pooled[c] = sums[c] / total;
-    const double off = n > 0 ? means[c] - pooled[c] : 0;
-    squares[c] = n * (vars[c] + off * off);
-  }
-  ranks.all_reduce_sum(squares);
-  double* pooled_var = var.mutable_data<double>();
-  for (std::size_t c = 0; c < squares.size(); ++c) {
-    pooled_var[c] = squares[c] / total;
-  }
-  return total;
-}
-
-struct PooledStatistics {
-  Array mean, var;
-  double count;
-};
-
 /// dx = s (q - sum(q)/n - x_hat sum(q x_hat)/n), with sums over all ranks and n the common count.
-Grads sync_gradient(const NormalizeSpec& spec, const GradientInputs& in, const PooledStatistics& pooled,
+Grads sync_gradient(const NormalizeSpec& spec, const GradientInputs& in, const Array& mean, const Array& var, double n,
                     Communicator& ranks) {
-  const auto params = static_cast<std::size_t>(spec.affine.params);
   const Array x = in.x.array().contiguous();
   const Array dy = in.dy.array().contiguous();
   const Array weight = contiguous_or_undefined(in.weight);
-  const auto mean = pooled.mean.span<double>();
-  const auto var = pooled.var.span<double>();
-  std::vector<double> bias_sums(params), weight_sums(params), b(params), k(params);
+  const Array weight64 = weight.defined() ? weight.to(DType::float64) : Array();
+  const auto params = static_cast<std::size_t>(spec.affine.params);
+  std::vector<double> dy_sums(params), dy_x_hat_sums(params);
   Grads grads = empty_gradient(in);
   dispatch_float(in.x.dtype(), "sync_normalize", [&]<class T>() {
     if (x.numel() > 0) {
-      kernels::gradient_sums<T>(spec, x.span<T>(), dy.span<T>(), mean, var, bias_sums, weight_sums);
+      kernels::gradient_sums<T>(spec, x.span<T>(), dy.span<T>(), mean.span<double>(), var.span<double>(), dy_sums,
+                                dy_x_hat_sums);
     }
-    std::vector<double> sums(2 * params);
-    for (std::size_t c = 0; c < params; ++c) {
-      const double w = weight.defined() ? static_cast<double>(weight.data<T>()[c]) : 1;
-      sums[c] = w * bias_sums[c];
-      sums[params + c] = w * weight_sums[c];
-    }
-    ranks.all_reduce_sum(sums);
-    for (std::size_t c = 0; c < params; ++c) {
-      b[c] = sums[c] / pooled.count;
-      k[c] = sums[params + c] / pooled.count;
-    }
+    const GradientMeans means = pool_gradient_sums(ranks, n, values<double>(weight64), dy_sums, dy_x_hat_sums);
     if (in.needs_x && x.numel() > 0) {
-      kernels::normalize_input_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean, var, b, k,
+      kernels::normalize_input_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean.span<double>(),
+                                           var.span<double>(), means.q, means.q_x_hat,
                                            grads[0].mutable_array().template mutable_span<T>());
     }
-    const auto copy = [&](const std::vector<double>& from, Tensor& to) {
-      T* out = to.mutable_array().template mutable_data<T>();
-      for (std::size_t c = 0; c < params; ++c) {
-        out[c] = static_cast<T>(from[c]);
-      }
-    };
-    if (in.needs_weight) {
-      copy(weight_sums, grads[1]);
-    }
-    if (in.needs_bias) {
-      copy(bias_sums, grads[2]);
-    }
   });
+  if (in.needs_weight) {
+    grads[1] = Tensor(Array::from(dy_x_hat_sums, in.weight_shape).to(in.x.dtype()));
+  }
+  if (in.needs_bias) {
+    grads[2] = Tensor(Array::from(dy_sums, in.bias_shape).to(in.x.dtype()));
+  }
   return grads;
 }
 
@@ -375,8 +323,9 @@ SyncNormalized sync_normalize(const Tensor& x, const Tensor& weight, const Tenso
   check_affine("sync_normalize", x, weight, bias, affine);
   require(ranks != nullptr, "sync_normalize", "the communicator is null");
   const GroupView view = parameter_view(x, affine);
-  PooledStatistics pooled{};
-  pooled.count = pooled_moments(x, view, *ranks, pooled.mean, pooled.var);
+  Moments pooled = moments(x, view);
+  const double count = pool_moments(*ranks, x.numel() > 0 ? static_cast<double>(view.count()) : 0,
+                                    pooled.mean.mutable_span<double>(), pooled.var.mutable_span<double>());
   const NormalizeSpec spec{view, affine, {.eps = eps}, true};
   Array y = run_forward(spec, x, weight, bias, pooled.mean, pooled.var);
   const Shape weight_shape = weight.defined() ? weight.shape() : Shape();
@@ -384,16 +333,15 @@ SyncNormalized sync_normalize(const Tensor& x, const Tensor& weight, const Tenso
   const bool has_weight = weight.defined();
   const Keep keep = Keep::inputs(2) | Keep::extra(pooled.mean, pooled.var);
   const OpInfo info{"sync_normalize", {x, weight, bias}, keep, false};
-  Tensor result = record(info, std::move(y), [=, count = pooled.count](const Saved& saved, const Tensor& dy) -> Grads {
+  Tensor result = record(info, std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
     const GradientInputs in{saved.input(0), has_weight ? saved.input(1) : Tensor(),
                             Tensor(),       dy,
                             weight_shape,   bias_shape,
                             saved.needs(0), saved.needs(1),
                             saved.needs(2)};
-    const PooledStatistics of_x{saved.extra(0), saved.extra(1), count};
-    return count == 0 ? empty_gradient(in) : sync_gradient(spec, in, of_x, *ranks);
+    return count == 0 ? empty_gradient(in) : sync_gradient(spec, in, saved.extra(0), saved.extra(1), count, *ranks);
   });
-  return {std::move(result), pooled.mean, pooled.var, pooled.count};
+  return {std::move(result), pooled.mean, pooled.var, count};
 }
 
 }  // namespace evenkeel
