@@ -5,6 +5,7 @@
 #include "evenkeel/models/common.hpp"
 #include "evenkeel/models/conv_norm_act.hpp"
 #include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/pool.hpp"
 #include "evenkeel/nn/squeeze_excitation.hpp"

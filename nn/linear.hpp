@@ -24,11 +24,4 @@ class Linear : public WeightedLayer {
   const LinearOptions options;
 };
 
-/// y = x.
-class Identity : public Layer {
- public:
-  std::string type_name() const override { return "Identity"; }
-  Tensor forward(const Tensor& x) override { return x; }
-};
-
 }  // namespace evenkeel::nn

@@ -1,6 +1,6 @@
 #include "evenkeel/nn/module.hpp"
 
-#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/grad_mode.hpp"
 
 #include <algorithm>

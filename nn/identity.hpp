@@ -1,0 +1,14 @@
+#pragma once
+
+#include "evenkeel/nn/module.hpp"
+
+namespace evenkeel::nn {
+
+/// y = x.
+class Identity : public Layer {
+ public:
+  std::string type_name() const override { return "Identity"; }
+  Tensor forward(const Tensor& x) override { return x; }
+};
+
+}  // namespace evenkeel::nn
