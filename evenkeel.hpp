@@ -8,6 +8,7 @@
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/core/io/npy.hpp"
 #include "evenkeel/core/io/safetensors.hpp"
+#include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/print.hpp"
 #include "evenkeel/data/cifar10.hpp"

@@ -7,7 +7,6 @@ namespace evenkeel::nn {
 /// y = x.
 class Identity : public Layer {
  public:
-  std::string type_name() const override { return "Identity"; }
   Tensor forward(const Tensor& x) override { return x; }
 };
 

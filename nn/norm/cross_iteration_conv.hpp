@@ -42,7 +42,7 @@ class CrossIterationConv2d : public Layer {
   Tensor& running_mean;
   Tensor& running_var;
   Tensor& num_batches_tracked;
-  Slot& conv;
+  Child<Conv2d> conv;
 
  private:
   /// Statistics per channel and their derivatives by the convolution weight that they belong to.
