@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/autograd/anomaly.hpp"
+#include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/tensor.hpp"
 
 #include <concepts>
