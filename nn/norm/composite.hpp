@@ -29,7 +29,7 @@ Tensor per_channel(const Tensor& parameter, int rank);
 /// x * weight + bias per channel; either may be undefined.
 Tensor scale_and_shift(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
-// Statistics are float64 (autograd/ops/statistics.hpp), and so is what is computed from them:
+// Statistics are float64 (autograd/ops/group_moments.hpp), and so is what is computed from them:
 
 /// A copy as float64 (also of a float64 one: an update of running statistics must not change what backward reads).
 Tensor in_double(const Tensor& x);

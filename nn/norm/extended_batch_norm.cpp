@@ -38,7 +38,7 @@ Tensor ExtendedBatchNorm::forward(const Tensor& x) {
   if (!training()) {
     return normalized(x, composite::in_double(running_mean.detach()), composite::in_double(running_var.detach()));
   }
-  const Statistics channels = statistics(x, {1, x.size(0), num_features, inner});
+  const GroupMoments channels = group_moments(x, {1, x.size(0), num_features, inner});
   const Tensor variance = mean(channels.var) + var(channels.mean, {}, 0);
   const auto n = static_cast<double>(x.numel());
   const double t = composite::count_batch(num_batches_tracked, options.momentum);
