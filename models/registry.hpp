@@ -27,7 +27,7 @@ struct ModelEntry {
 };
 
 /// Every model that can be made by name.
-const std::vector<ModelEntry>& registry();
+const std::vector<ModelEntry>& models();
 
 /// The row of that name; an unknown name throws and lists the known ones.
 const ModelEntry& model_entry(std::string_view name);
