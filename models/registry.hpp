@@ -26,7 +26,7 @@ struct ModelEntry {
   std::unique_ptr<nn::Layer> (*make)(Generator& generator, const ModelOptions& options);
 };
 
-/// Every model that can be made by name.
+/// Every model that can be made by name. Write models::models(): the bare name is the namespace's as well.
 const std::vector<ModelEntry>& models();
 
 /// The row of that name; an unknown name throws and lists the known ones.
