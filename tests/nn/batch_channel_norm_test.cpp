@@ -6,8 +6,8 @@
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
+#include "tests/support/layer_replay.hpp"
 #include "tests/support/reference.hpp"
-#include "tests/support/training_steps.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
@@ -46,13 +46,12 @@ Tensor composite(const BatchChannelNorm& norm, const Tensor& x) {
 }  // namespace
 
 TEST_CASE("BatchChannelNorm equals PyTorch's composition over several steps, with either batch norm") {
-  test::check_all_training_steps(
-      "batch_channel_norm",
-      {
-          {"batch_channel_norm", layer(3, 6, BatchChannelNormOptions{.momentum = 0.2})},
-          {"batch_channel_norm_plain", layer(2, 6, BatchChannelNormOptions{.estimate = false})},
-      },
-      1e-5);
+  test::replay_layers("norms_weight.safetensors",
+                      {
+                          {"batch_channel_norm", layer(3, 6, BatchChannelNormOptions{.momentum = 0.2})},
+                          {"batch_channel_norm_plain", layer(2, 6, BatchChannelNormOptions{.estimate = false})},
+                      },
+                      test::descent("batch_channel_norm"));
 }
 
 TEST_CASE("BatchChannelNorm equals its formula in differentiable ops, forward and backward") {

@@ -20,7 +20,7 @@
 #include "evenkeel/nn/norm/power_norm.hpp"
 #include "evenkeel/nn/norm/switchable_norm.hpp"
 #include "evenkeel/nn/norm/unit_norm.hpp"
-#include "tests/support/fixture.hpp"
+#include "tests/support/layer_replay.hpp"
 #include "tests/support/reference.hpp"
 
 #include <functional>
@@ -30,16 +30,9 @@ using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::check_close;
-using evenkeel::test::Fixture;
+using evenkeel::test::MakeLayer;
 
 namespace {
-
-using MakeLayer = std::function<std::unique_ptr<Layer>()>;
-
-template <class T, class... Args>
-MakeLayer layer(Args... args) {
-  return [=] { return std::make_unique<T>(args...); };
-}
 
 MakeLayer cross_iteration(std::int64_t in, std::int64_t out, const CrossIterationOptions& options) {
   return [=] {
@@ -57,86 +50,6 @@ void move_conv_weight(Layer& layer) {
   }
 }
 
-const std::vector<std::pair<std::string, MakeLayer>> kLayers = {
-    {"evo_norm_s0", layer<EvoNormS0>(6, EvoNormS0Options{.num_groups = 2})},
-    {"evo_norm_s0_batch1", layer<EvoNormS0>(7, EvoNormS0Options{.eps = 0.01, .affine = false})},
-    {"evo_norm_b0", layer<EvoNormB0>(5)},
-    {"evo_norm_b0_cumulative",
-     layer<EvoNormB0>(3, EvoNormB0Options{.eps = 0.1, .momentum = std::nullopt, .affine = false})},
-    {"switchable_norm2d", layer<SwitchableNorm2d>(5)},
-    {"switchable_norm2d_unbiased",
-     layer<SwitchableNorm2d>(3,
-                             SwitchableNormOptions{.eps = 0.02, .momentum = 0.3, .affine = false, .unbiased = true})},
-    {"power_norm", layer<PowerNorm>(5, PowerNormOptions{.warmup_steps = 0})},
-    {"power_norm_warm", layer<PowerNorm>(3, PowerNormOptions{.momentum = 0.3, .warmup_steps = 100})},
-    {"power_norm_mixed",
-     layer<PowerNorm>(4, PowerNormOptions{.eps = 0.1, .momentum = std::nullopt, .affine = false, .warmup_steps = 1})},
-    {"extended_batch_norm", layer<ExtendedBatchNorm>(5)},
-    {"extended_batch_norm_2d",
-     layer<ExtendedBatchNorm>(4, ExtendedBatchNormOptions{.eps = 0.1, .momentum = std::nullopt, .affine = false})},
-    {"batch_group_norm", layer<BatchGroupNorm>(6, BatchGroupNormOptions{.num_groups = 3})},
-    {"batch_group_norm_3d",
-     layer<BatchGroupNorm>(4, BatchGroupNormOptions{.num_groups = 1, .eps = 0.1, .momentum = 0.4, .affine = false})},
-    {"unit_norm", layer<UnitNorm>()},
-    {"unit_norm_p1", layer<UnitNorm>(UnitNormOptions{.p = 1, .dim = -1, .eps = 1})},
-    {"unit_norm_p3", layer<UnitNorm>(UnitNormOptions{.p = 3, .dim = 0})},
-    {"act_norm", layer<ActNorm>(5)},
-    {"act_norm_2d", layer<ActNorm>(3, ActNormOptions{.eps = 0.1})},
-    {"ibn", layer<IBN>(5)},
-    {"ibn_mostly_instance", layer<IBN>(5, IBNOptions{.ratio = 0.8})},
-    {"domain_batch_norm2d", layer<DomainBatchNorm2d>(2, 5, DomainBatchNormOptions{.cycle = true})},
-    {"cross_iteration_conv2d", cross_iteration(4, 5, {.window = 3})},
-    {"cross_iteration_conv2d_burn_in",
-     cross_iteration(2, 3, {.eps = 0.1, .momentum = std::nullopt, .affine = false, .window = 2, .burn_in = 1})},
-    {"iter_norm", layer<IterNorm>(4)},
-    {"iter_norm_groups",
-     layer<IterNorm>(
-         6, IterNormOptions{.num_groups = 2, .iterations = 3, .eps = 0.01, .momentum = std::nullopt, .affine = false})},
-};
-
-NamedArrays converted(NamedArrays state, DType dtype) {
-  for (auto& [name, array] : state) {
-    array = is_floating(array.dtype()) ? array.to(dtype) : array;
-  }
-  return state;
-}
-
-/// Three training steps, each with its backward (PowerNorm's moves a buffer), then eval.
-void check_layer(const Fixture& fixture, const std::string& name, Layer& layer, DType dtype, double tolerance) {
-  CAPTURE(name);
-  CAPTURE(dtype);
-  layer.to(dtype);
-  layer.load_state_dict(converted(fixture.under(name + "/before/"), dtype));
-  Tensor x, y;
-  for (int step = 0; step < 3; ++step) {
-    layer.zero_grad();
-    x = Tensor(fixture.at(concat(name, "/x", step)).to(dtype), true);
-    y = layer(x);
-    y.backward(Tensor(fixture.at(concat(name, "/dy", step)).to(dtype)));
-    if (step < 2) {
-      move_conv_weight(layer);
-    }
-  }
-  check_close(y.array(), fixture.at(name + "/y"), tolerance, "y");
-  check_close(x.grad().array(), fixture.at(name + "/dx"), tolerance, "dx");
-  for (const auto& [key, parameter] : layer.named_parameters()) {
-    check_close(parameter.grad().array(), fixture.at(name + "/grad/" + key), tolerance, "gradient of " + key);
-  }
-  CHECK(layer.state_dict().size() == fixture.under(name + "/after/").size());
-  for (const auto& [key, value] : layer.state_dict()) {
-    check_close(value, fixture.at(name + "/after/" + key), tolerance, key + " after training");
-  }
-  layer.eval();
-  x.zero_grad();
-  y = layer(x);
-  y.backward(Tensor(fixture.at(name + "/dy2").to(dtype)));
-  check_close(y.array(), fixture.at(name + "/y_eval"), tolerance, "y in eval mode");
-  check_close(x.grad().array(), fixture.at(name + "/dx_eval"), tolerance, "dx in eval mode");
-  for (const auto& [key, value] : layer.state_dict()) {
-    check_close(value, fixture.at(name + "/after/" + key), tolerance, key + " after eval");
-  }
-}
-
 Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
   return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
 }
@@ -147,22 +60,6 @@ Tensor roll_channels(const Tensor& x) {
 }
 
 }  // namespace
-
-TEST_CASE("every layer equals the second derivation, forward, backward, buffers, train and eval") {
-  const Fixture fixture("norms_exotic.safetensors");
-  for (const auto& [name, make] : kLayers) {
-    check_layer(fixture, name, *make(), DType::float64, 1e-12);
-    check_layer(fixture, name, *make(), DType::float32, 2e-5);
-  }
-}
-
-TEST_CASE("every case of the fixture file is compared") {
-  std::set<std::string> in_table;
-  for (const auto& [name, make] : kLayers) {
-    in_table.insert(name);
-  }
-  CHECK(Fixture("norms_exotic.safetensors").cases() == in_table);
-}
 
 TEST_CASE("EvoNormS0 chooses its groups as choose_gn_groups does") {
   CHECK(EvoNormS0(64).num_groups == 32);
