@@ -8,7 +8,7 @@
 #include <limits>
 #include <numbers>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -293,4 +293,4 @@ const CaseFile dropouts{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -16,7 +16,7 @@
 #include <regex>
 #include <set>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Values = std::vector<double>;
@@ -427,4 +427,4 @@ TEST_CASE("a zero upstream gradient gives zero gradients") {
 }
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -7,22 +7,18 @@
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 #include "tests/support/layer_replay.hpp"
-#include "tests/support/reference.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
+using test::random;
 
 namespace {
 
 template <class... Args>
 MakeLayer layer(Args... args) {
   return [=] { return std::make_unique<BatchChannelNorm>(args...); };
-}
-
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape));
 }
 
 /// The authors' formulas in differentiable ops, by the layer's state before this forward.

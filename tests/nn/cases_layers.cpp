@@ -8,7 +8,7 @@
 #include "evenkeel/nn/squeeze_excitation.hpp"
 #include "tests/support/layer_cases.hpp"
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using namespace evenkeel::nn;
@@ -251,4 +251,4 @@ const LayerCaseFile activation_file{activation_rows};
 const LayerCaseFile pool_file{pool_rows};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

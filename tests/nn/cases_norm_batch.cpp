@@ -18,7 +18,7 @@
 #include "tests/support/layer_cases.hpp"
 #include "tests/support/norm_traits.hpp"
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using namespace evenkeel::nn;
@@ -481,4 +481,4 @@ const LayerCaseFile further_rows{[]() -> LayerCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -16,7 +16,7 @@
 
 #include <limits>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using namespace evenkeel::nn;
@@ -334,4 +334,4 @@ const LayerCaseFile unit_norm_rows{[]() -> LayerCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

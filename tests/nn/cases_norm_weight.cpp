@@ -5,7 +5,7 @@
 #include "evenkeel/nn/norm/ws_conv.hpp"
 #include "tests/support/layer_cases.hpp"
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using namespace evenkeel::nn;
@@ -159,4 +159,4 @@ const LayerCaseFile cross_iteration_rows{[]() -> LayerCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -13,16 +13,16 @@
 #include <sstream>
 
 using namespace evenkeel;
-using testing::LayerCase;
-using testing::LayerCases;
-using testing::LayerFunction;
-using testing::sample;
+using test::LayerCase;
+using test::LayerCases;
+using test::LayerFunction;
+using test::sample;
 
 namespace {
 
 LayerCases all_cases() {
   LayerCases cases;
-  for (const auto rows : testing::LayerCaseFile::all()) {
+  for (const auto rows : test::LayerCaseFile::all()) {
     const LayerCases more = rows();
     cases.insert(cases.end(), more.begin(), more.end());
   }
@@ -33,7 +33,7 @@ LayerCases all_cases() {
 std::unique_ptr<nn::Layer> make_random(const LayerCase& row) {
   Generator generator(5);
   auto layer = row.make(generator);
-  testing::randomize(*layer);
+  test::randomize(*layer);
   return layer;
 }
 

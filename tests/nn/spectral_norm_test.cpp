@@ -9,12 +9,12 @@
 #include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "tests/support/layer_replay.hpp"
-#include "tests/support/reference.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
+using test::random;
 
 namespace {
 
@@ -27,10 +27,6 @@ MakeLayer normed(std::int64_t in, std::int64_t out, Options options, const Spect
     spectral_norm(*layer, generator, how);
     return layer;
   };
-}
-
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape));
 }
 
 std::vector<double> values(Module& module, const std::string& buffer) {

@@ -9,12 +9,12 @@
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/spectral_norm.hpp"
 #include "tests/support/layer_replay.hpp"
-#include "tests/support/reference.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
+using test::random;
 
 namespace {
 
@@ -41,10 +41,6 @@ std::vector<std::string> names(const Module& module) {
     result.push_back(name);
   }
   return result;
-}
-
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape));
 }
 
 }  // namespace

@@ -5,13 +5,13 @@
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/container.hpp"
 #include "tests/support/layer_replay.hpp"
-#include "tests/support/reference.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
 using Mode = WeightStandardization;
+using test::random;
 
 namespace {
 
@@ -30,10 +30,6 @@ MakeLayer conv_in(Mode mode, double gamma = 1) {
     return std::make_unique<WSConv2d>(3, 5, generator, Conv2dOptions{.kernel_size = 3, .padding = 1},
                                       WSOptions{.mode = mode, .gamma = gamma});
   };
-}
-
-Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
 }
 
 struct FilterMoments {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 
 struct LayerCase {
   std::string layer;         ///< its type_name()
@@ -45,4 +45,4 @@ class LayerCaseFile {
   }
 };
 
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

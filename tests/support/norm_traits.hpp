@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 
 /// What comes of (1, C, 1, 1), where a statistic over space, or over batch and space, has a single value.
 enum class SingleValue { fine, refused_in_training, refused };
@@ -71,4 +71,4 @@ void for_each_norm(const Check& check) {
   }
 }
 
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

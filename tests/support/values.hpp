@@ -41,6 +41,10 @@ inline void check_close(const Array& actual, const Array& expected, double toler
                 concat("element ", at, ": got ", a.empty() ? 0 : a[at], ", expected ", e.empty() ? 0 : e[at]));
 }
 
+inline void check_close(const Tensor& actual, const Tensor& expected, double tolerance,
+                        const std::string& what = "tensors") {
+  check_close(actual.array(), expected.array(), tolerance, what);
+}
 /// The same for values without a shape.
 inline void check_close(const std::vector<double>& actual, const std::vector<double>& expected, double tolerance,
                         const std::string& what = "values") {
