@@ -8,7 +8,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +18,7 @@ struct LayerCase {
   std::string variant = "";  ///< tells rows of one layer apart
   std::function<std::unique_ptr<nn::Layer>(Generator&)> make;
   Shape input;                          ///< small, sizes pairwise different
-  std::optional<Shape> output = {};     ///< what it must give for `input`; by default its shape
+  Shape output = {};                    ///< what it must give for `input`; by default its shape
   std::string printed = "";             ///< what PyTorch prints; not checked if empty
   std::vector<std::string> state = {};  ///< the keys of its state_dict, in order
   std::int64_t macs = 0;                ///< for `input`, counted by hand
