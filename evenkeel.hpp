@@ -7,6 +7,7 @@
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/core/io/npy.hpp"
 #include "evenkeel/core/io/safetensors.hpp"
+#include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/data/cifar10.hpp"
 #include "evenkeel/data/data_loader.hpp"

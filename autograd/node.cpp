@@ -50,19 +50,24 @@ std::shared_ptr<Node> make_node(const OpInfo& info) {
     node->edges.push_back(edge_to(info.inputs[i], info.name, i));
     if (info.keep.has_input(i) && info.inputs[i].defined()) {
       const Array& array = info.inputs[i].array();
-      node->saved.push_back({array, array.version(), static_cast<std::uint32_t>(i), false, {}});
+      node->saved.push_back({array, array.version(), static_cast<std::uint32_t>(i), SavedValue::Kind::input, {}});
     }
+  }
+  const std::span<const Array> extras = info.keep.extras();
+  for (std::size_t i = 0; i < extras.size(); ++i) {
+    const auto index = static_cast<std::uint32_t>(i);
+    node->saved.push_back({extras[i], extras[i].version(), index, SavedValue::Kind::extra, {}});
   }
   return node;
 }
 
 std::shared_ptr<AutogradMeta> make_output(const std::shared_ptr<Node>& node, std::uint32_t index, const Array& value,
-                                          Keep keep) {
+                                          const Keep& keep) {
   auto meta = make_pooled<AutogradMeta>(value, true);
   meta->node = node;
   meta->output_index = index;
   if (keep.has_output(index)) {
-    node->saved.push_back({value, value.version(), index, true, meta});
+    node->saved.push_back({value, value.version(), index, SavedValue::Kind::output, meta});
   }
   return meta;
 }
@@ -126,14 +131,15 @@ void Node::release() {
   multi_backward = nullptr;
 }
 
-const SavedValue& Node::saved_value(std::size_t index, bool is_output) const {
-  const auto found = std::find_if(saved.begin(), saved.end(), [&](const SavedValue& value) {
-    return value.index == index && value.is_output == is_output;
-  });
-  const std::string_view kind = is_output ? "output" : "input";
-  require(found != saved.end(), "backward", "'", name, "' did not keep its ", kind, " ", index);
+const SavedValue& Node::saved_value(std::size_t index, SavedValue::Kind kind) const {
+  const auto found = std::find_if(saved.begin(), saved.end(),
+                                  [&](const SavedValue& value) { return value.index == index && value.kind == kind; });
+  constexpr std::array<std::string_view, 3> kNames = {"input", "output", "extra array"};
+  const std::string_view kind_name = kNames[static_cast<std::size_t>(kind)];
+  require(found != saved.end(), "backward", "'", name, "' did not keep its ", kind_name, " ", index);
   if (found->value.version() != found->version) {
-    const std::string which = is_output && output_count == 1 ? std::string(kind) : concat(kind, " ", index);
+    const bool only_one = kind == SavedValue::Kind::output && output_count == 1;
+    const std::string which = only_one ? std::string(kind_name) : concat(kind_name, " ", index);
     fail("backward", "'", name, "' needs its ", which, " for backward, but it was changed in place: version ",
          found->value.version(), ", expected ", found->version);
   }
@@ -142,7 +148,7 @@ const SavedValue& Node::saved_value(std::size_t index, bool is_output) const {
 
 Tensor Saved::input(std::size_t i) const {
   require(i < node_.edges.size(), "backward", "'", node_.name, "' has ", node_.edges.size(), " inputs, no input ", i);
-  Tensor result(node_.saved_value(i, false).value);
+  Tensor result(node_.saved_value(i, SavedValue::Kind::input).value);
   if (node_.edges[i]) {
     result.set_meta(node_.edges[i]);
   }
@@ -150,7 +156,7 @@ Tensor Saved::input(std::size_t i) const {
 }
 
 Tensor Saved::output(std::size_t i) const {
-  const SavedValue& kept = node_.saved_value(i, true);
+  const SavedValue& kept = node_.saved_value(i, SavedValue::Kind::output);
   Tensor result(kept.value);
   if (grad_enabled()) {
     std::shared_ptr<AutogradMeta> meta = kept.meta.lock();
@@ -163,6 +169,8 @@ Tensor Saved::output(std::size_t i) const {
   }
   return result;
 }
+
+Array Saved::extra(std::size_t i) const { return node_.saved_value(i, SavedValue::Kind::extra).value; }
 
 bool Saved::needs(std::size_t i) const {
   return i < node_.edges.size() && node_.edges[i] != nullptr && detail::wants(node_.wanted, i);

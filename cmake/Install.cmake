@@ -7,7 +7,7 @@ install(EXPORT evenkeelTargets NAMESPACE evenkeel:: DESTINATION "${CMAKE_INSTALL
 foreach(folder IN ITEMS core autograd nn optim models data)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/evenkeel"
           FILES_MATCHING PATTERN "*.hpp" PATTERN "*_simd.hpp" EXCLUDE
-          REGEX "kernels/simd/(batch|double_sum|interleave)" EXCLUDE)  # need xsimd, which users do not
+          REGEX "kernels/simd/(batch|double_sum|interleave|loop)" EXCLUDE)  # need xsimd, which users do not
 endforeach()
 install(FILES "${PROJECT_SOURCE_DIR}/evenkeel.hpp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/evenkeel")
 

@@ -44,7 +44,7 @@ std::string Softplus::extra_repr() const {
 }
 
 Tensor add_relu(const Tensor& a, const Tensor& b, const Slot& relu) {
-  const Layer& layer = *relu;
+  const Module& layer = *relu;
   if (typeid(layer) != typeid(ReLU) || layer.has_forward_hooks() || anomaly_enabled()) {
     return relu(a + b);
   }

@@ -19,7 +19,7 @@ TEST_CASE("CrossIterationConv2d: the gradient with a full window; what keeps the
     auto layer = std::make_unique<CrossIterationConv2d>(3, 2, generator, padded, CrossIterationOptions{.window = 2});
     layer->to(DType::float64);
     (*layer)(x0);
-    Array& weight = layer->conv.as<Conv2d>().weight.mutable_array();
+    Array& weight = layer->conv->weight.mutable_array();
     weight.copy_((Tensor(weight.clone()) * 0.75 - 0.0625).array());
     return layer;
   };

@@ -229,7 +229,7 @@ const NamedLayers kDerivedNorms = {
 /// for.
 void move_conv_weight(Layer& layer, int step) {
   if (auto* cross = dynamic_cast<CrossIterationConv2d*>(&layer); cross != nullptr && step < 2) {
-    Array& weight = cross->conv.as<Conv2d>().weight.mutable_array();
+    Array& weight = cross->conv->weight.mutable_array();
     weight.copy_((Tensor(weight.clone()) * 0.75 - 0.0625).array());
   }
 }

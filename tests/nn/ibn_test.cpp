@@ -12,7 +12,7 @@ using doctest::Contains;
 TEST_CASE("IBN splits the channels, and refuses a split that leaves a part empty") {
   IBN norm(7);
   CHECK(norm.instance_features == 3);
-  CHECK(norm.batch.as<BatchNorm2d>().num_features == 4);
+  CHECK(norm.batch->num_features == 4);
   CHECK_THROWS_WITH(IBN(1), Contains("IBN: ratio 0.5 of 1 channels"));
   CHECK_THROWS_WITH(IBN(8, {.ratio = 1}), Contains("ratio 1"));
 }

@@ -214,7 +214,7 @@ TEST_CASE("add_relu is one op unless somebody watches the layer") {
     check("relu");
   }
   int calls = 0;
-  const std::size_t id = net[0]->register_forward_hook([&](const Layer&, const Tensor&, const Tensor&) { ++calls; });
+  const std::size_t id = net[0]->register_forward_hook([&](const Module&, const auto&, const auto&) { ++calls; });
   check("relu");
   CHECK(calls == 1);
   net[0]->remove_forward_hook(id);

@@ -92,6 +92,59 @@ void store_partial(const Batch<Arch, T>& value, T* p, std::int64_t count) {
   }
 }
 
+/// The first `count` < kLanes lanes of v; the others are 0.
+template <class Arch, class T>
+Batch<Arch, T> keep_lanes(const Batch<Arch, T>& v, std::int64_t count) {
+  constexpr bool kFloat = sizeof(T) == sizeof(float);
+  if constexpr (std::is_same_v<Arch, Avx512> && kFloat) {
+    return _mm512_maskz_mov_ps(static_cast<__mmask16>((1U << count) - 1), v);
+  } else if constexpr (std::is_same_v<Arch, Avx512>) {
+    return _mm512_maskz_mov_pd(static_cast<__mmask8>((1U << count) - 1), v);
+  } else if constexpr (std::is_same_v<Arch, Avx2> && kFloat) {
+    return _mm256_and_ps(v, _mm256_castsi256_ps(lane_mask<Arch, T>(count)));
+  } else if constexpr (std::is_same_v<Arch, Avx2>) {
+    return _mm256_and_pd(v, _mm256_castsi256_pd(lane_mask<Arch, T>(count)));
+  } else {
+    alignas(16) T lanes[kLanes<Arch, T>];
+    v.store_aligned(lanes);
+    return load_partial<Arch, T>(lanes, count, T(0));
+  }
+}
+
+/// The sum of all lanes.
+template <class Arch, class T>
+T lane_sum(const Batch<Arch, T>& v) {
+  return xsimd::hadd(v);
+}
+
+/// Four partial sums of a register of floats.
+template <class Arch>
+__m128 quarter(const Batch<Arch, float>& v) {
+  if constexpr (std::is_same_v<Arch, Avx512>) {
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  } else if constexpr (std::is_same_v<Arch, Avx2>) {
+    return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  } else {
+    return v;
+  }
+}
+
+/// sums[0] += the sum of a's lanes, sums[1] += that of b's, both at once. (The order within a register is not that of
+/// lane_sum.)
+template <class Arch, class T>
+[[gnu::always_inline]] inline void add_lane_sums(const Batch<Arch, T>& a, const Batch<Arch, T>& b, double* sums) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    sums[0] += lane_sum<Arch, T>(a);
+    sums[1] += lane_sum<Arch, T>(b);
+  } else {
+    const __m128 a4 = quarter<Arch>(a), b4 = quarter<Arch>(b);
+    const __m128 pairs = _mm_add_ps(_mm_unpacklo_ps(a4, b4), _mm_unpackhi_ps(a4, b4));  // a, b, a, b
+    const __m128d both = _mm_cvtps_pd(_mm_add_ps(pairs, _mm_movehl_ps(pairs, pairs)));
+    _mm_storeu_pd(sums, _mm_add_pd(_mm_loadu_pd(sums), both));
+  }
+}
+
 /// Loads kLanes<Arch, double> elements as doubles.
 template <class Arch>
 Batch<Arch, double> load_as_double(const double* p) {
