@@ -1,6 +1,6 @@
 #include "evenkeel/nn/activation.hpp"
 
-#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/nn/repr.hpp"

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/tensor.hpp"
 

@@ -6,7 +6,7 @@
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/elementwise.hpp"
-#include "evenkeel/core/reduce.hpp"
+#include "evenkeel/core/softmax.hpp"
 
 #include <cmath>
 #include <numbers>

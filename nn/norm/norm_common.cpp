@@ -1,6 +1,6 @@
 #include "evenkeel/nn/norm/norm_common.hpp"
 
-#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"

@@ -5,6 +5,7 @@
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/norm/batch_renorm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/fuse.hpp"
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
