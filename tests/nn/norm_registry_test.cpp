@@ -2,13 +2,11 @@
 // its traits, here and in norm_gradcheck_test, norm_accuracy_test, norm_errors_test and the models' tests.
 
 #include "evenkeel/autograd/ops.hpp"
+#include "tests/support/layer_classes.hpp"
 #include "tests/support/layer_function.hpp"
 #include "tests/support/norm_traits.hpp"
 #include "tests/support/values.hpp"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 
@@ -57,23 +55,6 @@ void check_equal(const Array& actual, const Array& expected, const std::string& 
   CAPTURE(what);
   CHECK(actual.dtype() == expected.dtype());
   check_close(actual, expected, 0, what);
-}
-
-/// Names of the classes in nn/norm/*.hpp that say what they are called.
-std::set<std::string> norm_classes() {
-  std::set<std::string> classes;
-  const std::regex names(R"re(type_name\(\) const override \{\s*return "(\w+)")re");
-  for (const auto& file :
-       std::filesystem::directory_iterator(std::filesystem::path(EVENKEEL_FIXTURES) / "../../nn/norm")) {
-    if (file.path().extension() == ".hpp") {
-      std::ifstream in(file.path());
-      const std::string text{std::istreambuf_iterator<char>(in), {}};
-      for (std::sregex_iterator match(text.begin(), text.end(), names), end; match != end; ++match) {
-        classes.insert((*match)[1]);
-      }
-    }
-  }
-  return classes;
 }
 
 }  // namespace
@@ -302,8 +283,8 @@ TEST_CASE("every norm class has a name in the registry, or a reason for having n
   std::set<std::string> named;
   for_each_norm(
       [&](const std::string& name, const NormTraits&) { named.insert(make_norm(name, kChannels)->type_name()); });
-  const std::set<std::string> classes = norm_classes();
-  CHECK(classes.size() >= 10);
+  const std::set<std::string> classes = layer_classes("nn/norm");
+  CHECK(classes.size() >= 40);
   for (const std::string& type : classes) {
     CHECK_MESSAGE(named.contains(type) != without.contains(type), type);
   }
