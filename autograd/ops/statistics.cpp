@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
@@ -55,7 +56,7 @@ Tensor twin(const Tensor& x, const GroupView& view, bool center, const Tensor& d
 }  // namespace
 
 Statistics statistics(const Tensor& x, GroupView view, bool center) {
-  require(x.defined(), "statistics", "the input is an undefined tensor");
+  check_float("statistics", x);
   require(x.numel() > 0 && view.numel() == x.numel(), "statistics", "input of shape ", x.shape(), " has ", x.numel(),
           " elements, the view ", view.numel());
   const Moments found = moments(x, view, {.center = center});
