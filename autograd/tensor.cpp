@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/core/pooled.hpp"
+#include "evenkeel/core/print.hpp"
 
 #include <atomic>
 

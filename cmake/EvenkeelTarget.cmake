@@ -1,9 +1,14 @@
 # evenkeel_library(folder): the static library evenkeel_<folder>, alias evenkeel::<folder>. Sources follow by
 # target_sources(), dependencies by target_link_libraries() in the folder's own CMakeLists.txt.
 add_library(evenkeel_options INTERFACE)  # warnings, sanitizers: for our own sources, not for users'
-target_compile_options(evenkeel_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+target_compile_options(evenkeel_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion)
+# A constructor parameter may be named like the member that it initializes, `alpha(alpha)`: Clang's -Wshadow allows that, GCC's does not.
+target_compile_options(evenkeel_options INTERFACE $<IF:$<CXX_COMPILER_ID:GNU>,-Wshadow=local,-Wshadow>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(evenkeel_options INTERFACE -Wno-restrict)  # false alarms on std::string, GCC bug 105651
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(evenkeel_options INTERFACE -fpch-preprocess)  # so that ccache works with precompiled headers
 endif()
 if(EVENKEEL_WERROR)
   target_compile_options(evenkeel_options INTERFACE -Werror)

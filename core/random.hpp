@@ -10,9 +10,9 @@ namespace evenkeel {
 /// Philox 4x32-10: ten rounds that map (counter, key) to four 32-bit words.
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
 
-/// A counter-based random generator (Philox 4x32-10; Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
-/// 3"). Element i of a draw is a function of (seed, counter, i) alone, so results depend on the seed and the sequence
-/// of calls, never on the number of threads. Explicit: every function that draws takes a Generator.
+/// A counter-based generator: Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+/// Element i of a draw is a function of (seed, counter, i) alone, so results depend on the seed and the sequence of
+/// calls, never on the number of threads. Explicit: every function that draws takes a Generator.
 class Generator {
  public:
   struct State {

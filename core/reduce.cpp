@@ -101,7 +101,7 @@ Array extreme(const Array& x, const Dims& dims, bool keepdim, std::string_view o
   const Shape shape = plan.result(x, keepdim);
   require(plan.count > 0, op, "expected at least one element to reduce over, got shape ", x.shape());
   if (is_floating(x.dtype())) {
-    const Array values = reduce_dims(reduction<F>(), x, plan.dims);
+    const Array values = reduce_dims(reduce_op<F>(), x, plan.dims);
     const double* v = values.data<double>();
     return finish(shape, x.dtype(), [v](std::int64_t i) { return v[i]; });
   }
@@ -144,7 +144,7 @@ Array arg_extreme(const Array& x, std::int64_t dim, bool keepdim, std::string_vi
 
 Array sum_plan(const Array& x, const Plan& plan, const Shape& shape) {
   if (is_floating(x.dtype())) {
-    const Array sums = reduce_dims(reduction<Sum>(), x, plan.dims);
+    const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
     const double* s = sums.data<double>();
     return finish(shape, x.dtype(), [s](std::int64_t i) { return s[i]; });
   }
@@ -165,7 +165,7 @@ Array sum(const Array& x, const Dims& dims, bool keepdim) {
 Array mean(const Array& x, const Dims& dims, bool keepdim) {
   require_floating(x, "mean");
   const Plan plan(x, dims, "mean");
-  const Array sums = reduce_dims(reduction<Sum>(), x, plan.dims);
+  const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
   const double* s = sums.data<double>();
   const double n = static_cast<double>(plan.count);
   return finish(plan.result(x, keepdim), x.dtype(), [s, n](std::int64_t i) { return s[i] / n; });
@@ -175,10 +175,10 @@ Array var(const Array& x, const Dims& dims, double correction, bool keepdim) {
   require_floating(x, "var");
   const Plan plan(x, dims, "var");
   const double n = static_cast<double>(plan.count);
-  const Array sums = reduce_dims(reduction<Sum>(), x, plan.dims);
+  const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
   const double* s = sums.data<double>();
   const Array m = finish(plan.result(x, true), DType::float64, [s, n](std::int64_t i) { return s[i] / n; });
-  const Array deviations = reduce_dims(reduction<Deviations>(), x, plan.dims, m);
+  const Array deviations = reduce_dims(reduce_op<Deviations>(), x, plan.dims, m);
   const double* s1 = deviations.data<double>();
   const double* s2 = s1 + m.numel();
   const double degrees = n - correction;
@@ -202,18 +202,18 @@ Array norm(const Array& x, double p, const Dims& dims, bool keepdim) {
   };
   if (std::isinf(p)) {
     // Magnitudes are not negative; max(., 0) is for the empty set, and NaN stays.
-    const Array largest = reduce_dims(reduction<LargestMagnitude>(), x, plan.dims);
+    const Array largest = reduce_dims(reduce_op<LargestMagnitude>(), x, plan.dims);
     const double* v = largest.data<double>();
     return finish(shape, x.dtype(), [v](std::int64_t i) { return v[i] < 0 ? 0 : v[i]; });
   }
   if (p == 2) {
-    return root(reduce_dims(reduction<SumOfSquares>(), x, plan.dims), 2);
+    return root(reduce_dims(reduce_op<SumOfSquares>(), x, plan.dims), 2);
   }
   if (p == 1) {
-    return root(reduce_dims(reduction<SumOfMagnitudes>(), x, plan.dims), 1);
+    return root(reduce_dims(reduce_op<SumOfMagnitudes>(), x, plan.dims), 1);
   }
   const Array exponents = Array::full(plan.result(x, true), p, DType::float64);
-  return root(reduce_dims(reduction<SumOfPowers>(), x, plan.dims, exponents), p);
+  return root(reduce_dims(reduce_op<SumOfPowers>(), x, plan.dims, exponents), p);
 }
 
 Array max(const Array& x, const Dims& dims, bool keepdim) { return extreme<Largest>(x, dims, keepdim, "max"); }

@@ -58,7 +58,7 @@ void reduce_unit(std::size_t op, const Block& block, const Cut& c, std::int64_t 
 
 /// The float64 results [term][outer][inner] of a block that is not empty; m: [outer][inner] or null.
 template <class T>
-Array reduce_block(const Reduction& r, const Block& block, const T* x, const double* m) {
+Array reduce_block(const ReduceOp& r, const Block& block, const T* x, const double* m) {
   const Cut c = cut(block);
   Array partial = Array::empty({r.terms, block.outer * c.row_chunks * block.inner}, DType::float64);
   double* out = partial.mutable_data<double>();
@@ -80,7 +80,7 @@ Array reduce_block(const Reduction& r, const Block& block, const T* x, const dou
   if (c.row_chunks == 1) {
     return partial;
   }
-  const Reduction merge{r.merge_op, r.merge_op, 1, r.identity};
+  const ReduceOp merge{r.merge_op, r.merge_op, 1, r.identity};
   return reduce_block<double>(merge, {r.terms * block.outer, c.row_chunks, block.inner}, out, nullptr);
 }
 
@@ -143,7 +143,7 @@ Shape shape_after_innermost(Shape shape, const Dims& dims) {
 
 }  // namespace
 
-Array reduce_dims(const Reduction& r, const Array& x, const Dims& dims, const Array& m) {
+Array reduce_dims(const ReduceOp& r, const Array& x, const Dims& dims, const Array& m) {
   if (x.numel() == 0) {
     return Array::full({r.terms, numel(reduced_shape(x.shape(), dims, true))}, r.identity, DType::float64);
   }
@@ -155,7 +155,7 @@ Array reduce_dims(const Reduction& r, const Array& x, const Dims& dims, const Ar
   Array result =
       dispatch_float(x.dtype(), "reduce", [&]<class T>() { return reduce_block(r, first, values.data<T>(), pm); });
   // The outer runs of reduced dims, if any, reduce the few partial results.
-  const Reduction merge{r.merge_op, r.merge_op, 1, r.identity};
+  const ReduceOp merge{r.merge_op, r.merge_op, 1, r.identity};
   while (std::find(s.reduced.begin(), s.reduced.begin() + static_cast<std::ptrdiff_t>(s.count), true) !=
          s.reduced.begin() + static_cast<std::ptrdiff_t>(s.count)) {
     Block block = take_innermost(s);

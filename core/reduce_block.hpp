@@ -5,15 +5,15 @@
 
 namespace evenkeel {
 
-/// What the driver needs to know of a functor of kernels::ReduceOps.
-struct Reduction {
+/// A functor F of kernels::ReduceOps, as the driver needs to know it.
+struct ReduceOp {
   std::size_t op, merge_op;
   std::int64_t terms;
   double identity;
 };
 
 template <class F>
-Reduction reduction() {
+ReduceOp reduce_op() {
   using kernels::ReduceOps;
   return {ReduceOps::index_of<F>(), ReduceOps::index_of<typename F::MergeOp>(), F::kTerms, F::kIdentity};
 }
@@ -22,6 +22,6 @@ Reduction reduction() {
 /// of shape (terms, results), the results in row-major order of the dims that stay. `m`, if defined, holds a number for
 /// every result in float64, with the shape of x but 1 at `dims`. Nothing is rounded to float32 on the way, and the
 /// order of additions depends on the sizes only, never on the number of threads.
-Array reduce_dims(const Reduction& r, const Array& x, const Dims& dims, const Array& m = {});
+Array reduce_dims(const ReduceOp& r, const Array& x, const Dims& dims, const Array& m = {});
 
 }  // namespace evenkeel

@@ -2,8 +2,9 @@
 // that is worth when batches are small or no fair sample.
 //
 // y = ((x - m) / sqrt(v + eps) * r + d) * weight + bias with the batch's m and v; r and d (constants for the gradient)
-// carry the result over to the running statistics, as far as the clamps let them: rmax_t = 1 + a (rmax - 1), dmax_t =
-// a dmax, a = min(1, t / warmup_steps). Ioffe 2017, arXiv:1702.03275; the experiments follow its figures 1 and 2.
+// carry the result over to the running statistics, as far as the clamps let them:
+//   rmax_t = 1 + a (rmax - 1),  dmax_t = a dmax,  a = min(1, t / warmup_steps)
+// Ioffe 2017, arXiv:1702.03275; the experiments follow its figures 1 and 2.
 //
 // Expect: r and d exactly at the clamps at first, and training output equal to eval's to 1e-12 once they are inside; a
 // train-eval gap of 0 where BatchNorm's grows as the batch shrinks; with one label per batch BatchNorm is near chance

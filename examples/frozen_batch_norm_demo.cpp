@@ -137,7 +137,9 @@ Meaning compare_statistics(Net& net, const Tensor& images) {
   std::vector<std::pair<nn::Layer*, std::size_t>> hooks;
   for (const auto& [name, module] : net.named_modules()) {
     if (auto* norm = dynamic_cast<nn::BatchNorm2d*>(module)) {
-      const auto compare = [norm, &meaning](const nn::Layer&, const Tensor& x, const Tensor&) {
+      const auto compare = [norm, &meaning](const nn::Module&, const std::vector<Tensor>& inputs,
+                                            const std::vector<Tensor>&) {
+        const Tensor& x = inputs[0];
         const Tensor deviation = sqrt(norm->running_var + 1e-5);
         meaning.distance += sum(abs(mean(x, {0, 2, 3}) - norm->running_mean) / deviation).item();
         meaning.ratio += sum(evenkeel::std(x, {0, 2, 3}) / deviation).item();
@@ -252,7 +254,7 @@ void stage_three(const Settings& s, const Digits& digits, const Net& trained, Ch
     const auto net = copy_of(s, trained);
     variant.prepare(*net);
     Generator generator(s.seed + 1);
-    net->fc.replace(std::make_unique<nn::Linear>(128, 10, generator));
+    net->fc.slot().replace(std::make_unique<nn::Linear>(128, 10, generator));
     optim::SGD optimizer(head_and_upper_layers(*net), {.lr = 0.002, .momentum = 0.9});
     const nn::StateDict statistics = copies(*net, "running_");
     nn::StateDict lower = copies(*net, "conv.weight");

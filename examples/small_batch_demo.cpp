@@ -93,7 +93,7 @@ void weight_standardization(Generator& generator, Checks& checks) {
   const Tensor y = block(x);
   std::printf("  WS_GN_Block(3, 64, groups=32) on (2, 3, 64, 64) gives %s\n", text_of(y.shape()).c_str());
   checks.expect(y.shape() == Shape({2, 64, 64, 64}), "the note's torch.Size([2, 64, 64, 64])");
-  auto& conv = block.conv.as<nn::WSConv2d>();
+  nn::WSConv2d& conv = *block.conv;
   const Tensor filters = flatten(to(conv.effective_weight().detach(), DType::float64), 1);
   const double off_mean = largest(mean(filters, {1})), off_deviation = largest(evenkeel::std(filters, {1}) - 1);
   std::printf("  its 64 filters: mean within %.1e of 0, deviation within %.1e of 1\n", off_mean, off_deviation);

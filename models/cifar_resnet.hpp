@@ -26,18 +26,14 @@ struct CifarResNetOptions {
 class CifarResNet : public nn::Layer {
  public:
   explicit CifarResNet(Generator& generator, CifarResNetOptions opts = {});
-  std::string type_name() const override { return "CifarResNet"; }
   Tensor forward(const Tensor& x) override;
 
   const CifarResNetOptions options;
-  nn::Slot& conv1;
-  nn::Slot& bn1;
-  nn::Slot& relu;
-  nn::Slot& layer1;
-  nn::Slot& layer2;
-  nn::Slot& layer3;
-  nn::Slot& avgpool;
-  nn::Slot& fc;
+  nn::Child<nn::Conv2d> conv1;
+  nn::Child<nn::Layer> bn1, relu;
+  nn::Child<nn::Sequential> layer1, layer2, layer3;
+  nn::Child<nn::AdaptiveAvgPool2d> avgpool;
+  nn::Child<nn::Linear> fc;
 
  private:
   std::unique_ptr<nn::Sequential> make_stage(int index, Generator& generator) const;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/core/size2.hpp"
 #include "evenkeel/nn/module.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 

@@ -2,7 +2,6 @@
 
 #include "evenkeel/autograd/ops/conv.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "evenkeel/nn/module.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
 #include <memory>
@@ -24,11 +23,10 @@ struct FCNetworkOptions {
 class FCNetworkWithBatchNorm : public nn::Layer {
  public:
   explicit FCNetworkWithBatchNorm(Generator& generator, FCNetworkOptions opts = {});
-  std::string type_name() const override { return "FCNetworkWithBatchNorm"; }
   Tensor forward(const Tensor& x) override;
 
   const FCNetworkOptions options;
-  nn::Slot& network;
+  nn::Child<nn::Sequential> network;
 };
 
 struct CNNOptions {
@@ -48,12 +46,10 @@ struct CNNOptions {
 class CNNWithBatchNorm : public nn::Layer {
  public:
   explicit CNNWithBatchNorm(Generator& generator, CNNOptions opts = {});
-  std::string type_name() const override { return "CNNWithBatchNorm"; }
   Tensor forward(const Tensor& x) override;
 
   const CNNOptions options;
-  nn::Slot& features;
-  nn::Slot& classifier;
+  nn::Child<nn::Sequential> features, classifier;
 };
 
 struct FcBlockOptions {

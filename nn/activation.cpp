@@ -1,6 +1,6 @@
 #include "evenkeel/nn/activation.hpp"
 
-#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/nn/repr.hpp"
@@ -44,7 +44,7 @@ std::string Softplus::extra_repr() const {
 }
 
 Tensor add_relu(const Tensor& a, const Tensor& b, const Slot& relu) {
-  const Layer& layer = *relu;
+  const Module& layer = *relu;
   if (typeid(layer) != typeid(ReLU) || layer.has_forward_hooks() || anomaly_enabled()) {
     return relu(a + b);
   }

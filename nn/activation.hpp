@@ -13,8 +13,8 @@ struct ActivationOptions {
 
 class ReLU : public Layer {
  public:
+  using Options = ActivationOptions;
   explicit ReLU(ActivationOptions opts = {}) : options(opts) {}
-  std::string type_name() const override { return "ReLU"; }
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
   Tensor forward(const Tensor& x) override;
 
@@ -23,8 +23,8 @@ class ReLU : public Layer {
 
 class SiLU : public Layer {
  public:
+  using Options = ActivationOptions;
   explicit SiLU(ActivationOptions opts = {}) : options(opts) {}
-  std::string type_name() const override { return "SiLU"; }
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
   Tensor forward(const Tensor& x) override;
 
@@ -33,20 +33,17 @@ class SiLU : public Layer {
 
 class Sigmoid : public Layer {
  public:
-  std::string type_name() const override { return "Sigmoid"; }
   Tensor forward(const Tensor& x) override { return sigmoid(x); }
 };
 
 class Tanh : public Layer {
  public:
-  std::string type_name() const override { return "Tanh"; }
   Tensor forward(const Tensor& x) override { return tanh(x); }
 };
 
 class GELU : public Layer {
  public:
   explicit GELU(GeluApproximation approximation = GeluApproximation::none) : approximate(approximation) {}
-  std::string type_name() const override { return "GELU"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return gelu(x, approximate); }
 
@@ -56,7 +53,6 @@ class GELU : public Layer {
 class LeakyReLU : public Layer {
  public:
   explicit LeakyReLU(double slope = 0.01) : negative_slope(slope) {}
-  std::string type_name() const override { return "LeakyReLU"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return leaky_relu(x, negative_slope); }
 
@@ -66,7 +62,6 @@ class LeakyReLU : public Layer {
 class ELU : public Layer {
  public:
   explicit ELU(double scale = 1.0) : alpha(scale) {}
-  std::string type_name() const override { return "ELU"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return elu(x, alpha); }
 
@@ -75,7 +70,6 @@ class ELU : public Layer {
 
 class Hardswish : public Layer {
  public:
-  std::string type_name() const override { return "Hardswish"; }
   Tensor forward(const Tensor& x) override { return hardswish(x); }
 };
 
@@ -83,7 +77,6 @@ class Hardswish : public Layer {
 class Softplus : public Layer {
  public:
   explicit Softplus(double steepness = 1, double linear_above = 20) : beta(steepness), threshold(linear_above) {}
-  std::string type_name() const override { return "Softplus"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return softplus(x, beta, threshold); }
 
@@ -98,7 +91,6 @@ Tensor add_relu(const Tensor& a, const Tensor& b, const Slot& relu);
 class Softmax : public Layer {
  public:
   explicit Softmax(std::int64_t along) : dim(along) {}
-  std::string type_name() const override { return "Softmax"; }
   std::string extra_repr() const override { return concat("dim=", dim); }
   Tensor forward(const Tensor& x) override { return softmax(x, dim); }
 
@@ -108,7 +100,6 @@ class Softmax : public Layer {
 class LogSoftmax : public Layer {
  public:
   explicit LogSoftmax(std::int64_t along) : dim(along) {}
-  std::string type_name() const override { return "LogSoftmax"; }
   std::string extra_repr() const override { return concat("dim=", dim); }
   Tensor forward(const Tensor& x) override { return log_softmax(x, dim); }
 

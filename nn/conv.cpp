@@ -73,8 +73,8 @@ Tensor Conv2d::forward(const Tensor& x) {
       {.stride = options.stride, .padding = options.padding, .dilation = options.dilation, .groups = options.groups});
 }
 
-std::int64_t Conv2d::macs(const Shape& /*x*/, const Shape& y) const {
-  return numel(y) * (in_channels / options.groups) * options.kernel_size.h * options.kernel_size.w;
+std::int64_t Conv2d::macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& outputs) const {
+  return numel(outputs[0]) * (in_channels / options.groups) * options.kernel_size.h * options.kernel_size.w;
 }
 
 ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts)
@@ -106,8 +106,8 @@ Tensor ConvTranspose2d::forward(const Tensor& x) {
                            .groups = options.groups});
 }
 
-std::int64_t ConvTranspose2d::macs(const Shape& x, const Shape& /*y*/) const {
-  return numel(x) * (out_channels / options.groups) * options.kernel_size.h * options.kernel_size.w;
+std::int64_t ConvTranspose2d::macs(const std::vector<Shape>& inputs, const std::vector<Shape>& /*outputs*/) const {
+  return numel(inputs[0]) * (out_channels / options.groups) * options.kernel_size.h * options.kernel_size.w;
 }
 
 }  // namespace evenkeel::nn

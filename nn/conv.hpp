@@ -20,11 +20,11 @@ struct Conv2dOptions {
 /// Both start uniform in +-1/sqrt(in_channels/groups KH KW), drawn from `generator`. Prints padding "valid" as none.
 class Conv2d : public WeightedLayer {
  public:
+  using Options = Conv2dOptions;
   Conv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts);
-  std::string type_name() const override { return "Conv2d"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
-  std::int64_t macs(const Shape& x, const Shape& y) const override;
+  std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);
 
   const std::int64_t in_channels, out_channels;
@@ -47,11 +47,11 @@ struct ConvTranspose2dOptions {
 /// dim).
 class ConvTranspose2d : public WeightedLayer {
  public:
+  using Options = ConvTranspose2dOptions;
   ConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts);
-  std::string type_name() const override { return "ConvTranspose2d"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
-  std::int64_t macs(const Shape& x, const Shape& y) const override;
+  std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);
 
   const std::int64_t in_channels, out_channels;

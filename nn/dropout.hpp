@@ -10,7 +10,6 @@ namespace evenkeel::nn {
 class Dropout : public Layer {
  public:
   Dropout(double probability, Generator& source);
-  std::string type_name() const override { return "Dropout"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -22,7 +21,6 @@ class Dropout : public Layer {
 class Dropout2d : public Layer {
  public:
   Dropout2d(double probability, Generator& source);
-  std::string type_name() const override { return "Dropout2d"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

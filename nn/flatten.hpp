@@ -8,7 +8,6 @@ namespace evenkeel::nn {
 class Flatten : public Layer {
  public:
   explicit Flatten(std::int64_t first = 1, std::int64_t last = -1) : start_dim(first), end_dim(last) {}
-  std::string type_name() const override { return "Flatten"; }
   std::string extra_repr() const override { return concat("start_dim=", start_dim, ", end_dim=", end_dim); }
   Tensor forward(const Tensor& x) override;
 

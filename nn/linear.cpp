@@ -31,6 +31,8 @@ std::string Linear::extra_repr() const {
 
 Tensor Linear::forward(const Tensor& x) { return linear(x, effective_weight(), bias); }
 
-std::int64_t Linear::macs(const Shape& /*x*/, const Shape& y) const { return numel(y) * in_features; }
+std::int64_t Linear::macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& outputs) const {
+  return numel(outputs[0]) * in_features;
+}
 
 }  // namespace evenkeel::nn

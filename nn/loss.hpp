@@ -12,13 +12,13 @@ namespace evenkeel::nn {
 class Loss : public Module {
  public:
   virtual Tensor forward(const Tensor& input, const Tensor& target) = 0;
-  Tensor operator()(const Tensor& input, const Tensor& target) { return forward(input, target); }
+  Tensor operator()(const Tensor& input, const Tensor& target) { return call(*this, input, target); }
 };
 
 class CrossEntropyLoss : public Loss {
  public:
+  using Options = CrossEntropyOptions;
   explicit CrossEntropyLoss(CrossEntropyOptions opts = {});
-  std::string type_name() const override { return "CrossEntropyLoss"; }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -29,8 +29,8 @@ class CrossEntropyLoss : public Loss {
 
 class NLLLoss : public Loss {
  public:
+  using Options = NllOptions;
   explicit NLLLoss(NllOptions opts = {});
-  std::string type_name() const override { return "NLLLoss"; }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -42,7 +42,6 @@ class NLLLoss : public Loss {
 class MSELoss : public Loss {
  public:
   explicit MSELoss(Reduction how = Reduction::mean) : reduction(how) {}
-  std::string type_name() const override { return "MSELoss"; }
   Tensor forward(const Tensor& input, const Tensor& target) override { return mse_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -51,7 +50,6 @@ class MSELoss : public Loss {
 class L1Loss : public Loss {
  public:
   explicit L1Loss(Reduction how = Reduction::mean) : reduction(how) {}
-  std::string type_name() const override { return "L1Loss"; }
   Tensor forward(const Tensor& input, const Tensor& target) override { return l1_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -60,7 +58,6 @@ class L1Loss : public Loss {
 class SmoothL1Loss : public Loss {
  public:
   explicit SmoothL1Loss(Reduction how = Reduction::mean, double quadratic_below = 1.0);
-  std::string type_name() const override { return "SmoothL1Loss"; }
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return smooth_l1_loss(input, target, reduction, beta);
   }
@@ -71,8 +68,8 @@ class SmoothL1Loss : public Loss {
 
 class BCEWithLogitsLoss : public Loss {
  public:
+  using Options = BceOptions;
   explicit BCEWithLogitsLoss(BceOptions opts = {});
-  std::string type_name() const override { return "BCEWithLogitsLoss"; }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;

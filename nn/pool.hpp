@@ -10,10 +10,10 @@ namespace evenkeel::nn {
 /// A stride that is not given is the kernel's size. Padding may be at most half the kernel.
 class MaxPool2d : public Layer {
  public:
+  using Options = MaxPool2dParams;
   explicit MaxPool2d(MaxPool2dParams opts);
   /// MaxPool2d(2): windows of 2x2 that do not overlap.
   explicit MaxPool2d(Size2 kernel_size) : MaxPool2d(MaxPool2dParams{.kernel_size = kernel_size}) {}
-  std::string type_name() const override { return "MaxPool2d"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return max_pool2d(x, options); }
 
@@ -22,9 +22,9 @@ class MaxPool2d : public Layer {
 
 class AvgPool2d : public Layer {
  public:
+  using Options = AvgPool2dParams;
   explicit AvgPool2d(AvgPool2dParams opts);
   explicit AvgPool2d(Size2 kernel_size) : AvgPool2d(AvgPool2dParams{.kernel_size = kernel_size}) {}
-  std::string type_name() const override { return "AvgPool2d"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return avg_pool2d(x, options); }
 
@@ -35,7 +35,6 @@ class AvgPool2d : public Layer {
 class AdaptiveAvgPool2d : public Layer {
  public:
   explicit AdaptiveAvgPool2d(Size2 output);
-  std::string type_name() const override { return "AdaptiveAvgPool2d"; }
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return adaptive_avg_pool2d(x, output_size); }
 

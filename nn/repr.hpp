@@ -1,6 +1,7 @@
 #pragma once
 
-#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/core/shape.hpp"
+#include "evenkeel/core/size2.hpp"
 
 #include <string>
 

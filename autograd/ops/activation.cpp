@@ -6,7 +6,7 @@
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/elementwise.hpp"
-#include "evenkeel/core/reduce.hpp"
+#include "evenkeel/core/softmax.hpp"
 
 #include <cmath>
 #include <numbers>
@@ -315,8 +315,8 @@ Tensor log_softmax(const Tensor& x, std::int64_t dim) {
 }
 
 namespace {
-/// y = x mask / (1 - p), one mask value per element of `mask_shape`, which broadcasts to x's shape;  dx = dy mask / (1
-/// - p). p = 1 gives zeros.
+/// y = x mask / (1 - p),  dx = dy mask / (1 - p), one mask value per element of `mask_shape`, which broadcasts to x's
+/// shape. p = 1 gives zeros.
 Tensor apply_dropout(std::string_view op, const Tensor& x, double p, const Shape& mask_shape, Generator& generator) {
   const double scale = p < 1 ? 1 / (1 - p) : 0;
   Array mask = random_bernoulli(mask_shape, generator, 1 - p, x.dtype());

@@ -3,8 +3,8 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/core/array_ops.hpp"
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
+#include "evenkeel/core/matmul.hpp"
 
 namespace evenkeel {
 namespace {

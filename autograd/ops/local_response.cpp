@@ -56,8 +56,8 @@ Tensor local_response(const Tensor& x, std::int64_t size, double alpha, double b
     const Array in = x.array().contiguous();
     kernels::local_response<T>(s, in.data<T>(), y.mutable_data<T>(), recorded ? powers.mutable_data<T>() : nullptr);
   });
-  return record({.name = "local_response", .inputs = {x}, .keep = Keep::input(0)}, std::move(y),
-                [s, powers](const Saved& saved, const Tensor& dy) -> Grads {
+  return record({.name = "local_response", .inputs = {x}, .keep = Keep::input(0) | Keep::extra(powers)}, std::move(y),
+                [s](const Saved& saved, const Tensor& dy) -> Grads {
                   const Tensor v = saved.input(0);
                   if (grad_enabled() && v.numel() > 0) {
                     const Shape flat{s.batch, s.channels, s.plane};
@@ -65,8 +65,8 @@ Tensor local_response(const Tensor& x, std::int64_t size, double alpha, double b
                   }
                   Array dx = Array::empty(v.shape(), v.dtype());
                   dispatch_float(v.dtype(), kOp, [&]<class T>() {
-                    const Array in = v.array().contiguous(), from = dy.array().contiguous();
-                    kernels::local_response_gradient<T>(s, in.data<T>(), powers.data<T>(), from.data<T>(),
+                    const Array in = v.array().contiguous(), kept = saved.extra(0), from = dy.array().contiguous();
+                    kernels::local_response_gradient<T>(s, in.data<T>(), kept.data<T>(), from.data<T>(),
                                                         dx.mutable_data<T>());
                   });
                   return {Tensor(std::move(dx))};

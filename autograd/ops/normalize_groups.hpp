@@ -8,12 +8,12 @@
 
 namespace evenkeel {
 
-/// The one normalization op, with n elements per group, m = mean (0 if not centred),
-/// v = sum((x - m)^2) / (n - correction), s = 1 / sqrt(v + eps) or 1 / (sqrt(v) + eps):
-///   x_hat = (x - m) s,   z = x_hat weight + bias,   y = f(z), f the activation or the identity
-///   dx = s (q - b - x_hat k),  q = dy f'(z) weight,  b = mean(q) if centred else 0,
-///   k = sum(q x_hat) / (n - correction) [times (sqrt(v) + eps) / sqrt(v) if eps stands outside the root; 0 where v =
-///   0].
+/// The one normalization op, with n elements per group:
+///   m = mean(x), or 0 if not centred;  v = sum((x - m)^2) / (n - correction)
+///   s = 1 / sqrt(v + eps), or 1 / (sqrt(v) + eps) with eps outside the root
+///   x_hat = (x - m) s,  z = x_hat weight + bias,  y = f(z), f the activation or the identity
+///   dx = s (q - b - x_hat k),  q = dy f'(z) weight,  b = mean(q), or 0 if not centred
+///   k = sum(q x_hat) / (n - correction); with eps outside the root times (sqrt(v) + eps) / sqrt(v), and 0 where v = 0
 struct Normalized {
   Tensor y;
   Array mean, var;  ///< float64, one per (slice, group): m and v above, for running statistics

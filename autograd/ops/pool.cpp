@@ -88,64 +88,58 @@ Shape with_plane(Shape shape, std::int64_t height, std::int64_t width) {
   return shape;
 }
 
-/// Where the maxima of one call were.
-struct Maxima {
+/// The windows of one call. The places of their maxima are an array of cell numbers (uint8), or of indices into the
+/// plane (int64) where `windows` is set.
+struct MaxPool {
   SlidingPool pool;
   SharedGeometry windows;  ///< null: the loops of core/kernels/pool/sliding_pool.hpp run
-  Array places;            ///< cell numbers (uint8), or indices into the plane (int64)
 
   Shape input_shape(const Tensor& y) const { return with_plane(y.shape(), pool.height, pool.width); }
   Shape output_shape(const Tensor& x) const { return with_plane(x.shape(), pool.out_height, pool.out_width); }
 };
 
-Tensor gather_maxima(const Tensor& x, const Maxima& maxima);
+Tensor gather_maxima(const Tensor& x, const MaxPool& p, const Array& places);
 
-/// dx = 0 but dx[index] += dy; linear in dy, with gather as its adjoint.
-Tensor scatter_maxima(const Tensor& dy, const Maxima& maxima) {
-  Array value = Array::empty(maxima.input_shape(dy), dy.dtype());
+/// dx = 0 but dx[place] += dy; linear in dy, with gather as its adjoint.
+Tensor scatter_maxima(const Tensor& dy, const MaxPool& p, const Array& places) {
+  Array value = Array::empty(p.input_shape(dy), dy.dtype());
   const Array source = dy.array().contiguous();
   dispatch_float(dy.dtype(), "max_pool2d", [&]<class T>() {
-    if (maxima.windows) {
-      kernels::scatter_windows<T>(*maxima.windows, source.data<T>(), maxima.places.data<std::int64_t>(),
-                                  value.mutable_data<T>());
+    if (p.windows) {
+      kernels::scatter_windows<T>(*p.windows, source.data<T>(), places.data<std::int64_t>(), value.mutable_data<T>());
     } else {
-      kernels::sliding_max_gradient<T>(maxima.pool, source.data<T>(), maxima.places.data<std::uint8_t>(),
-                                       value.mutable_data<T>());
+      kernels::sliding_max_gradient<T>(p.pool, source.data<T>(), places.data<std::uint8_t>(), value.mutable_data<T>());
     }
   });
-  return record({.name = "max_pool2d_backward", .inputs = {dy}}, std::move(value),
-                [maxima](const Saved&, const Tensor& v) -> Grads { return {gather_maxima(v, maxima)}; });
+  return record({.name = "max_pool2d_backward", .inputs = {dy}, .keep = Keep::extra(places)}, std::move(value),
+                [p](const Saved& saved, const Tensor& v) -> Grads { return {gather_maxima(v, p, saved.extra(0))}; });
 }
 
-Tensor gather_maxima(const Tensor& x, const Maxima& maxima) {
-  Array value = Array::empty(maxima.output_shape(x), x.dtype());
+Tensor gather_maxima(const Tensor& x, const MaxPool& p, const Array& places) {
+  Array value = Array::empty(p.output_shape(x), x.dtype());
   const Array source = x.array().contiguous();
   dispatch_float(x.dtype(), "max_pool2d", [&]<class T>() {
-    if (maxima.windows) {
-      kernels::gather_windows<T>(*maxima.windows, source.data<T>(), maxima.places.data<std::int64_t>(),
-                                 value.mutable_data<T>());
+    if (p.windows) {
+      kernels::gather_windows<T>(*p.windows, source.data<T>(), places.data<std::int64_t>(), value.mutable_data<T>());
     } else {
-      kernels::sliding_max_gather<T>(maxima.pool, source.data<T>(), maxima.places.data<std::uint8_t>(),
-                                     value.mutable_data<T>());
+      kernels::sliding_max_gather<T>(p.pool, source.data<T>(), places.data<std::uint8_t>(), value.mutable_data<T>());
     }
   });
-  return record({.name = "max_pool2d_gather", .inputs = {x}}, std::move(value),
-                [maxima](const Saved&, const Tensor& dy) -> Grads { return {scatter_maxima(dy, maxima)}; });
+  return record({.name = "max_pool2d_gather", .inputs = {x}, .keep = Keep::extra(places)}, std::move(value),
+                [p](const Saved& saved, const Tensor& dy) -> Grads { return {scatter_maxima(dy, p, saved.extra(0))}; });
 }
 
-/// y = the largest cell of each window of `maxima`, whose places are set.
-Array find_maxima(const Tensor& x, Maxima& maxima) {
-  Array y = Array::empty(maxima.output_shape(x), x.dtype());
-  maxima.places = maxima.windows ? Array::empty({y.numel()}, DType::int64)
-                                 : Array::empty({y.numel() + kernels::kCellSlack}, DType::uint8);
+/// y = the largest cell of each window, its place in `places`.
+Array find_maxima(const Tensor& x, const MaxPool& p, Array& places) {
+  Array y = Array::empty(p.output_shape(x), x.dtype());
+  places = p.windows ? Array::empty({y.numel()}, DType::int64)
+                     : Array::empty({y.numel() + kernels::kCellSlack}, DType::uint8);
   const Array source = x.array().contiguous();
   dispatch_float(x.dtype(), "max_pool2d", [&]<class T>() {
-    if (maxima.windows) {
-      kernels::max_pool2d<T>(*maxima.windows, source.data<T>(), y.mutable_data<T>(),
-                             maxima.places.mutable_data<std::int64_t>());
+    if (p.windows) {
+      kernels::max_pool2d<T>(*p.windows, source.data<T>(), y.mutable_data<T>(), places.mutable_data<std::int64_t>());
     } else {
-      kernels::sliding_max<T>(maxima.pool, source.data<T>(), y.mutable_data<T>(),
-                              maxima.places.mutable_data<std::uint8_t>());
+      kernels::sliding_max<T>(p.pool, source.data<T>(), y.mutable_data<T>(), places.mutable_data<std::uint8_t>());
     }
   });
   return y;
@@ -160,20 +154,21 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dParams& params) {
   const Size2 dilation = params.dilation;
   check_input("max_pool2d", x);
   check_window("max_pool2d", kernel, stride, params.padding, dilation);
-  Maxima maxima{sliding_pool("max_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, dilation.h},
-                             {x.size(-1), kernel.w, stride.w, params.padding.w, dilation.w}, params.ceil_mode),
-                nullptr, Array()};
-  if (dilation != Size2(1) || !kernels::is_sliding_pool(maxima.pool)) {
-    const auto g = std::make_shared<const PoolGeometry>(geometry_of(maxima.pool, dilation));
+  MaxPool p{sliding_pool("max_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, dilation.h},
+                         {x.size(-1), kernel.w, stride.w, params.padding.w, dilation.w}, params.ceil_mode),
+            nullptr};
+  if (dilation != Size2(1) || !kernels::is_sliding_pool(p.pool)) {
+    const auto g = std::make_shared<const PoolGeometry>(geometry_of(p.pool, dilation));
     const auto has_cells = [](const PoolWindow& window) { return window.count > 0; };
     require(std::all_of(g->rows.begin(), g->rows.end(), has_cells) &&
                 std::all_of(g->columns.begin(), g->columns.end(), has_cells),
             "max_pool2d", "a dilated window has no cell inside the input ", x.shape());
-    maxima.windows = g;
+    p.windows = g;
   }
-  Array value = find_maxima(x, maxima);
-  return record({.name = "max_pool2d", .inputs = {x}}, std::move(value),
-                [maxima](const Saved&, const Tensor& dy) -> Grads { return {scatter_maxima(dy, maxima)}; });
+  Array places;
+  Array value = find_maxima(x, p, places);
+  return record({.name = "max_pool2d", .inputs = {x}, .keep = Keep::extra(places)}, std::move(value),
+                [p](const Saved& saved, const Tensor& dy) -> Grads { return {scatter_maxima(dy, p, saved.extra(0))}; });
 }
 
 namespace {

@@ -102,6 +102,10 @@ Tensor std(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
                 });
 }
 
+Tensor standard_deviation(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
+  return evenkeel::std(x, dims, correction, keepdim);
+}
+
 /// dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0: dy x / y for p = 2. p = infinity: shared evenly by the largest |x|.
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
   check_float("norm", x);

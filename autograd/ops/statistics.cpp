@@ -6,6 +6,7 @@
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/elementwise.hpp"
 
 #include <vector>
 
@@ -17,25 +18,18 @@ Tensor fused_gradient(const Tensor& x, const GroupView& view, const Array& centr
                       const Tensor& dmean, const Tensor& dvar) {
   const auto n = static_cast<double>(view.count());
   const auto scaled = [&](const Tensor& t, double factor) {
-    std::vector<double> values(static_cast<std::size_t>(view.statistics()));
-    if (t.defined()) {
-      values = t.array().contiguous().to_vector<double>();
-      for (double& value : values) {
-        value *= factor;
-      }
-    }
-    return values;
+    return t.defined() ? map<kernels::MulScalar>(t.array(), {.a = factor})
+                       : Array::zeros({view.statistics()}, DType::float64);
   };
-  const std::vector<double> b = scaled(dmean, -1 / n), k = scaled(dvar, -2 / n);
-  const std::vector<double> one(b.size(), 1.0);
+  const Array b = scaled(dmean, -1 / n), k = scaled(dvar, -2 / n);
+  const Array one = Array::ones({view.statistics()}, DType::float64);
   const Array xs = x.array().contiguous();
   Array dx = dy.defined() && may_reuse(dy) ? dy.array() : Array::empty(x.shape(), x.dtype());
   const Array from = dy.defined() ? dy.array().contiguous() : Array::zeros(x.shape(), x.dtype());
   const kernels::NormalizeSpec spec{view, {}, {.eps = 0}, true};
   dispatch_float(x.dtype(), "statistics", [&]<class T>() {
-    T* to = dx.mutable_data<T>();
-    kernels::normalize_input_gradient<T>(spec, xs.span<T>(), from.span<T>(), {}, centre.span<double>(), one, b, k,
-                                         std::span<T>(to, static_cast<std::size_t>(dx.numel())));
+    kernels::normalize_input_gradient<T>(spec, xs.span<T>(), from.span<T>(), {}, centre.span<double>(),
+                                         one.span<double>(), b.span<double>(), k.span<double>(), dx.mutable_span<T>());
   });
   return Tensor(std::move(dx));
 }
@@ -66,13 +60,13 @@ Statistics statistics(const Tensor& x, GroupView view, bool center) {
           " elements, the view ", view.numel());
   const Moments found = moments(x, view, {.center = center});
   const std::vector<Tensor> results =
-      record({.name = "statistics", .inputs = {x}, .keep = Keep::input(0)},
+      record({.name = "statistics", .inputs = {x}, .keep = Keep::input(0) | Keep::output(1)},
              std::vector<Array>{x.array(), found.mean, found.var},
-             [=](const Saved& saved, const std::vector<Tensor>& dy) -> Grads {
+             [view, center](const Saved& saved, const std::vector<Tensor>& dy) -> Grads {
                const Tensor v = saved.input(0);
                const Tensor dmean = center ? dy[1] : Tensor();
                return {grad_enabled() ? twin(v, view, center, dy[0], dmean, dy[2])
-                                      : fused_gradient(v, view, found.mean, dy[0], dmean, dy[2])};
+                                      : fused_gradient(v, view, saved.output(1).array(), dy[0], dmean, dy[2])};
              });
   return {results[0], center ? results[1] : Tensor(), results[2]};
 }

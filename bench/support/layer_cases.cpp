@@ -158,8 +158,8 @@ void add_losses(Cases& cases) {
 template <class Activation>
 std::unique_ptr<nn::Layer> norm_then(const char* norm) {
   auto chain = std::make_unique<nn::Sequential>();
-  chain->append_layer(nn::make_norm(norm, 64));
-  chain->append_layer(std::make_unique<Activation>(nn::ActivationOptions{.inplace = true}));
+  chain->append(nn::make_norm(norm, 64));
+  chain->append(std::make_unique<Activation>(nn::ActivationOptions{.inplace = true}));
   return chain;
 }
 

@@ -15,7 +15,7 @@ std::int64_t checked_groups(std::int64_t groups, std::int64_t channels) {
   return groups;
 }
 
-std::unique_ptr<Layer> make_batch_norm(std::int64_t channels, const BatchChannelNormOptions& o) {
+std::unique_ptr<BatchNormBase> make_batch_norm(std::int64_t channels, const BatchChannelNormOptions& o) {
   if (o.estimate) {
     return std::make_unique<EstimatedBatchNorm>(
         channels, EstimatedBatchNormOptions{.eps = o.eps, .momentum = o.momentum, .affine = o.affine});
@@ -60,7 +60,7 @@ BatchChannelNorm::BatchChannelNorm(std::int64_t groups, std::int64_t channels, B
               opts.affine, opts.estimate},
       weight(parameter("weight", per_group(opts.affine, groups, 1))),
       bias(parameter("bias", per_group(opts.affine, groups, 0))),
-      bn(add_layer("bn", make_batch_norm(channels, opts))) {}
+      bn(add("bn", make_batch_norm(channels, opts))) {}
 
 std::string BatchChannelNorm::extra_repr() const {
   return concat(num_groups, ", ", num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));

@@ -54,7 +54,7 @@ class BatchChannelNorm : public FusibleNorm {
   const BatchChannelNormOptions options;
   Tensor& weight;
   Tensor& bias;
-  Slot& bn;
+  Child<BatchNormBase> bn;
 };
 
 }  // namespace evenkeel::nn

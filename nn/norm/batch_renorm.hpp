@@ -26,14 +26,15 @@ struct BatchRenormOptions {
 };
 
 /// BatchNorm whose training output is pulled towards what eval() would give; shapes and state as BatchNormBase.
-///   y = ((x - m) / sqrt(v + eps) * r + d) * weight + bias       m, v: mean and biased variance of the batch
-///   r = sqrt(v + eps) / sqrt(running_var + eps) in [1/rmax_t, rmax_t], d = (m - running_mean) / sqrt(running_var +
-///   eps) in [-dmax_t, dmax_t], both from before this call's update and constants for the gradient rmax_t = 1 + a (rmax
-///   - 1), dmax_t = a dmax, a = min(1, t / warmup_steps), 1 without warm-up
-/// t counts training calls from 1 (num_batches_tracked, which is saved: a resumed run goes on; eval and empty batches
-/// do not count). Unclipped, y is eval's; with rmax 1, dmax 0 it is BatchNorm's. Without track_running_stats training
-/// is BatchNorm and eval() throws. Throws as BatchNorm; rmax < 1, dmax < 0, warmup_steps < 0. Ioffe 2017,
-/// arXiv:1702.03275, Algorithm 1 (which tracks the deviation: RenormStatistics::deviation).
+///   y = ((x - m) / sqrt(v + eps) * r + d) * weight + bias, m and v the mean and biased variance of the batch
+///   r = sqrt(v + eps) / sqrt(running_var + eps), clamped to [1 / rmax_t, rmax_t]
+///   d = (m - running_mean) / sqrt(running_var + eps), clamped to [-dmax_t, dmax_t]
+///   rmax_t = 1 + a (rmax - 1),  dmax_t = a dmax,  a = min(1, t / warmup_steps), or 1 without warm-up
+/// r and d take the running statistics from before this call's update and are constants for the gradient. t counts
+/// training calls from 1 (num_batches_tracked, which is saved: a resumed run goes on; eval and empty batches do not
+/// count). Unclipped, y is eval's; with rmax 1, dmax 0 it is BatchNorm's. Without track_running_stats training is
+/// BatchNorm and eval() throws. Throws as BatchNorm; rmax < 1, dmax < 0, warmup_steps < 0.
+/// Ioffe 2017, arXiv:1702.03275, Algorithm 1 (which tracks the deviation: RenormStatistics::deviation).
 class BatchRenormBase : public BatchNormBase {
  public:
   std::string extra_repr() const override;

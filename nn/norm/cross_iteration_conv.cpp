@@ -56,7 +56,7 @@ std::string CrossIterationConv2d::extra_repr() const {
 /// mean, var: (1, C, 1), with a graph down to the convolution's weight. A filter's statistics depend on that filter
 /// only, so the derivative of their sum holds the derivative of each.
 void CrossIterationConv2d::remember(const Tensor& mean, const Tensor& var) {
-  const Tensor& w = conv.as<Conv2d>().weight;
+  const Tensor& w = conv->weight;
   const auto slope = [&w](const Tensor& of) { return grad({sum(of)}, {w}, {}, {.retain_graph = true})[0].array(); };
   past_.push_front({mean.array().clone(), var.array().clone(), slope(mean), slope(var), w.array().clone()});
   while (past_.size() >= static_cast<std::size_t>(options.window)) {
@@ -74,7 +74,7 @@ Tensor CrossIterationConv2d::standardized(const Tensor& z) {
   composite::move_toward(running_mean, constant.array(), 1, t);
   composite::move_toward(running_var, batch_var.array(), n / (n - 1), t);
 
-  const Array& w = conv.as<Conv2d>().weight.array();
+  const Array& w = conv->weight.array();
   if (!past_.empty() && past_.front().mean.dtype() != z.dtype()) {
     past_.clear();
   }
@@ -89,14 +89,14 @@ Tensor CrossIterationConv2d::standardized(const Tensor& z) {
   const Tensor m = mean(all, {0}, true);
   const Tensor v = mean(cat(vars, 0), {0}, true) + var(all, {0}, 0, true);
   if (options.window > 1 && grad_enabled() && batch_mean.requires_grad() &&
-      num_batches_tracked.array().item_int64() > options.burn_in && conv.as<Conv2d>().weight.requires_grad()) {
+      num_batches_tracked.array().item_int64() > options.burn_in && conv->weight.requires_grad()) {
     remember(batch_mean + constant, batch_var);
   }
   return (near_zero - m) * rsqrt(v + options.eps);
 }
 
 Tensor CrossIterationConv2d::forward(const Tensor& x) {
-  require(!conv.as<Conv2d>().parametrized(), kName, "the convolution's weight must be a parameter, not computed");
+  require(!conv->parametrized(), kName, "the convolution's weight must be a parameter, not computed");
   const Tensor z = conv(x);
   require(z.rank() == 4, kName, "expected 4D input (got ", x.rank(), "D input of shape ", x.shape(), ")");
   const std::int64_t inner = spatial_size(z.shape());

@@ -16,9 +16,9 @@ struct CrossIterationOptions {
 };
 
 /// A convolution without bias and cross-iteration batch normalization (CBN) of its output z, per channel:
-///   y = (z - m) / sqrt(v + eps) * weight + bias, with the mean m and variance v of this batch and the window - 1
-///   before
-/// it pooled. The past ones are carried to the present convolution weight w by their first derivatives:
+///   y = (z - m) / sqrt(v + eps) * weight + bias
+/// with the mean m and variance v of this batch and of the window - 1 before it, pooled. The past ones are carried to
+/// the present convolution weight w by their first derivatives:
 ///   m_t' = m_t + <dm_t/dw, w - w_t>, v_t' = max(v_t + <dv_t/dw, w - w_t> - <dm_t/dw, w - w_t>^2, 0)
 ///   m = mean_t m_t', v = mean_t v_t' + mean_t (m_t' - m)^2, which is the paper's max(E[z^2]_t', m_t'^2), rearranged
 /// Gradients pass through this batch's m and v only. Running statistics, used by eval(), are BatchNorm's. The window is
@@ -42,7 +42,7 @@ class CrossIterationConv2d : public Layer {
   Tensor& running_mean;
   Tensor& running_var;
   Tensor& num_batches_tracked;
-  Slot& conv;
+  Child<Conv2d> conv;
 
  private:
   /// Statistics per channel and their derivatives by the convolution weight that they belong to.

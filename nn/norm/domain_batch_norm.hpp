@@ -13,9 +13,9 @@ struct DomainBatchNormOptions {
 
 /// BatchNorm2d with statistics per domain and one weight and bias for all: images of different sources, sizes or
 /// feature levels share a network and keep means and variances of their own.
-///   x, y: (N, C, H, W), all of the current domain; weight, bias: (C); children "0", "1", ...: BatchNorm2d without
-///   affine
-/// detectron2's CycleBatchNormList (same state names) always cycles. The current domain is not in state_dict.
+///   x, y: (N, C, H, W), all of the current domain; weight, bias: (C)
+/// Children "0", "1", ... are BatchNorm2d without affine. detectron2's CycleBatchNormList (same state names) always
+/// cycles. The current domain is not in state_dict.
 /// Throws invalid_argument: fewer than 1 domain; a domain that does not exist; otherwise as BatchNorm2d.
 /// Wu & Johnson 2021, arXiv:2105.07576.
 class DomainBatchNorm2d : public Layer {

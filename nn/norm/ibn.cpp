@@ -1,9 +1,7 @@
 #include "evenkeel/nn/norm/ibn.hpp"
 
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/nn/norm/batch_norm.hpp"
 #include "evenkeel/nn/norm/composite.hpp"
-#include "evenkeel/nn/norm/instance_norm.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 

@@ -1,8 +1,7 @@
 #pragma once
 
-#include "evenkeel/nn/module.hpp"
-
-#include <optional>
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/instance_norm.hpp"
 
 namespace evenkeel::nn {
 
@@ -28,8 +27,8 @@ class IBN : public Layer {
   const std::int64_t num_features;
   const IBNOptions options;
   const std::int64_t instance_features;
-  Slot& instance;
-  Slot& batch;
+  Child<InstanceNorm2d> instance;
+  Child<BatchNorm2d> batch;
 };
 
 }  // namespace evenkeel::nn

@@ -14,9 +14,9 @@ struct IterNormOptions {
   bool affine = true;
 };
 
-/// Whitening: per group of D = C / num_groups neighbouring channels, with means m and covariance S over batch and
-/// space,
-///   y = W (x - m) * weight + bias,   W ~ S^(-1/2) by Newton's iteration for S_n = S / tr(S), S = cov + eps I:
+/// Whitening, per group of D = C / num_groups neighbouring channels, with the means m and S = cov + eps I taken over
+/// batch and space:
+///   y = W (x - m) * weight + bias,  W ~ S^(-1/2) by Newton's iteration for S_n = S / tr(S)
 ///   P_0 = I,  P_k+1 = (3 P_k - P_k^3 S_n) / 2,  W = P_T / sqrt(tr(S))
 ///   x, y: (N, C, *); weight, bias: (C); running_mean: (num_groups, D, 1) from 0, running_wm: (num_groups, D, D) from I
 /// BatchNorm also removes the correlation between channels this way, as far as the iterations go (directions of small

@@ -1,6 +1,6 @@
 #include "evenkeel/nn/norm/norm_act.hpp"
 
-#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/nn/activation.hpp"
 
 #include <typeinfo>
@@ -10,7 +10,7 @@ namespace {
 
 /// What `layer` computes, none if that is nothing that a norm can take over. Classes derived from these may compute
 /// something else.
-FusedActivation fused_activation(const Layer& layer) {
+FusedActivation fused_activation(const Module& layer) {
   const std::type_info& type = typeid(layer);
   if (type == typeid(ReLU)) {
     return {NormActivation::relu};
@@ -36,7 +36,7 @@ Tensor norm_act(const Slot& norm, const Slot& act, const Tensor& x) {
     return act(norm(x));
   }
   const NameScope scope(norm.name());
-  return norm.as<FusibleNorm>().forward_activated(x, fused_activation(*act));
+  return dynamic_cast<FusibleNorm&>(*norm).forward_activated(x, fused_activation(*act));
 }
 
 }  // namespace evenkeel::nn

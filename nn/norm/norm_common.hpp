@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/nn/module.hpp"
 

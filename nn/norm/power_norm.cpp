@@ -18,10 +18,12 @@ std::int64_t checked_warmup(std::int64_t steps) {
 /// The factor s = 1 / sqrt(running phi + eps), for a batch of n elements per channel whose mean square is `phi`.
 /// Had s been the batch's own, its gradient to phi would be -n s^2 / 2 mean(dx_hat x_hat). The paper's backward puts
 /// the running nu in place of that mean, and moves nu towards it.
-Tensor approximate_scale(const Tensor& phi, const Tensor& s, const Tensor& nu, double n, double t) {
-  return record({.name = "power_norm", .inputs = {phi}, .keep = Keep::input(0), .twice_differentiable = false},
-                s.array(), [=](const Saved& saved, const Tensor& ds) -> Grads {
-                  Tensor running = nu;
+Tensor approximate_scale(const Tensor& phi, const Tensor& scale, const Tensor& nu, double n, double t) {
+  const Keep keep = Keep::input(0) | Keep::output();
+  return record({.name = "power_norm", .inputs = {phi}, .keep = keep, .twice_differentiable = false}, scale.array(),
+                [nu, n, t](const Saved& saved, const Tensor& ds) -> Grads {
+                  const Tensor s = saved.output();
+                  Tensor running = nu;  // not kept: each backward takes it as it is then, and moves it
                   const Tensor old = composite::in_double(running.detach());
                   const Tensor product = ds * s / n, power = saved.input(0).detach() * square(s);
                   const Tensor moved = old + (product - old * power) * t;

@@ -1,6 +1,6 @@
 #include "evenkeel/nn/norm/registry.hpp"
 
-#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/norm/act_norm.hpp"
 #include "evenkeel/nn/norm/batch_channel_norm.hpp"
 #include "evenkeel/nn/norm/batch_group_norm.hpp"

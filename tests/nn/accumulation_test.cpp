@@ -32,7 +32,7 @@ std::unique_ptr<Sequential> network(const std::string& norm) {
   Generator generator(7);
   auto net = std::make_unique<Sequential>();
   net->append<Conv2d>(3, 6, generator, Conv2dOptions{.kernel_size = 3});
-  net->append_layer(make_norm(norm, 6, {.num_groups = 2}));
+  net->append(make_norm(norm, 6, {.num_groups = 2}));
   net->append<ReLU>().append<Flatten>().append<Linear>(6 * 3 * 2, 3, generator);
   net->to(DType::float64);
   return net;

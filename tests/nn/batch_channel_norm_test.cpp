@@ -160,7 +160,7 @@ TEST_CASE("BatchChannelNorm is in the registry and refuses what it cannot do") {
   const auto made = make_norm("bcn", 48, {.eps = 1e-3, .momentum = 0.2});
   auto& norm = dynamic_cast<BatchChannelNorm&>(*made);
   CHECK(norm.num_groups == 16);
-  CHECK(norm.bn.as<EstimatedBatchNorm>().estbn_moving_speed.item() == doctest::Approx(0.2));
+  CHECK(norm.child<EstimatedBatchNorm>("bn")->estbn_moving_speed.item() == doctest::Approx(0.2));
   CHECK(norm(ones({2, 48, 2, 2})).shape() == Shape{2, 48, 2, 2});
 
   CHECK_THROWS_WITH(BatchChannelNorm(4, 6),

@@ -1,7 +1,7 @@
 #include "evenkeel/nn/norm/batch_norm.hpp"
 
 #include "evenkeel/autograd/engine.hpp"
-#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/container.hpp"
 #include "tests/support/reference.hpp"

@@ -3,6 +3,7 @@
 #include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/flatten.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/pool.hpp"
 #include "evenkeel/nn/squeeze_excitation.hpp"

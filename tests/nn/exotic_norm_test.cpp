@@ -52,7 +52,7 @@ MakeLayer cross_iteration(std::int64_t in, std::int64_t out, const CrossIteratio
 /// What an optimizer would do between two steps, so that the window has something to make up for.
 void move_conv_weight(Layer& layer) {
   if (auto* cross = dynamic_cast<CrossIterationConv2d*>(&layer)) {
-    Array& weight = cross->conv.as<Conv2d>().weight.mutable_array();
+    Array& weight = cross->conv->weight.mutable_array();
     weight.copy_((Tensor(weight.clone()) * 0.75 - 0.0625).array());
   }
 }
@@ -288,7 +288,7 @@ TEST_CASE("ActNorm starts from the first training batch, once, and not again aft
 TEST_CASE("IBN splits the channels, and refuses a split that leaves a part empty") {
   IBN norm(7);
   CHECK(norm.instance_features == 3);
-  CHECK(norm.batch.as<BatchNorm2d>().num_features == 4);
+  CHECK(norm.batch->num_features == 4);
   CHECK_THROWS_WITH(IBN(1), Contains("IBN: ratio 0.5 of 1 channels"));
   CHECK_THROWS_WITH(IBN(8, {.ratio = 1}), Contains("ratio 1"));
 }
@@ -296,12 +296,12 @@ TEST_CASE("IBN splits the channels, and refuses a split that leaves a part empty
 TEST_CASE("DomainBatchNorm2d keeps statistics per domain, chosen by hand for a whole model") {
   Sequential net;
   net.append<DomainBatchNorm2d>(3, 2).append<Sequential>().append<DomainBatchNorm2d>(3, 2);
-  auto& first = net[0].as<DomainBatchNorm2d>();
+  auto& first = *net.child<DomainBatchNorm2d>("0");
   CHECK(set_domain(net, 2) == 2);
   net(random({3, 2, 4, 5}, 1, DType::float32) + 5.0);
   for (const char* name : {"0", "1", "2"}) {
     const bool seen = name == std::string("2");
-    CHECK(first.child(name).as<BatchNorm2d>().num_batches_tracked.array().item_int64() == (seen ? 1 : 0));
+    CHECK(first.child<BatchNorm2d>(name)->num_batches_tracked.array().item_int64() == (seen ? 1 : 0));
   }
   CHECK(first.domain() == 2);
   CHECK_THROWS_WITH(set_domain(net, 3), "DomainBatchNorm2d: there is no domain 3, only 0 to 2");

@@ -46,7 +46,7 @@ std::unique_ptr<Sequential> network() {
   auto net = std::make_unique<Sequential>();
   net->append<Conv2d>(3, 4, generator, Conv2dOptions{.kernel_size = 3});
   net->append<BatchNorm2d>(4);
-  net->append_layer(std::move(inner));
+  net->append(std::move(inner));
   return net;
 }
 
@@ -127,8 +127,8 @@ TEST_CASE("bad input names the layer") {
 
 TEST_CASE("freeze_batchnorm_stats: statistics stay after a later train(), weight and bias learn") {
   const auto net = network();
-  auto& norm = net->child("1").as<BatchNorm2d>();
-  auto& renorm = net->child("2.1").as<BatchRenorm2d>();
+  auto& norm = *net->child<BatchNorm2d>("1");
+  auto& renorm = *net->child<BatchRenorm2d>("2.1");
   const Tensor x = random({2, 3, 6, 5}, 1);
   (*net)(x);
   norm.weight.requires_grad_(false);

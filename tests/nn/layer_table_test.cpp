@@ -85,7 +85,7 @@ TEST_CASE("shapes, names, printed text and multiply-adds of every layer") {
       keys.push_back(key);
     }
     CHECK(keys == row.state);
-    CHECK(layer->macs(row.input, row.output) == row.macs);
+    CHECK(layer->macs({row.input}, {row.output}) == row.macs);
     if (!row.printed.empty()) {
       CHECK(concat(*layer) == row.printed);
     }

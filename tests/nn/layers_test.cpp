@@ -1,3 +1,4 @@
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/nn/activation.hpp"
@@ -214,7 +215,7 @@ TEST_CASE("add_relu is one op unless somebody watches the layer") {
     check("relu");
   }
   int calls = 0;
-  const std::size_t id = net[0]->register_forward_hook([&](const Layer&, const Tensor&, const Tensor&) { ++calls; });
+  const std::size_t id = net[0]->register_forward_hook([&](const Module&, const auto&, const auto&) { ++calls; });
   check("relu");
   CHECK(calls == 1);
   net[0]->remove_forward_hook(id);

@@ -54,7 +54,7 @@ void check_refuses(const std::string& name, const Shape& shape, std::vector<std:
   const auto call = [&] { (*layer)(ones(shape)); };
   check_says(error_of(call), parts);
   Sequential net;
-  net.append_layer(std::make_unique<Sequential>()).append_layer(make_norm(name, kChannels));
+  net.append(std::make_unique<Sequential>()).append(make_norm(name, kChannels));
   parts.back() += " (1)";
   check_says(error_of([&] { net(ones(shape)); }), parts);
 }

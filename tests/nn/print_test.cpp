@@ -41,11 +41,11 @@ TEST_CASE("numbers print as Python's repr") {
 TEST_CASE("nested modules print as PyTorch prints them") {
   Generator g(1);
   Sequential net;
-  Sequential& inner = net.add<Sequential>("inner").as<Sequential>();
-  inner.append<Conv2d>(3, 8, g, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false})
+  const Child<Sequential> inner = net.add<Sequential>("inner");
+  inner->append<Conv2d>(3, 8, g, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false})
       .append<ReLU>(ActivationOptions{.inplace = true});
   net.add<ModuleList>("empty");
-  net.add<ModuleList>("list").as<ModuleList>().append<Linear>(8, 2, g);
+  net.add<ModuleList>("list")->append<Linear>(8, 2, g);
   net.add<Softplus>("out");
   CHECK(concat(net) == R"(Sequential(
   (inner): Sequential(
@@ -66,8 +66,7 @@ class SmallBNNet : public Layer {
  public:
   explicit SmallBNNet(Generator& g) : net(add<Sequential>("net")) {
     const Conv2dOptions conv{.kernel_size = 3, .padding = 1, .bias = false};
-    net.as<Sequential>()
-        .append<Conv2d>(3, 16, g, conv)
+    net->append<Conv2d>(3, 16, g, conv)
         .append<BatchNorm2d>(16)
         .append<ReLU>()
         .append<Conv2d>(16, 32, g, conv)
@@ -77,7 +76,7 @@ class SmallBNNet : public Layer {
   std::string type_name() const override { return "SmallBNNet"; }
   Tensor forward(const Tensor& x) override { return net(x); }
 
-  Slot& net;
+  Child<Sequential> net;
 };
 
 }  // namespace

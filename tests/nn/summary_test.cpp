@@ -52,20 +52,20 @@ TEST_CASE("numbers of a small network, counted by hand") {
   REQUIRE(s.layers.size() == 9);
   CHECK(s.layers[0].type == "Sequential");
   CHECK(s.layers[0].name.empty());
-  CHECK(s.layers[0].output == Shape{2, 5});
+  CHECK(s.layers[0].outputs == std::vector<Shape>{{2, 5}});
   CHECK(s.layers[0].parameters == 0);
 
   const LayerSummary& conv = s.layers[1];
   CHECK(conv.name == "0");
-  CHECK(conv.output == Shape{2, 8, 6, 8});
+  CHECK(conv.outputs == std::vector<Shape>{{2, 8, 6, 8}});
   CHECK(conv.parameters == 8 * 3 * 9 + 8);
   CHECK(conv.macs == 2 * 8 * 6 * 8 * 3 * 9);
   CHECK(conv.output_bytes == 2 * 8 * 6 * 8 * 4);
   CHECK(s.layers[2].parameter_bytes == 4);  // a buffer
   CHECK(s.layers[2].parameters == 0);
   CHECK(s.layers[3].output_bytes == 0);  // in place
-  CHECK(s.layers[4].output == Shape{2, 8, 3, 4});
-  CHECK(s.layers[5].output == Shape{2, 4, 3, 2});
+  CHECK(s.layers[4].outputs == std::vector<Shape>{{2, 8, 3, 4}});
+  CHECK(s.layers[5].outputs == std::vector<Shape>{{2, 4, 3, 2}});
   CHECK(s.layers[5].macs == 2 * 4 * 3 * 2 * 4 * 3);
   CHECK(s.layers[5].parameters == 4 * 4 * 3);
   CHECK(s.layers[6].output_bytes == 0);  // a view
@@ -104,13 +104,12 @@ namespace {
 class Odd : public Layer {
  public:
   explicit Odd(Generator& g) : twice(add<Linear>("twice", 3, 3, g)), never(add<Linear>("never", 3, 3, g)) {
-    never.as<Linear>().weight = twice.as<Linear>().weight;
+    never->weight = twice->weight;
   }
   std::string type_name() const override { return "Odd"; }
   Tensor forward(const Tensor& x) override { return twice(twice(x)); }
 
-  Slot& twice;
-  Slot& never;
+  Child<Linear> twice, never;
 };
 
 }  // namespace

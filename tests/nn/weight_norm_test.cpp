@@ -143,7 +143,7 @@ TEST_CASE("inside a model, new and old names load, and a mixture of both is refu
 TEST_CASE("a weight without direction is refused with the slice, and in forward with the layer's path") {
   Sequential model;
   model.append<Linear>(3, 4, generator);
-  auto& layer = model[0].as<Linear>();
+  auto& layer = *model.child<Linear>("0");
   select(layer.weight.detach(), 0, 2).mutable_array().fill_(0);
   CHECK_THROWS_WITH(weight_norm(layer), Contains("slice 2 of the weight of shape [4, 3] has norm 0"));
   CHECK(layer.weight.defined());

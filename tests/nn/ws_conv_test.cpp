@@ -237,7 +237,7 @@ TEST_CASE("mode aws: a plain convolution's file keeps its function, a file with 
   state.emplace_back("0.weight_gamma", Array::full({4, 1, 1, 1}, 2, DType::float64));
   state.emplace_back("0.weight_beta", Array::full({4, 1, 1, 1}, 0.25, DType::float64));
   model.load_state_dict(state);
-  const auto filters = model.child("0").as<WSConv2d>().effective_weight().to_vector<double>();
+  const auto filters = model.child<WSConv2d>("0")->effective_weight().to_vector<double>();
   CHECK(filter_moments(filters, 0, 1, 0, 27).mean == doctest::Approx(0.25));
   CHECK(filter_moments(filters, 0, 1, 0, 27).std_unbiased == doctest::Approx(2).epsilon(1e-3));
 }

@@ -1,6 +1,8 @@
 #include "evenkeel/core/kernels/conv/conv.hpp"
 
+#include "evenkeel/core/error.hpp"
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
+#include "evenkeel/core/kernels/conv/im2col.hpp"
 #include "evenkeel/core/kernels/conv/stage_shape.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
@@ -9,13 +11,50 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
-#include <atomic>
+#include <cstdlib>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 
-namespace evenkeel::kernels {
+namespace evenkeel {
 namespace {
 
-std::atomic<bool> winograd_allowed = true;
+/// EVENKEEL_CONV if it is set; an unknown name is an error rather than a guess.
+std::optional<ConvAlgorithm> environment_choice() {
+  const char* variable = std::getenv("EVENKEEL_CONV");
+  const std::string_view text = variable != nullptr ? variable : "";
+  if (text.empty() || text == "auto") {
+    return std::nullopt;
+  }
+  const std::pair<std::string_view, ConvAlgorithm> names[] = {{"winograd", ConvAlgorithm::winograd},
+                                                              {"depthwise", ConvAlgorithm::depthwise},
+                                                              {"direct", ConvAlgorithm::direct},
+                                                              {"panels", ConvAlgorithm::panels},
+                                                              {"im2col", ConvAlgorithm::im2col}};
+  for (const auto& [name, algorithm] : names) {
+    if (text == name) {
+      return algorithm;
+    }
+  }
+  fail("EVENKEEL_CONV", "expected auto, winograd, depthwise, direct, panels or im2col, got ", text);
+}
+
+/// Where the table begins for this thread.
+std::optional<ConvAlgorithm>& first_algorithm() {
+  static const std::optional<ConvAlgorithm> initial = environment_choice();
+  thread_local std::optional<ConvAlgorithm> first = initial;
+  return first;
+}
+
+}  // namespace
+
+ConvAlgorithmGuard::ConvAlgorithmGuard(std::optional<ConvAlgorithm> first) : before_(first_algorithm()) {
+  first_algorithm() = first;
+}
+ConvAlgorithmGuard::~ConvAlgorithmGuard() { first_algorithm() = before_; }
+
+namespace kernels {
+namespace {
 
 /// Share of the cells that are of use when a row of `size` is cut into units.
 double use(std::int64_t size, std::int64_t unit) {
@@ -46,23 +85,34 @@ bool fills_registers(std::int64_t columns, std::int64_t lanes) {
 
 }  // namespace
 
-void set_winograd(bool allowed) { winograd_allowed = allowed; }
-
+/// The first row that holds, and what it gains over im2col: millions of instructions with AVX2, im2col's / its own, of
+/// forward, input gradient and weight gradient. Layers: A 64 to 64 channels 3x3 at 32x32, batch 2; B the same at 8x8,
+/// batch 16; C 3 to 32 channels 3x3 at 32x32, batch 2; D A's with a channel per group; E 64 to 128 3x3 with stride 2 at
+/// 32x32, batch 2; F 64 to 256 1x1 at 16x16, batch 2, where im2col has little to copy.
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
-  const std::int64_t lanes = dispatch_isa([]<class Arch>() { return PanelTile<Arch, T>::lanes; });
+  const auto [lanes, tuned] = dispatch_isa(
+      []<class Arch>() { return std::pair(std::int64_t{PanelTile<Arch, T>::lanes}, kHasTunedTile<Arch>); });
   const bool forward = pass != ConvPass::input_gradient;
   const std::int64_t height = forward ? g.out_height : g.height, width = forward ? g.out_width : g.width;
-  if (g.group_channels() == 1 && g.groups > 1) {
-    return ConvAlgorithm::depthwise;
+  const std::int64_t columns = forward ? width : ceil_div(width, g.stride_w);
+  const std::optional<ConvAlgorithm> first = first_algorithm();
+  const auto allowed = [&](ConvAlgorithm algorithm) {
+    return first.has_value() ? algorithm >= *first : tuned || algorithm == ConvAlgorithm::depthwise;
+  };
+  if (allowed(ConvAlgorithm::winograd) && std::is_same_v<T, float> && suits_winograd(g, height, width, lanes)) {
+    return ConvAlgorithm::winograd;  // A: 25.0 / 8.0, 27.5 / 8.1, 33.7 / 10.4; B: 18.8 / 4.3, 20.8 / 4.4, 22.7 / 5.8
   }
-  if (std::is_same_v<T, float> && winograd_allowed && suits_winograd(g, height, width, lanes)) {
-    return ConvAlgorithm::winograd;
+  if (allowed(ConvAlgorithm::depthwise) && g.group_channels() == 1 && g.groups > 1) {
+    return ConvAlgorithm::depthwise;  // D: 8.9 / 1.5, 6.8 / 1.5, 8.1 / 1.4
   }
-  if (pass != ConvPass::weight_gradient && fills_registers(forward ? width : ceil_div(width, g.stride_w), lanes)) {
-    return ConvAlgorithm::direct;
+  if (allowed(ConvAlgorithm::direct) && pass != ConvPass::weight_gradient && fills_registers(columns, lanes)) {
+    return ConvAlgorithm::direct;  // A: 25.0 / 23.8, 27.5 / 23.8; C: 1.2 / 0.9, 1.3 / 1.2; F: 2.8 / 3.2, 2.9 / 3.2
   }
-  return ConvAlgorithm::panels;
+  if (allowed(ConvAlgorithm::panels)) {
+    return ConvAlgorithm::panels;  // B: 18.8 / 12.8, 20.8 / 12.8, 22.7 / 13.5; A, E, weight: 33.7 / 26.2, 17.4 / 14.4
+  }
+  return ConvAlgorithm::im2col;
 }
 
 template <class T>
@@ -75,6 +125,8 @@ void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T
     DepthwiseConv<T>::forward(g, x, weight, bias, y);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::forward(g, x, weight, bias, y);
+  } else if (algorithm == ConvAlgorithm::im2col) {
+    Im2colConv<T>::forward(g, x, weight, bias, y);
   } else {
     PanelConv<T>::forward(g, algorithm, x, weight, bias, y);
   }
@@ -90,6 +142,8 @@ void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, 
     DepthwiseConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::input_gradient(g, dy, weight, bias, dx);
+  } else if (algorithm == ConvAlgorithm::im2col) {
+    Im2colConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else {
     PanelConv<T>::input_gradient(g, algorithm, dy, weight, bias, dx);
   }
@@ -104,6 +158,8 @@ void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* d
     DepthwiseConv<T>::weight_gradient(g, x, dy, dweight);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::weight_gradient(g, x, dy, dweight);
+  } else if (algorithm == ConvAlgorithm::im2col) {
+    Im2colConv<T>::weight_gradient(g, x, dy, dweight);
   } else {
     PanelConv<T>::weight_gradient(g, x, dy, dweight);
   }
@@ -138,4 +194,5 @@ template void conv2d_weight_gradient(const ConvGeometry&, const double*, const d
 template void channel_sums(std::int64_t, std::int64_t, std::int64_t, const float*, float*);
 template void channel_sums(std::int64_t, std::int64_t, std::int64_t, const double*, double*);
 
-}  // namespace evenkeel::kernels
+}  // namespace kernels
+}  // namespace evenkeel

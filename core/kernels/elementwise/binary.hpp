@@ -9,8 +9,8 @@
 
 namespace evenkeel::kernels {
 
-// One struct per binary op: `f(a, b)` for arithmetic; V is std::int64_t or a SIMD batch of float or double. `test(a,
-// b)` for comparisons of scalars of any dtype. A new op is its struct and one word in BinaryOps or CompareOps.
+// One struct per binary op: `f(a, b)` for arithmetic; V is std::int64_t or a SIMD batch of float or double.
+// `test(a, b)` for comparisons of scalars of any dtype. A new op is its struct and one word in BinaryOps or CompareOps.
 
 struct Add {
   static constexpr std::string_view kName = "add";

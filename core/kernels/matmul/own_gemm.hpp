@@ -7,8 +7,9 @@
 
 namespace evenkeel::kernels {
 
-/// C (m, n) = alpha op(A) op(B) + start, where op(A)(i, k) = a[i a_row + k a_step] and op(B)(k, j) = b[k b_step +
-/// j b_column]; of each pair of strides one is 1. start is bias[j], or beta C. All sizes are at least 1.
+/// C (m, n) = alpha op(A) op(B) + start, where start is bias[j], or beta C:
+///   op(A)(i, k) = a[i a_row + k a_step],  op(B)(k, j) = b[k b_step + j b_column]
+/// Of each pair of strides one is 1. All sizes are at least 1.
 template <class T>
 struct GemmJob {
   std::int64_t m = 0, n = 0, k = 0;

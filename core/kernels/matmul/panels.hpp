@@ -26,6 +26,11 @@ struct PanelTile<Avx512, T> {
   static constexpr int rows = 8, segments = 3;  // of 32 registers
 };
 
+/// Whether the tile was fitted to the set's registers. Where it was not, a library's product is the better tile:
+/// products are OpenBLAS's, and convolutions take im2col.
+template <class Arch>
+inline constexpr bool kHasTunedTile = true;
+
 /// Where product number k of a sum finds its factors.
 struct PanelStep {
   std::int64_t a = 0, b = 0;
