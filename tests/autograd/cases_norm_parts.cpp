@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -210,4 +210,4 @@ const CaseFile norm_part_rows{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test
