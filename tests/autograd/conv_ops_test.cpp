@@ -187,7 +187,10 @@ TEST_CASE("linear and matmul say what does not fit") {
                    linear(ones({2, 5}), ones({4, 5}), ones({5}));
                  }),
                  "the bias must have shape [4], got [5]"));
-  CHECK(contains(error_of([] { linear(ones({2, 5}), ones({4, 5}, {.dtype = DType::float64})); }), "same dtype"));
+  CHECK(contains(error_of([] {
+                   linear(ones({2, 5}), ones({4, 5}, {.dtype = DType::float64}));
+                 }),
+                 "input, weight and bias must have one dtype, got float32, float64"));
   CHECK(contains(error_of([] { linear(ones({}), ones({4, 5})); }), "at least one dim"));
   CHECK(contains(error_of([] { matmul(ones({2, 3}), ones({4, 5})); }), "[2, 3] and [4, 5]"));
 }
