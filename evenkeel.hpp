@@ -1,6 +1,7 @@
 #pragma once
 
 // Everything that Evenkeel has. Smaller programs may include the folders' headers one by one.
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/function.hpp"
 #include "evenkeel/autograd/gradcheck.hpp"
@@ -9,6 +10,7 @@
 #include "evenkeel/core/io/safetensors.hpp"
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/print.hpp"
 #include "evenkeel/data/cifar10.hpp"
 #include "evenkeel/data/data_loader.hpp"
 #include "evenkeel/data/fake_data.hpp"
@@ -29,6 +31,7 @@
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/flatten.hpp"
 #include "evenkeel/nn/functional.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/init.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/loss.hpp"
@@ -46,6 +49,7 @@
 #include "evenkeel/nn/norm/extended_batch_norm.hpp"
 #include "evenkeel/nn/norm/filter_response_norm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/fuse.hpp"
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "evenkeel/nn/norm/global_response_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
@@ -71,4 +75,7 @@
 #include "evenkeel/optim/adam.hpp"
 #include "evenkeel/optim/clip_grad.hpp"
 #include "evenkeel/optim/lr_scheduler.hpp"
+#include "evenkeel/optim/one_cycle.hpp"
+#include "evenkeel/optim/reduce_lr_on_plateau.hpp"
+#include "evenkeel/optim/sequential_lr.hpp"
 #include "evenkeel/optim/sgd.hpp"

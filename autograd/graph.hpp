@@ -117,4 +117,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Node* next_ = nullptr;
 };
 
+/// Live nodes in this process, for leak tests.
+std::int64_t live_nodes();
+
 }  // namespace evenkeel

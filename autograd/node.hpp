@@ -116,7 +116,4 @@ void record_in_place(const OpInfo& info, Tensor& target, Backward backward);
 /// Throws what record_in_place would throw, before the values are touched.
 void check_in_place(std::string_view op, const Tensor& target);
 
-/// Live graph nodes in this process, for leak tests.
-std::int64_t live_nodes();
-
 }  // namespace evenkeel

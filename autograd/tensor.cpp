@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/core/pooled.hpp"
+#include "evenkeel/core/print.hpp"
 
 #include <atomic>
 

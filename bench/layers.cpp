@@ -1,10 +1,12 @@
 // Forward, and forward + backward, of single layers: convolutions and Linear in GFLOP/s beside the machine's own sgemm,
 // the others in GB/s of the bytes that must move beside its own copy of an array of the same size, all measured here.
-// Prints one line of JSON per layer. bench/compare_layers.py runs it beside the same layers in PyTorch.
+// Convolutions also by im2col, whatever EVENKEEL_CONV says of the first figure. Prints one line of JSON per layer.
+// bench/compare_layers.py runs it beside the same layers in PyTorch.
 #include "bench/support/layer_cases.hpp"
 #include "bench/support/timing.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
 
@@ -64,13 +66,24 @@ double layer_ms(const bench::LayerCase& layer_case, bool with_backward, double s
       seconds);
 }
 
-void print(const bench::LayerCase& layer_case, bool with_backward, double ms, double limit) {
+/// The same with im2col for every convolution.
+double im2col_ms(const bench::LayerCase& layer_case, bool with_backward, double seconds) {
+  const ConvAlgorithmGuard guard(ConvAlgorithm::im2col);
+  return layer_ms(layer_case, with_backward, seconds);
+}
+
+void measure(const bench::LayerCase& layer_case, bool with_backward, double seconds, double limit) {
+  const double ms = layer_ms(layer_case, with_backward, seconds);
   const double work = layer_case.forward + (with_backward ? layer_case.backward : 0);
   std::printf(
       "{\"group\": \"%s\", \"name\": \"%s\", \"shape\": %s, \"backward\": %d, \"ms\": %.6f, \"rate\": %.2f, "
-      "\"unit\": \"%s\", \"limit\": %.2f}\n",
+      "\"unit\": \"%s\", \"limit\": %.2f",
       layer_case.group.c_str(), layer_case.name.c_str(), concat(layer_case.shape).c_str(), with_backward, ms,
       1e3 * work / ms, layer_case.counts_flops() ? "GFLOP/s" : "GB/s", limit);
+  if (layer_case.group == "conv") {
+    std::printf(", \"im2col_ms\": %.6f", im2col_ms(layer_case, with_backward, seconds));
+  }
+  std::puts("}");
   std::fflush(stdout);
 }
 
@@ -97,7 +110,7 @@ int main(int argc, char** argv) {
       limit = layer_case.counts_flops() ? sgemm_rate(seconds) : copy_rate(numel(layer_case.shape), seconds);
     }
     for (const bool with_backward : {false, true}) {
-      print(layer_case, with_backward, layer_ms(layer_case, with_backward, seconds), limit);
+      measure(layer_case, with_backward, seconds, limit);
     }
   }
 }

@@ -1,4 +1,5 @@
-#include "evenkeel/core/array_ops.hpp"
+#include "evenkeel/core/matmul.hpp"
+
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
 

@@ -15,10 +15,6 @@
 #include <thread>
 #include <utility>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace evenkeel {
 namespace {
 
@@ -39,7 +35,7 @@ using Body = std::function<void(std::int64_t, std::int64_t)>;
 
 void pause() {
 #if defined(__x86_64__)
-  _mm_pause();
+  __builtin_ia32_pause();
 #endif
 }
 

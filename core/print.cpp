@@ -1,4 +1,5 @@
-#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/print.hpp"
+
 #include "evenkeel/core/array_ops.hpp"
 
 #include <algorithm>

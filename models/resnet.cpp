@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/models/common.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/init.hpp"
 
 namespace evenkeel::models {

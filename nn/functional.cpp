@@ -1,9 +1,8 @@
 #include "evenkeel/nn/functional.hpp"
 
-#include "evenkeel/nn/norm/norm_base.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 
-#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace evenkeel::nn::functional {
@@ -42,6 +41,12 @@ std::int64_t checked_trailing(const char* op, const Tensor& x, const Shape& norm
             parameter.defined() ? parameter.shape() : Shape{}, " and normalized_shape=", normalized_shape);
   }
   return numel(normalized_shape);
+}
+
+/// The distance from 1 to the next number.
+double machine_epsilon(DType dtype) {
+  return dtype == DType::float32 ? static_cast<double>(std::numeric_limits<float>::epsilon())
+                                 : std::numeric_limits<double>::epsilon();
 }
 
 Tensor normalize_trailing(const Tensor& x, std::int64_t count, const Tensor& weight, const Tensor& bias,

@@ -26,10 +26,4 @@ class Linear : public WeightedLayer {
   const LinearOptions options;
 };
 
-/// y = x.
-class Identity : public Layer {
- public:
-  Tensor forward(const Tensor& x) override { return x; }
-};
-
 }  // namespace evenkeel::nn

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/tensor.hpp"
 
 #include <concepts>
@@ -29,7 +29,7 @@ class Module;
 class Activation;
 
 /// (full name, value) pairs in PyTorch's state_dict order: own parameters, own buffers, then children depth first,
-/// names joined by ".".
+/// names joined by ".". To a file it is NamedArrays (core/io/safetensors.hpp), of the same type.
 using StateDict = std::vector<std::pair<std::string, Array>>;
 
 /// What load_state_dict found; with strict loading each of these is an error.

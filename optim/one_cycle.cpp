@@ -1,4 +1,4 @@
-#include "evenkeel/optim/lr_scheduler.hpp"
+#include "evenkeel/optim/one_cycle.hpp"
 
 #include <algorithm>
 #include <cmath>

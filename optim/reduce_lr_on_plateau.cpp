@@ -1,4 +1,4 @@
-#include "evenkeel/optim/lr_scheduler.hpp"
+#include "evenkeel/optim/reduce_lr_on_plateau.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "evenkeel/optim/lr_scheduler.hpp"
+#include "evenkeel/optim/sequential_lr.hpp"
 
 #include <algorithm>
 

@@ -1,19 +1,12 @@
 #pragma once
 
 #include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/size2.hpp"
 
 #include <concepts>
-#include <string_view>
+#include <cstdint>
 
 namespace evenkeel {
-
-/// A size for the two spatial axes (height, width); a plain number means both.
-struct Size2 {
-  std::int64_t h = 0, w = 0;
-  constexpr Size2(std::int64_t both) : h(both), w(both) {}  // NOLINT(google-explicit-constructor): 3 means 3x3
-  constexpr Size2(std::int64_t height, std::int64_t width) : h(height), w(width) {}
-  friend bool operator==(const Size2&, const Size2&) = default;
-};
 
 /// Padding of a convolution: a number, a pair, "valid" (none) or "same" (output size = input size; stride 1 only; for
 /// an even kernel the extra cell goes after, not before).

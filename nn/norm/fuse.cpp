@@ -1,8 +1,10 @@
+#include "evenkeel/nn/norm/fuse.hpp"
+
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/batch_norm.hpp"
-#include "evenkeel/nn/norm/convert.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "evenkeel/nn/norm/norm_act.hpp"
 
-#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 
 namespace evenkeel::nn {

@@ -224,6 +224,8 @@ TEST_CASE("im2col in several blocks equals the seven loops, with the same bits o
         ref::Conv{.c = 1, .h = 90, .w = 93, .o = 9, .kh = 5, .kw = 6, .stride_w = 2, .pad_h = 2, .pad_w = 3},
         ref::Conv{.n = 2, .c = 6, .h = 70, .w = 81, .o = 8, .kh = 3, .kw = 4, .dilation_h = 2, .groups = 2},
         ref::Conv{.n = 3, .c = 90, .h = 7, .w = 6, .o = 80, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+        ref::Conv{.n = 8, .c = 64, .h = 17, .w = 16, .o = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+        ref::Conv{.c = 40, .h = 3, .w = 3, .o = 3000, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
         ref::Conv{.c = 600, .h = 3, .w = 2, .o = 300, .kh = 3, .kw = 1, .pad_h = 1},
         ref::Conv{.n = 2, .c = 40, .h = 61, .w = 64, .o = 80, .kh = 3, .kw = 3, .groups = 40}}) {
     const ThreadsGuard guard(2);

@@ -1,4 +1,5 @@
-#include "evenkeel/core/array_ops.hpp"
+#include "evenkeel/core/matmul.hpp"
+
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>

@@ -13,6 +13,7 @@
 #include "evenkeel/models/ws_gn_networks.hpp"
 #include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/norm/convert.hpp"
+#include "evenkeel/nn/norm/fuse.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/squeeze_excitation.hpp"
 

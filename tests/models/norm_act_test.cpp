@@ -2,6 +2,7 @@
 
 #include "evenkeel/nn/norm/norm_act.hpp"
 
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
@@ -12,7 +13,7 @@
 #include "evenkeel/models/resnet.hpp"
 #include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/norm/batch_norm.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 

@@ -1,18 +1,149 @@
+// Norms with statistics of the batch: what they are (traits) and their layers.
+
+#include "evenkeel/nn/norm/act_norm.hpp"
+#include "evenkeel/nn/norm/batch_channel_norm.hpp"
+#include "evenkeel/nn/norm/batch_group_norm.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
 #include "evenkeel/nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/domain_batch_norm.hpp"
+#include "evenkeel/nn/norm/evo_norm.hpp"
+#include "evenkeel/nn/norm/extended_batch_norm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
+#include "evenkeel/nn/norm/ibn.hpp"
+#include "evenkeel/nn/norm/iter_norm.hpp"
+#include "evenkeel/nn/norm/power_norm.hpp"
+#include "evenkeel/nn/norm/switchable_norm.hpp"
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
 #include "tests/support/layer_cases.hpp"
+#include "tests/support/norm_traits.hpp"
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using namespace evenkeel::nn;
 using Keys = std::vector<std::string>;
 
+const NormTraitsFile traits{{
+    {.name = "bn",
+     .momentum = true,
+     .images_only = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift,
+     .fuses = true,
+     .central = true},
+    {.name = "sync_bn",
+     .momentum = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift,
+     .fuses = true},
+    {.name = "ghost_bn",
+     .momentum = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift,
+     .fuses = true},
+    {.name = "brn",
+     .momentum = true,
+     .images_only = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .fuses = true},
+    {.name = "frozen_bn", .images_only = true, .fuses = true},
+    {.name = "bcn",
+     .momentum = true,
+     .num_groups = true,
+     .single_value = SingleValue::refused,
+     .of_batch = true,
+     .fuses = true,
+     .is_function = false},
+    {.name = "bgn",
+     .momentum = true,
+     .num_groups = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift,
+     .fuses = true},
+    {.name = "ebn",
+     .momentum = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift},
+    {.name = "evonorm_b0",
+     .momentum = true,
+     .images_only = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale},
+    {.name = "pn", .momentum = true, .of_batch = true, .ignores = Ignores::scale},
+    {.name = "sn",
+     .momentum = true,
+     .images_only = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift},
+    {.name = "ibn",
+     .momentum = true,
+     .images_only = true,
+     .single_value = SingleValue::refused,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift},
+    {.name = "iternorm",
+     .momentum = true,
+     .num_groups = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift},
+    {.name = "actnorm",
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift,
+     .far_off = 1e-2},
+}};
+
 const Keys kTracked = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"};
 const Keys kBuffers = {"running_mean", "running_var", "num_batches_tracked"};
 const Keys kFour = {"weight", "bias", "running_mean", "running_var"};
+
+const LayerCaseFile batch_norm_rows{[]() -> LayerCases {
+  return {
+      {.layer = "BatchNorm1d",
+       .make = plain<BatchNorm1d>(3),
+       .input = {5, 3},
+       .printed = "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
+       .state = kBatchNormState},
+      {.layer = "BatchNorm1d",
+       .variant = "(N, C, L), cumulative average",
+       .make = plain<BatchNorm1d>(3, BatchNormOptions{.eps = 0.01, .momentum = std::nullopt}),
+       .input = {2, 3, 4},
+       .printed = "BatchNorm1d(3, eps=0.01, momentum=None, affine=True, track_running_stats=True)",
+       .state = kBatchNormState},
+      {.layer = "BatchNorm2d",
+       .make = plain<BatchNorm2d>(2),
+       .input = {4, 2, 3, 5},
+       .printed = "BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
+       .state = kBatchNormState},
+      {.layer = "BatchNorm2d",
+       .variant = "no affine",
+       .make = plain<BatchNorm2d>(3, BatchNormOptions{.affine = false}),
+       .input = {2, 3, 4, 1},
+       .printed = "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=False, track_running_stats=True)",
+       .state = {"running_mean", "running_var", "num_batches_tracked"}},
+      {.layer = "BatchNorm2d",
+       .variant = "no running statistics",
+       .make = plain<BatchNorm2d>(3, BatchNormOptions{.track_running_stats = false}),
+       .input = {1, 3, 4, 2},
+       .printed = "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=False)",
+       .state = {"weight", "bias"}},
+      {.layer = "BatchNorm3d",
+       .make = plain<BatchNorm3d>(3, BatchNormOptions{.momentum = 0.25}),
+       .input = {2, 3, 1, 2, 4},
+       .printed = "BatchNorm3d(3, eps=1e-05, momentum=0.25, affine=True, track_running_stats=True)",
+       .state = kBatchNormState},
+  };
+}};
 
 constexpr BatchRenormOptions kRenorm{.rmax = 1.5, .dmax = 0.6, .warmup_steps = 0};
 
@@ -46,7 +177,6 @@ const LayerCaseFile batch_renorm_rows{[]() -> LayerCases {
       {.layer = "BatchRenorm1d",
        .make = far_off<BatchRenorm1d>(3, kRenorm),
        .input = {5, 3},
-       .output = {5, 3},
        .printed = "BatchRenorm1d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, rmax=1.5, "
                   "dmax=0.6, warmup_steps=0)",
        .state = kTracked},
@@ -54,20 +184,14 @@ const LayerCaseFile batch_renorm_rows{[]() -> LayerCases {
        .variant = "(N, C, L), batch 1, unbiased",
        .make = far_off<BatchRenorm1d>(2, renorm(RenormStatistics::unbiased)),
        .input = {1, 2, 7},
-       .output = {1, 2, 7},
        .printed = "BatchRenorm1d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, rmax=1.5, "
                   "dmax=0.6, warmup_steps=0, statistics=unbiased)",
        .state = kTracked},
-      {.layer = "BatchRenorm2d",
-       .make = far_off<BatchRenorm2d>(3, kRenorm),
-       .input = {2, 3, 5, 1},
-       .output = {2, 3, 5, 1},
-       .state = kTracked},
+      {.layer = "BatchRenorm2d", .make = far_off<BatchRenorm2d>(3, kRenorm), .input = {2, 3, 5, 1}, .state = kTracked},
       {.layer = "BatchRenorm2d",
        .variant = "defaults: rmax and dmax near 1 and 0 in the first step",
        .make = far_off<BatchRenorm2d>(3, {}),
        .input = {5, 3, 1, 2},
-       .output = {5, 3, 1, 2},
        .printed =
            "BatchRenorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, rmax=3.0, dmax=5.0, "
            "warmup_steps=5000)",
@@ -76,19 +200,16 @@ const LayerCaseFile batch_renorm_rows{[]() -> LayerCases {
        .variant = "no affine, batch 1",
        .make = far_off<BatchRenorm2d>(2, bare),
        .input = {1, 2, 3, 4},
-       .output = {1, 2, 3, 4},
        .state = kBuffers},
       {.layer = "BatchRenorm2d",
        .variant = "the paper's deviation",
        .make = far_off<BatchRenorm2d>(3, renorm(RenormStatistics::deviation)),
        .input = {2, 3, 4, 1},
-       .output = {2, 3, 4, 1},
        .state = kTracked},
       {.layer = "BatchRenorm2d",
        .variant = "Keras's two sets of statistics",
        .make = far_off<BatchRenorm2d>(3, renorm(RenormStatistics::keras)),
        .input = {2, 3, 1, 4},
-       .output = {2, 3, 1, 4},
        .state = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "renorm_mean",
                  "renorm_stddev"}},
   };
@@ -99,26 +220,19 @@ const LayerCaseFile frozen_rows{[]() -> LayerCases {
       {.layer = "FrozenBatchNorm",
        .make = plain<FrozenBatchNorm>(3, FrozenBatchNormOptions{.eps = 0.1}),
        .input = {2, 3, 1, 4, 2},
-       .output = {2, 3, 1, 4, 2},
        .printed = "FrozenBatchNorm(3, eps=0.1)",
        .state = kFour},
       {.layer = "FrozenBatchNorm1d",
        .make = plain<FrozenBatchNorm1d>(3),
        .input = {1, 3},
-       .output = {1, 3},
        .printed = "FrozenBatchNorm1d(3, eps=1e-05)",
        .state = kFour},
       {.layer = "FrozenBatchNorm2d",
        .make = plain<FrozenBatchNorm2d>(3),
        .input = {2, 3, 4, 1},
-       .output = {2, 3, 4, 1},
        .printed = "FrozenBatchNorm2d(3, eps=1e-05)",
        .state = kFour},
-      {.layer = "FrozenBatchNorm3d",
-       .make = plain<FrozenBatchNorm3d>(2),
-       .input = {1, 2, 3, 1, 4},
-       .output = {1, 2, 3, 1, 4},
-       .state = kFour},
+      {.layer = "FrozenBatchNorm3d", .make = plain<FrozenBatchNorm3d>(2), .input = {1, 2, 3, 1, 4}, .state = kFour},
   };
 }};
 
@@ -128,19 +242,16 @@ const LayerCaseFile sync_and_ghost_rows{[]() -> LayerCases {
        .variant = "alone",
        .make = plain<SyncBatchNorm>(3),
        .input = {2, 3, 5, 1},
-       .output = {2, 3, 5, 1},
        .printed = "SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
        .state = kTracked},
       {.layer = "SyncBatchNorm",
        .variant = "alone, (N, C), no affine",
        .make = plain<SyncBatchNorm>(2, BatchNormOptions{.affine = false}),
        .input = {5, 2},
-       .output = {5, 2},
        .state = kBuffers},
       {.layer = "GhostBatchNorm",
        .make = plain<GhostBatchNorm>(3, GhostBatchNormOptions{.virtual_batch_size = 2}),
        .input = {4, 3, 2, 1},
-       .output = {4, 3, 2, 1},
        .printed = "GhostBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, "
                   "virtual_batch_size=2)",
        .state = kTracked},
@@ -148,16 +259,226 @@ const LayerCaseFile sync_and_ghost_rows{[]() -> LayerCases {
        .variant = "a smaller last one, no running statistics",
        .make = plain<GhostBatchNorm>(2, GhostBatchNormOptions{.track_running_stats = false, .virtual_batch_size = 3}),
        .input = {5, 2, 4},
-       .output = {5, 2, 4},
        .state = {"weight", "bias"}},
       {.layer = "GhostBatchNorm",
        .variant = "(N, C), no affine, one ghost batch",
        .make = plain<GhostBatchNorm>(3, GhostBatchNormOptions{.affine = false}),
        .input = {5, 3},
-       .output = {5, 3},
        .state = kBuffers},
   };
 }};
 
+// Training of EstimatedBatchNorm has the derivative of a constant statistic, so differences need one: momentum 0.
+const LayerCaseFile batch_channel_norm_rows{[]() -> LayerCases {
+  const Keys estimated = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "estbn_moving_speed"};
+  const Keys all = {"weight",
+                    "bias",
+                    "bn.weight",
+                    "bn.bias",
+                    "bn.running_mean",
+                    "bn.running_var",
+                    "bn.num_batches_tracked",
+                    "bn.estbn_moving_speed"};
+  return {
+      {.layer = "EstimatedBatchNorm",
+       .make = plain<EstimatedBatchNorm>(3, EstimatedBatchNormOptions{.eps = 0.5, .momentum = 0}),
+       .input = {2, 3, 5, 4},
+       .printed = "EstimatedBatchNorm(3, eps=0.5, momentum=0.0, affine=True, track_running_stats=True)",
+       .state = estimated},
+      {.layer = "EstimatedBatchNorm",
+       .variant = "2-D, batch 1, no affine",
+       .make = plain<EstimatedBatchNorm>(4, EstimatedBatchNormOptions{.momentum = 0, .affine = false}),
+       .input = {1, 4},
+       .state = {"running_mean", "running_var", "num_batches_tracked", "estbn_moving_speed"}},
+      {.layer = "BatchChannelNorm",
+       .make = plain<BatchChannelNorm>(3, 6, BatchChannelNormOptions{.momentum = 0}),
+       .input = {2, 6, 3, 5},
+       .printed = "BatchChannelNorm(\n  3, 6, eps=1e-05, affine=True\n  (bn): EstimatedBatchNorm(6, eps=1e-05, "
+                  "momentum=0.0, affine=True, track_running_stats=True)\n)",
+       .state = all},
+      {.layer = "BatchChannelNorm",
+       .variant = "3-D, batch 5, one group, no affine",
+       .make = plain<BatchChannelNorm>(1, 3, BatchChannelNormOptions{.eps = 0.1, .momentum = 0, .affine = false}),
+       .input = {5, 3, 2},
+       .state = {"bn.running_mean", "bn.running_var", "bn.num_batches_tracked", "bn.estbn_moving_speed"}},
+      {.layer = "BatchChannelNorm",
+       .variant = "BatchNorm2d, a group per channel, batch 1",
+       .make = plain<BatchChannelNorm>(2, 2, BatchChannelNormOptions{.estimate = false}),
+       .input = {1, 2, 3, 4},
+       .state = {"weight", "bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var",
+                 "bn.num_batches_tracked"}},
+  };
+}};
+
+const LayerCaseFile evo_norm_rows{[]() -> LayerCases {
+  return {
+      {.layer = "EvoNormB0",
+       .make = plain<EvoNormB0>(3),
+       .input = {5, 3, 2, 4},
+       .printed = "EvoNormB0(3, eps=0.001, momentum=0.1, affine=True)",
+       .state = {"weight", "bias", "v", "running_var", "num_batches_tracked"}},
+      {.layer = "EvoNormB0",
+       .variant = "batch 1, no affine, cumulative average",
+       .make = plain<EvoNormB0>(2, EvoNormB0Options{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
+       .input = {1, 2, 5, 3},
+       .printed = "EvoNormB0(2, eps=0.1, momentum=None, affine=False)",
+       .state = {"v", "running_var", "num_batches_tracked"}},
+  };
+}};
+
+const Keys kPowerState = {"weight", "bias", "running_phi", "running_nu", "num_batches_tracked"};
+const Keys kSwitchableState = {"weight",       "bias",        "mean_weight",        "var_weight",
+                               "running_mean", "running_var", "num_batches_tracked"};
+
+const LayerCaseFile switchable_norm_rows{[]() -> LayerCases {
+  return {
+      {.layer = "SwitchableNorm2d",
+       .make = plain<SwitchableNorm2d>(3),
+       .input = {2, 3, 5, 4},
+       .printed = "SwitchableNorm2d(3, eps=1e-05, momentum=0.1, affine=True)",
+       .state = kSwitchableState},
+      {.layer = "SwitchableNorm2d",
+       .variant = "unbiased, no affine",
+       .make = plain<SwitchableNorm2d>(
+           2, SwitchableNormOptions{.eps = 0.02, .momentum = std::nullopt, .affine = false, .unbiased = true}),
+       .input = {5, 2, 1, 3},
+       .printed = "SwitchableNorm2d(2, eps=0.02, momentum=None, affine=False, unbiased=True)",
+       .state = {"mean_weight", "var_weight", "running_mean", "running_var", "num_batches_tracked"}},
+      {.layer = "SwitchableNorm2d",
+       .variant = "batch 1",
+       .make = plain<SwitchableNorm2d>(4, SwitchableNormOptions{.eps = 0.1, .momentum = 1.0}),
+       .input = {1, 4, 3, 2},
+       .printed = "SwitchableNorm2d(4, eps=0.1, momentum=1.0, affine=True)",
+       .state = kSwitchableState},
+  };
+}};
+
+const LayerCaseFile power_norm_rows{[]() -> LayerCases {
+  return {
+      {.layer = "PowerNorm",
+       .make = plain<PowerNorm>(3),
+       .input = {2, 3, 5, 4},
+       .printed = "PowerNorm(3, eps=1e-05, momentum=0.1, affine=True, warmup_steps=10000)",
+       .state = kPowerState},
+      {.layer = "PowerNorm",
+       .variant = "2-D, no affine, batch 5",
+       .make = plain<PowerNorm>(4, PowerNormOptions{.momentum = std::nullopt, .affine = false, .warmup_steps = 50}),
+       .input = {5, 4},
+       .printed = "PowerNorm(4, eps=1e-05, momentum=None, affine=False, warmup_steps=50)",
+       .state = {"running_phi", "running_nu", "num_batches_tracked"}},
+      {.layer = "PowerNorm",
+       .variant = "5-D, batch 1",
+       .make = plain<PowerNorm>(2, PowerNormOptions{.eps = 0.1}),
+       .input = {1, 2, 3, 1, 4},
+       .printed = "PowerNorm(2, eps=0.1, momentum=0.1, affine=True, warmup_steps=10000)",
+       .state = kPowerState},
+  };
+}};
+
+const LayerCaseFile batch_variant_rows{[]() -> LayerCases {
+  return {
+      {.layer = "ExtendedBatchNorm",
+       .make = plain<ExtendedBatchNorm>(3),
+       .input = {2, 3, 5, 4},
+       .printed = "ExtendedBatchNorm(3, eps=1e-05, momentum=0.1, affine=True)",
+       .state = kTracked},
+      {.layer = "ExtendedBatchNorm",
+       .variant = "2-D, no affine",
+       .make =
+           plain<ExtendedBatchNorm>(4, ExtendedBatchNormOptions{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
+       .input = {5, 4},
+       .printed = "ExtendedBatchNorm(4, eps=0.1, momentum=None, affine=False)",
+       .state = {"running_mean", "running_var", "num_batches_tracked"}},
+      {.layer = "ExtendedBatchNorm",
+       .variant = "5-D, batch 1",
+       .make = plain<ExtendedBatchNorm>(2),
+       .input = {1, 2, 3, 1, 4},
+       .state = kTracked},
+      {.layer = "BatchGroupNorm",
+       .make = plain<BatchGroupNorm>(6, BatchGroupNormOptions{.num_groups = 3}),
+       .input = {2, 6, 3, 4},
+       .printed = "BatchGroupNorm(6, groups=3, eps=1e-05, momentum=0.1, affine=True)",
+       .state = kTracked},
+      {.layer = "BatchGroupNorm",
+       .variant = "2-D, no affine, one group",
+       .make = plain<BatchGroupNorm>(3, BatchGroupNormOptions{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
+       .input = {5, 3},
+       .printed = "BatchGroupNorm(3, groups=1, eps=0.1, momentum=None, affine=False)",
+       .state = {"running_mean", "running_var", "num_batches_tracked"}},
+      {.layer = "BatchGroupNorm",
+       .variant = "5-D, batch 1",
+       .make = plain<BatchGroupNorm>(4),
+       .input = {1, 4, 3, 1, 2},
+       .state = kTracked},
+  };
+}};
+
+/// Past its first batch, whose statistics would overwrite the parameters.
+std::unique_ptr<Layer> started_act_norm(std::int64_t channels, const Shape& shape) {
+  auto layer = std::make_unique<ActNorm>(channels);
+  Generator generator(3);
+  layer->forward(randn(shape, generator));
+  return layer;
+}
+
+const LayerCaseFile further_rows{[]() -> LayerCases {
+  return {
+      {.layer = "ActNorm",
+       .make =
+           [](Generator&) {
+             return started_act_norm(3, {2, 3, 5, 4});
+           },
+       .input = {2, 3, 5, 4},
+       .printed = "ActNorm(3, eps=1e-06)",
+       .state = {"weight", "bias", "initialized"}},
+      {.layer = "ActNorm",
+       .variant = "2-D",
+       .make =
+           [](Generator&) {
+             return started_act_norm(4, {5, 4});
+           },
+       .input = {5, 4},
+       .state = {"weight", "bias", "initialized"}},
+      {.layer = "IBN",
+       .make = plain<IBN>(5),
+       .input = {2, 5, 3, 4},
+       .printed = R"(IBN(
+  5, ratio=0.5
+  (IN): InstanceNorm2d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=False)
+  (BN): BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+))",
+       .state = {"IN.weight", "IN.bias", "BN.weight", "BN.bias", "BN.running_mean", "BN.running_var",
+                 "BN.num_batches_tracked"}},
+      {.layer = "IBN",
+       .variant = "batch 1, no affine",
+       .make = plain<IBN>(4, IBNOptions{.ratio = 0.25, .eps = 0.1, .affine = false}),
+       .input = {1, 4, 3, 2},
+       .state = {"BN.running_mean", "BN.running_var", "BN.num_batches_tracked"}},
+      {.layer = "DomainBatchNorm2d",
+       .make = plain<DomainBatchNorm2d>(2, 3),
+       .input = {2, 3, 5, 4},
+       .state = {"weight", "bias", "0.running_mean", "0.running_var", "0.num_batches_tracked", "1.running_mean",
+                 "1.running_var", "1.num_batches_tracked"}},
+      {.layer = "IterNorm",
+       .make = plain<IterNorm>(4),
+       .input = {3, 4, 5, 2},
+       .printed = "IterNorm(4, groups=1, iterations=5, eps=1e-05, momentum=0.1, affine=True)",
+       .state = {"weight", "bias", "running_mean", "running_wm", "num_batches_tracked"}},
+      {.layer = "IterNorm",
+       .variant = "2-D, groups, no affine",
+       .make = plain<IterNorm>(
+           6,
+           IterNormOptions{.num_groups = 2, .iterations = 3, .eps = 0.01, .momentum = std::nullopt, .affine = false}),
+       .input = {7, 6},
+       .printed = "IterNorm(6, groups=2, iterations=3, eps=0.01, momentum=None, affine=False)",
+       .state = {"running_mean", "running_wm", "num_batches_tracked"}},
+      {.layer = "IterNorm",
+       .variant = "batch 1",
+       .make = plain<IterNorm>(2),
+       .input = {1, 2, 3, 1, 4},
+       .state = {"weight", "bias", "running_mean", "running_wm", "num_batches_tracked"}},
+  };
+}};
+
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

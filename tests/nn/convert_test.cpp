@@ -5,25 +5,25 @@
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/norm/batch_renorm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/fuse.hpp"
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
 #include "evenkeel/nn/norm/weight_norm.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
+using test::doubles;
 
 namespace {
 
 Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float32) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
+  return test::random(shape, seed, dtype);
 }
-
-std::vector<double> doubles(const Tensor& t) { return t.array().to(DType::float64).to_vector<double>(); }
 
 /// Parameters and buffers that are no defaults.
 void randomize(Module& model) {

@@ -1,3 +1,4 @@
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/nn/activation.hpp"

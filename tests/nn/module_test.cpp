@@ -1,5 +1,6 @@
 #include "evenkeel/nn/module.hpp"
 
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"

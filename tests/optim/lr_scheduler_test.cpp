@@ -1,6 +1,9 @@
 #include "evenkeel/optim/lr_scheduler.hpp"
 
 #include "evenkeel/optim/adam.hpp"
+#include "evenkeel/optim/one_cycle.hpp"
+#include "evenkeel/optim/reduce_lr_on_plateau.hpp"
+#include "evenkeel/optim/sequential_lr.hpp"
 #include "evenkeel/optim/sgd.hpp"
 
 #include <doctest/doctest.h>

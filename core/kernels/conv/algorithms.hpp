@@ -7,13 +7,14 @@
 
 namespace evenkeel {
 
-/// The ways to compute a convolution, from the most special to the most general. Read im2col first: one matrix product
-/// per image with a matrix of patches, for any geometry, by gemm (OpenBLAS's rate with AVX2: 120 GFLOP/s per core, less
-/// what the matrix costs). What the others gain over it: direct and panels read a staged copy of their input
-/// (stage_shape.hpp), a padded block that stays in the cache, and multiply by the register tile of matmul/panels.hpp,
-/// which reads weights in place: no column matrix in memory, no packed weights. Depthwise has no factor to pack at all.
-/// Winograd needs fewer products; it stages its input with channels side by side (winograd_tiles.hpp). GFLOP/s per core
-/// of the plain count on the AVX-512 machine that they were tuned on:
+/// The ways to compute a convolution, the most special first. The one to read first is the last, im2col (im2col.hpp),
+/// the way that everybody learns: a product of the weight with the matrix of all patches, for any geometry, by gemm,
+/// whose rates are in matmul/gemm.cpp; making that matrix comes on top. What the others gain over it: direct and panels
+/// read a staged copy of their input (stage_shape.hpp), a padded block that stays in the cache, and multiply by the
+/// register tile of matmul/panels.hpp, which reads weights in place: no column matrix in memory, no packed weights.
+/// Depthwise keeps one channel's rows in the cache for a product too small for gemm. Winograd needs a quarter of the
+/// products, and stages its input with channels side by side (winograd_tiles.hpp). GFLOP/s per core of the plain count
+/// on the AVX-512 machine that they were tuned on:
 enum class ConvAlgorithm {
   winograd,   ///< F(4x4, 3x3): 240 to 690; float32 errors about 2.6 times those of a plain sum
   depthwise,  ///< one channel per group: bound by loads, 15 to 45
@@ -22,14 +23,16 @@ enum class ConvAlgorithm {
   im2col,     ///< gemm with a column matrix; any geometry
 };
 
-/// Sets, for the convolutions that this thread starts within a scope (backward() included, if it is called there),
-/// where the table that chooses their algorithm begins: of `first` and those behind it in ConvAlgorithm, the first that
-/// suits is taken. So im2col and panels compute everything, winograd falls back to the plain sums where it does not
-/// suit, and depthwise leaves out Winograd alone, of which a NaN or infinity in x reaches the whole 4x4 tile of outputs
-/// whose 6x6 inputs it is among. std::nullopt, every thread's start unless the environment variable EVENKEEL_CONV
-/// (auto, or a name from ConvAlgorithm; read once) says otherwise: the whole table; without its Winograd and its
-/// register tiles, thus im2col or depthwise, where the instruction set has no tuned tile (kHasTunedTile). Nests;
-/// restores the former choice.
+/// Chooses the algorithm of the convolutions that this thread starts within a scope, those of a backward() that it
+/// calls there included: of `first` and what is behind it in ConvAlgorithm, the first that suits the geometry. So
+/// im2col and panels take everything; direct leaves narrow rows and weight gradients to panels; winograd is the whole
+/// table; and depthwise is the table without Winograd, from which a NaN or infinity in x reaches the whole 4x4 tile of
+/// outputs whose 6x6 inputs it is among.
+///
+/// std::nullopt is the library's own choice: the whole table, or, where the instruction set has no tuned tile
+/// (kHasTunedTile), depthwise and im2col. Threads start with it, unless the environment variable EVENKEEL_CONV (a name
+/// from ConvAlgorithm, or auto; read once) says otherwise. Guards nest, and restore the former choice also when an
+/// exception leaves; each thread has its own. Throws std::invalid_argument if EVENKEEL_CONV is none of these names.
 class ConvAlgorithmGuard {
  public:
   explicit ConvAlgorithmGuard(std::optional<ConvAlgorithm> first);

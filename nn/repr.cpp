@@ -1,4 +1,3 @@
-#include "evenkeel/nn/module.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 #include <array>
@@ -7,36 +6,6 @@
 #include <cstdlib>
 
 namespace evenkeel::nn {
-
-namespace {
-
-std::string indent_following_lines(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    result += c;
-    if (c == '\n') {
-      result += "  ";
-    }
-  }
-  return result;
-}
-
-std::string describe(const Module& module) {
-  const std::string extra = module.extra_repr();
-  const auto children = module.children();
-  if (children.empty() && extra.find('\n') == std::string::npos) {
-    return concat(module.type_name(), "(", extra, ")");
-  }
-  std::string body = extra.empty() ? "" : concat("\n", extra);
-  for (const Slot* child : children) {
-    body += concat("\n(", child->name(), "): ", describe(**child));
-  }
-  return concat(module.type_name(), "(", indent_following_lines(body), "\n)");
-}
-
-}  // namespace
-
-std::ostream& operator<<(std::ostream& out, const Module& module) { return out << describe(module); }
 
 std::string repr(double value) {
   if (std::isnan(value)) {
@@ -58,6 +27,8 @@ std::string repr(double value) {
   const std::string fixed = print(std::chars_format::fixed);
   return fixed.find('.') == std::string::npos ? fixed + ".0" : fixed;
 }
+
+std::string repr(const std::optional<double>& value) { return value ? repr(*value) : "None"; }
 
 std::string repr(bool value) { return value ? "True" : "False"; }
 
