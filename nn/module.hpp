@@ -24,7 +24,7 @@ class Layer;
 class Module;
 
 /// (full name, value) pairs in PyTorch's state_dict order: own parameters, own buffers, then children depth first,
-/// names joined by ".".
+/// names joined by ".". To a file it is NamedArrays (core/io/safetensors.hpp), of the same type.
 using StateDict = std::vector<std::pair<std::string, Array>>;
 
 /// What load_state_dict found; with strict loading each of these is an error.

@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
@@ -15,11 +16,6 @@ namespace evenkeel {
 namespace {
 
 using Twin = Tensor (*)(const Tensor& v, const Tensor& dy, const Scalars& s);
-
-void check_float(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "got an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
-}
 
 /// dx = dy F::df(v) in one pass; over dy where nobody else needs that.
 template <class F>

@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/elementwise.hpp"
@@ -13,7 +14,8 @@ namespace {
 
 /// The checks of every op on two tensors, before anything is computed.
 void check_operands(std::string_view op, const Tensor& a, const Tensor& b) {
-  require(a.defined() && b.defined(), op, "got an undefined tensor");
+  check_defined(op, a);
+  check_defined(op, b);
   require(a.dtype() == b.dtype(), op, "expected both tensors to have the same dtype, but got ", a.dtype(), " and ",
           b.dtype());
   broadcast_shapes(a.shape(), b.shape(), op);
@@ -23,11 +25,6 @@ void check_numbers(std::string_view op, const Tensor& a, const Tensor& b) {
   check_operands(op, a, b);
   require(is_floating(a.dtype()) || a.dtype() == DType::int64, op, "expected float32, float64 or int64, got ",
           a.dtype());
-}
-
-void check_float(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "got an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
 }
 
 void check_in_place(std::string_view op, const Tensor& a, const Tensor& b) {
@@ -297,7 +294,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 
 /// dx = dy in x's dtype
 Tensor to(const Tensor& x, DType dtype) {
-  require(x.defined(), "to", "got an undefined tensor");
+  check_defined("to", x);
   if (x.dtype() == dtype) {
     return x;
   }

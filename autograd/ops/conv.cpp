@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/ops/conv.hpp"
 
 #include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/kernels/conv/conv.hpp"
@@ -120,7 +121,8 @@ constexpr std::int64_t kLargest = std::int64_t{1} << 31;  // keeps the arithmeti
 
 /// What conv2d and conv_transpose2d have in common; `outputs` is the weight dim that bias goes with.
 void check_operands(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  require(x.defined() && weight.defined(), op, "got an undefined tensor");
+  check_defined(op, x);
+  check_defined(op, weight);
   require(x.rank() == 3 || x.rank() == 4, op, "Expected 3D (unbatched) or 4D (batched) input to ", op,
           ", but got input of size: ", x.shape());
   require(weight.rank() == 4, op, "expected a weight of four dims, got ", weight.shape());
@@ -129,7 +131,7 @@ void check_operands(std::string_view op, const Tensor& x, const Tensor& weight, 
           op, "weight should not have zero sizes, got ", weight.shape());
   require(x.dtype() == weight.dtype(), op, "Input type (", x.dtype(), ") and weight type (", weight.dtype(),
           ") should be the same");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+  check_float(op, x);
   require(x.size(-1) > 0 && x.size(-2) > 0, op, "Expected 3D or 4D input with non-zero spatial size, got ", x.shape());
   require(!bias.defined() || bias.dtype() == x.dtype(), op, "Input type (", x.dtype(), ") and bias type (",
           bias.defined() ? bias.dtype() : x.dtype(), ") should be the same");

@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/ops/pool.hpp"
 
 #include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/core/kernels/pool/pool.hpp"
 #include "evenkeel/core/kernels/pool/sliding_pool.hpp"
 
@@ -30,8 +31,7 @@ std::int64_t pooled_size(const PoolAxis& a, bool ceil_mode) {
 }
 
 void check_input(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "got an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+  check_float(op, x);
   const int first = x.rank() == 4 ? 1 : 0;
   const bool ranks = x.rank() == 3 || x.rank() == 4;
   require(ranks && std::all_of(x.shape().begin() + (ranks ? first : x.rank()), x.shape().end(),

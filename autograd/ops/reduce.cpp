@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/elementwise.hpp"
@@ -20,7 +21,7 @@ struct Reduced {
   std::int64_t count;  ///< elements per result
 
   Reduced(std::string_view op, const Tensor& x, const Dims& wanted) {
-    require(x.defined(), op, "got an undefined tensor");
+    check_defined(op, x);
     dims = normalize_dims(wanted, x.rank(), op);
     kept = reduced_shape(x.shape(), dims, true);
     count = 1;
@@ -29,11 +30,6 @@ struct Reduced {
     }
   }
 };
-
-void check_float(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "got an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
-}
 
 /// a / b, 0 where b = 0. The divisor is replaced there, so that no 0 * inf arises in a second derivative either.
 Tensor divide_or_zero(const Tensor& a, const Tensor& b) {

@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/row_function.hpp"
@@ -99,8 +100,7 @@ Grads twin(const Rows& cut, Formula formula, std::span<const Tensor> inputs, con
 }
 
 Rows cut_of(std::string_view op, const Tensor& x, std::int64_t inner, std::span<const Tensor> parameters) {
-  require(x.defined(), op, "the input is an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+  check_float(op, x);
   require(x.numel() == 0 || (inner > 0 && x.numel() % inner == 0), op, "input of shape ", x.shape(), " has no rows of ",
           inner, " elements");
   Rows cut{x.numel() == 0 ? 0 : x.numel() / inner, inner, {}};

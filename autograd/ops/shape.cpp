@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/ops/shape.hpp"
 
 #include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/core/array_ops.hpp"
 #include "evenkeel/core/reduce.hpp"
 
@@ -9,8 +10,6 @@
 
 namespace evenkeel {
 namespace {
-
-void check_defined(std::string_view op, const Tensor& x) { require(x.defined(), op, "got an undefined tensor"); }
 
 /// A view (or copy) with the same elements in the same order: dx is dy in x's shape.
 Tensor reshaped(std::string_view op, const Tensor& x, Array value) {

@@ -27,7 +27,7 @@ Tensor EvoNormS0::forward(const Tensor& x) {
     return empty_output(x, {weight, bias, v});
   }
   const std::int64_t groups = x.size(0) * num_groups, width = num_features / num_groups;
-  const Statistics s = statistics(x, {1, 1, groups, elements});
+  const GroupMoments s = group_moments(x, {1, 1, groups, elements});
   const Tensor by_channel = flatten(expand(reshape(rsqrt(s.var + options.eps), {groups, 1}), {groups, width}));
   return swish_rows(s.x, spatial_size(x.shape()), v, times_weight(by_channel, weight), bias);
 }
@@ -43,7 +43,7 @@ EvoNormB0::EvoNormB0(std::int64_t num_features, Options options)
 
 std::string EvoNormB0::extra_repr() const { return concat(num_features, repr_options(options)); }
 
-Tensor EvoNormB0::batch_variance(const Statistics& planes) {
+Tensor EvoNormB0::batch_variance(const GroupMoments& planes) {
   if (!training()) {
     return in_double(running_var.detach());
   }
@@ -65,7 +65,7 @@ Tensor EvoNormB0::forward(const Tensor& x) {
   if (x.numel() == 0) {
     return empty_output(x, {weight, bias, v});
   }
-  const Statistics planes = statistics(x, {1, 1, x.size(0) * num_features, inner});
+  const GroupMoments planes = group_moments(x, {1, 1, x.size(0) * num_features, inner});
   const Tensor batch_deviation = sqrt(batch_variance(planes) + options.eps);
   const Tensor instance_deviation = sqrt(planes.var + options.eps);
   return divide_rows_by_larger(planes.x, inner, batch_deviation, v, instance_deviation, weight, bias);

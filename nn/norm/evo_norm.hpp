@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/autograd/ops/statistics.hpp"
+#include "evenkeel/autograd/ops/group_moments.hpp"
 #include "evenkeel/nn/module.hpp"
 
 #include <optional>
@@ -64,7 +64,7 @@ class EvoNormB0 : public Layer {
 
  private:
   /// (C), from the statistics of each sample's channels: the mean of their variances and the variance of their means.
-  Tensor batch_variance(const Statistics& planes);
+  Tensor batch_variance(const GroupMoments& planes);
 };
 
 }  // namespace evenkeel::nn

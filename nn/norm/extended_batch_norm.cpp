@@ -25,7 +25,7 @@ Tensor ExtendedBatchNorm::forward(const Tensor& x) {
   if (!training()) {
     return normalized(x, in_double(running_mean.detach()), in_double(running_var.detach()));
   }
-  const Statistics channels = statistics(x, {1, x.size(0), num_features, inner});
+  const GroupMoments channels = group_moments(x, {1, x.size(0), num_features, inner});
   const Tensor variance = mean(channels.var) + var(channels.mean, {}, 0);
   const auto n = static_cast<double>(x.numel());
   move_running_stats(channels.mean.array(), variance.array(), n / (n - 1));

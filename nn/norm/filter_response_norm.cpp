@@ -2,9 +2,9 @@
 
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/group_moments.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
-#include "evenkeel/autograd/ops/statistics.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
@@ -33,7 +33,7 @@ Tensor FilterResponseNorm::forward(const Tensor& x) {
   if (!options.learn_eps && !options.tlu) {
     return normalize_groups(x, weight, bias, planes, {num_channels, inner}, {.eps = options.eps, .center = false}).y;
   }
-  const Statistics s = statistics(x, planes, false);
+  const GroupMoments s = group_moments(x, planes, false);
   Tensor v = s.var + options.eps;
   if (options.learn_eps) {
     v = v + abs(in_double(learned_eps));

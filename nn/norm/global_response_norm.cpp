@@ -29,7 +29,7 @@ Tensor GlobalResponseNorm::forward(const Tensor& x) {
     return empty_output(x, {weight, bias});
   }
   const std::int64_t inner = spatial_size(x.shape());
-  const Statistics s = statistics(x, {1, 1, x.size(0) * num_channels, inner}, false);
+  const GroupMoments s = group_moments(x, {1, 1, x.size(0) * num_channels, inner}, false);
   const Tensor g = root(reshape(s.var * static_cast<double>(inner), {x.size(0), num_channels}));
   const Tensor n = g / (mean(g, {1}, true) + options.eps);
   return affine_rows(s.x, inner, {}, times_weight(flatten(n), weight) + 1.0, bias);

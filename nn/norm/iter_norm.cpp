@@ -74,7 +74,7 @@ Tensor IterNorm::forward(const Tensor& x) {
     const Tensor deviation = less(x, in_double(running_mean.detach()));
     return reshape(transformed(deviation, Tensor(running_wm.array().clone())), x.shape());
   }
-  const Statistics channels = statistics(x, {1, n, num_features, inner});
+  const GroupMoments channels = group_moments(x, {1, n, num_features, inner});
   const Tensor deviation = less(channels.x, channels.mean);
   const Tensor matrix = whitening_matrix(deviation);
   const double t = count_batch(num_batches_tracked, options.momentum);

@@ -108,7 +108,7 @@ Tensor scale_and_shift(const Tensor& x, const Tensor& weight, const Tensor& bias
 /// The result for an empty x: x itself, on which the parameters hang with gradients of 0.
 Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters);
 
-// Statistics are float64 (autograd/ops/statistics.hpp), and so is what is computed from them:
+// Statistics are float64 (autograd/ops/group_moments.hpp), and so is what is computed from them:
 
 /// A copy as float64 (also of a float64 one: an update of running statistics must not change what backward reads).
 Tensor in_double(const Tensor& x);

@@ -50,7 +50,7 @@ Tensor PowerNorm::forward_training(const Tensor& x) {
     move_toward(running_phi, result.var, 1, t);
     return result.y;
   }
-  const Statistics channels = statistics(x, {1, x.size(0), num_features, inner}, false);
+  const GroupMoments channels = group_moments(x, {1, x.size(0), num_features, inner}, false);
   const Tensor running = rsqrt(in_double(running_phi.detach()) + options.eps);
   const std::int64_t count = x.numel() / num_features;
   const Tensor s = approximate_scale(channels.var, running, running_nu, static_cast<double>(count), t);

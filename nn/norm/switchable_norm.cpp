@@ -47,7 +47,7 @@ Tensor SwitchableNorm2d::forward(const Tensor& x) {
   if (x.numel() == 0) {
     return empty_output(x, {weight, bias, mean_weight, var_weight});
   }
-  const Statistics planes = statistics(x, {1, 1, x.size(0) * num_features, inner});
+  const GroupMoments planes = group_moments(x, {1, 1, x.size(0) * num_features, inner});
   const Shape by_plane{x.size(0), num_features};
   const auto n = static_cast<double>(inner);
   const Moments instance{reshape(planes.mean, by_plane), reshape(planes.var, by_plane) * (unbiased ? n / (n - 1) : 1)};

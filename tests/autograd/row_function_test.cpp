@@ -166,7 +166,7 @@ TEST_CASE("errors say what does not fit") {
   CHECK_THROWS_WITH(affine_rows(x, 5, {}, {}, {}), doctest::Contains("has no rows of 5 elements"));
   CHECK_THROWS_WITH(affine_rows(x, 4, Tensor(Array::zeros({3}, DType::int64)), {}, {}),
                     doctest::Contains("a parameter is int64, the input float32"));
-  CHECK_THROWS_WITH(statistics(x, {1, 1, 6, 5}), doctest::Contains("statistics: input of shape [2, 3, 4]"));
+  CHECK_THROWS_WITH(group_moments(x, {1, 1, 6, 5}), doctest::Contains("group_moments: input of shape [2, 3, 4]"));
 }
 
 }  // namespace evenkeel

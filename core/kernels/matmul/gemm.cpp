@@ -140,7 +140,7 @@ GemmAlgorithm choose_gemm(const GemmDims& dims) {
   const GemmDims d = stored_dims(dims);
   const bool avx512 = active_isa() == Isa::avx512;
   const auto suits = [&](GemmAlgorithm algorithm) { return gemm_suits(algorithm, d); };
-  if (active_isa() == Isa::sse2) {
+  if (active_isa() == Isa::sse2 || active_isa() == Isa::generic) {
     return GemmAlgorithm::blas;
   }
   if (std::min(d.m, d.n) <= 8 && suits(GemmAlgorithm::dots)) {

@@ -27,22 +27,7 @@ struct StandardizeLoop {
   static void store(T* p, V v, Part part) { store_partial<Arch, T>(v, p, part.count); }
   /// v, and 0 in the lanes that hold no element.
   static V filled(V v, Full) { return v; }
-  static V filled(V v, Part part) {
-    constexpr bool kFloat = sizeof(T) == sizeof(float);
-    if constexpr (std::is_same_v<Arch, Avx512> && kFloat) {
-      return _mm512_maskz_mov_ps(static_cast<__mmask16>((1U << part.count) - 1), v);
-    } else if constexpr (std::is_same_v<Arch, Avx512>) {
-      return _mm512_maskz_mov_pd(static_cast<__mmask8>((1U << part.count) - 1), v);
-    } else if constexpr (std::is_same_v<Arch, Avx2> && kFloat) {
-      return _mm256_and_ps(v, _mm256_castsi256_ps(lane_mask<Arch, T>(part.count)));
-    } else if constexpr (std::is_same_v<Arch, Avx2>) {
-      return _mm256_and_pd(v, _mm256_castsi256_pd(lane_mask<Arch, T>(part.count)));
-    } else {
-      alignas(16) T lanes[kWidth];
-      v.store_aligned(lanes);
-      return load_partial<Arch, T>(lanes, part.count, T(0));
-    }
-  }
+  static V filled(V v, Part part) { return keep_lanes<Arch, T>(v, part.count); }
   static std::int64_t count(Full) { return kWidth; }
   static std::int64_t count(Part part) { return part.count; }
 
@@ -136,27 +121,7 @@ struct StandardizeLoop {
 
   /// sums += the sums of each one's lanes, both at once.
   [[gnu::always_inline]] static void add_lanes(const V& a, const V& p, SumPair& sums) {
-    if constexpr (sizeof(T) == sizeof(double)) {
-      sums.first += xsimd::hadd(a);
-      sums.second += xsimd::hadd(p);
-    } else {
-      const __m128 a4 = quarter(a), p4 = quarter(p);
-      const __m128 pairs = _mm_add_ps(_mm_unpacklo_ps(a4, p4), _mm_unpackhi_ps(a4, p4));  // a, p, a, p
-      const __m128d both = _mm_cvtps_pd(_mm_add_ps(pairs, _mm_movehl_ps(pairs, pairs)));
-      _mm_storeu_pd(&sums.first, _mm_add_pd(_mm_loadu_pd(&sums.first), both));
-    }
-  }
-
-  /// Four partial sums of a register of floats.
-  [[gnu::always_inline]] static __m128 quarter(const V& v) {
-    if constexpr (std::is_same_v<Arch, Avx512>) {
-      const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-      return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-    } else if constexpr (std::is_same_v<Arch, Avx2>) {
-      return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    } else {
-      return v;
-    }
+    add_lane_sums<Arch, T>(a, p, &sums.first);
   }
 
   /// Partial sums of u and u v in four chains.
@@ -269,7 +234,7 @@ struct StandardizeLoop {
     f(i, tag, u, v);
     u = filled(u, tag);
     sum = sum + u;
-    products = xsimd::fma(u, filled(v, tag), products);
+    products = fma(u, filled(v, tag), products);
   }
 
   /// sums[j] = (sum over rows of u, of u v), where f(row, j, tag, u, v) sets u and v.
@@ -304,7 +269,7 @@ struct StandardizeLoop {
           V u, v;
           f(row, j + t * kWidth, tag, u, v);
           sum[t] = sum[t] + u;
-          products[t] = xsimd::fma(u, v, products[t]);
+          products[t] = fma(u, v, products[t]);
         }
       }
       alignas(64) T lanes[2 * kColumns];

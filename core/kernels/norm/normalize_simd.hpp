@@ -39,7 +39,7 @@ void NormalizeKernels<Arch, T>::run_scale(const T* x, const T* dy, T* y, const R
   L::write(
       run, dy, y, gate.f, factor, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
         const V xc = (L::load(x + i, tag) - hi) - lo;
-        return xsimd::fma(xc, a, b);
+        return fma(xc, a, b);
       });
 }
 
@@ -51,7 +51,7 @@ void NormalizeKernels<Arch, T>::run_scale(const T* x, const T* dy, T* y, std::in
   L::write(
       {1, 0, n}, dy, y, f, T(1), [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
         const V xc = (L::load(x + i, tag) - V(m.hi)) - V(m.lo);
-        return xsimd::fma(xc * V(s), L::load(w + i, tag), L::load(b + i, tag));
+        return fma(xc * V(s), L::load(w + i, tag), L::load(b + i, tag));
       });
 }
 
@@ -65,7 +65,7 @@ void NormalizeKernels<Arch, T>::run_gradient_sums(const T* x, const T* dy, T* ou
       gate.f, [&](auto activation) __attribute__((always_inline)) {
         const auto step = [&](std::int64_t i, auto tag, V& u, V& v) __attribute__((always_inline)) {
           v = (L::load(x + i, tag) - hi) - lo;
-          u = activation.gradient(L::load(dy + i, tag), xsimd::fma(v, a, b));
+          u = activation.gradient(L::load(dy + i, tag), fma(v, a, b));
         };
         if (out == nullptr) {
           L::sum_products(run, sums, step);
@@ -89,7 +89,7 @@ void NormalizeKernels<Arch, T>::run_gradient_sums(const T* x, const T* dy, std::
         const V d = L::load(dy + i, tag);
         v = (L::load(x + i, tag) - V(m.hi)) - V(m.lo);
         u = d * L::load(w + i, tag);
-        L::store(dw + i, xsimd::fma(d, v * V(s), L::load(dw + i, tag)), tag);
+        L::store(dw + i, fma(d, v * V(s), L::load(dw + i, tag)), tag);
         L::store(db + i, L::load(db + i, tag) + d, tag);
       });
 }
@@ -108,8 +108,8 @@ void NormalizeKernels<Arch, T>::four_run_gradient_sums(const T* x, const T* dy, 
       const V v = (L::load(x + r * n + i, tag) - V(m[r].hi)) - V(m[r].lo);
       const V u = d * weight;  // 0 in the lanes that hold no element
       sum[r] = sum[r] + u;
-      products[r] = xsimd::fma(u, L::filled(v, tag), products[r]);
-      weight_sum = xsimd::fma(d, v * V(s[r]), weight_sum);
+      products[r] = fma(u, L::filled(v, tag), products[r]);
+      weight_sum = fma(d, v * V(s[r]), weight_sum);
       bias_sum = bias_sum + d;
     }
     L::store(dw + i, weight_sum, tag);
@@ -129,8 +129,8 @@ void NormalizeKernels<Arch, T>::four_run_gradient_sums(const T* x, const T* dy, 
       i = n;
     }
     for (std::int64_t r = 0; r < 4; ++r) {
-      sums[r].first += static_cast<double>(xsimd::hadd(sum[r]));
-      sums[r].second += static_cast<double>(xsimd::hadd(products[r]));
+      sums[r].first += static_cast<double>(lane_sum(sum[r]));
+      sums[r].second += static_cast<double>(lane_sum(products[r]));
     }
   }
 }
@@ -146,8 +146,8 @@ void NormalizeKernels<Arch, T>::run_gradient(const T* x, const T* dy, T* dx, con
         L::each(
             run, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
               const V xc = (L::load(x + i, tag) - hi) - lo;
-              const V dz = activation.gradient(L::load(dy + i, tag), xsimd::fma(xc, a, b));
-              L::store(dx + i, xsimd::fma(dz, c1, xsimd::fma(xc * s, c2, c3)), tag);
+              const V dz = activation.gradient(L::load(dy + i, tag), fma(xc, a, b));
+              L::store(dx + i, fma(dz, c1, fma(xc * s, c2, c3)), tag);
             });
       });
 }
@@ -161,7 +161,7 @@ void NormalizeKernels<Arch, T>::run_gradient(const T* x, const T* dy, T* dx, std
       n, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
         const V xh = ((L::load(x + i, tag) - V(m.hi)) - V(m.lo)) * V(c.s);
         const V q = L::load(dy + i, tag) * L::load(w + i, tag);
-        L::store(dx + i, xsimd::fma(q, V(c.c1), xsimd::fma(xh, V(c.c2), V(c.c3))), tag);
+        L::store(dx + i, fma(q, V(c.c1), fma(xh, V(c.c2), V(c.c3))), tag);
       });
 }
 
@@ -179,7 +179,7 @@ void NormalizeKernels<Arch, T>::piece_moments(const T* x, std::int64_t count, st
         center ? first : 0, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
           off = off + L::filled(L::load(x + i, tag) - x0, tag);
         });
-    shift[k] = center ? x[0] + xsimd::hadd(off) * part : T(0);
+    shift[k] = center ? x[0] + lane_sum(off) * part : T(0);
     const V around(shift[k]);
     sums[k] = {0, 0};
     L::sum_row(
@@ -202,7 +202,7 @@ void NormalizeKernels<Arch, T>::piece_scale(const T* x, T* y, std::int64_t count
           L::each(
               n, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
                 const V xc = (L::load(x + k * n + i, tag) - hi) - lo;
-                L::store(y + k * n + i, activation.value(xsimd::fma(xc, a, b)), tag);
+                L::store(y + k * n + i, activation.value(fma(xc, a, b)), tag);
               });
         }
       });
@@ -220,8 +220,7 @@ void NormalizeKernels<Arch, T>::piece_scale(const T* x, T* y, std::int64_t count
           L::each(
               n, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
                 const V xh = ((L::load(x + k * n + i, tag) - hi) - lo) * a;
-                L::store(y + k * n + i, activation.value(xsimd::fma(xh, L::load(w + i, tag), L::load(b + i, tag))),
-                         tag);
+                L::store(y + k * n + i, activation.value(fma(xh, L::load(w + i, tag), L::load(b + i, tag))), tag);
               });
         }
       });
@@ -240,7 +239,7 @@ void NormalizeKernels<Arch, T>::piece_gradient_sums(const T* x, const T* dy, T* 
           L::sum_row(
               n, sum, [&](std::int64_t i, auto tag, V& u, V& v) __attribute__((always_inline)) {
                 v = (L::load(x + k * n + i, tag) - hi) - lo;
-                u = activation.gradient(L::load(dy + k * n + i, tag), xsimd::fma(v, a, b));
+                u = activation.gradient(L::load(dy + k * n + i, tag), fma(v, a, b));
                 if (out != nullptr) {
                   L::store(out + k * n + i, u, tag);
                 }
@@ -262,8 +261,8 @@ void NormalizeKernels<Arch, T>::piece_gradient(const T* x, const T* dy, T* dx, s
           L::each(
               n, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
                 const V xc = (L::load(x + k * n + i, tag) - hi) - lo;
-                const V dz = activation.gradient(L::load(dy + k * n + i, tag), xsimd::fma(xc, a, b));
-                L::store(dx + k * n + i, xsimd::fma(dz, c1, xsimd::fma(xc * s, c2, c3)), tag);
+                const V dz = activation.gradient(L::load(dy + k * n + i, tag), fma(xc, a, b));
+                L::store(dx + k * n + i, fma(dz, c1, fma(xc * s, c2, c3)), tag);
               });
         }
       });
@@ -280,7 +279,7 @@ void NormalizeKernels<Arch, T>::piece_gradient(const T* x, const T* dy, T* dx, s
         n, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
           const V xh = ((L::load(x + k * n + i, tag) - hi) - lo) * s;
           const V q = L::load(dy + k * n + i, tag) * L::load(w + i, tag);
-          L::store(dx + k * n + i, xsimd::fma(q, c1, xsimd::fma(xh, c2, c3)), tag);
+          L::store(dx + k * n + i, fma(q, c1, fma(xh, c2, c3)), tag);
         });
   }
 }
@@ -326,7 +325,7 @@ void NormalizeKernels<Arch, T>::row_scale(const T* x, const T* dy, T* y, const R
         {1, 0, block.width}, dy ? dy + start : nullptr, y + start, f,
         T(1), [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
           const V xc = (L::load(x + start + j, tag) - L::load(hi + j, tag)) - L::load(lo + j, tag);
-          return xsimd::fma(xc * L::load(a + j, tag), V(w), L::load(b + j, tag) + V(c));
+          return fma(xc * L::load(a + j, tag), V(w), L::load(b + j, tag) + V(c));
         });
   }
 }
@@ -347,8 +346,7 @@ void NormalizeKernels<Arch, T>::row_gradient_sums(const T* x, const T* dy, T* ou
               v = (L::load(x + i, tag) - L::load(hi + j, tag)) - L::load(lo + j, tag);
               u = L::load(dy + i, tag);
               if constexpr (!decltype(activation)::kIsNone) {
-                u = activation.gradient(u,
-                                        xsimd::fma(v * L::load(a + j, tag), w, L::load(b + j, tag)));  // row_scale's z
+                u = activation.gradient(u, fma(v * L::load(a + j, tag), w, L::load(b + j, tag)));  // row_scale's z
                 L::store(out + i, u, tag);
               }
               u = u * w;
@@ -386,8 +384,8 @@ void NormalizeKernels<Arch, T>::row_gradient(const T* x, const T* dy, T* dx, con
         block.width, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
           const V xc = (L::load(x + start + j, tag) - L::load(hi + j, tag)) - L::load(lo + j, tag);
           const V q = L::load(dy + start + j, tag) * V(w);
-          const V rest = xsimd::fma(xc * L::load(s + j, tag), L::load(c2 + j, tag), L::load(c3 + j, tag));
-          L::store(dx + start + j, xsimd::fma(q, L::load(c1 + j, tag), rest), tag);
+          const V rest = fma(xc * L::load(s + j, tag), L::load(c2 + j, tag), L::load(c3 + j, tag));
+          L::store(dx + start + j, fma(q, L::load(c1 + j, tag), rest), tag);
         });
   }
 }
