@@ -20,7 +20,7 @@ void check_defined(const Module& layer, const Tensor& x) {
 }
 
 /// "4D", "2D or 3D", "at least 2D"
-std::string text(Ranks ranks) {
+std::string text(RankRange ranks) {
   return ranks.min == ranks.max       ? concat(ranks.min, "D")
          : ranks.min + 1 == ranks.max ? concat(ranks.min, "D or ", ranks.max, "D")
                                       : concat("at least ", ranks.min, "D");
@@ -79,14 +79,14 @@ Array value_if(bool wanted, const Shape& shape, double value) { return wanted ? 
 
 std::string name_of_dims(std::string_view norm, int dims) { return concat(norm, dims, "d"); }
 
-void check_rank(const Module& layer, const Tensor& x, Ranks ranks) {
+void check_rank(const Module& layer, const Tensor& x, RankRange ranks) {
   check_defined(layer, x);
   if (x.rank() < ranks.min || x.rank() > ranks.max) {
     fail(error_name(layer), "expected ", text(ranks), " input (got ", x.rank(), "D input of shape ", x.shape(), ")");
   }
 }
 
-void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, Ranks ranks) {
+void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, RankRange ranks) {
   check_rank(layer, x, ranks);
   if (x.size(1) != channels) {
     fail(error_name(layer), "expected ", channels, " channels, got ", x.size(1), " (input of shape ", x.shape(), ")");

@@ -65,22 +65,22 @@ Array value_if(bool wanted, const Shape& shape, double value);
 // ---- Input
 
 /// The ranks that a layer takes.
-struct Ranks {
+struct RankRange {
   int min;
   int max = std::numeric_limits<int>::max();
 };
-inline constexpr Ranks kAnyRank{2};    ///< (N, C, *)
-inline constexpr Ranks kImages{4, 4};  ///< (N, C, H, W)
+inline constexpr RankRange kAnyRank{2};    ///< (N, C, *)
+inline constexpr RankRange kImages{4, 4};  ///< (N, C, H, W)
 /// Of the norm "<Name><D>d": one dim may be left out of (N, C, L), none of images and volumes.
-constexpr Ranks batch_ranks(int dims) { return {dims == 1 ? 2 : dims + 2, dims + 2}; }
+constexpr RankRange batch_ranks(int dims) { return {dims == 1 ? 2 : dims + 2, dims + 2}; }
 
 /// "BatchNorm2d"
 std::string name_of_dims(std::string_view norm, int dims);
 
 /// Throws for an undefined x and one of another rank, in PyTorch's words.
-void check_rank(const Module& layer, const Tensor& x, Ranks ranks);
+void check_rank(const Module& layer, const Tensor& x, RankRange ranks);
 /// Throws unless x is (N, C, *) of these ranks with `channels` channels.
-void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, Ranks ranks);
+void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, RankRange ranks);
 /// The same for layers that may look at another dim: at dim 1 of any rank from 2 or, with channels_last, at the last.
 void check_channels_at(const Module& layer, const Tensor& x, std::int64_t channels, bool channels_last);
 /// Throws PyTorch's sentence if `elements`, the number that a statistic is taken over, is 1.
