@@ -52,7 +52,7 @@ std::string names(const Entries& entries) {
 
 RunOptions add_options(CLI::App& app, Settings& s) {
   RunOptions run;
-  run.push_back(app.add_option("--model", s.model, "network: " + names(models::registry())));
+  run.push_back(app.add_option("--model", s.model, "network: " + names(models::models())));
   run.push_back(app.add_option("--norm", s.norm, "normalization (default: the model's own): " + names(nn::norms())));
   run.push_back(app.add_option("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR"));
   run.push_back(app.add_option("--batch-size", s.batch_size)->check(CLI::PositiveNumber));

@@ -28,6 +28,8 @@ std::string repr(double value) {
   return fixed.find('.') == std::string::npos ? fixed + ".0" : fixed;
 }
 
+std::string repr(const std::optional<double>& value) { return value ? repr(*value) : "None"; }
+
 std::string repr(bool value) { return value ? "True" : "False"; }
 
 std::string repr(Size2 size) { return concat("(", size.h, ", ", size.w, ")"); }

@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/kernels/norm/local_response.hpp"
 
@@ -38,7 +39,7 @@ Tensor local_response(const Tensor& x, std::int64_t size, double alpha, double b
   require(x.defined() && x.rank() >= 3, kOp, "Expected 3D or higher dimensionality input (got ",
           x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
   require(size > 0, kOp, "size must be positive, got ", size);
-  require(is_floating(x.dtype()), kOp, "expected float32 or float64, got ", x.dtype());
+  check_float(kOp, x);
   const std::int64_t farthest = std::max<std::int64_t>(x.size(1) - 1, 0);
   const std::int64_t planes = x.size(0) * x.size(1);
   const kernels::LocalResponse s{.batch = x.numel() == 0 ? 0 : x.size(0),

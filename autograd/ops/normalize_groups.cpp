@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
@@ -20,14 +21,9 @@ void check_parameter(std::string_view op, std::string_view which, const Tensor& 
   if (!parameter.defined()) {
     return;
   }
-  require(parameter.numel() == expected, op, which, " has ", parameter.numel(), " elements (shape ", parameter.shape(),
-          "), expected ", expected, " for input of shape ", x.shape());
-  require(parameter.dtype() == x.dtype(), op, which, " is ", parameter.dtype(), ", the input ", x.dtype());
-}
-
-void check_input(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "the input is an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+  require(parameter.numel() == expected, op, which, " must have ", expected, " elements for input of shape ", x.shape(),
+          ", got shape ", parameter.shape());
+  require(parameter.dtype() == x.dtype(), op, which, " must be ", x.dtype(), ", as the input, got ", parameter.dtype());
 }
 
 void check_affine(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -270,7 +266,7 @@ Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Te
 
 Normalized normalize_groups(const Tensor& x, const Tensor& weight, const Tensor& bias, GroupView view,
                             AffineView affine, const Normalization& how, const FusedActivation& activation) {
-  check_input("normalize_groups", x);
+  check_float("normalize_groups", x);
   require(view.numel() == x.numel(), "normalize_groups", "input of shape ", x.shape(), " has ", x.numel(),
           " elements, the view [", view.slices, ", ", view.outer, ", ", view.groups, ", ", view.inner, "] has ",
           view.numel());
@@ -288,7 +284,7 @@ Normalized normalize_groups(const Tensor& x, const Tensor& weight, const Tensor&
 /// dx = s dz weight,  dweight = sum(dz x_hat),  dbias = sum(dz),  dz = dy f'(z);  s = 1 / sqrt(var + eps)
 Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
                       AffineView affine, double eps, const FusedActivation& activation) {
-  check_input("normalize_with", x);
+  check_float("normalize_with", x);
   check_affine("normalize_with", x, weight, bias, affine);
   require(mean.defined() && var.defined(), "normalize_with", "mean and var must be given");
   check_parameter("normalize_with", "mean", mean, x, affine.params);
@@ -303,7 +299,7 @@ Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, co
 }
 
 Moments moments(const Tensor& x, GroupView view, const Normalization& how) {
-  check_input("moments", x);
+  check_float("moments", x);
   require(view.numel() == x.numel(), "moments", "input of shape ", x.shape(), " has ", x.numel(),
           " elements, the view ", view.numel());
   Moments result{Array::zeros({view.statistics()}, DType::float64), Array::zeros({view.statistics()}, DType::float64)};
@@ -319,7 +315,7 @@ Moments moments(const Tensor& x, GroupView view, const Normalization& how) {
 
 SyncNormalized sync_normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, AffineView affine, double eps,
                               const std::shared_ptr<Communicator>& ranks) {
-  check_input("sync_normalize", x);
+  check_float("sync_normalize", x);
   check_affine("sync_normalize", x, weight, bias, affine);
   require(ranks != nullptr, "sync_normalize", "the communicator is null");
   const GroupView view = parameter_view(x, affine);

@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/row_function.hpp"
@@ -99,8 +100,7 @@ Grads twin(const Rows& cut, Formula formula, std::span<const Tensor> inputs, con
 }
 
 Rows cut_of(std::string_view op, const Tensor& x, std::int64_t inner, std::span<const Tensor> parameters) {
-  require(x.defined(), op, "the input is an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+  check_float(op, x);
   require(x.numel() == 0 || (inner > 0 && x.numel() % inner == 0), op, "input of shape ", x.shape(), " has no rows of ",
           inner, " elements");
   Rows cut{x.numel() == 0 ? 0 : x.numel() / inner, inner, {}};
@@ -109,8 +109,8 @@ Rows cut_of(std::string_view op, const Tensor& x, std::int64_t inner, std::span<
     if (p.defined()) {
       require(p.numel() > 0 && cut.rows % p.numel() == 0, op, "a parameter of shape ", p.shape(), " does not fit ",
               cut.rows, " rows (input of shape ", x.shape(), ")");
-      require(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter is ", p.dtype(), ", the input ",
-              x.dtype());
+      require(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter must be ", x.dtype(),
+              ", as the input, or float64, got ", p.dtype());
     }
   }
   return cut;

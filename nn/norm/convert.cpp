@@ -75,7 +75,7 @@ bool is_2d(const BatchNormBase& norm) {
 bool is_3d(const BatchNormBase& norm) { return dynamic_cast<const BatchNorm3d*>(&norm) != nullptr; }
 
 /// Of its values; float32 if it has none.
-DType dtype_of(const NormBase& norm) {
+DType dtype_of(const BatchNormBase& norm) {
   return norm.weight.defined()         ? norm.weight.dtype()
          : norm.running_mean.defined() ? norm.running_mean.dtype()
                                        : DType::float32;

@@ -19,8 +19,8 @@ struct IBNOptions {
 /// a sample. Pan et al. 2018, arXiv:1807.09441.
 class IBN : public Layer {
  public:
-  explicit IBN(std::int64_t features, IBNOptions opts = {});
-  std::string type_name() const override { return "IBN"; }
+  using Options = IBNOptions;
+  explicit IBN(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -21,7 +21,6 @@ class SingularVectors : public Module {
   SingularVectors(std::int64_t rows, std::int64_t columns, DType dtype, Generator& generator, double eps)
       : u(buffer("_u", unit(randn({rows}, generator, {.dtype = dtype}), eps).array())),
         v(buffer("_v", unit(randn({columns}, generator, {.dtype = dtype}), eps).array())) {}
-  std::string type_name() const override { return "SingularVectors"; }
 
   Tensor& u;
   Tensor& v;
@@ -38,7 +37,6 @@ class SpectralNorm : public WeightParametrization {
     original_ = weight;
     iterate(15);
   }
-  std::string type_name() const override { return "SpectralNorm"; }
 
   Tensor value() override {
     if (training()) {

@@ -30,7 +30,6 @@ class WeightNorm : public WeightParametrization {
         v_(parameter("original1", weight.array())) {
     v_ = weight;
   }
-  std::string type_name() const override { return "WeightNorm"; }
 
   Tensor value() override {
     const Tensor length = norm(v_, 2, dims_, keepdim_);

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -170,4 +170,4 @@ const CaseFile places{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -186,9 +186,9 @@ TEST_CASE("a change of the statistics that a norm hands out is noticed") {
     (of_mean ? n.mean : n.var).fill_(1);
     CHECK_THROWS_WITH(sum(n.y).backward(), Contains("'normalize_groups' needs its extra array"));
   }
-  Statistics s = statistics(x, view);
+  GroupMoments s = group_moments(x, view);
   s.mean.mutable_array().fill_(0);
-  CHECK_THROWS_WITH(sum(s.var).backward(), Contains("'statistics' needs its output 1 for backward"));
+  CHECK_THROWS_WITH(sum(s.var).backward(), Contains("'group_moments' needs its output 1 for backward"));
   const auto alone = local_communicator();
   SyncNormalized synced = sync_normalize(x, {}, {}, {2, 1}, 1e-5, alone);
   synced.var.fill_(1);

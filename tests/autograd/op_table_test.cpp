@@ -17,7 +17,7 @@
 #include <regex>
 #include <set>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Values = std::vector<double>;
@@ -455,4 +455,4 @@ TEST_CASE("a zero upstream gradient gives zero gradients") {
 }
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -137,7 +137,7 @@ TEST_CASE("fc_block and conv_block") {
 
 TEST_CASE("models by name") {
   Generator g(6);
-  for (const ModelEntry& entry : registry()) {
+  for (const ModelEntry& entry : models::models()) {
     const std::string name(entry.name);
     CAPTURE(name);
     CHECK_FALSE(entry.description.empty());
@@ -150,7 +150,7 @@ TEST_CASE("models by name") {
   CHECK(make_model("frozen_se_resnet", g)->num_parameters() == 1649474);
   CHECK(make_model("ws_gn", g)->child("blocks.0.gn")->type_name() == "GroupNorm");
   CHECK(make_model("brn_classifier", g)->child("backbone.stem.norm")->type_name() == "BatchRenorm2d");
-  for (const ModelEntry& entry : registry()) {
+  for (const ModelEntry& entry : models::models()) {
     const std::string text = concat(*make_model(entry.name, g, {.norm_options = {.eps = 0.25}}));
     CAPTURE(text);
     CHECK(text.find("eps=0.25") != std::string::npos);

@@ -7,7 +7,7 @@
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 #include <doctest/doctest.h>
 
@@ -17,14 +17,13 @@ using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Approx;
 using doctest::Contains;
+using test::doubles;
 
 namespace {
 
 Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float32) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
+  return test::random(shape, seed, dtype);
 }
-
-std::vector<double> doubles(const Tensor& t) { return t.array().to(DType::float64).to_vector<double>(); }
 
 StateDict random_state(std::int64_t c, bool with_counter) {
   StateDict state{{"weight", random({c}, 1).array()},

@@ -5,17 +5,14 @@
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "tests/support/fixture.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
+using test::random;
 
 namespace {
-
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape));
-}
 
 /// Batches of different size, of channels with different means.
 std::vector<Tensor> uneven_batches() {

@@ -4,14 +4,14 @@
 
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "tests/support/reference.hpp"
-#include "tests/support/training_steps.hpp"
+#include "tests/support/layer_replay.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
 using Mode = WeightStandardization;
+using test::random;
 
 namespace {
 
@@ -30,10 +30,6 @@ MakeLayer conv_in(Mode mode, double gamma = 1) {
     return std::make_unique<WSConv2d>(3, 5, generator, Conv2dOptions{.kernel_size = 3, .padding = 1},
                                       WSOptions{.mode = mode, .gamma = gamma});
   };
-}
-
-Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
 }
 
 struct FilterMoments {
@@ -61,8 +57,8 @@ FilterMoments filter_moments(const std::vector<double>& w, std::size_t first, st
 }  // namespace
 
 TEST_CASE("every mode and layer equals PyTorch's values over several steps") {
-  test::check_all_training_steps(
-      "ws_",
+  test::replay_layers(
+      "norms_weight.safetensors",
       {
           {"ws_conv_seed", conv_in(Mode::seed)},
           {"ws_conv_bcn", conv_in(Mode::bcn)},
@@ -82,7 +78,7 @@ TEST_CASE("every mode and layer equals PyTorch's values over several steps") {
            layer<WSConvTranspose2d>(
                4, 6, ConvTranspose2dOptions{.kernel_size = {2, 3}, .stride = 2, .groups = 2, .bias = false})},
       },
-      1e-5);
+      test::descent("ws_"));
 }
 
 TEST_CASE("filters have mean 0 and unbiased standard deviation 1, up to the eps beside it") {

@@ -1,8 +1,9 @@
-#include "evenkeel/autograd/ops/statistics.hpp"
+#include "evenkeel/autograd/ops/group_moments.hpp"
 
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
@@ -27,7 +28,7 @@ Tensor fused_gradient(const Tensor& x, const GroupView& view, const Array& centr
   Array dx = dy.defined() && may_reuse(dy) ? dy.array() : Array::empty(x.shape(), x.dtype());
   const Array from = dy.defined() ? dy.array().contiguous() : Array::zeros(x.shape(), x.dtype());
   const kernels::NormalizeSpec spec{view, {}, {.eps = 0}, true};
-  dispatch_float(x.dtype(), "statistics", [&]<class T>() {
+  dispatch_float(x.dtype(), "group_moments", [&]<class T>() {
     kernels::normalize_input_gradient<T>(spec, xs.span<T>(), from.span<T>(), {}, centre.span<double>(),
                                          one.span<double>(), b.span<double>(), k.span<double>(), dx.mutable_span<T>());
   });
@@ -54,13 +55,13 @@ Tensor twin(const Tensor& x, const GroupView& view, bool center, const Tensor& d
 
 }  // namespace
 
-Statistics statistics(const Tensor& x, GroupView view, bool center) {
-  require(x.defined(), "statistics", "the input is an undefined tensor");
-  require(x.numel() > 0 && view.numel() == x.numel(), "statistics", "input of shape ", x.shape(), " has ", x.numel(),
+GroupMoments group_moments(const Tensor& x, GroupView view, bool center) {
+  check_float("group_moments", x);
+  require(x.numel() > 0 && view.numel() == x.numel(), "group_moments", "input of shape ", x.shape(), " has ", x.numel(),
           " elements, the view ", view.numel());
   const Moments found = moments(x, view, {.center = center});
   const std::vector<Tensor> results =
-      record({.name = "statistics", .inputs = {x}, .keep = Keep::input(0) | Keep::output(1)},
+      record({.name = "group_moments", .inputs = {x}, .keep = Keep::input(0) | Keep::output(1)},
              std::vector<Array>{x.array(), found.mean, found.var},
              [view, center](const Saved& saved, const std::vector<Tensor>& dy) -> Grads {
                const Tensor v = saved.input(0);

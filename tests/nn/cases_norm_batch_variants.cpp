@@ -1,66 +1,94 @@
+// Norms with statistics of the batch that are no BatchNorm: what they are (traits) and their layers.
+
 #include "evenkeel/nn/norm/act_norm.hpp"
 #include "evenkeel/nn/norm/batch_group_norm.hpp"
-#include "evenkeel/nn/norm/cross_iteration_conv.hpp"
-#include "evenkeel/nn/norm/domain_batch_norm.hpp"
 #include "evenkeel/nn/norm/evo_norm.hpp"
 #include "evenkeel/nn/norm/extended_batch_norm.hpp"
 #include "evenkeel/nn/norm/ibn.hpp"
 #include "evenkeel/nn/norm/iter_norm.hpp"
 #include "evenkeel/nn/norm/power_norm.hpp"
 #include "evenkeel/nn/norm/switchable_norm.hpp"
-#include "evenkeel/nn/norm/unit_norm.hpp"
 #include "tests/support/layer_cases.hpp"
+#include "tests/support/norm_traits.hpp"
 
-#include <limits>
-
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using namespace evenkeel::nn;
 using Keys = std::vector<std::string>;
 
+const NormTraitsFile traits{{
+    {.name = "bgn",
+     .momentum = true,
+     .num_groups = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift,
+     .fuses = true},
+    {.name = "ebn",
+     .momentum = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift},
+    {.name = "evonorm_b0",
+     .momentum = true,
+     .images_only = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale},
+    {.name = "pn", .momentum = true, .of_batch = true, .ignores = Ignores::scale},
+    {.name = "sn",
+     .momentum = true,
+     .images_only = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift},
+    {.name = "ibn",
+     .momentum = true,
+     .images_only = true,
+     .single_value = SingleValue::refused,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift},
+    {.name = "iternorm",
+     .momentum = true,
+     .num_groups = true,
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift},
+    {.name = "actnorm",
+     .single_value = SingleValue::refused_in_training,
+     .of_batch = true,
+     .ignores = Ignores::scale_and_shift,
+     .far_off = 1e-2},
+}};
+
 const Keys kTracked = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"};
-const Keys kPowerState = {"weight", "bias", "running_phi", "running_nu", "num_batches_tracked"};
-const Keys kSwitchableState = {"weight",       "bias",        "mean_weight",        "var_weight",
-                               "running_mean", "running_var", "num_batches_tracked"};
 
 const LayerCaseFile evo_norm_rows{[]() -> LayerCases {
   return {
-      {.layer = "EvoNormS0",
-       .make = plain<EvoNormS0>(6, EvoNormS0Options{.num_groups = 2}),
-       .input = {2, 6, 3, 4},
-       .output = {2, 6, 3, 4},
-       .printed = "EvoNormS0(6, groups=2, eps=1e-05, affine=True)",
-       .state = {"weight", "bias", "v"}},
-      {.layer = "EvoNormS0",
-       .variant = "batch 1, no affine, one group",
-       .make = plain<EvoNormS0>(5, EvoNormS0Options{.eps = 0.01, .affine = false}),
-       .input = {1, 5, 3, 2},
-       .output = {1, 5, 3, 2},
-       .printed = "EvoNormS0(5, groups=1, eps=0.01, affine=False)",
-       .state = {"v"}},
       {.layer = "EvoNormB0",
        .make = plain<EvoNormB0>(3),
        .input = {5, 3, 2, 4},
-       .output = {5, 3, 2, 4},
        .printed = "EvoNormB0(3, eps=0.001, momentum=0.1, affine=True)",
        .state = {"weight", "bias", "v", "running_var", "num_batches_tracked"}},
       {.layer = "EvoNormB0",
        .variant = "batch 1, no affine, cumulative average",
        .make = plain<EvoNormB0>(2, EvoNormB0Options{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
        .input = {1, 2, 5, 3},
-       .output = {1, 2, 5, 3},
        .printed = "EvoNormB0(2, eps=0.1, momentum=None, affine=False)",
        .state = {"v", "running_var", "num_batches_tracked"}},
   };
 }};
+
+const Keys kPowerState = {"weight", "bias", "running_phi", "running_nu", "num_batches_tracked"};
+const Keys kSwitchableState = {"weight",       "bias",        "mean_weight",        "var_weight",
+                               "running_mean", "running_var", "num_batches_tracked"};
 
 const LayerCaseFile switchable_norm_rows{[]() -> LayerCases {
   return {
       {.layer = "SwitchableNorm2d",
        .make = plain<SwitchableNorm2d>(3),
        .input = {2, 3, 5, 4},
-       .output = {2, 3, 5, 4},
        .printed = "SwitchableNorm2d(3, eps=1e-05, momentum=0.1, affine=True)",
        .state = kSwitchableState},
       {.layer = "SwitchableNorm2d",
@@ -68,14 +96,12 @@ const LayerCaseFile switchable_norm_rows{[]() -> LayerCases {
        .make = plain<SwitchableNorm2d>(
            2, SwitchableNormOptions{.eps = 0.02, .momentum = std::nullopt, .affine = false, .unbiased = true}),
        .input = {5, 2, 1, 3},
-       .output = {5, 2, 1, 3},
        .printed = "SwitchableNorm2d(2, eps=0.02, momentum=None, affine=False, unbiased=True)",
        .state = {"mean_weight", "var_weight", "running_mean", "running_var", "num_batches_tracked"}},
       {.layer = "SwitchableNorm2d",
        .variant = "batch 1",
        .make = plain<SwitchableNorm2d>(4, SwitchableNormOptions{.eps = 0.1, .momentum = 1.0}),
        .input = {1, 4, 3, 2},
-       .output = {1, 4, 3, 2},
        .printed = "SwitchableNorm2d(4, eps=0.1, momentum=1.0, affine=True)",
        .state = kSwitchableState},
   };
@@ -86,21 +112,18 @@ const LayerCaseFile power_norm_rows{[]() -> LayerCases {
       {.layer = "PowerNorm",
        .make = plain<PowerNorm>(3),
        .input = {2, 3, 5, 4},
-       .output = {2, 3, 5, 4},
        .printed = "PowerNorm(3, eps=1e-05, momentum=0.1, affine=True, warmup_steps=10000)",
        .state = kPowerState},
       {.layer = "PowerNorm",
        .variant = "2-D, no affine, batch 5",
        .make = plain<PowerNorm>(4, PowerNormOptions{.momentum = std::nullopt, .affine = false, .warmup_steps = 50}),
        .input = {5, 4},
-       .output = {5, 4},
        .printed = "PowerNorm(4, eps=1e-05, momentum=None, affine=False, warmup_steps=50)",
        .state = {"running_phi", "running_nu", "num_batches_tracked"}},
       {.layer = "PowerNorm",
        .variant = "5-D, batch 1",
        .make = plain<PowerNorm>(2, PowerNormOptions{.eps = 0.1}),
        .input = {1, 2, 3, 1, 4},
-       .output = {1, 2, 3, 1, 4},
        .printed = "PowerNorm(2, eps=0.1, momentum=0.1, affine=True, warmup_steps=10000)",
        .state = kPowerState},
   };
@@ -111,7 +134,6 @@ const LayerCaseFile batch_variant_rows{[]() -> LayerCases {
       {.layer = "ExtendedBatchNorm",
        .make = plain<ExtendedBatchNorm>(3),
        .input = {2, 3, 5, 4},
-       .output = {2, 3, 5, 4},
        .printed = "ExtendedBatchNorm(3, eps=1e-05, momentum=0.1, affine=True)",
        .state = kTracked},
       {.layer = "ExtendedBatchNorm",
@@ -119,33 +141,28 @@ const LayerCaseFile batch_variant_rows{[]() -> LayerCases {
        .make =
            plain<ExtendedBatchNorm>(4, ExtendedBatchNormOptions{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
        .input = {5, 4},
-       .output = {5, 4},
        .printed = "ExtendedBatchNorm(4, eps=0.1, momentum=None, affine=False)",
        .state = {"running_mean", "running_var", "num_batches_tracked"}},
       {.layer = "ExtendedBatchNorm",
        .variant = "5-D, batch 1",
        .make = plain<ExtendedBatchNorm>(2),
        .input = {1, 2, 3, 1, 4},
-       .output = {1, 2, 3, 1, 4},
        .state = kTracked},
       {.layer = "BatchGroupNorm",
        .make = plain<BatchGroupNorm>(6, BatchGroupNormOptions{.num_groups = 3}),
        .input = {2, 6, 3, 4},
-       .output = {2, 6, 3, 4},
        .printed = "BatchGroupNorm(6, groups=3, eps=1e-05, momentum=0.1, affine=True)",
        .state = kTracked},
       {.layer = "BatchGroupNorm",
        .variant = "2-D, no affine, one group",
        .make = plain<BatchGroupNorm>(3, BatchGroupNormOptions{.eps = 0.1, .momentum = std::nullopt, .affine = false}),
        .input = {5, 3},
-       .output = {5, 3},
        .printed = "BatchGroupNorm(3, groups=1, eps=0.1, momentum=None, affine=False)",
        .state = {"running_mean", "running_var", "num_batches_tracked"}},
       {.layer = "BatchGroupNorm",
        .variant = "5-D, batch 1",
        .make = plain<BatchGroupNorm>(4),
        .input = {1, 4, 3, 1, 2},
-       .output = {1, 4, 3, 1, 2},
        .state = kTracked},
   };
 }};
@@ -166,7 +183,6 @@ const LayerCaseFile further_rows{[]() -> LayerCases {
              return started_act_norm(3, {2, 3, 5, 4});
            },
        .input = {2, 3, 5, 4},
-       .output = {2, 3, 5, 4},
        .printed = "ActNorm(3, eps=1e-06)",
        .state = {"weight", "bias", "initialized"}},
       {.layer = "ActNorm",
@@ -176,12 +192,10 @@ const LayerCaseFile further_rows{[]() -> LayerCases {
              return started_act_norm(4, {5, 4});
            },
        .input = {5, 4},
-       .output = {5, 4},
        .state = {"weight", "bias", "initialized"}},
       {.layer = "IBN",
        .make = plain<IBN>(5),
        .input = {2, 5, 3, 4},
-       .output = {2, 5, 3, 4},
        .printed = R"(IBN(
   5, ratio=0.5
   (IN): InstanceNorm2d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=False)
@@ -193,32 +207,10 @@ const LayerCaseFile further_rows{[]() -> LayerCases {
        .variant = "batch 1, no affine",
        .make = plain<IBN>(4, IBNOptions{.ratio = 0.25, .eps = 0.1, .affine = false}),
        .input = {1, 4, 3, 2},
-       .output = {1, 4, 3, 2},
        .state = {"BN.running_mean", "BN.running_var", "BN.num_batches_tracked"}},
-      {.layer = "DomainBatchNorm2d",
-       .make = plain<DomainBatchNorm2d>(2, 3),
-       .input = {2, 3, 5, 4},
-       .output = {2, 3, 5, 4},
-       .state = {"weight", "bias", "0.running_mean", "0.running_var", "0.num_batches_tracked", "1.running_mean",
-                 "1.running_var", "1.num_batches_tracked"}},
-      {.layer = "CrossIterationConv2d",  // in the table without a window: exotic_norm_test.cpp has it
-       .make =
-           [](Generator& g) {
-             return std::make_unique<CrossIterationConv2d>(
-                 2, 3, g, Conv2dOptions{.kernel_size = {3, 2}, .stride = 2, .bias = false},
-                 CrossIterationOptions{.window = 1});
-           },
-       .input = {2, 2, 7, 5},
-       .output = {2, 3, 3, 2},
-       .printed = R"(CrossIterationConv2d(
-  eps=1e-05, momentum=0.1, affine=True, window=1, burn_in=0
-  (conv): Conv2d(2, 3, kernel_size=(3, 2), stride=(2, 2), bias=False)
-))",
-       .state = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "conv.weight"}},
       {.layer = "IterNorm",
        .make = plain<IterNorm>(4),
        .input = {3, 4, 5, 2},
-       .output = {3, 4, 5, 2},
        .printed = "IterNorm(4, groups=1, iterations=5, eps=1e-05, momentum=0.1, affine=True)",
        .state = {"weight", "bias", "running_mean", "running_wm", "num_batches_tracked"}},
       {.layer = "IterNorm",
@@ -227,38 +219,15 @@ const LayerCaseFile further_rows{[]() -> LayerCases {
            6,
            IterNormOptions{.num_groups = 2, .iterations = 3, .eps = 0.01, .momentum = std::nullopt, .affine = false}),
        .input = {7, 6},
-       .output = {7, 6},
        .printed = "IterNorm(6, groups=2, iterations=3, eps=0.01, momentum=None, affine=False)",
        .state = {"running_mean", "running_wm", "num_batches_tracked"}},
       {.layer = "IterNorm",
        .variant = "batch 1",
        .make = plain<IterNorm>(2),
        .input = {1, 2, 3, 1, 4},
-       .output = {1, 2, 3, 1, 4},
        .state = {"weight", "bias", "running_mean", "running_wm", "num_batches_tracked"}},
   };
 }};
 
-const LayerCaseFile unit_norm_rows{[]() -> LayerCases {
-  return {
-      {.layer = "UnitNorm",
-       .make = plain<UnitNorm>(),
-       .input = {2, 3, 5, 4},
-       .output = {2, 3, 5, 4},
-       .printed = "UnitNorm(p=2.0, dim=1, eps=1e-12)"},
-      {.layer = "UnitNorm",
-       .variant = "1-norm of short rows",
-       .make = plain<UnitNorm>(UnitNormOptions{.p = 1, .dim = -1, .eps = 1.5}),
-       .input = {5, 2},
-       .output = {5, 2},
-       .printed = "UnitNorm(p=1.0, dim=-1, eps=1.5)"},
-      {.layer = "UnitNorm",
-       .variant = "largest value",
-       .make = plain<UnitNorm>(UnitNormOptions{.p = std::numeric_limits<double>::infinity()}),
-       .input = {1, 4, 3},
-       .output = {1, 4, 3}},
-  };
-}};
-
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test
