@@ -103,7 +103,7 @@ class Child {
 using ForwardHook =
     std::function<void(const Module& module, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs)>;
 
-/// The name of a class without namespaces: "BatchNorm2d".
+/// The name of a class without namespaces: "ReLU"; of a template over a number of dims, BatchNorm<2>: "BatchNorm2d".
 std::string class_name(const std::type_info& type);
 
 /// Base of everything with named parameters, buffers and children. A derived class names each member once:
