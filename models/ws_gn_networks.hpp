@@ -2,7 +2,6 @@
 
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/linear.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 #include "evenkeel/nn/norm/ws_conv.hpp"
 #include "evenkeel/nn/pool.hpp"
@@ -26,7 +25,7 @@ struct WSGNOptions {
 class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
   WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& opts = {});
-  Tensor forward(const Tensor& x) override { return nn::norm_act(gn.slot(), act.slot(), conv(x)); }
+  Tensor forward(const Tensor& x) override { return gn(conv(x), act); }
 
   nn::Child<nn::WSConv2d> conv;
   nn::Child<nn::Layer> gn, act;
