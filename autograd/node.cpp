@@ -110,7 +110,7 @@ bool Saved::needs(std::size_t i) const {
 }
 
 Tensor record(const OpInfo& info, Array value, Backward backward) {
-  detail::profile_op(info.name, value.shape());
+  detail::tell_op(info.name, info.inputs, value.shape());
   if (detail::check_results()) [[unlikely]] {
     detail::check_result(info.name, value);
   }
@@ -123,7 +123,7 @@ Tensor record(const OpInfo& info, Array value, Backward backward) {
 }
 
 std::vector<Tensor> record(const OpInfo& info, std::vector<Array> values, MultiBackward backward) {
-  detail::profile_op(info.name, values.empty() ? Shape() : values[0].shape());
+  detail::tell_op(info.name, info.inputs, values.empty() ? Shape() : values[0].shape());
   std::vector<Tensor> results;
   results.reserve(values.size());
   if (detail::check_results()) [[unlikely]] {
@@ -166,7 +166,7 @@ void check_in_place(std::string_view op, const Tensor& target) {
 void record_in_place(const OpInfo& info, Tensor& target, Backward backward) {
   check_in_place(info.name, target);
   const Array& value = target.array();
-  detail::profile_op(info.name, value.shape());
+  detail::tell_op(info.name, info.inputs, value.shape());
   if (detail::check_results()) [[unlikely]] {
     detail::check_result(info.name, value);
   }

@@ -237,6 +237,11 @@ void DataLoader::start_epoch(std::int64_t epoch) {
   }
 }
 
+DataLoader::Epoch DataLoader::epoch(std::int64_t epoch) {
+  start_epoch(epoch);
+  return Epoch(*this);
+}
+
 std::optional<Batch> DataLoader::next() {
   Impl& impl = *impl_;
   require(impl.epoch >= 0, "DataLoader::next", "no epoch has begun, call start_epoch() first");

@@ -168,12 +168,11 @@ double with_own_statistics(nn::Layer& net, const Task& task, const data::Dataset
   data::DataLoader loader(selection, loader_options(task, batches.size, batches.labels == 0, 0));
   const NoGradGuard no_grad;
   net.train();
-  loader.start_epoch(0);
   std::int64_t right = 0, seen = 0;
-  while (const std::optional<data::Batch> batch = loader.next()) {
-    const Tensor hits = eq(argmax(net(batch->images), 1), batch->labels);
+  for (const data::Batch& batch : loader.epoch(0)) {
+    const Tensor hits = eq(argmax(net(batch.images), 1), batch.labels);
     right += static_cast<std::int64_t>(sum(to(hits, DType::float64)).item());
-    seen += batch->labels.numel();
+    seen += batch.labels.numel();
   }
   return 100 * static_cast<double>(right) / static_cast<double>(seen);
 }

@@ -87,9 +87,8 @@ double with_new_statistics(const Settings& s, const Cell& cell, const nn::Layer&
   }
   const NoGradGuard no_grad;
   data::DataLoader loader(images, {.batch_size = 256, .mean = task.mean, .std = task.std});
-  loader.start_epoch(0);
-  while (const std::optional<data::Batch> batch = loader.next()) {
-    (*net)(batch->images);
+  for (const data::Batch& batch : loader.epoch(0)) {
+    (*net)(batch.images);
   }
   return evaluate(*net, test).accuracy;
 }
@@ -99,11 +98,10 @@ double train_accumulating(nn::Layer& net, optim::Optimizer& optimizer, data::Dat
                           std::int64_t parts) {
   net.train();
   optimizer.zero_grad();
-  loader.start_epoch(epoch);
   std::int64_t part = 0;
   double total = 0;
-  while (const std::optional<data::Batch> batch = loader.next()) {
-    const Tensor loss = cross_entropy(net(batch->images), batch->labels);
+  for (const data::Batch& batch : loader.epoch(epoch)) {
+    const Tensor loss = cross_entropy(net(batch.images), batch.labels);
     (loss / static_cast<double>(parts)).backward();
     total += loss.item();
     if (++part % parts == 0) {

@@ -2,7 +2,6 @@
 
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/models/common.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
 
 namespace evenkeel::models {
 
@@ -46,7 +45,7 @@ std::unique_ptr<nn::Sequential> CifarResNet::make_stage(int index, Generator& ge
 
 Tensor CifarResNet::forward(const Tensor& x) {
   check_images(*this, x, options.in_channels);
-  const Tensor y = layer3(layer2(layer1(nn::norm_act(bn1.slot(), relu.slot(), conv1(x)))));
+  const Tensor y = layer3(layer2(layer1(bn1(conv1(x), relu))));
   return fc(flatten(avgpool(y), 1));
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "evenkeel/nn/conv.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
 #include <string>
@@ -24,7 +23,7 @@ class ConvNormAct : public nn::Layer {
  public:
   using Options = ConvNormActOptions;
   ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts = {});
-  Tensor forward(const Tensor& x) override { return nn::norm_act(norm.slot(), act.slot(), conv(x)); }
+  Tensor forward(const Tensor& x) override { return norm(conv(x), act); }
 
   const ConvNormActOptions options;
   nn::Child<nn::Conv2d> conv;

@@ -5,7 +5,6 @@
 #include "evenkeel/models/common.hpp"
 #include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/init.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
 
 namespace evenkeel::models {
 
@@ -60,8 +59,8 @@ Tensor BasicBlock::shortcut(const Tensor& x) {
 
 Tensor BasicBlock::forward(const Tensor& x) {
   const Tensor h = conv1(x);
-  const Tensor y = bn2(conv2(nn::norm_activates(options.norm) ? bn1(h) : nn::norm_act(bn1.slot(), relu.slot(), h)));
-  return nn::add_relu(y, shortcut(x), relu.slot());
+  const Tensor y = bn2(conv2(nn::norm_activates(options.norm) ? bn1(h) : bn1(h, relu)));
+  return nn::add(y, shortcut(x), relu);
 }
 
 std::unique_ptr<nn::Sequential> basic_stage(std::int64_t in, std::int64_t out, std::int64_t blocks,
@@ -128,7 +127,7 @@ std::vector<nn::Child<nn::Sequential>> ResNet::make_stages(Generator& generator)
 
 Tensor ResNet::forward(const Tensor& x) {
   check_images(*this, x, options.in_channels);
-  Tensor y = maxpool(nn::norm_act(bn1.slot(), relu.slot(), conv1(x)));
+  Tensor y = maxpool(bn1(conv1(x), relu));
   for (const auto& stage : stages) {
     y = stage(y);
   }

@@ -8,8 +8,9 @@ Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
   const std::vector<Slot*> layers = children();
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (i + 1 < layers.size() && fuses(*layers[i], *layers[i + 1])) {
-      y = norm_act(*layers[i], *layers[i + 1], y);
+    const Layer* next = i + 1 < layers.size() ? layers[i + 1]->layer() : nullptr;
+    if (next != nullptr && next->fused()) {
+      y = (*layers[i])(y, *layers[i + 1]);
       ++i;
     } else {
       y = (*layers[i])(y);

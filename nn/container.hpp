@@ -53,7 +53,7 @@ class ListOf : public Base {
 };
 
 /// Runs its children one after the other; without any it is the identity. A norm and the activation behind it run as
-/// one op (see nn/norm/norm_act.hpp).
+/// one op, norm(x, act).
 class Sequential : public ListOf<Layer> {
  public:
   Tensor forward(const Tensor& x) override;

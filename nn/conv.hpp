@@ -21,7 +21,9 @@ struct Conv2dOptions {
 class Conv2d : public WeightedLayer {
  public:
   using Options = Conv2dOptions;
-  Conv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts);
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator, Conv2dOptions options);
+  /// With given values, which are shared, not copied: Conv2d(weight, bias, {.padding = 1}).
+  explicit Conv2d(const Array& weight, const Array& bias = {}, ConvOptions options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
   std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
@@ -48,7 +50,10 @@ struct ConvTranspose2dOptions {
 class ConvTranspose2d : public WeightedLayer {
  public:
   using Options = ConvTranspose2dOptions;
-  ConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts);
+  ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
+                  ConvTranspose2dOptions options);
+  /// As Conv2d's with given values.
+  explicit ConvTranspose2d(const Array& weight, const Array& bias = {}, ConvTransposeOptions options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
   std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;

@@ -14,7 +14,9 @@ struct LinearOptions {
 class Linear : public WeightedLayer {
  public:
   using Options = LinearOptions;
-  Linear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts = {});
+  Linear(std::int64_t in_features, std::int64_t out_features, Generator& generator, LinearOptions options = {});
+  /// With given values, which are shared, not copied.
+  explicit Linear(const Array& weight, const Array& bias = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
   std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;

@@ -18,7 +18,7 @@ class Loss : public Module {
 class CrossEntropyLoss : public Loss {
  public:
   using Options = CrossEntropyOptions;
-  explicit CrossEntropyLoss(CrossEntropyOptions opts = {});
+  explicit CrossEntropyLoss(CrossEntropyOptions options = {});
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -30,7 +30,7 @@ class CrossEntropyLoss : public Loss {
 class NLLLoss : public Loss {
  public:
   using Options = NllOptions;
-  explicit NLLLoss(NllOptions opts = {});
+  explicit NLLLoss(NllOptions options = {});
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -41,7 +41,7 @@ class NLLLoss : public Loss {
 
 class MSELoss : public Loss {
  public:
-  explicit MSELoss(Reduction how = Reduction::mean) : reduction(how) {}
+  explicit MSELoss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
   Tensor forward(const Tensor& input, const Tensor& target) override { return mse_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -49,7 +49,7 @@ class MSELoss : public Loss {
 
 class L1Loss : public Loss {
  public:
-  explicit L1Loss(Reduction how = Reduction::mean) : reduction(how) {}
+  explicit L1Loss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
   Tensor forward(const Tensor& input, const Tensor& target) override { return l1_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -57,7 +57,7 @@ class L1Loss : public Loss {
 
 class SmoothL1Loss : public Loss {
  public:
-  explicit SmoothL1Loss(Reduction how = Reduction::mean, double quadratic_below = 1.0);
+  explicit SmoothL1Loss(Reduction reduction = Reduction::mean, double beta = 1.0);
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return smooth_l1_loss(input, target, reduction, beta);
   }
@@ -69,7 +69,7 @@ class SmoothL1Loss : public Loss {
 class BCEWithLogitsLoss : public Loss {
  public:
   using Options = BceOptions;
-  explicit BCEWithLogitsLoss(BceOptions opts = {});
+  explicit BCEWithLogitsLoss(BceOptions options = {});
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "evenkeel/autograd/anomaly.hpp"
-#include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/tensor.hpp"
 
 #include <concepts>
@@ -9,6 +8,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -18,10 +18,15 @@
 #include <utility>
 #include <vector>
 
+namespace evenkeel {
+struct FusedActivation;
+}
+
 namespace evenkeel::nn {
 
 class Layer;
 class Module;
+class Activation;
 
 /// (full name, value) pairs in PyTorch's state_dict order: own parameters, own buffers, then children depth first,
 /// names joined by ".". To a file it is NamedArrays (core/io/safetensors.hpp), of the same type.
@@ -44,8 +49,12 @@ class Slot {
   const std::string& name() const { return name_; }
   Module& operator*() const { return *module_; }
   Module* operator->() const { return module_.get(); }
+  /// The module as a Layer, null if it is none.
+  Layer* layer() const { return layer_; }
   /// Runs the Layer here, under its name for anomaly reports. Throws for a module that is none.
   Tensor operator()(const Tensor& x) const;
+  /// The same and `act` behind it; see Layer.
+  Tensor operator()(const Tensor& x, const Activation& act) const;
   /// Puts another module here and returns the old one.
   std::unique_ptr<Module> replace(std::unique_ptr<Module> module);
 
@@ -55,9 +64,18 @@ class Slot {
   Layer* layer_;  ///< the module, if it is a Layer
 };
 
+namespace detail {
+/// Whether a Child<T> called with these runs an activation behind it.
+template <class T, class... Args>
+inline constexpr bool activates = false;
+template <class T, class X, class Act>
+inline constexpr bool activates<T, X, Act> = std::derived_from<T, Layer>&& std::convertible_to<Act, const Activation&>;
+}  // namespace detail
+
 /// A handle on a child that was added as a T: cheap to copy, valid while the parent lives.
-///   conv1(x)       runs the child under its name, with any arguments that T's forward takes
-///   conv1->weight  reaches into it
+///   conv1(x)         runs the child under its name, with any arguments that T's forward takes
+///   bn1(x, nn::relu) runs a norm and the activation behind it as one op; see Layer
+///   conv1->weight    reaches into it
 /// A Layer that took T's place (a GroupNorm after convert_bn_to_gn) is called just the same; `->` then throws, since it
 /// is no T. Where other modules of other arguments may take turns, hold a Child of their common base.
 template <class T>
@@ -74,7 +92,8 @@ class Child {
   T& operator*() const;
   T* operator->() const { return &**this; }
   template <class... Args>
-  decltype(auto) operator()(Args&&... args) const;
+  requires(!detail::activates<T, Args...>) decltype(auto) operator()(Args&&... args) const;
+  Tensor operator()(const Tensor& x, const Activation& act) const requires std::derived_from<T, Layer>;
 
  private:
   Slot* slot_ = nullptr;
@@ -84,7 +103,7 @@ class Child {
 using ForwardHook =
     std::function<void(const Module& module, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs)>;
 
-/// The name of a class without namespaces: "BatchNorm2d".
+/// The name of a class without namespaces: "ReLU"; of a template over a number of dims, BatchNorm<2>: "BatchNorm2d".
 std::string class_name(const std::type_info& type);
 
 /// Base of everything with named parameters, buffers and children. A derived class names each member once:
@@ -255,6 +274,40 @@ class Layer : public Module {
   virtual Tensor forward(const Tensor& x) = 0;
   /// forward, then the hooks.
   Tensor operator()(const Tensor& x);
+  /// act(layer(x)). A norm that can (a FusibleNorm) runs an activation that it can (see fused()) in its own op, unless one
+  /// of them has forward hooks, which see each layer's own output, or an AnomalyGuard lives, whose report names the
+  /// layer. Forward gives the same bits either way with ReLU, the same up to rounding with others.
+  Tensor operator()(const Tensor& x, const Activation& act);
+  /// What this layer is as an activation that a norm can run in its op; nothing of other layers. Not inherited by
+  /// classes derived from one, whose forward may be another.
+  virtual std::optional<FusedActivation> fused() const;
+};
+
+/// What can stand behind a layer, norm(x, nn::relu): a function of one tensor, one with its parameter
+/// ({nn::leaky_relu, 0.2}), a layer, or a child that holds one.
+class Activation {
+ public:
+  Activation(Tensor (*function)(const Tensor& x)) : function_(function) {}
+  Activation(Tensor (*function)(const Tensor& x, double parameter), double parameter)
+      : with_parameter_(function), parameter_(parameter) {}
+  Activation(Layer& layer) : layer_(&layer) {}
+  Activation(Layer&& layer) : layer_(&layer) {}
+  Activation(const Slot& slot) : layer_(slot.layer()), slot_(&slot) {}
+  template <class T>
+  Activation(const Child<T>& child) : Activation(child.slot()) {}
+
+  Tensor operator()(const Tensor& x) const;
+  /// What a norm can run in its op: nothing if it cannot, if the layer has forward hooks or an AnomalyGuard lives.
+  std::optional<FusedActivation> fused() const;
+  /// The same whatever hooks and guards there are.
+  std::optional<FusedActivation> form() const;
+
+ private:
+  Tensor (*function_)(const Tensor&) = nullptr;
+  Tensor (*with_parameter_)(const Tensor&, double) = nullptr;
+  double parameter_ = 0;
+  Layer* layer_ = nullptr;
+  const Slot* slot_ = nullptr;
 };
 
 namespace detail {
@@ -326,8 +379,13 @@ T& Child<T>::operator*() const {
 }
 
 template <class T>
+Tensor Child<T>::operator()(const Tensor& x, const Activation& act) const requires std::derived_from<T, Layer> {
+  return slot()(x, act);
+}
+
+template <class T>
 template <class... Args>
-decltype(auto) Child<T>::operator()(Args&&... args) const {
+requires(!detail::activates<T, Args...>) decltype(auto) Child<T>::operator()(Args&&... args) const {
   constexpr bool kOneTensor = sizeof...(Args) == 1 && (std::convertible_to<Args, const Tensor&> && ...);
   if constexpr (kOneTensor && (std::derived_from<T, Layer> || std::same_as<T, Module>)) {
     return slot()(args...);

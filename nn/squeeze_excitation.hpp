@@ -17,7 +17,7 @@ struct SqueezeExcitationOptions {
 class SqueezeExcitation : public Layer {
  public:
   using Options = SqueezeExcitationOptions;
-  SqueezeExcitation(std::int64_t channels, Generator& generator, SqueezeExcitationOptions opts = {});
+  SqueezeExcitation(std::int64_t channels, Generator& generator, SqueezeExcitationOptions options = {});
   Tensor forward(const Tensor& x) override;
 
   const SqueezeExcitationOptions options;

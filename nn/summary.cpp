@@ -1,6 +1,10 @@
 #include "evenkeel/nn/summary.hpp"
 
 #include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/op_profile.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,10 +36,10 @@ std::int64_t new_bytes(const std::vector<Tensor>& inputs, const std::vector<Tens
   return sum;
 }
 
-/// Watches every module for a scope.
+/// Watches every module and every op for a scope.
 class Watch {
  public:
-  explicit Watch(Module& model) {
+  explicit Watch(Module& model) : ops_([this](std::string_view op, const OpInputs& inputs) { hear(op, inputs); }) {
     for (const auto& [name, module] : model.named_modules()) {
       hooks_.emplace_back(module, module->register_forward_hook([this](const auto& m, const auto& in, const auto& out) {
         LayerSummary& seen = seen_[&m];
@@ -44,6 +48,9 @@ class Watch {
         seen.outputs = shapes_of(out);
         seen.macs += m.macs(seen.inputs, seen.outputs);
         seen.output_bytes += m.children().empty() ? new_bytes(in, out) : 0;
+        if (dynamic_cast<const FusibleNorm*>(&m) != nullptr) {
+          normalized_.push_back({&m, out[0]});
+        }
       }));
     }
   }
@@ -58,12 +65,41 @@ class Watch {
   /// What was seen of a module.
   LayerSummary of(const Module* module) const {
     const auto found = seen_.find(module);
-    return found == seen_.end() ? LayerSummary{} : found->second;
+    LayerSummary result = found == seen_.end() ? LayerSummary{} : found->second;
+    for (const Output& norm : normalized_) {
+      result.apart = norm.module == module && norm.uses == 1 ? norm.apart : result.apart;
+    }
+    return result;
   }
 
  private:
+  /// What a norm gave, and what became of it.
+  struct Output {
+    const Module* module;
+    Tensor y;
+    int uses = 0;
+    std::string apart = "";
+  };
+  void hear(std::string_view op, const OpInputs& inputs) {
+    for (Output& norm : normalized_) {
+      const bool used = std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& x) {
+        return x.defined() && norm.y.defined() && x.array().shares_storage(norm.y.array());
+      });
+      if (!used) {
+        continue;
+      }
+      ++norm.uses;
+      if (is_fusible(op)) {
+        norm.apart = detail::taken_apart() ? "" : op.substr(0, op.find_last_not_of('_') + 1);
+        norm.y = op.ends_with('_') ? Tensor() : norm.y;  // overwritten
+      }
+    }
+  }
+
   std::vector<std::pair<Module*, std::size_t>> hooks_;
   std::map<const Module*, LayerSummary> seen_;
+  std::vector<Output> normalized_;
+  OpListener ops_;
 };
 
 std::string owner(const std::string& name) {
@@ -157,7 +193,8 @@ Row row_of(const LayerSummary& layer) {
   const std::size_t depth =
       layer.name.empty() ? 0 : 1 + static_cast<std::size_t>(std::count(layer.name.begin(), layer.name.end(), '.'));
   const std::string own_name = layer.name.substr(layer.name.rfind('.') + 1);
-  const std::string label = std::string(2 * depth, ' ') + (own_name.empty() ? "" : own_name + ": ") + layer.type;
+  const std::string label = std::string(2 * depth, ' ') + (own_name.empty() ? "" : own_name + ": ") + layer.type +
+                            (layer.apart.empty() ? "" : " *");
   return {label, layer.calls == 0 ? "-" : listed(layer.outputs), grouped(layer.parameters), grouped(layer.macs),
           kibibytes(layer.parameter_bytes + layer.output_bytes)};
 }
@@ -195,6 +232,12 @@ std::ostream& operator<<(std::ostream& out, const Summary& summary) {
       << " MACs\n"
       << "Parameters and buffers " << kibibytes(summary.total(&LayerSummary::parameter_bytes)) << ", layer outputs "
       << kibibytes(summary.total(&LayerSummary::output_bytes)) << "\n";
+  for (const LayerSummary& layer : summary.layers) {
+    if (!layer.apart.empty()) {
+      out << "* " << layer.name << " could run the " << layer.apart
+          << " behind it in its own op: norm(x, nn::" << layer.apart << ")\n";
+    }
+  }
   return out;
 }
 

@@ -9,7 +9,9 @@
 #include "evenkeel/core/elementwise.hpp"
 #include "evenkeel/core/softmax.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 
 namespace evenkeel {
@@ -252,34 +254,56 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
                                      {.a = beta, .b = threshold});
 }
 
+namespace {
+
+/// All that autograd knows of an activation which a norm can take into its pass; the loops stand in core/kernels/norm.
+struct Fusible {
+  NormActivation f;
+  std::string_view op;
+  Tensor (*function)(const Tensor& x);  ///< null for one with a slope
+  Tensor (*sloped)(const Tensor& x, double slope);
+  Twin twin;
+};
+constexpr Fusible kFusible[] = {
+    {NormActivation::relu, "relu", relu, nullptr, relu_twin},  // of x as well as of y: x > 0 just where y > 0
+    {NormActivation::leaky_relu, "leaky_relu", nullptr, leaky_relu, leaky_relu_twin},
+    {NormActivation::silu, "silu", silu, nullptr, silu_twin},
+    {NormActivation::hardswish, "hardswish", hardswish, nullptr, hardswish_twin},
+};
+
+/// The row that `matches`, or null.
+template <class F>
+const Fusible* find_fusible(const F& matches) {
+  const auto* row = std::find_if(std::begin(kFusible), std::end(kFusible), matches);
+  return row == std::end(kFusible) ? nullptr : row;
+}
+
+}  // namespace
+
+std::optional<FusedActivation> fused_form(Tensor (*function)(const Tensor& x)) {
+  const Fusible* row = find_fusible([&](const Fusible& r) { return r.function != nullptr && r.function == function; });
+  return row == nullptr ? std::nullopt : std::optional(FusedActivation{row->f});
+}
+
+std::optional<FusedActivation> fused_form(Tensor (*function)(const Tensor& x, double slope), double slope) {
+  const Fusible* row = find_fusible([&](const Fusible& r) { return r.sloped != nullptr && r.sloped == function; });
+  return row == nullptr ? std::nullopt : std::optional(FusedActivation{row->f, slope});
+}
+
+bool is_fusible(std::string_view op) {
+  return find_fusible([&](const Fusible& r) {
+           return op == r.op || (op.starts_with(r.op) && op.substr(r.op.size()) == "_");
+         }) != nullptr;
+}
+
 Tensor activate(const Tensor& x, const FusedActivation& activation) {
-  switch (activation.f) {
-    case NormActivation::relu:
-      return relu(x);
-    case NormActivation::leaky_relu:
-      return leaky_relu(x, activation.slope);
-    case NormActivation::silu:
-      return silu(x);
-    case NormActivation::hardswish:
-      return hardswish(x);
-    default:
-      return x;
-  }
+  const Fusible* row = find_fusible([&](const Fusible& r) { return r.f == activation.f; });
+  return row == nullptr ? x : row->sloped == nullptr ? row->function(x) : row->sloped(x, activation.slope);
 }
 
 Tensor activation_gradient(const Tensor& x, const Tensor& dy, const FusedActivation& activation) {
-  switch (activation.f) {
-    case NormActivation::relu:
-      return relu_twin(x, dy, {});  // x > 0 just where y > 0
-    case NormActivation::leaky_relu:
-      return leaky_relu_twin(x, dy, {.a = activation.slope});
-    case NormActivation::silu:
-      return silu_twin(x, dy, {});
-    case NormActivation::hardswish:
-      return hardswish_twin(x, dy, {});
-    default:
-      return dy;
-  }
+  const Fusible* row = find_fusible([&](const Fusible& r) { return r.f == activation.f; });
+  return row == nullptr ? dy : row->twin(x, dy, {.a = activation.slope});
 }
 
 /// y_i = exp(x_i) / sum_j exp(x_j);  dx = y (dy - sum(dy y))

@@ -137,7 +137,7 @@ void check_operands(std::string_view op, const Tensor& x, const Tensor& weight, 
           bias.defined() ? bias.dtype() : x.dtype(), ") should be the same");
 }
 
-void check_params(std::string_view op, Size2 stride, Size2 padding, Size2 dilation, std::int64_t groups) {
+void check_options(std::string_view op, Size2 stride, Size2 padding, Size2 dilation, std::int64_t groups) {
   require(stride.h > 0 && stride.w > 0, op, "non-positive stride is not supported, got (", stride.h, ", ", stride.w,
           ")");
   require(padding.h >= 0 && padding.w >= 0, op, "negative padding is not supported, got (", padding.h, ", ", padding.w,
@@ -164,7 +164,7 @@ void check_bias(std::string_view op, const Tensor& weight, const Tensor& bias, s
           bias.defined() ? bias.shape() : Shape{}, " instead");
 }
 
-ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const Conv2dParams& params) {
+ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const ConvOptions& options) {
   ConvGeometry g{.batch = x.rank() == 4 ? x.size(0) : 1,
                  .channels = x.size(-3),
                  .height = x.size(-2),
@@ -172,16 +172,16 @@ ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const Conv2dPa
                  .out_channels = weight.size(0),
                  .kernel_h = weight.size(2),
                  .kernel_w = weight.size(3),
-                 .stride_h = params.stride.h,
-                 .stride_w = params.stride.w,
-                 .pad_top = params.padding.size.h,
-                 .pad_left = params.padding.size.w,
-                 .dilation_h = params.dilation.h,
-                 .dilation_w = params.dilation.w,
-                 .groups = params.groups};
+                 .stride_h = options.stride.h,
+                 .stride_w = options.stride.w,
+                 .pad_top = options.padding.size.h,
+                 .pad_left = options.padding.size.w,
+                 .dilation_h = options.dilation.h,
+                 .dilation_w = options.dilation.w,
+                 .groups = options.groups};
   const std::int64_t extent_h = g.dilation_h * (g.kernel_h - 1) + 1;
   const std::int64_t extent_w = g.dilation_w * (g.kernel_w - 1) + 1;
-  if (params.padding.same) {
+  if (options.padding.same) {
     require(g.stride_h == 1 && g.stride_w == 1, "conv2d", "padding='same' is not supported for strided convolutions");
     g.pad_top = (extent_h - 1) / 2;  // an even kernel's extra cell is after
     g.pad_left = (extent_w - 1) / 2;
@@ -200,25 +200,25 @@ ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const Conv2dPa
 }
 
 /// The convolution whose input gradient the transposed convolution is: its y is our x.
-ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const ConvTranspose2dParams& params) {
+ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const ConvTransposeOptions& options) {
   ConvGeometry g{.batch = x.rank() == 4 ? x.size(0) : 1,
-                 .channels = weight.size(1) * params.groups,
+                 .channels = weight.size(1) * options.groups,
                  .out_channels = x.size(-3),
                  .out_height = x.size(-2),
                  .out_width = x.size(-1),
                  .kernel_h = weight.size(2),
                  .kernel_w = weight.size(3),
-                 .stride_h = params.stride.h,
-                 .stride_w = params.stride.w,
-                 .pad_top = params.padding.h,
-                 .pad_left = params.padding.w,
-                 .dilation_h = params.dilation.h,
-                 .dilation_w = params.dilation.w,
-                 .groups = params.groups};
+                 .stride_h = options.stride.h,
+                 .stride_w = options.stride.w,
+                 .pad_top = options.padding.h,
+                 .pad_left = options.padding.w,
+                 .dilation_h = options.dilation.h,
+                 .dilation_w = options.dilation.w,
+                 .groups = options.groups};
   g.height =
-      (g.out_height - 1) * g.stride_h - 2 * g.pad_top + g.dilation_h * (g.kernel_h - 1) + params.output_padding.h + 1;
+      (g.out_height - 1) * g.stride_h - 2 * g.pad_top + g.dilation_h * (g.kernel_h - 1) + options.output_padding.h + 1;
   g.width =
-      (g.out_width - 1) * g.stride_w - 2 * g.pad_left + g.dilation_w * (g.kernel_w - 1) + params.output_padding.w + 1;
+      (g.out_width - 1) * g.stride_w - 2 * g.pad_left + g.dilation_w * (g.kernel_w - 1) + options.output_padding.w + 1;
   require(g.height > 0 && g.width > 0, "conv_transpose2d", "Given input size per channel: (", g.out_height, " x ",
           g.out_width, "). Calculated output size per channel: (", g.height, " x ", g.width,
           "). Output size is too small");
@@ -227,29 +227,29 @@ ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const Co
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dParams& params) {
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   check_operands("conv2d", x, weight, bias);
-  check_params("conv2d", params.stride, params.padding.size, params.dilation, params.groups);
-  check_channels("conv2d", x, weight, params.groups, weight.size(1) * params.groups);
-  check_bias("conv2d", weight, bias, params.groups, weight.size(0));
-  const ConvGeometry g = conv_geometry(x, weight, params);
+  check_options("conv2d", options.stride, options.padding.size, options.dilation, options.groups);
+  check_channels("conv2d", x, weight, options.groups, weight.size(1) * options.groups);
+  check_bias("conv2d", weight, bias, options.groups, weight.size(0));
+  const ConvGeometry g = conv_geometry(x, weight, options);
   return x.rank() == 4 ? correlate(g, x, weight, bias) : squeeze(correlate(g, unsqueeze(x, 0), weight, bias), 0);
 }
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const ConvTranspose2dParams& params) {
+                        const ConvTransposeOptions& options) {
   constexpr std::string_view kOp = "conv_transpose2d";
   check_operands(kOp, x, weight, bias);
-  check_params(kOp, params.stride, params.padding, params.dilation, params.groups);
-  check_channels(kOp, x, weight, params.groups, weight.size(0));
-  check_bias(kOp, weight, bias, params.groups, weight.size(1) * params.groups);
-  const Size2 extra = params.output_padding;
-  require(extra.h >= 0 && extra.w >= 0 && extra.h < std::max(params.stride.h, params.dilation.h) &&
-              extra.w < std::max(params.stride.w, params.dilation.w),
+  check_options(kOp, options.stride, options.padding, options.dilation, options.groups);
+  check_channels(kOp, x, weight, options.groups, weight.size(0));
+  check_bias(kOp, weight, bias, options.groups, weight.size(1) * options.groups);
+  const Size2 extra = options.output_padding;
+  require(extra.h >= 0 && extra.w >= 0 && extra.h < std::max(options.stride.h, options.dilation.h) &&
+              extra.w < std::max(options.stride.w, options.dilation.w),
           kOp,
           "output padding must be smaller than either stride or dilation, but got output_padding_height: ", extra.h,
           " output_padding_width: ", extra.w);
-  const ConvGeometry g = transposed_geometry(x, weight, params);
+  const ConvGeometry g = transposed_geometry(x, weight, options);
   return x.rank() == 4 ? spread(kOp, g, x, weight, bias) : squeeze(spread(kOp, g, unsqueeze(x, 0), weight, bias), 0);
 }
 

@@ -148,14 +148,14 @@ Array find_maxima(const Tensor& x, const MaxPool& p, Array& places) {
 }  // namespace
 
 /// y = x[index of the maximum];  dx[index] += dy.
-Tensor max_pool2d(const Tensor& x, const MaxPool2dParams& params) {
-  const Size2 kernel = params.kernel_size;
-  const Size2 stride = params.stride.value_or(kernel);
-  const Size2 dilation = params.dilation;
+Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
+  const Size2 kernel = options.kernel_size;
+  const Size2 stride = options.stride.value_or(kernel);
+  const Size2 dilation = options.dilation;
   check_input("max_pool2d", x);
-  check_window("max_pool2d", kernel, stride, params.padding, dilation);
-  MaxPool p{sliding_pool("max_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, dilation.h},
-                         {x.size(-1), kernel.w, stride.w, params.padding.w, dilation.w}, params.ceil_mode),
+  check_window("max_pool2d", kernel, stride, options.padding, dilation);
+  MaxPool p{sliding_pool("max_pool2d", x, {x.size(-2), kernel.h, stride.h, options.padding.h, dilation.h},
+                         {x.size(-1), kernel.w, stride.w, options.padding.w, dilation.w}, options.ceil_mode),
             nullptr};
   if (dilation != Size2(1) || !kernels::is_sliding_pool(p.pool)) {
     const auto g = std::make_shared<const PoolGeometry>(geometry_of(p.pool, dilation));
@@ -219,16 +219,16 @@ Tensor average(const Tensor& x, const SharedAverage& a) {
 
 }  // namespace
 
-Tensor avg_pool2d(const Tensor& x, const AvgPool2dParams& params) {
-  const Size2 kernel = params.kernel_size;
-  const Size2 stride = params.stride.value_or(kernel);
+Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
+  const Size2 kernel = options.kernel_size;
+  const Size2 stride = options.stride.value_or(kernel);
   check_input("avg_pool2d", x);
-  check_window("avg_pool2d", kernel, stride, params.padding, 1);
-  require(params.divisor_override != 0, "avg_pool2d", "divisor must be not zero");
-  const SlidingPool pool = sliding_pool("avg_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, 1},
-                                        {x.size(-1), kernel.w, stride.w, params.padding.w, 1}, params.ceil_mode);
+  check_window("avg_pool2d", kernel, stride, options.padding, 1);
+  require(options.divisor_override != 0, "avg_pool2d", "divisor must be not zero");
+  const SlidingPool pool = sliding_pool("avg_pool2d", x, {x.size(-2), kernel.h, stride.h, options.padding.h, 1},
+                                        {x.size(-1), kernel.w, stride.w, options.padding.w, 1}, options.ceil_mode);
   Average a{
-      "avg_pool2d", geometry_of(pool, 1), {params.count_include_pad, params.divisor_override.value_or(0)}, pool, {}};
+      "avg_pool2d", geometry_of(pool, 1), {options.count_include_pad, options.divisor_override.value_or(0)}, pool, {}};
   if (kernels::is_sliding_pool(pool)) {
     a.shares = shares_of(a.windows, a.divisor);
   }

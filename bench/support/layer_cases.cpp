@@ -20,7 +20,6 @@ using Op = std::function<Tensor(const Tensor& x)>;
 class OpLayer : public nn::Layer {
  public:
   explicit OpLayer(Op op) : op_(std::move(op)) {}
-  std::string type_name() const override { return "OpLayer"; }
   Tensor forward(const Tensor& x) override { return op_(x); }
 
  private:

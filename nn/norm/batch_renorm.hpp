@@ -45,7 +45,8 @@ class BatchRenormBase : public BatchNormBase {
   Tensor& renorm_stddev;  ///< buffer from 1, only with RenormStatistics::keras
 
  protected:
-  BatchRenormBase(std::string_view layer, Ranks ranks, std::int64_t num_features, const BatchRenormOptions& options);
+  BatchRenormBase(std::string_view layer, RankRange ranks, std::int64_t num_features,
+                  const BatchRenormOptions& options);
   Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
   void move_statistics(const Array& mean, const Array& var, double count, double t) override;
 

@@ -125,7 +125,7 @@ TEST_CASE("pools say what does not fit") {
   const Tensor x = ones({2, 3, 6, 7});
   struct Wrong {
     std::string text;
-    MaxPool2dParams params;
+    MaxPool2dOptions params;
   };
   for (const Wrong& wrong :
        std::vector<Wrong>{{"kernel size should be greater than zero, but got kH: 0 kW: 2", {.kernel_size = {0, 2}}},
@@ -159,7 +159,7 @@ TEST_CASE("ceil_mode drops a last window that would start in the padding") {
 
 TEST_CASE("avg_pool2d with ceil_mode divides by the cells up to the end of the padding") {
   const Tensor x = tensor<double>({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, {1, 4, 4});
-  const AvgPool2dParams params{.kernel_size = 3, .stride = 2, .padding = 1, .ceil_mode = true};
+  const AvgPool2dOptions params{.kernel_size = 3, .stride = 2, .padding = 1, .ceil_mode = true};
   // (1 + 2 + 5 + 6) / 9 in the corner, (4 + 8) / 6 at the overhang on the right, 16 / 4 at both.
   const std::vector<double> expected{14.0 / 9, 30.0 / 9, 2, 57.0 / 9, 11, 6, 4.5, 7.5, 4};
   const std::vector<double> y = avg_pool2d(x, params).to_vector<double>();

@@ -167,6 +167,29 @@ TEST_CASE("augmentation crops from a zero border and flips, by seed, epoch and i
   CHECK(kinds.size() > 6);
 }
 
+TEST_CASE("an epoch is a range of its batches; leaving it early ends nothing but the loop") {
+  const ArrayDataset dataset = numbered(7);
+  DataLoader loader(dataset, {.batch_size = 3, .shuffle = true, .seed = 4});
+  std::vector<std::vector<std::int64_t>> batches;
+  for (const auto& batch : loader.epoch(2)) {
+    batches.push_back(batch.labels.to_vector<std::int64_t>());
+  }
+  CHECK(batches.size() == 3);
+  CHECK(batches == label_batches(loader, 2));
+  CHECK(batches != label_batches(loader, 1));
+  for (const auto& batch : loader.epoch(2)) {
+    CHECK(batch.labels.to_vector<std::int64_t>() == batches[0]);
+    break;
+  }
+  CHECK(loader.next()->labels.to_vector<std::int64_t>() == batches[1]);
+  const ArrayDataset none = numbered(0);
+  DataLoader empty(none, {.batch_size = 3});
+  for (const auto& batch : empty.epoch(0)) {
+    FAIL(batch.images.shape());
+  }
+  CHECK_THROWS_WITH(loader.epoch(-1), "DataLoader::start_epoch: epoch is -1, expected at least 0");
+}
+
 TEST_CASE("order and bits do not depend on prefetching and timing") {
   const FakeData fake(37, {3, 4, 5}, 7, 11);
   const Slow slow(fake, -1);

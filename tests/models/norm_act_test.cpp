@@ -128,7 +128,6 @@ std::vector<std::unique_ptr<Layer>> activations() {
 /// A ReLU that computes something else.
 class Doubled : public ReLU {
  public:
-  std::string type_name() const override { return "Doubled"; }
   Tensor forward(const Tensor& x) override { return relu(x) * 2; }
 };
 
@@ -195,6 +194,34 @@ TEST_CASE("the result is the norm's op alone; hooks and anomaly mode see both la
     net[hooked]->remove_forward_hook(id);
   }
   CHECK(net(x).op_name() == "normalize_groups");
+}
+
+TEST_CASE("norm(x, activation) takes functions, layers and children, and runs apart what no norm can run") {
+  Generator generator(4);
+  const Tensor x = randn({2, 3, 4, 5}, generator);
+  BatchNorm2d norm(3);
+  const auto check = [&](const Tensor& y, const char* op, const Tensor& expected) {
+    CHECK(y.op_name() == op);
+    CHECK(worst(values(expected.array()), values(y.array())) < 1e-6);
+  };
+  check(norm(x, nn::relu), "normalize_groups", relu(norm(x)));
+  check(norm(x, silu), "normalize_groups", silu(norm(x)));
+  check(norm(x, nn::hardswish), "normalize_groups", hardswish(norm(x)));
+  check(norm(x, {nn::leaky_relu, 0.3}), "normalize_groups", leaky_relu(norm(x), 0.3));
+  check(norm(x, LeakyReLU(0.3)), "normalize_groups", leaky_relu(norm(x), 0.3));
+  check(norm(x, evenkeel::tanh), "tanh", tanh(norm(x)));
+  check(norm(x, {elu, 0.5}), "elu", elu(norm(x), 0.5));
+  check(norm(x, Doubled()), "mul_scalar", relu(norm(x)) * 2);
+  Sequential net;
+  const Child<BatchNorm2d> child = net.add<BatchNorm2d>("norm", 3);
+  const Child<ReLU> act = net.add<ReLU>("act");
+  check(child(x, act), "normalize_groups", relu(norm(x)));
+  act.slot().replace(std::make_unique<Doubled>());
+  check(child(x, act), "mul_scalar", relu(norm(x)) * 2);
+  child.slot().replace(make_norm("gn", 3));
+  check(child(x, nn::relu), "normalize_groups", relu((*net[0].layer())(x)));
+  Linear linear(5, 2, generator);  // no norm
+  check(linear(x, nn::relu), "relu", relu(linear(x)));
 }
 
 TEST_CASE("an error inside names the norm") {

@@ -211,7 +211,7 @@ LayerCases pool_rows() {
        .printed = "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)"},
       {.layer = "MaxPool2d",
        .variant = "uneven",
-       .make = plain<MaxPool2d>(MaxPool2dParams{
+       .make = plain<MaxPool2d>(MaxPool2dOptions{
            .kernel_size = {3, 2}, .stride = Size2(1, 2), .padding = 1, .dilation = 2, .ceil_mode = true}),
        .input = {1, 2, 5, 4},
        .output = {1, 2, 3, 3},
@@ -224,7 +224,7 @@ LayerCases pool_rows() {
       {.layer = "AvgPool2d",
        .variant = "uneven",
        .make = plain<AvgPool2d>(
-           AvgPool2dParams{.kernel_size = {3, 2}, .stride = 1, .padding = {1, 0}, .count_include_pad = false}),
+           AvgPool2dOptions{.kernel_size = {3, 2}, .stride = 1, .padding = {1, 0}, .count_include_pad = false}),
        .input = {1, 2, 5, 4},
        .output = {1, 2, 5, 3},
        .printed = "AvgPool2d(kernel_size=(3, 2), stride=1, padding=(1, 0))"},

@@ -45,7 +45,6 @@ class Block : public Layer {
       : conv(add<Conv2d>("conv", 4, 4, generator, Conv2dOptions{.kernel_size = 3, .padding = 1})),
         bn(add<BatchNorm2d>("bn", 4)),
         twice_(twice) {}
-  std::string type_name() const override { return "Block"; }
   Tensor forward(const Tensor& x) override {
     const Tensor c = conv(x);
     return relu(twice_ ? bn(c) + c : bn(c) + x);
@@ -459,7 +458,6 @@ TEST_CASE("fuse: what is called twice, is read by another layer, or is in traini
         : conv(add<Conv2d>("conv", 2, 2, g, Conv2dOptions{.kernel_size = 1})),
           bn(add<BatchNorm2d>("bn", 2)),
           other(add<ReLU>("other")) {}
-    std::string type_name() const override { return "Shared"; }
     Tensor forward(const Tensor& x) override {
       const Tensor c = conv(x);
       return by_relu ? bn(c) + other(c) : bn(conv(bn(c)));

@@ -81,16 +81,16 @@ const NamedLayers kLayers = {
     {"log_softmax", layer<LogSoftmax>(-1)},
     {"max_pool2d", layer<MaxPool2d>(Size2(2))},
     {"max_pool2d_overlap",
-     layer<MaxPool2d>(MaxPool2dParams{.kernel_size = 3, .stride = Size2(2), .padding = 1, .ceil_mode = true})},
-    {"max_pool2d_dilation", layer<MaxPool2d>(MaxPool2dParams{
+     layer<MaxPool2d>(MaxPool2dOptions{.kernel_size = 3, .stride = Size2(2), .padding = 1, .ceil_mode = true})},
+    {"max_pool2d_dilation", layer<MaxPool2d>(MaxPool2dOptions{
                                 .kernel_size = {2, 3}, .stride = Size2(1, 2), .padding = {1, 0}, .dilation = {2, 1}})},
     {"avg_pool2d", layer<AvgPool2d>(Size2(2))},
     {"avg_pool2d_ceil",
-     layer<AvgPool2d>(AvgPool2dParams{.kernel_size = 3, .stride = Size2(2), .padding = 1, .ceil_mode = true})},
+     layer<AvgPool2d>(AvgPool2dOptions{.kernel_size = 3, .stride = Size2(2), .padding = 1, .ceil_mode = true})},
     {"avg_pool2d_exclude_pad",
-     layer<AvgPool2d>(AvgPool2dParams{
+     layer<AvgPool2d>(AvgPool2dOptions{
          .kernel_size = {3, 2}, .stride = Size2(2), .padding = 1, .ceil_mode = true, .count_include_pad = false})},
-    {"avg_pool2d_divisor", layer<AvgPool2d>(AvgPool2dParams{.kernel_size = 3, .divisor_override = 2})},
+    {"avg_pool2d_divisor", layer<AvgPool2d>(AvgPool2dOptions{.kernel_size = 3, .divisor_override = 2})},
     {"adaptive_avg_pool2d_global", layer<AdaptiveAvgPool2d>(Size2(1))},
     {"adaptive_avg_pool2d", layer<AdaptiveAvgPool2d>(Size2(3, 5))},
     {"flatten", layer<Flatten>()},

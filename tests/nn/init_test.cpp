@@ -12,11 +12,11 @@ using doctest::Contains;
 
 namespace {
 
-struct Moments {
+struct SampleMoments {
   double mean = 0, std = 0, min = 0, max = 0;
 };
 
-Moments moments(const Tensor& tensor) {
+SampleMoments moments(const Tensor& tensor) {
   const std::vector<double> values = tensor.array().to(DType::float64).to_vector<double>();
   const auto [min, max] = std::minmax_element(values.begin(), values.end());
   double sum = 0;
@@ -55,7 +55,7 @@ TEST_CASE("uniform initializations fill their range evenly") {
   Tensor w = weight();
   // bound, for a uniform distribution std = bound / sqrt(3)
   const auto check = [&](double bound) {
-    const Moments m = moments(w);
+    const SampleMoments m = moments(w);
     CHECK(m.min >= -bound);
     CHECK(m.max < bound);
     CHECK(m.min < -0.999 * bound);
@@ -79,7 +79,7 @@ TEST_CASE("normal initializations have their mean and standard deviation") {
   Generator g(22);
   Tensor w = weight();
   const auto check = [&](double mean, double std) {
-    const Moments m = moments(w);
+    const SampleMoments m = moments(w);
     CHECK(std::abs(m.mean - mean) < 0.02 * std);
     CHECK(m.std == Approx(std).epsilon(0.015));
     CHECK(m.max > mean + 3.5 * std);  // a normal distribution, not a uniform one
@@ -98,7 +98,7 @@ TEST_CASE("trunc_normal_ stays inside and has the truncated distribution's momen
   Generator g(23);
   Tensor w = zeros({40000}, {.dtype = DType::float64});
   init::trunc_normal_(w, g);
-  Moments m = moments(w);
+  SampleMoments m = moments(w);
   CHECK(m.min >= -2);
   CHECK(m.max <= 2);
   // Var = 1 - 4 phi(2) / (Phi(2) - Phi(-2)) = 1 - 4 * 0.0539910 / 0.9544997

@@ -27,7 +27,6 @@ class Scale : public Layer {
         weight(parameter("weight", Array::full({n}, 2))),
         count(optional_buffer("count", Array::full({}, 7, DType::int64))),
         bias(parameter("bias", with_bias ? Array::full({n}, 1) : Array{})) {}
-  std::string type_name() const override { return "Scale"; }
   Tensor forward(const Tensor& x) override { return x * weight; }
 
   Tensor& mean;
@@ -40,7 +39,6 @@ class Scale : public Layer {
 class Frozen : public Scale {
  public:
   using Scale::Scale;
-  std::string type_name() const override { return "Frozen"; }
 
  protected:
   void on_train(bool /*mode*/) override { training_ = false; }
@@ -51,7 +49,6 @@ class Net : public Layer {
   Net() : body(add<Sequential>("body")), head(add<Scale>("head", 2)) {
     body->append<Scale>(3).append<ReLU>().append<Scale>(1, false);
   }
-  std::string type_name() const override { return "Net"; }
   Tensor forward(const Tensor& x) override { return head(body(x)); }
 
   Tensor& gain = parameter("gain", Array::ones({2, 2}));
@@ -62,7 +59,6 @@ class Net : public Layer {
 /// Opens the registration functions to a test.
 class Open : public Layer {
  public:
-  std::string type_name() const override { return "Open"; }
   Tensor forward(const Tensor& x) override { return x; }
   using Module::add;
   using Module::buffer;

@@ -73,7 +73,6 @@ class SmallBNNet : public Layer {
         .append<BatchNorm2d>(32)
         .append<ReLU>();
   }
-  std::string type_name() const override { return "SmallBNNet"; }
   Tensor forward(const Tensor& x) override { return net(x); }
 
   Child<Sequential> net;
@@ -110,7 +109,6 @@ namespace {
 class Wordy : public Layer {
  public:
   Wordy() { add<Tanh>("act"); }
-  std::string type_name() const override { return "Wordy"; }
   std::string extra_repr() const override { return "a=1\nb=2"; }
   Tensor forward(const Tensor& x) override { return x; }
 };

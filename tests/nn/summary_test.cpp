@@ -7,6 +7,8 @@
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/flatten.hpp"
 #include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/pool.hpp"
 
 #include <doctest/doctest.h>
@@ -20,7 +22,6 @@ namespace {
 /// Counts its training calls in a buffer, as BatchNorm does.
 class Counting : public Layer {
  public:
-  std::string type_name() const override { return "Counting"; }
   Tensor forward(const Tensor& x) override {
     if (training()) {
       add_(count, ones({}));
@@ -106,13 +107,61 @@ class Odd : public Layer {
   explicit Odd(Generator& g) : twice(add<Linear>("twice", 3, 3, g)), never(add<Linear>("never", 3, 3, g)) {
     never->weight = twice->weight;
   }
-  std::string type_name() const override { return "Odd"; }
   Tensor forward(const Tensor& x) override { return twice(twice(x)); }
 
   Child<Linear> twice, never;
 };
 
 }  // namespace
+
+namespace {
+
+/// A norm that runs its activation, one that does not, one whose output goes two ways, and a Sequential.
+class Pairs : public Layer {
+ public:
+  Pairs()
+      : one(add<BatchNorm2d>("one", 3)),
+        two(add<GroupNorm>("two", 1, 3)),
+        both(add<BatchNorm2d>("both", 3)),
+        act(add<SiLU>("act", {.inplace = true})),
+        net(add<Sequential>("net")) {
+    net->append<BatchNorm2d>(3).append<ReLU>().append<BatchNorm2d>(3).append<Tanh>();
+  }
+  Tensor forward(const Tensor& x) override {
+    const Tensor y = relu(two(one(x, relu)));
+    const Tensor z = both(y);
+    return net(act(net(relu(z) + z)));
+  }
+  Child<BatchNorm2d> one;
+  Child<GroupNorm> two;
+  Child<BatchNorm2d> both;
+  Child<SiLU> act;
+  Child<Sequential> net;
+};
+
+/// The activation as a child of its own, in place.
+class Apart : public Layer {
+ public:
+  Tensor forward(const Tensor& x) override { return act(norm(x)); }
+  Child<BatchNorm2d> norm = add<BatchNorm2d>("norm", 3);
+  Child<SiLU> act = add<SiLU>("act", {.inplace = true});
+};
+
+}  // namespace
+
+TEST_CASE("norms that could run the activation behind them and do not are marked") {
+  Pairs net;
+  const Summary s = summary(net, {2, 3, 4, 5});
+  for (const LayerSummary& layer : s.layers) {
+    CAPTURE(layer.name);
+    CHECK(layer.apart == (layer.name == "two" ? "relu" : ""));
+  }
+  CHECK(concat(s).find("  two: GroupNorm *  ") != std::string::npos);
+  CHECK(concat(s).ends_with("\n* two could run the relu behind it in its own op: norm(x, nn::relu)\n"));
+  const Summary child = summary(*std::make_unique<Apart>(), {1, 3, 2, 2});
+  CHECK(child.layers[1].apart == "silu");
+  CHECK(child.layers[2].output_bytes == 0);  // in place
+}
 
 TEST_CASE("layers called twice or never, tied weights, and the printed table") {
   Generator g(1);
