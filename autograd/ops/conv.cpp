@@ -242,9 +242,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   const Size2 extra = options.output_padding;
   require(extra.h >= 0 && extra.w >= 0 && extra.h < std::max(options.stride.h, options.dilation.h) &&
               extra.w < std::max(options.stride.w, options.dilation.w),
-          kOp,
-          "output padding must be smaller than either stride or dilation, but got output_padding_height: ", extra.h,
-          " output_padding_width: ", extra.w);
+          kOp, "output_padding must be smaller than either stride or dilation, got (", extra.h, ", ", extra.w, ")");
   const ConvGeometry g = transposed_geometry(x, weight, options);
   return x.rank() == 4 ? spread(kOp, g, x, weight, bias) : squeeze(spread(kOp, g, unsqueeze(x, 0), weight, bias), 0);
 }

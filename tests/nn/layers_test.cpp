@@ -81,7 +81,7 @@ TEST_CASE("convolutions check their options when they are made") {
   const auto transposed = [&](ConvTranspose2dOptions o) { ConvTranspose2d layer(4, 6, g, o); };
   CHECK_THROWS_WITH(transposed({.kernel_size = 3, .groups = 3}), Contains("ConvTranspose2d: in_channels must be"));
   CHECK_THROWS_WITH(transposed({.kernel_size = 3, .output_padding = 1}),
-                    Contains("output padding must be smaller than either stride or dilation"));
+                    Contains("output_padding must be smaller than either stride or dilation"));
   CHECK_THROWS_WITH(transposed({.kernel_size = 3, .output_padding = -1}),
                     Contains("output_padding must not be negative"));
   CHECK_THROWS_WITH(Linear(-1, 2, g), Contains("Linear: in_features and out_features must not be negative"));
