@@ -97,7 +97,7 @@ TEST_CASE("conv_transpose2d says what does not fit") {
   CHECK(contains(error_of([&] { conv_transpose2d(ones({2, 4, 4, 5}), w); }), "to have 3 channels, but got 4 channels"));
   CHECK(contains(error_of([&] { conv_transpose2d(x, w, ones({3})); }), "1-dimensional with 2 elements"));
   CHECK(contains(error_of([&] { conv_transpose2d(x, w, {}, {.stride = 2, .output_padding = 2}); }),
-                 "output padding must be smaller than either stride or dilation"));
+                 "output_padding must be smaller than either stride or dilation"));
   CHECK(contains(error_of([&] { conv_transpose2d(x, w, {}, {.padding = 4}); }), "Output size is too small"));
 }
 
