@@ -35,7 +35,7 @@ inline std::set<std::string> layer_classes(const std::string& folder) {
   std::set<std::string> classes;
   for (const auto& [name, base] : base_of) {
     std::string root = base;
-    while (base_of.contains(root)) {
+    while (root != "Layer" && base_of.contains(root)) {
       root = base_of[root];
     }
     const bool abstract = name.ends_with("Base") || name == "WeightedLayer" || name == "FusibleNorm";
