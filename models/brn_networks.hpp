@@ -31,6 +31,7 @@ class ConvBRNAct : public ConvNormAct {
 ///   x: (N, in, H, W), y: (N, out, ceil(H / stride), ceil(W / stride))
 class ResidualBRNBlock : public nn::Layer {
  public:
+  using Options = BRNBlockOptions;
   ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator, BRNBlockOptions opts = {});
   Tensor forward(const Tensor& x) override;
 
@@ -53,6 +54,7 @@ struct BRNBackboneOptions {
 /// 695,328 parameters with BatchRenorm2d and 3 channels.
 class BRNBackbone : public nn::Layer {
  public:
+  using Options = BRNBackboneOptions;
   explicit BRNBackbone(Generator& generator, BRNBackboneOptions opts = {});
   Tensor forward(const Tensor& x) override;
   std::int64_t out_channels() const { return options.widths.back(); }
@@ -70,6 +72,7 @@ class BRNBackbone : public nn::Layer {
 /// 696,618 parameters with BatchRenorm2d, 3 channels and 10 classes.
 class BRNClassifier : public nn::Layer {
  public:
+  using Options = BRNBackboneOptions;
   explicit BRNClassifier(Generator& generator, std::int64_t num_classes = 10, BRNBackboneOptions opts = {});
   Tensor forward(const Tensor& x) override;
 

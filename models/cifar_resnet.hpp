@@ -25,6 +25,7 @@ struct CifarResNetOptions {
 /// Throws invalid_argument: a depth that is not 6 n + 2. He et al. 2015, arXiv:1512.03385, section 4.2 and table 6.
 class CifarResNet : public nn::Layer {
  public:
+  using Options = CifarResNetOptions;
   explicit CifarResNet(Generator& generator, CifarResNetOptions opts = {});
   Tensor forward(const Tensor& x) override;
 

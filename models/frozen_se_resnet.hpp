@@ -28,6 +28,7 @@ struct BottleneckOptions {
 /// He et al. 2015, arXiv:1512.03385, figure 5; Hu et al. 2018, arXiv:1709.01507, figure 3.
 class Bottleneck : public nn::Layer {
  public:
+  using Options = BottleneckOptions;
   Bottleneck(std::int64_t in, std::int64_t width, Generator& generator, BottleneckOptions opts = {});
   Tensor forward(const Tensor& x) override;
 
@@ -58,6 +59,7 @@ struct FrozenSEResNetOptions {
 /// 26,141,162 parameters with BatchNorm, 3 channels and 10 classes.
 class FrozenSEResNet : public nn::Layer {
  public:
+  using Options = FrozenSEResNetOptions;
   explicit FrozenSEResNet(Generator& generator, FrozenSEResNetOptions opts = {});
   Tensor forward(const Tensor& x) override;
 

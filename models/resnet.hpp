@@ -32,6 +32,7 @@ struct BasicBlockOptions {
 /// downsample. Throws invalid_argument: option A with an odd number of new channels, or with fewer.
 class BasicBlock : public nn::Layer {
  public:
+  using Options = BasicBlockOptions;
   BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, BasicBlockOptions opts = {});
   Tensor forward(const Tensor& x) override;
 
@@ -76,6 +77,7 @@ struct ResNetOptions {
 /// He et al. 2015, arXiv:1512.03385, table 1.
 class ResNet : public nn::Layer {
  public:
+  using Options = ResNetOptions;
   explicit ResNet(Generator& generator, ResNetOptions opts = {});
   Tensor forward(const Tensor& x) override;
 

@@ -22,6 +22,7 @@ struct FCNetworkOptions {
 /// 235,914 parameters for 784 features, 10 classes and BatchNorm1d; 235,530 without bias before norms.
 class FCNetworkWithBatchNorm : public nn::Layer {
  public:
+  using Options = FCNetworkOptions;
   explicit FCNetworkWithBatchNorm(Generator& generator, FCNetworkOptions opts = {});
   Tensor forward(const Tensor& x) override;
 
@@ -45,6 +46,7 @@ struct CNNOptions {
 /// 1x28x28.
 class CNNWithBatchNorm : public nn::Layer {
  public:
+  using Options = CNNOptions;
   explicit CNNWithBatchNorm(Generator& generator, CNNOptions opts = {});
   Tensor forward(const Tensor& x) override;
 

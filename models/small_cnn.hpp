@@ -22,6 +22,7 @@ struct SmallCNNOptions {
 /// 20,234 parameters with BatchNorm or GroupNorm, 3 channels and 10 classes.
 class SmallCNN : public nn::Layer {
  public:
+  using Options = SmallCNNOptions;
   explicit SmallCNN(Generator& generator, SmallCNNOptions opts = {});
   Tensor forward(const Tensor& x) override;
 

@@ -24,6 +24,7 @@ struct WSGNOptions {
 /// of 32, which fails for 48 channels.
 class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
+  using Options = WSGNOptions;
   WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& opts = {});
   Tensor forward(const Tensor& x) override { return gn(conv(x), act); }
 
@@ -43,6 +44,7 @@ struct WSGNClassifierOptions {
 /// 39,498 parameters with GroupNorm, 3 channels and 10 classes.
 class WS_GN_Classifier : public nn::Layer {  // NOLINT(readability-identifier-naming): as WS_GN_Block
  public:
+  using Options = WSGNClassifierOptions;
   explicit WS_GN_Classifier(Generator& generator, WSGNClassifierOptions opts = {});
   Tensor forward(const Tensor& x) override;
 
@@ -64,6 +66,7 @@ struct SmallBNNetOptions {
 /// 5,136 parameters with BatchNorm and 3 channels; 5,466 with 10 classes.
 class SmallBNNet : public nn::Layer {
  public:
+  using Options = SmallBNNetOptions;
   explicit SmallBNNet(Generator& generator, SmallBNNetOptions opts = {});
   Tensor forward(const Tensor& x) override;
 

@@ -4,9 +4,9 @@
 
 #include <optional>
 
-/// The ops under the names of torch.nn.functional: F = nn::functional. The norms are declared here; all others (F::relu,
-/// F::conv2d, F::cross_entropy) are the functions of autograd/ops, where their formulas stand. Parameters that PyTorch
-/// passes one by one are gathered in the structs named there.
+/// The ops under the names of torch.nn.functional: F = nn::functional. The norms are declared here; all others
+/// (F::relu, F::conv2d, F::cross_entropy) are the functions of autograd/ops, where their formulas stand. Parameters
+/// that PyTorch passes one by one are gathered in the structs named there.
 namespace evenkeel::nn::functional {
 
 using namespace evenkeel;

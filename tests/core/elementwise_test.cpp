@@ -327,7 +327,7 @@ TEST_CASE("add_scaled_") {
   Array counts = Array::full({2}, 5, DType::int64);
   add_scaled_(counts, counts, 3);
   CHECK(counts.to_vector<std::int64_t>()[1] == 20);
-  CHECK_THROWS_WITH(add_scaled_(counts, counts, 0.5), doctest::Contains("int64 needs an integral scale, got 0.5"));
+  CHECK_THROWS_WITH(add_scaled_(counts, counts, 0.5), doctest::Contains("the scale of int64 must be whole, got 0.5"));
   CHECK_THROWS_WITH(add_scaled_(matrix, doubled), doctest::Contains("shapes must be equal, got [3, 5] and [9]"));
 }
 

@@ -211,13 +211,13 @@ TEST_CASE("norm(x, activation) takes functions, layers and children, and runs ap
   check(norm(x, LeakyReLU(0.3)), "normalize_groups", leaky_relu(norm(x), 0.3));
   check(norm(x, evenkeel::tanh), "tanh", tanh(norm(x)));
   check(norm(x, {elu, 0.5}), "elu", elu(norm(x), 0.5));
-  check(norm(x, Doubled()), "mul_scalar", relu(norm(x)) * 2);
+  check(norm(x, Doubled()), "mul", relu(norm(x)) * 2);
   Sequential net;
   const Child<BatchNorm2d> child = net.add<BatchNorm2d>("norm", 3);
   const Child<ReLU> act = net.add<ReLU>("act");
   check(child(x, act), "normalize_groups", relu(norm(x)));
   act.slot().replace(std::make_unique<Doubled>());
-  check(child(x, act), "mul_scalar", relu(norm(x)) * 2);
+  check(child(x, act), "mul", relu(norm(x)) * 2);
   child.slot().replace(make_norm("gn", 3));
   check(child(x, nn::relu), "normalize_groups", relu((*net[0].layer())(x)));
   Linear linear(5, 2, generator);  // no norm
