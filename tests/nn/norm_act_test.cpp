@@ -10,11 +10,13 @@
 #include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/identity.hpp"
+#include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/batch_norm.hpp"
 #include "tests/support/fused_activation.hpp"
 #include "tests/support/layer_cases.hpp"
 #include "tests/support/norm_traits.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,15 +26,19 @@ using test::doubles;
 
 namespace {
 
+using MakeLayer = std::function<std::unique_ptr<Layer>()>;
+
 /// Every activation of the table of layers that a norm can run, and one in place.
-std::vector<std::unique_ptr<Layer>> activations() {
-  std::vector<std::unique_ptr<Layer>> result;
-  result.push_back(std::make_unique<ReLU>(ActivationOptions{.inplace = true}));
+std::vector<MakeLayer> activations() {
+  std::vector<MakeLayer> result = {[] { return std::make_unique<ReLU>(ActivationOptions{.inplace = true}); }};
   Generator generator(1);
   for (const auto rows : test::LayerCaseFile::all()) {
     for (const test::LayerCase& row : rows()) {
-      if (std::unique_ptr<Layer> layer = row.make(generator); layer->fused()) {
-        result.push_back(std::move(layer));
+      if (row.make(generator)->fused()) {
+        result.push_back([make = row.make] {
+          Generator unused(1);
+          return make(unused);
+        });
       }
     }
   }
@@ -49,16 +55,16 @@ class Doubled : public ReLU {
 }  // namespace
 
 TEST_CASE("every norm of the registry with every activation: as one op and one after the other") {
-  test::for_each_norm([](const std::string& name, const test::NormTraits&) {
-    const std::size_t count = activations().size();
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::string kind = concat(*activations()[i]);
+  const std::vector<MakeLayer> all = activations();
+  test::for_each_norm([&](const std::string& name, const test::NormTraits&) {
+    for (const MakeLayer& activation : all) {
+      const std::string kind = concat(*activation());
       CAPTURE(kind);
       const bool is_relu = kind.starts_with("ReLU");
       for (const DType dtype : {DType::float32, DType::float64}) {
         CAPTURE(dtype);
         Sequential net;
-        net.append(make_norm(name, 4)).append(std::move(activations()[i]));
+        net.append(make_norm(name, 4)).append(activation());
         test::check_fused(net, {3, 4, 5, 7}, dtype, is_relu);
         net.eval();
         test::check_fused(net, {3, 4, 5, 7}, dtype, is_relu);
@@ -115,7 +121,7 @@ TEST_CASE("norm(x, activation) takes functions, layers and children, and runs ap
   BatchNorm2d norm(3);
   const auto check = [&](const Tensor& y, const char* op, const Tensor& expected) {
     CHECK(y.op_name() == op);
-    CHECK(worst(doubles(expected.array()), doubles(y.array())) < 1e-6);
+    CHECK(test::largest_error(doubles(expected.array()), doubles(y.array())) < 1e-6);
   };
   check(norm(x, nn::relu), "normalize_groups", relu(norm(x)));
   check(norm(x, silu), "normalize_groups", silu(norm(x)));
