@@ -63,8 +63,7 @@ class BatchRenorm : public BatchRenormBase {
  public:
   using Options = BatchRenormOptions;
   explicit BatchRenorm(std::int64_t num_features, const Options& options = {})
-      : BatchRenormBase(name_of_dims("BatchRenorm", D), batch_ranks(D), num_features, options) {}
-  std::string type_name() const override { return name_of_dims("BatchRenorm", D); }
+      : BatchRenormBase(class_name(typeid(BatchRenorm)), batch_ranks(D), num_features, options) {}
 };
 using BatchRenorm1d = BatchRenorm<1>;
 using BatchRenorm2d = BatchRenorm<2>;

@@ -69,8 +69,6 @@ Array value_if(bool wanted, const Shape& shape, double value) { return wanted ? 
 
 // ---- Input
 
-std::string name_of_dims(std::string_view norm, int dims) { return concat(norm, dims, "d"); }
-
 void check_rank(const Module& layer, const Tensor& x, RankRange ranks) {
   check_defined(layer, x);
   if (x.rank() < ranks.min || x.rank() > ranks.max) {

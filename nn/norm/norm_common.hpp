@@ -70,9 +70,6 @@ inline constexpr RankRange kImages{4, 4};  ///< (N, C, H, W)
 /// Of the norm "<Name><D>d": one dim may be left out of (N, C, L), none of images and volumes.
 constexpr RankRange batch_ranks(int dims) { return {dims == 1 ? 2 : dims + 2, dims + 2}; }
 
-/// "BatchNorm2d"
-std::string name_of_dims(std::string_view norm, int dims);
-
 /// Throws for an undefined x and one of another rank, in PyTorch's words.
 void check_rank(const Module& layer, const Tensor& x, RankRange ranks);
 /// Throws unless x is (N, C, *) of these ranks with `channels` channels.
