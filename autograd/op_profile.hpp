@@ -42,8 +42,8 @@ class OpProfile {
   double last_;
 };
 
-/// While one lives, it hears of every op of this thread: the name and the inputs, when the op is done. One at a time per
-/// thread.
+/// While one lives, it hears of every op of this thread: the name and the inputs, when the op is done. One at a time
+/// per thread.
 class OpListener {
  public:
   using Listen = std::function<void(std::string_view op, const OpInputs& inputs)>;

@@ -83,10 +83,8 @@ void Tensor::set_grad(Tensor grad) const {
     }
     return;
   }
-  require(grad.shape() == shape(), "set_grad", "assigned grad has shape ", grad.shape(), ", expected the tensor's ",
-          shape());
-  require(grad.dtype() == dtype(), "set_grad", "assigned grad has dtype ", grad.dtype(), ", expected the tensor's ",
-          dtype());
+  require(grad.shape() == shape(), "set_grad", "grad must have the tensor's shape ", shape(), ", got ", grad.shape());
+  require(grad.dtype() == dtype(), "set_grad", "grad must be ", dtype(), ", as the tensor, got ", grad.dtype());
   require(!grad.is(*this), "set_grad", "can't assign a tensor as its own grad");
   ensure_meta(*this).grad = std::move(grad);
 }

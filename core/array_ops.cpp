@@ -51,7 +51,7 @@ std::int64_t grain_for(std::int64_t work_per_item) {
 
 // Every entry of index (any strides) in [0, size). Checked before anything is written.
 void check_index(const Array& index, std::int64_t size, int dim, std::string_view op) {
-  require(index.dtype() == DType::int64, op, "Expected dtype int64 for index, got ", index.dtype());
+  require(index.dtype() == DType::int64, op, "index must be int64, got ", index.dtype());
   const std::int64_t* values = index.data<std::int64_t>();
   const StridedLoop<1> loop = collapse<1>(index.shape(), {index.strides()});
   for_each_run(loop, 0, index.numel(), [&](const std::array<std::int64_t, 1>& offsets, std::int64_t count) {
@@ -74,8 +74,8 @@ struct AroundDim {
 };
 
 int check_index_list(const Array& x, std::int64_t dim, const Array& index, std::string_view op) {
-  require(x.rank() >= 1, op, "expected at least 1 dimension, got shape ", x.shape());
-  require(index.rank() == 1, op, "Index is supposed to be a vector, got shape ", index.shape());
+  require(x.rank() >= 1, op, "there must be at least 1 dimension, got shape ", x.shape());
+  require(index.rank() == 1, op, "index must be a vector, got shape ", index.shape());
   const int d = normalize_dim(dim, x.rank(), op);
   check_index(index, x.shape()[d], d, op);
   return d;
@@ -104,7 +104,7 @@ Shape without_dim(Shape strides, int dim) {
 }  // namespace
 
 Array concat_arrays(const std::vector<Array>& arrays, std::int64_t dim) {
-  require(!arrays.empty(), "cat", "expected a non-empty list of Tensors");
+  require(!arrays.empty(), "cat", "the list of tensors must not be empty");
   const Array& first = arrays.front();
   require(first.rank() > 0, "cat", "zero-dimensional tensor (at position 0) cannot be concatenated");
   const int d = normalize_dim(dim, first.rank(), "cat");
@@ -114,7 +114,7 @@ Array concat_arrays(const std::vector<Array>& arrays, std::int64_t dim) {
     const Array& x = arrays[i];
     require(x.rank() == first.rank(), "cat", "Tensors must have same number of dimensions: got ", first.rank(), " and ",
             x.rank(), " (shapes ", first.shape(), " and ", x.shape(), " of tensor number ", i, ")");
-    require(x.dtype() == first.dtype(), "cat", "expected one dtype, got ", first.dtype(), " and ", x.dtype(),
+    require(x.dtype() == first.dtype(), "cat", "tensors must have one dtype, got ", first.dtype(), " and ", x.dtype(),
             " (tensor number ", i, ")");
     Shape expected = first.shape();
     expected[d] = x.shape()[d];
@@ -157,10 +157,10 @@ void index_add_(Array& target, std::int64_t dim, const Array& index, const Array
   const int d = check_index_list(target, dim, index, "index_add_");
   Shape expected = target.shape();
   expected[d] = index.numel();
-  require(source.shape() == expected, "index_add_", "source has shape ", source.shape(), ", expected ", expected,
+  require(source.shape() == expected, "index_add_", "source must have shape ", expected, ", got ", source.shape(),
           " for target ", target.shape(), " and ", index.numel(), " indices along dimension ", d);
-  require(source.dtype() == target.dtype(), "index_add_", "expected one dtype, got target ", target.dtype(),
-          " and source ", source.dtype());
+  require(source.dtype() == target.dtype(), "index_add_", "target and source must have one dtype, got ", target.dtype(),
+          " and ", source.dtype());
   const std::vector<std::int64_t> rows = index.to_vector<std::int64_t>();
   const auto count = static_cast<std::int64_t>(rows.size());
   const AroundDim view(target.shape(), d);
@@ -219,8 +219,8 @@ Array gather(const Array& x, std::int64_t dim, const Array& index) {
 void scatter_add_(Array& target, std::int64_t dim, const Array& index, const Array& source) {
   const int d = normalize_dim(dim, target.rank(), "scatter_add_");
   check_gather(target, source.shape(), d, index, "scatter_add_");
-  require(source.dtype() == target.dtype(), "scatter_add_", "expected one dtype, got target ", target.dtype(),
-          " and source ", source.dtype());
+  require(source.dtype() == target.dtype(), "scatter_add_", "target and source must have one dtype, got ",
+          target.dtype(), " and ", source.dtype());
   if (target.rank() == 0) {
     Array row = target.unsqueeze(0);
     scatter_add_(row, 0, index.unsqueeze(0), source.unsqueeze(0));

@@ -250,7 +250,7 @@ Team& team() {
 int num_threads() { return chosen_threads > 0 ? chosen_threads : omp_get_max_threads(); }
 
 void set_num_threads(int n) {
-  require(n >= 1, "set_num_threads", "expected at least 1, got ", n);
+  require(n >= 1, "set_num_threads", "the number of threads must be at least 1, got ", n);
   chosen_threads = n;
 }
 

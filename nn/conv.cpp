@@ -34,7 +34,7 @@ void check_options(std::int64_t in, std::int64_t out, const ConvTranspose2dOptio
           repr(o.output_padding));
   require((o.output_padding.h < o.stride.h || o.output_padding.h < o.dilation.h) &&
               (o.output_padding.w < o.stride.w || o.output_padding.w < o.dilation.w),
-          "ConvTranspose2d", "output padding must be smaller than either stride or dilation, got ",
+          "ConvTranspose2d", "output_padding must be smaller than either stride or dilation, got ",
           repr(o.output_padding), " with stride ", repr(o.stride), " and dilation ", repr(o.dilation));
 }
 

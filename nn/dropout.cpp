@@ -8,7 +8,7 @@ namespace evenkeel::nn {
 namespace {
 
 double checked(const char* layer, double p) {
-  require(p >= 0 && p <= 1, layer, "dropout probability has to be between 0 and 1, but got ", p);
+  require(p >= 0 && p <= 1, layer, "p must lie in [0, 1], got ", p);
   return p;
 }
 

@@ -274,8 +274,8 @@ class Layer : public Module {
   virtual Tensor forward(const Tensor& x) = 0;
   /// forward, then the hooks.
   Tensor operator()(const Tensor& x);
-  /// act(layer(x)). A norm that can (a FusibleNorm) runs an activation that it can (see fused()) in its own op, unless one
-  /// of them has forward hooks, which see each layer's own output, or an AnomalyGuard lives, whose report names the
+  /// act(layer(x)). A norm that can (a FusibleNorm) runs an activation that it can (see fused()) in its own op, unless
+  /// one of them has forward hooks, which see each layer's own output, or an AnomalyGuard lives, whose report names the
   /// layer. Forward gives the same bits either way with ReLU, the same up to rounding with others.
   Tensor operator()(const Tensor& x, const Activation& act);
   /// What this layer is as an activation that a norm can run in its op; nothing of other layers. Not inherited by

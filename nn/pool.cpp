@@ -15,8 +15,7 @@ Options checked(const char* layer, const Options& p) {
   require(stride.h >= 1 && stride.w >= 1, layer, "stride must be positive, got ", repr(stride));
   require(
       p.padding.h >= 0 && p.padding.w >= 0 && 2 * p.padding.h <= p.kernel_size.h && 2 * p.padding.w <= p.kernel_size.w,
-      layer, "pad should be at most half of kernel size, got padding ", repr(p.padding), " with kernel_size ",
-      repr(p.kernel_size));
+      layer, "padding must be at most half of kernel_size, got ", repr(p.padding), " and ", repr(p.kernel_size));
   return p;
 }
 

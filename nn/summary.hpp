@@ -20,8 +20,8 @@ struct LayerSummary {
   std::int64_t macs = 0;  ///< multiply-adds of its own in all calls (convolutions and Linear; others count 0)
   std::int64_t parameter_bytes = 0;  ///< own parameters and buffers
   std::int64_t output_bytes = 0;     ///< of a layer without children; 0 if the output shares its input's memory
-  /// The activation behind a norm that could run it in its op and did not: "relu" for relu(bn(x)), which bn(x, nn::relu)
-  /// spares; else empty.
+  /// The activation behind a norm that could run it in its op and did not: "relu" for relu(bn(x)), which
+  /// bn(x, nn::relu) spares; else empty.
   std::string apart;
 };
 

@@ -245,7 +245,7 @@ Tensor hardswish(const Tensor& x) { return of_input<kernels::Hardswish>("hardswi
 
 /// y = log(1 + exp(b x)) / b, or x where b x > threshold;  y' = sigmoid(b x), or 1
 Tensor softplus(const Tensor& x, double beta, double threshold) {
-  require(beta != 0, "softplus", "expected beta other than 0");
+  require(beta != 0, "softplus", "beta must not be 0");
   return of_input<kernels::Softplus>("softplus", x,
                                      [](const Tensor& v, const Tensor& dy, const Scalars& s) {
                                        const Tensor z = v * s.a;
@@ -350,7 +350,7 @@ Tensor apply_dropout(std::string_view op, const Tensor& x, double p, const Shape
 
 void check_dropout(std::string_view op, const Tensor& x, double p) {
   check_float(op, x);
-  require(p >= 0 && p <= 1, op, "dropout probability has to be between 0 and 1, but got ", p);
+  require(p >= 0 && p <= 1, op, "p must lie in [0, 1], got ", p);
 }
 }  // namespace
 
@@ -361,7 +361,7 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
 
 Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator) {
   check_dropout("dropout2d", x, p);
-  require(x.rank() >= 2, "dropout2d", "expected input of shape (N, C, *), got ", x.shape());
+  require(x.rank() >= 2, "dropout2d", "the input must be of shape (N, C, *), got ", x.shape());
   if (!training || p == 0) {
     return x;
   }

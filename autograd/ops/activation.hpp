@@ -38,7 +38,7 @@ Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
 Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
 
-/// What a function is that normalize_groups() can take into its pass, as it is or with its parameter; nothing of others.
+/// What a function is that normalize_groups() can take into its pass, as it is or with its parameter; else nothing.
 std::optional<FusedActivation> fused_form(Tensor (*function)(const Tensor& x));
 std::optional<FusedActivation> fused_form(Tensor (*function)(const Tensor& x, double slope), double slope);
 /// Whether `op` is the name of one, in place or not: "relu", "silu_".

@@ -12,7 +12,7 @@ namespace evenkeel {
 
 Padding::Padding(const char* mode) : same(std::string_view(mode) == "same") {
   require(same || std::string_view(mode) == "valid", "conv2d",
-          "padding must be a number, a pair, 'same' or 'valid', but got '", mode, "'");
+          "padding must be a number, a pair, 'same' or 'valid', got '", mode, "'");
 }
 
 namespace {
@@ -123,28 +123,24 @@ constexpr std::int64_t kLargest = std::int64_t{1} << 31;  // keeps the arithmeti
 void check_operands(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_defined(op, x);
   check_defined(op, weight);
-  require(x.rank() == 3 || x.rank() == 4, op, "Expected 3D (unbatched) or 4D (batched) input to ", op,
-          ", but got input of size: ", x.shape());
-  require(weight.rank() == 4, op, "expected a weight of four dims, got ", weight.shape());
+  require(x.rank() == 3 || x.rank() == 4, op, "the input must be 3D (unbatched) or 4D (batched), got shape ",
+          x.shape());
+  require(weight.rank() == 4, op, "weight must have four dims, got ", weight.shape());
   require(std::min({weight.size(0), weight.size(1), weight.size(2), weight.size(3)}) > 0 &&
               std::max(weight.size(2), weight.size(3)) < kLargest,
-          op, "weight should not have zero sizes, got ", weight.shape());
-  require(x.dtype() == weight.dtype(), op, "Input type (", x.dtype(), ") and weight type (", weight.dtype(),
-          ") should be the same");
+          op, "weight must have no size of 0 and none from 2^31 on, got ", weight.shape());
+  require(x.dtype() == weight.dtype(), op, "weight must be ", x.dtype(), ", as the input, got ", weight.dtype());
   check_float(op, x);
-  require(x.size(-1) > 0 && x.size(-2) > 0, op, "Expected 3D or 4D input with non-zero spatial size, got ", x.shape());
-  require(!bias.defined() || bias.dtype() == x.dtype(), op, "Input type (", x.dtype(), ") and bias type (",
-          bias.defined() ? bias.dtype() : x.dtype(), ") should be the same");
+  require(x.size(-1) > 0 && x.size(-2) > 0, op, "the input must have no spatial size of 0, got shape ", x.shape());
+  require(!bias.defined() || bias.dtype() == x.dtype(), op, "bias must be ", x.dtype(), ", as the input, got ",
+          bias.defined() ? bias.dtype() : x.dtype());
 }
 
 void check_options(std::string_view op, Size2 stride, Size2 padding, Size2 dilation, std::int64_t groups) {
-  require(stride.h > 0 && stride.w > 0, op, "non-positive stride is not supported, got (", stride.h, ", ", stride.w,
-          ")");
-  require(padding.h >= 0 && padding.w >= 0, op, "negative padding is not supported, got (", padding.h, ", ", padding.w,
-          ")");
-  require(dilation.h > 0 && dilation.w > 0, op, "dilation should be greater than zero, got (", dilation.h, ", ",
-          dilation.w, ")");
-  require(groups > 0, op, "non-positive groups is not supported, got ", groups);
+  require(stride.h > 0 && stride.w > 0, op, "stride must be positive, got (", stride.h, ", ", stride.w, ")");
+  require(padding.h >= 0 && padding.w >= 0, op, "padding must not be negative, got (", padding.h, ", ", padding.w, ")");
+  require(dilation.h > 0 && dilation.w > 0, op, "dilation must be positive, got (", dilation.h, ", ", dilation.w, ")");
+  require(groups > 0, op, "groups must be positive, got ", groups);
   require(std::max({stride.h, stride.w, padding.h, padding.w, dilation.h, dilation.w}) < kLargest, op,
           "stride, padding and dilation must be below 2^31");
 }
@@ -246,9 +242,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   const Size2 extra = options.output_padding;
   require(extra.h >= 0 && extra.w >= 0 && extra.h < std::max(options.stride.h, options.dilation.h) &&
               extra.w < std::max(options.stride.w, options.dilation.w),
-          kOp,
-          "output padding must be smaller than either stride or dilation, but got output_padding_height: ", extra.h,
-          " output_padding_width: ", extra.w);
+          kOp, "output_padding must be smaller than either stride or dilation, got (", extra.h, ", ", extra.w, ")");
   const ConvGeometry g = transposed_geometry(x, weight, options);
   return x.rank() == 4 ? spread(kOp, g, x, weight, bias) : squeeze(spread(kOp, g, unsqueeze(x, 0), weight, bias), 0);
 }

@@ -28,7 +28,7 @@ Tensor reduced(const Tensor& losses, Reduction reduction) {
 
 ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& weight) {
   check_float(op, input);
-  require(input.rank() >= 1, op, "expected input of shape (C), (N, C) or (N, C, d1, ...), got ", input.shape());
+  require(input.rank() >= 1, op, "the input must be of shape (C), (N, C) or (N, C, d1, ...), got ", input.shape());
   ClassLoss k;
   k.dim = input.rank() == 1 ? 0 : 1;
   k.count = input.size(k.dim);
@@ -37,8 +37,8 @@ ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& wei
   }
   if (weight.defined()) {
     check_float(op, weight);
-    require(weight.shape() == Shape{k.count}, op, "weight tensor should be defined either for all ", k.count,
-            " classes or no classes but got weight tensor of shape ", weight.shape());
+    require(weight.shape() == Shape{k.count}, op, "weight must be of shape [", k.count, "], one number per class, got ",
+            weight.shape());
     k.weights = weight.array().to(DType::float64).to_vector<double>();
   }
   return k;
@@ -46,12 +46,12 @@ ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& wei
 
 /// Checks class indices before any of them is used to address memory.
 void check_indices(std::string_view op, const ClassLoss& k, const Tensor& input, const Tensor& target) {
-  require(target.dtype() == DType::int64, op, "expected an int64 target of class indices, got ", target.dtype(),
+  require(target.dtype() == DType::int64, op, "the target must hold int64 class indices, got ", target.dtype(),
           " of shape ", target.shape());
   Shape samples = input.shape();
   samples.erase(k.dim);
-  require(target.shape() == samples, op, "target has shape ", target.shape(), ", expected ", samples,
-          " (the input's without its class axis)");
+  require(target.shape() == samples, op, "the target must have shape ", samples,
+          " (the input's without its class axis), got ", target.shape());
   check_targets(op, k, target.array());
 }
 
@@ -82,9 +82,10 @@ Tensor sample_gradient(const ClassLoss& k, const Array& target, Reduction reduct
 /// adds nothing, even where the logit is -inf.
 Tensor cross_entropy_probabilities(const Tensor& input, const Tensor& target, const ClassLoss& k,
                                    const CrossEntropyOptions& options) {
-  require(target.dtype() == input.dtype(), "cross_entropy", "input is ", input.dtype(), ", target probabilities are ",
-          target.dtype());
-  require(options.ignore_index < 0, "cross_entropy", "ignore_index is not supported for floating point target");
+  require(target.dtype() == input.dtype(), "cross_entropy", "target probabilities must be ", input.dtype(),
+          ", as the input, got ", target.dtype());
+  require(options.ignore_index < 0, "cross_entropy", "ignore_index must be negative beside target probabilities, got ",
+          options.ignore_index);
   Tensor q = target;
   if (k.smoothing > 0) {
     q = target * (1 - k.smoothing) + k.smoothing / static_cast<double>(k.count);
@@ -106,7 +107,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
   ClassLoss k = classes_of("cross_entropy", input, options.weight);
   require(target.defined(), "cross_entropy", "got an undefined target");
   require(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cross_entropy",
-          "label_smoothing must be between 0.0 and 1.0. Got: ", options.label_smoothing);
+          "label_smoothing must lie in [0, 1], got ", options.label_smoothing);
   k.ignore_index = options.ignore_index;
   k.smoothing = options.label_smoothing;
   if (is_floating(target.dtype()) && target.shape() == input.shape()) {
@@ -156,9 +157,10 @@ namespace {
 void check_pair(std::string_view op, const Tensor& input, const Tensor& target) {
   check_float(op, input);
   check_float(op, target);
-  require(input.shape() == target.shape(), op, "input has shape ", input.shape(), ", target has shape ", target.shape(),
-          "; expected equal shapes");
-  require(input.dtype() == target.dtype(), op, "input is ", input.dtype(), ", target is ", target.dtype());
+  require(input.shape() == target.shape(), op, "input and target must have one shape, got ", input.shape(), " and ",
+          target.shape());
+  require(input.dtype() == target.dtype(), op, "input and target must have one dtype, got ", input.dtype(), " and ",
+          target.dtype());
 }
 
 /// dx in differentiable ops; a: the loss's number.
@@ -206,7 +208,7 @@ Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
 
 /// loss = d^2 / (2 beta) where |d| < beta, else |d| - beta / 2;  the second derivative at d = 0 is 1 / beta
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, double beta) {
-  require(beta >= 0, "smooth_l1_loss", "expected beta >= 0, got ", beta);
+  require(beta >= 0, "smooth_l1_loss", "beta must be at least 0, got ", beta);
   return elementwise_loss<kernels::SmoothAbsoluteError>(
       input, target, reduction,
       [](const Tensor& x, const Tensor& t, const Tensor& dy, double a) {
@@ -229,10 +231,7 @@ Tensor weighted_logistic_losses(const Tensor& x, const Tensor& target, const Ten
 
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options) {
   const std::string_view op = "binary_cross_entropy_with_logits";
-  check_float(op, input);
-  check_float(op, target);
-  require(input.shape() == target.shape(), op, "Target size (", target.shape(), ") must be the same as input size (",
-          input.shape(), ")");
+  check_pair(op, input, target);
   const bool weighted = options.weight.defined();
   Tensor losses;
   if (options.pos_weight.defined()) {

@@ -21,9 +21,9 @@ void check_parameter(std::string_view op, std::string_view which, const Tensor& 
   if (!parameter.defined()) {
     return;
   }
-  require(parameter.numel() == expected, op, which, " has ", parameter.numel(), " elements (shape ", parameter.shape(),
-          "), expected ", expected, " for input of shape ", x.shape());
-  require(parameter.dtype() == x.dtype(), op, which, " is ", parameter.dtype(), ", the input ", x.dtype());
+  require(parameter.numel() == expected, op, which, " must have ", expected, " elements for input of shape ", x.shape(),
+          ", got shape ", parameter.shape());
+  require(parameter.dtype() == x.dtype(), op, which, " must be ", x.dtype(), ", as the input, got ", parameter.dtype());
 }
 
 void check_affine(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias,

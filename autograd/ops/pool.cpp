@@ -36,21 +36,17 @@ void check_input(std::string_view op, const Tensor& x) {
   const bool ranks = x.rank() == 3 || x.rank() == 4;
   require(ranks && std::all_of(x.shape().begin() + (ranks ? first : x.rank()), x.shape().end(),
                                [](std::int64_t size) { return size > 0; }),
-          op, "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got: ", x.shape());
+          op, "the input must be 3D or 4D, with no size of 0 but the batch's, got shape ", x.shape());
 }
 
 void check_window(std::string_view op, Size2 kernel, Size2 stride, Size2 pad, Size2 dilation) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 31;
-  require(kernel.h > 0 && kernel.w > 0, op, "kernel size should be greater than zero, but got kH: ", kernel.h,
-          " kW: ", kernel.w);
-  require(stride.h > 0 && stride.w > 0, op, "stride should be greater than zero, but got dH: ", stride.h,
-          " dW: ", stride.w);
-  require(dilation.h > 0 && dilation.w > 0, op, "dilation should be greater than zero, but got dilationH: ", dilation.h,
-          " dilationW: ", dilation.w);
-  require(pad.h >= 0 && pad.w >= 0, op, "pad must be non-negative, but got padH: ", pad.h, " padW: ", pad.w);
-  require(pad.h <= kernel.h / 2 && pad.w <= kernel.w / 2, op,
-          "pad should be smaller than or equal to half of kernel size, but got padW = ", pad.w, ", padH = ", pad.h,
-          ", kW = ", kernel.w, ", kH = ", kernel.h);
+  require(kernel.h > 0 && kernel.w > 0, op, "kernel_size must be positive, got (", kernel.h, ", ", kernel.w, ")");
+  require(stride.h > 0 && stride.w > 0, op, "stride must be positive, got (", stride.h, ", ", stride.w, ")");
+  require(dilation.h > 0 && dilation.w > 0, op, "dilation must be positive, got (", dilation.h, ", ", dilation.w, ")");
+  require(pad.h >= 0 && pad.w >= 0, op, "padding must not be negative, got (", pad.h, ", ", pad.w, ")");
+  require(pad.h <= kernel.h / 2 && pad.w <= kernel.w / 2, op, "padding must be at most half of kernel_size, got (",
+          pad.h, ", ", pad.w, ") and (", kernel.h, ", ", kernel.w, ")");
   require(std::max({kernel.h, kernel.w, stride.h, stride.w, dilation.h, dilation.w}) < kLargest, op,
           "kernel size, stride and dilation must be below 2^31");
 }
@@ -237,9 +233,8 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
 
 Tensor adaptive_avg_pool2d(const Tensor& x, Size2 output_size) {
   check_input("adaptive_avg_pool2d", x);
-  require(output_size.h >= 0 && output_size.w >= 0, "adaptive_avg_pool2d",
-          "elements of output_size must be greater than or equal to 0, but received (", output_size.h, ", ",
-          output_size.w, ")");
+  require(output_size.h >= 0 && output_size.w >= 0, "adaptive_avg_pool2d", "output_size must not be negative, got (",
+          output_size.h, ", ", output_size.w, ")");
   const std::int64_t height = x.size(-2);
   const std::int64_t width = x.size(-1);
   PoolGeometry windows{x.numel() / (height * width), height, width,

@@ -105,7 +105,7 @@ Tensor standard_deviation(const Tensor& x, const Dims& dims, double correction, 
 /// dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0: dy x / y for p = 2. p = infinity: shared evenly by the largest |x|.
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
   check_float("norm", x);
-  require(p >= 1, "norm", "expected p >= 1, got ", p);
+  require(p >= 1, "norm", "p must be at least 1, got ", p);
   const Reduced over("norm", x, dims);
   return record({.name = "norm", .inputs = {x}, .keep = Keep::input(0) | Keep::output()},
                 norm(x.array(), p, over.dims, keepdim), [over, p](const Saved& saved, const Tensor& dy) -> Grads {

@@ -109,8 +109,8 @@ Rows cut_of(std::string_view op, const Tensor& x, std::int64_t inner, std::span<
     if (p.defined()) {
       require(p.numel() > 0 && cut.rows % p.numel() == 0, op, "a parameter of shape ", p.shape(), " does not fit ",
               cut.rows, " rows (input of shape ", x.shape(), ")");
-      require(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter is ", p.dtype(), ", the input ",
-              x.dtype());
+      require(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter must be ", x.dtype(),
+              ", as the input, or float64, got ", p.dtype());
     }
   }
   return cut;

@@ -28,7 +28,7 @@ Tensor deviation(const Tensor& x, const GroupMoments& planes, double eps) {
 }  // namespace
 
 Tensor adaptive_instance_norm(const Tensor& x, const Tensor& style, double eps) {
-  checked_eps(kName, eps);
+  check_eps(kName, eps);
   check_input(x, "the content");
   check_input(style, "the style");
   require(style.size(1) == x.size(1) && (style.size(0) == x.size(0) || style.size(0) == 1), kName, "a style of shape ",

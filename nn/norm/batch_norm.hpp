@@ -47,8 +47,7 @@ class BatchNorm : public BatchNormBase {
  public:
   using Options = BatchNormOptions;
   explicit BatchNorm(std::int64_t num_features, Options options = {})
-      : BatchNormBase(name_of_dims("BatchNorm", D), batch_ranks(D), num_features, options) {}
-  std::string type_name() const override { return name_of_dims("BatchNorm", D); }
+      : BatchNormBase(class_name(typeid(BatchNorm)), batch_ranks(D), num_features, options) {}
 };
 using BatchNorm1d = BatchNorm<1>;
 using BatchNorm2d = BatchNorm<2>;

@@ -44,7 +44,7 @@ Array deviations(const Array& var, double eps) {
 
 }  // namespace
 
-BatchRenormBase::BatchRenormBase(std::string_view layer, Ranks ranks, std::int64_t num_features,
+BatchRenormBase::BatchRenormBase(std::string_view layer, RankRange ranks, std::int64_t num_features,
                                  const BatchRenormOptions& options)
     : BatchNormBase(layer, ranks, num_features, base_options(options)),
       renorm(checked_renorm(layer, options)),

@@ -45,7 +45,8 @@ class BatchRenormBase : public BatchNormBase {
   Tensor& renorm_stddev;  ///< buffer from 1, only with RenormStatistics::keras
 
  protected:
-  BatchRenormBase(std::string_view layer, Ranks ranks, std::int64_t num_features, const BatchRenormOptions& options);
+  BatchRenormBase(std::string_view layer, RankRange ranks, std::int64_t num_features,
+                  const BatchRenormOptions& options);
   Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
   void move_statistics(const Array& mean, const Array& var, double count, double t) override;
 
@@ -62,8 +63,7 @@ class BatchRenorm : public BatchRenormBase {
  public:
   using Options = BatchRenormOptions;
   explicit BatchRenorm(std::int64_t num_features, const Options& options = {})
-      : BatchRenormBase(name_of_dims("BatchRenorm", D), batch_ranks(D), num_features, options) {}
-  std::string type_name() const override { return name_of_dims("BatchRenorm", D); }
+      : BatchRenormBase(class_name(typeid(BatchRenorm)), batch_ranks(D), num_features, options) {}
 };
 using BatchRenorm1d = BatchRenorm<1>;
 using BatchRenorm2d = BatchRenorm<2>;

@@ -19,7 +19,7 @@ NamedNorms batch_norms(Module& model) {
 
 }  // namespace
 
-FrozenBatchNorm::FrozenBatchNorm(std::string_view layer, Ranks ranks, std::int64_t num_features, Options options)
+FrozenBatchNorm::FrozenBatchNorm(std::string_view layer, RankRange ranks, std::int64_t num_features, Options options)
     : num_features(checked_channels(layer, "num_features", num_features)),
       options(checked(layer, options)),
       weight(buffer("weight", Array::ones({num_features}))),

@@ -31,11 +31,11 @@ class FrozenBatchNorm : public FusibleNorm {
   Tensor& running_var;
 
  protected:
-  FrozenBatchNorm(std::string_view layer, Ranks ranks, std::int64_t num_features, Options options);
+  FrozenBatchNorm(std::string_view layer, RankRange ranks, std::int64_t num_features, Options options);
   void upgrade_state(const std::string& prefix, StateDict& state) const override;
 
  private:
-  const Ranks ranks_;
+  const RankRange ranks_;
 };
 
 /// Of (N, C) or (N, C, L), of (N, C, H, W), of (N, C, D, H, W) alone; see FrozenBatchNorm.
@@ -43,8 +43,8 @@ template <int D>
 class FrozenBatchNormOf : public FrozenBatchNorm {
  public:
   explicit FrozenBatchNormOf(std::int64_t num_features, Options options = {})
-      : FrozenBatchNorm(name_of_dims("FrozenBatchNorm", D), batch_ranks(D), num_features, options) {}
-  std::string type_name() const override { return name_of_dims("FrozenBatchNorm", D); }
+      : FrozenBatchNorm(concat("FrozenBatchNorm", D, "d"), batch_ranks(D), num_features, options) {}
+  std::string type_name() const override { return concat("FrozenBatchNorm", D, "d"); }
 };
 using FrozenBatchNorm1d = FrozenBatchNormOf<1>;
 using FrozenBatchNorm2d = FrozenBatchNormOf<2>;

@@ -41,8 +41,7 @@ class InstanceNorm : public InstanceNormBase {
  public:
   using Options = InstanceNormOptions;
   explicit InstanceNorm(std::int64_t num_features, Options options = {})
-      : InstanceNormBase(name_of_dims("InstanceNorm", D), D, num_features, options) {}
-  std::string type_name() const override { return name_of_dims("InstanceNorm", D); }
+      : InstanceNormBase(class_name(typeid(InstanceNorm)), D, num_features, options) {}
 };
 using InstanceNorm1d = InstanceNorm<1>;
 using InstanceNorm2d = InstanceNorm<2>;

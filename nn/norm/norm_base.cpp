@@ -13,7 +13,7 @@ Array running(const BatchNormOptions& options, const Shape& shape, std::int64_t 
 }  // namespace
 
 template <class Base>
-NormBase<Base>::NormBase(std::string_view layer, Ranks ranks, std::int64_t num_features, BatchNormOptions options,
+NormBase<Base>::NormBase(std::string_view layer, RankRange ranks, std::int64_t num_features, BatchNormOptions options,
                          Start start)
     : num_features(checked_channels(layer, "num_features", num_features)),
       options(checked(layer, options)),

@@ -40,12 +40,13 @@ class NormBase : public Base {
     Shape mean_shape = {}, var_shape = {};
     double var = 1;
   };
-  NormBase(std::string_view layer, Ranks ranks, std::int64_t num_features, BatchNormOptions options, Start start = {});
+  NormBase(std::string_view layer, RankRange ranks, std::int64_t num_features, BatchNormOptions options,
+           Start start = {});
   /// Counts a batch and moves the running statistics towards its own; n / (n - 1) as `var_factor` makes a biased
   /// variance unbiased.
   void move_running_stats(const Array& mean, const Array& var, double var_factor);
 
-  const Ranks ranks_;
+  const RankRange ranks_;
 
  private:
   const double first_var_;

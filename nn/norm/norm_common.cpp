@@ -5,7 +5,6 @@
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
-#include "evenkeel/nn/repr.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +19,7 @@ void check_defined(const Module& layer, const Tensor& x) {
 }
 
 /// "4D", "2D or 3D", "at least 2D"
-std::string text(Ranks ranks) {
+std::string text(RankRange ranks) {
   return ranks.min == ranks.max       ? concat(ranks.min, "D")
          : ranks.min + 1 == ranks.max ? concat(ranks.min, "D or ", ranks.max, "D")
                                       : concat("at least ", ranks.min, "D");
@@ -42,17 +41,15 @@ std::string error_name(const Module& layer) {
 
 // ---- Options
 
-double checked_eps(std::string_view layer, double eps) {
-  require(eps >= 0 && std::isfinite(eps), layer, "eps must be at least 0, got ", eps);
-  return eps;
+void check_eps(std::string_view layer, std::optional<double> eps) {
+  require(!eps || (*eps >= 0 && std::isfinite(*eps)), layer, "eps must be at least 0, got ", eps.value_or(0));
 }
 
-std::optional<double> checked_momentum(std::string_view layer, std::optional<double> momentum) {
+void check_momentum(std::string_view layer, std::optional<double> momentum) {
   require(!momentum || (*momentum >= 0 && *momentum <= 1), layer, "momentum must lie in [0, 1], got ",
           momentum.value_or(0),
           "; it weighs the new value: running = (1 - momentum) * running + momentum * batch. Keras and Flax give the "
           "old value's weight m: pass 1 - m (0.01 for their 0.99)");
-  return momentum;
 }
 
 std::int64_t checked_channels(std::string_view layer, std::string_view name, std::int64_t value) {
@@ -68,25 +65,18 @@ std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::
   return count;
 }
 
-std::string repr_options(const double* eps, const std::optional<double>* momentum, const bool* affine) {
-  return concat(eps == nullptr ? "" : ", eps=" + repr(*eps), momentum == nullptr ? "" : ", momentum=" + repr(*momentum),
-                affine == nullptr ? "" : ", affine=" + repr(*affine));
-}
-
 Array value_if(bool wanted, const Shape& shape, double value) { return wanted ? Array::full(shape, value) : Array(); }
 
 // ---- Input
 
-std::string name_of_dims(std::string_view norm, int dims) { return concat(norm, dims, "d"); }
-
-void check_rank(const Module& layer, const Tensor& x, Ranks ranks) {
+void check_rank(const Module& layer, const Tensor& x, RankRange ranks) {
   check_defined(layer, x);
   if (x.rank() < ranks.min || x.rank() > ranks.max) {
     fail(error_name(layer), "expected ", text(ranks), " input (got ", x.rank(), "D input of shape ", x.shape(), ")");
   }
 }
 
-void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, Ranks ranks) {
+void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, RankRange ranks) {
   check_rank(layer, x, ranks);
   if (x.size(1) != channels) {
     fail(error_name(layer), "expected ", channels, " channels, got ", x.size(1), " (input of shape ", x.shape(), ")");

@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/repr.hpp"
 
 #include <initializer_list>
 #include <limits>
@@ -18,10 +19,10 @@ std::string error_name(const Module& layer);
 
 // ---- Options
 
-/// eps, if it is at least 0 and finite.
-double checked_eps(std::string_view layer, double eps);
-/// momentum, if it is a weight of the new value in [0, 1] or nullopt (cumulative average).
-std::optional<double> checked_momentum(std::string_view layer, std::optional<double> momentum);
+/// Throws unless eps, if there is one, is at least 0 and finite.
+void check_eps(std::string_view layer, std::optional<double> eps);
+/// Throws unless momentum is a weight of the new value in [0, 1] or nullopt (cumulative average).
+void check_momentum(std::string_view layer, std::optional<double> momentum);
 /// `value`, of that name (num_features, num_channels, a window's size), if it is positive.
 std::int64_t checked_channels(std::string_view layer, std::string_view name, std::int64_t value);
 /// The number of groups, by default choose_gn_groups(channels), if it divides the channels.
@@ -29,34 +30,29 @@ std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::
 /// The options, if what they have of eps and momentum can be meant.
 template <class Options>
 Options checked(std::string_view layer, Options options) {
-  if constexpr (requires { options.eps.has_value(); }) {
-    checked_eps(layer, options.eps.value_or(0));
-  } else if constexpr (requires { options.eps; }) {
-    checked_eps(layer, options.eps);
+  if constexpr (requires { options.eps; }) {
+    check_eps(layer, options.eps);
   }
   if constexpr (requires { options.momentum; }) {
-    checked_momentum(layer, options.momentum);
+    check_momentum(layer, options.momentum);
   }
   return options;
 }
 
 /// ", eps=1e-05, momentum=0.1, affine=True": what the options have of these, for extra_repr().
-std::string repr_options(const double* eps, const std::optional<double>* momentum, const bool* affine);
 template <class Options>
 std::string repr_options(const Options& options) {
-  const double* eps = nullptr;
-  const std::optional<double>* momentum = nullptr;
-  const bool* affine = nullptr;
+  std::string text;
   if constexpr (requires { options.eps; }) {
-    eps = &options.eps;
+    text += ", eps=" + repr(options.eps);
   }
   if constexpr (requires { options.momentum; }) {
-    momentum = &options.momentum;
+    text += ", momentum=" + repr(options.momentum);
   }
   if constexpr (requires { options.affine; }) {
-    affine = &options.affine;
+    text += ", affine=" + repr(options.affine);
   }
-  return repr_options(eps, momentum, affine);
+  return text;
 }
 
 /// The start value of a parameter or buffer: `value` everywhere, undefined if it is not wanted.
@@ -65,22 +61,19 @@ Array value_if(bool wanted, const Shape& shape, double value);
 // ---- Input
 
 /// The ranks that a layer takes.
-struct Ranks {
+struct RankRange {
   int min;
   int max = std::numeric_limits<int>::max();
 };
-inline constexpr Ranks kAnyRank{2};    ///< (N, C, *)
-inline constexpr Ranks kImages{4, 4};  ///< (N, C, H, W)
+inline constexpr RankRange kAnyRank{2};    ///< (N, C, *)
+inline constexpr RankRange kImages{4, 4};  ///< (N, C, H, W)
 /// Of the norm "<Name><D>d": one dim may be left out of (N, C, L), none of images and volumes.
-constexpr Ranks batch_ranks(int dims) { return {dims == 1 ? 2 : dims + 2, dims + 2}; }
-
-/// "BatchNorm2d"
-std::string name_of_dims(std::string_view norm, int dims);
+constexpr RankRange batch_ranks(int dims) { return {dims == 1 ? 2 : dims + 2, dims + 2}; }
 
 /// Throws for an undefined x and one of another rank, in PyTorch's words.
-void check_rank(const Module& layer, const Tensor& x, Ranks ranks);
+void check_rank(const Module& layer, const Tensor& x, RankRange ranks);
 /// Throws unless x is (N, C, *) of these ranks with `channels` channels.
-void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, Ranks ranks);
+void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, RankRange ranks);
 /// The same for layers that may look at another dim: at dim 1 of any rank from 2 or, with channels_last, at the last.
 void check_channels_at(const Module& layer, const Tensor& x, std::int64_t channels, bool channels_last);
 /// Throws PyTorch's sentence if `elements`, the number that a statistic is taken over, is 1.

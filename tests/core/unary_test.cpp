@@ -370,11 +370,11 @@ TEST_CASE("shapes, strides and threads") {
 
 TEST_CASE("errors name the op and what came") {
   CHECK_THROWS_WITH(map<kernels::Silu>(Array::zeros({2}, DType::int64)),
-                    doctest::Contains("silu: expected float32 or float64, got int64"));
+                    doctest::Contains("silu: dtype must be float32 or float64, got int64"));
   CHECK_THROWS_WITH(map_gradient<kernels::Tanh>(Array::zeros({2}), Array::zeros({3})),
                     doctest::Contains("tanh: the gradient has shape [2], the value [3]"));
   CHECK_THROWS_WITH(map_gradient<kernels::Tanh>(Array::zeros({2}), Array::zeros({2}, DType::float64)),
-                    doctest::Contains("expected operands of equal dtype, got float32 and float64"));
+                    doctest::Contains("operands must have one dtype, got float32 and float64"));
 }
 
 }  // namespace

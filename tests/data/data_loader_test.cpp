@@ -187,7 +187,7 @@ TEST_CASE("an epoch is a range of its batches; leaving it early ends nothing but
   for (const auto& batch : empty.epoch(0)) {
     FAIL(batch.images.shape());
   }
-  CHECK_THROWS_WITH(loader.epoch(-1), "DataLoader::start_epoch: epoch is -1, expected at least 0");
+  CHECK_THROWS_WITH(loader.epoch(-1), "DataLoader::start_epoch: epoch must be at least 0, got -1");
 }
 
 TEST_CASE("order and bits do not depend on prefetching and timing") {
@@ -242,14 +242,14 @@ TEST_CASE("an epoch can be left early, and a loader destroyed in its middle") {
 TEST_CASE("bad options are refused") {
   const ArrayDataset set = numbered(3, 2);
   const auto make = [&](DataLoaderOptions options) { DataLoader loader(set, std::move(options)); };
-  CHECK_THROWS_WITH(make({.batch_size = 0}), "DataLoader: batch_size is 0, expected at least 1");
-  CHECK_THROWS_WITH(make({.mean = {0}}), "DataLoader: got 1 means for 2 channels");
-  CHECK_THROWS_WITH(make({.std = {1, 1, 1}}), "DataLoader: got 3 stds for 2 channels");
-  CHECK_THROWS_WITH(make({.std = {1, 0}}), "DataLoader: a std of 0, expected a positive number");
+  CHECK_THROWS_WITH(make({.batch_size = 0}), "DataLoader: batch_size must be at least 1, got 0");
+  CHECK_THROWS_WITH(make({.mean = {0}}), "DataLoader: mean must have 2 values, got 1");
+  CHECK_THROWS_WITH(make({.std = {1, 1, 1}}), "DataLoader: std must have 2 values, got 3");
+  CHECK_THROWS_WITH(make({.std = {1, 0}}), "DataLoader: std must be positive, got 0");
   CHECK_THROWS_WITH(make({.augmentation = {.crop_padding = -1}}),
-                    "DataLoader: crop_padding is -1, expected at least 0");
-  CHECK_THROWS_WITH(make({.prefetch = -1}), "DataLoader: prefetch is -1, expected at least 0");
+                    "DataLoader: crop_padding must be at least 0, got -1");
+  CHECK_THROWS_WITH(make({.prefetch = -1}), "DataLoader: prefetch must be at least 0, got -1");
   DataLoader loader(set, {});
   CHECK_THROWS_WITH(loader.next(), "DataLoader::next: no epoch has begun, call start_epoch() first");
-  CHECK_THROWS_WITH(loader.start_epoch(-1), "DataLoader::start_epoch: epoch is -1, expected at least 0");
+  CHECK_THROWS_WITH(loader.start_epoch(-1), "DataLoader::start_epoch: epoch must be at least 0, got -1");
 }

@@ -67,7 +67,7 @@ length($0) > most_columns { fault(here() length($0) " columns, at most " most_co
 /^#include </ { if (!includes) includes = -1 }
 
 # The first include of X.cpp is X.hpp: open the one to find the other. A kernel's body may stand in several files of its
-# room (panels.cpp, panels_gradient.cpp); nothing else may.
+# room (winograd.cpp, winograd_gradient.cpp); nothing else may.
 function check_own_header(target) {
   if (includes || file !~ library || file !~ /\.cpp$/) return
   expected = file; sub(/\.cpp$/, ".hpp", expected)

@@ -378,7 +378,7 @@ TEST_CASE("bottlenecks with squeeze-and-excitation, and their network") {
   CHECK(plain.se->type_name() == "Identity");
   CHECK_FALSE(plain.downsample);
   const Bottleneck wider(8, 4, g);
-  CHECK(wider.downsample != nullptr);
+  CHECK(bool(wider.downsample));
 }
 
 TEST_CASE("squeeze-and-excitation scales each channel of each sample") {

@@ -193,8 +193,10 @@ TEST_CASE("ranks and channel counts are checked") {
   BatchNorm1d no_buffers(3, {.track_running_stats = false});
   CHECK_THROWS_WITH(no_buffers(zeros({4, 2})), Contains("weight should contain 2 elements not 3"));
   CHECK_THROWS_WITH(two(Tensor()), Contains("BatchNorm2d: the input is an undefined tensor"));
-  CHECK_THROWS_WITH(one(zeros({4, 3}, {.dtype = DType::float64})), Contains("weight is float32, the input float64"));
-  CHECK_THROWS_WITH(one(zeros({4, 3}, {.dtype = DType::int64})), Contains("expected float32 or float64, got int64"));
+  CHECK_THROWS_WITH(one(zeros({4, 3}, {.dtype = DType::float64})),
+                    Contains("weight must be float64, as the input, got float32"));
+  CHECK_THROWS_WITH(one(zeros({4, 3}, {.dtype = DType::int64})),
+                    Contains("dtype must be float32 or float64, got int64"));
 }
 
 TEST_CASE("an error names the layer's place in the model") {

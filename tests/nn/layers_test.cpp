@@ -81,7 +81,7 @@ TEST_CASE("convolutions check their options when they are made") {
   const auto transposed = [&](ConvTranspose2dOptions o) { ConvTranspose2d layer(4, 6, g, o); };
   CHECK_THROWS_WITH(transposed({.kernel_size = 3, .groups = 3}), Contains("ConvTranspose2d: in_channels must be"));
   CHECK_THROWS_WITH(transposed({.kernel_size = 3, .output_padding = 1}),
-                    Contains("output padding must be smaller than either stride or dilation"));
+                    Contains("output_padding must be smaller than either stride or dilation"));
   CHECK_THROWS_WITH(transposed({.kernel_size = 3, .output_padding = -1}),
                     Contains("output_padding must not be negative"));
   CHECK_THROWS_WITH(Linear(-1, 2, g), Contains("Linear: in_features and out_features must not be negative"));
@@ -90,7 +90,7 @@ TEST_CASE("convolutions check their options when they are made") {
 TEST_CASE("pools and dropout check their options when they are made") {
   CHECK_THROWS_WITH(MaxPool2d(0), "MaxPool2d: kernel_size must be positive, got (0, 0)");
   CHECK_THROWS_WITH(MaxPool2d(MaxPool2dOptions{.kernel_size = {3, 2}, .padding = {1, 2}}),
-                    "MaxPool2d: pad should be at most half of kernel size, got padding (1, 2) with kernel_size (3, 2)");
+                    "MaxPool2d: padding must be at most half of kernel_size, got (1, 2) and (3, 2)");
   CHECK_THROWS_WITH(MaxPool2d(MaxPool2dOptions{.kernel_size = 2, .dilation = 0}),
                     Contains("dilation must be positive"));
   CHECK_THROWS_WITH(AvgPool2d(AvgPool2dOptions{.kernel_size = 2, .stride = Size2(0)}),
@@ -99,8 +99,8 @@ TEST_CASE("pools and dropout check their options when they are made") {
                     "AvgPool2d: divisor must be not zero");
   CHECK_THROWS_WITH(AdaptiveAvgPool2d(-1), Contains("output_size must not be negative"));
   Generator g(1);
-  CHECK_THROWS_WITH(Dropout(1.5, g), "Dropout: dropout probability has to be between 0 and 1, but got 1.5");
-  CHECK_THROWS_WITH(Dropout2d(-0.1, g), "Dropout2d: dropout probability has to be between 0 and 1, but got -0.1");
+  CHECK_THROWS_WITH(Dropout(1.5, g), "Dropout: p must lie in [0, 1], got 1.5");
+  CHECK_THROWS_WITH(Dropout2d(-0.1, g), "Dropout2d: p must lie in [0, 1], got -0.1");
 }
 
 TEST_CASE("Dropout: eval is the identity and draws nothing; training drops p and scales the rest") {

@@ -19,7 +19,7 @@ namespace evenkeel::test {
 enum class SingleValue { fine, refused_in_training, refused };
 
 /// What the output in training does not depend on, without eps: the input's scale, and a constant added to it.
-enum class Ignores { nothing, scale, scale_and_shift };
+enum class Ignores { nothing, scale, shift, scale_and_shift };
 
 struct NormTraits {
   std::string_view name;  ///< in the registry
