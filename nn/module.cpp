@@ -99,8 +99,8 @@ std::string class_name(const std::type_info& type) {
   }
   const std::string name = full.substr(begin);
   const std::size_t bracket = name.find('<');
-  const bool of_dims =
-      bracket != std::string::npos && name.find_first_not_of("0123456789", bracket + 1) == name.size() - 1;
+  const bool of_dims = bracket != std::string::npos && bracket + 2 < name.size() &&
+                       name.find_first_not_of("0123456789", bracket + 1) == name.size() - 1;
   return of_dims ? name.substr(0, bracket) + name.substr(bracket + 1, name.size() - bracket - 2) + "d" : name;
 }
 
