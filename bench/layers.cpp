@@ -9,8 +9,7 @@
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
-
-#include <CLI/CLI.hpp>
+#include "examples/support/command_line.hpp"
 
 #include <cstdio>
 #include <cstring>
@@ -87,17 +86,17 @@ void measure(const bench::LayerCase& layer_case, bool with_backward, double seco
   std::fflush(stdout);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  CLI::App app("Times single layers; prints one line of JSON for each.");
+int run(int argc, char** argv) {
+  examples::CommandLine line("Times single layers; prints one line of JSON for each.");
   std::string filter;
   int threads = num_threads();
   double seconds = 0.2;
-  app.add_option("--filter", filter, "only layers whose \"group: name\" contains this");
-  app.add_option("--threads", threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seconds", seconds, "per measurement")->check(CLI::NonNegativeNumber)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  line.add("--filter", filter, "only layers whose \"group: name\" contains this");
+  line.add("--threads", threads).positive();
+  line.add("--seconds", seconds, "per measurement").non_negative();
+  if (!line.parse(argc, argv)) {
+    return 0;
+  }
   set_num_threads(threads);
   double sgemm = 0;
   std::map<std::int64_t, double> copies;
@@ -113,4 +112,9 @@ int main(int argc, char** argv) {
       measure(layer_case, with_backward, seconds, limit);
     }
   }
+  return 0;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return examples::run_program("layers", run, argc, argv); }

@@ -22,7 +22,7 @@ void dispatch_moved(DType dtype, const F& f) {
 
 // Calls f for the dtypes that can be added.
 template <class F>
-void dispatch_numbers(DType dtype, std::string_view op, const F& f) {
+void dispatch_all_numbers(DType dtype, std::string_view op, const F& f) {
   require(dtype != DType::boolean, op, "expected numbers, got bool");
   dispatch_moved(dtype, f);
 }
@@ -167,7 +167,7 @@ void index_add_(Array& target, std::int64_t dim, const Array& index, const Array
   const Array values = source.shares_storage(target) ? source.clone() : source.contiguous();
   Array sums = target.contiguous();
   // Columns are independent; within one, the rows are added in order, so that the result is always the same.
-  dispatch_numbers(target.dtype(), "index_add_", [&]<class T>() {
+  dispatch_all_numbers(target.dtype(), "index_add_", [&]<class T>() {
     const T* in = moved_data<T>(values);
     T* out = moved_data<T>(sums);
     parallel_for(0, view.outer * view.inner, grain_for(count), [&](std::int64_t begin, std::int64_t end) {
@@ -235,7 +235,7 @@ void scatter_add_(Array& target, std::int64_t dim, const Array& index, const Arr
   // Columns along dim are independent; within one, entries are added in order, so that the result is always the same.
   const StridedLoop<3> loop = collapse<3>(columns, {target.strides(), places.strides(), values.strides()});
   const std::int64_t* indices = places.data<std::int64_t>();
-  dispatch_numbers(target.dtype(), "scatter_add_", [&]<class T>() {
+  dispatch_all_numbers(target.dtype(), "scatter_add_", [&]<class T>() {
     const T* in = moved_data<T>(values);
     T* out = moved_data<T>(target);
     parallel_for(0, count == 0 ? 0 : numel(columns), grain_for(count), [&](std::int64_t begin, std::int64_t end) {

@@ -81,7 +81,7 @@ struct Chunks {
 
 /// One loop and its chunks. They are dealt out in consecutive shares, one per thread, so that a thread meets the data
 /// it had in its cache after the last call; a thread that is done helps with the others' shares.
-class Loop {
+class SharedLoop {
  public:
   void start(const Chunks& chunks, int threads, const Body& body) {
     chunks_ = chunks;
@@ -232,7 +232,7 @@ class Team {
 
   const int cores_ = omp_get_num_procs();
   std::mutex busy_;
-  Loop loop_;
+  SharedLoop loop_;
   int helpers_ = 0;
   std::atomic<int> caller_core_ = -1;
   alignas(64) std::atomic<std::uint32_t> gate_ = 0;

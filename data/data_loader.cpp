@@ -12,7 +12,7 @@
 namespace evenkeel::data {
 namespace {
 
-constexpr std::string_view kOp = "DataLoader";
+constexpr std::string_view kDataLoader = "DataLoader";
 
 // What random numbers are for; each purpose has its own stream of the seed.
 constexpr std::uint64_t kShuffleStream = 0, kAugmentStream = 1;
@@ -122,16 +122,16 @@ std::vector<PixelTable> pixel_tables(const DataLoaderOptions& options, std::int6
 }
 
 void check_options(const DataLoaderOptions& options, std::int64_t channels) {
-  require(options.batch_size >= 1, kOp, "batch_size must be at least 1, got ", options.batch_size);
-  require(options.prefetch >= 0, kOp, "prefetch must be at least 0, got ", options.prefetch);
-  require(options.augmentation.crop_padding >= 0, kOp, "crop_padding is ", options.augmentation.crop_padding,
+  require(options.batch_size >= 1, kDataLoader, "batch_size must be at least 1, got ", options.batch_size);
+  require(options.prefetch >= 0, kDataLoader, "prefetch must be at least 0, got ", options.prefetch);
+  require(options.augmentation.crop_padding >= 0, kDataLoader, "crop_padding is ", options.augmentation.crop_padding,
           ", expected at least 0");
   for (const auto* list : {&options.mean, &options.std}) {
-    require(list->empty() || static_cast<std::int64_t>(list->size()) == channels, kOp,
+    require(list->empty() || static_cast<std::int64_t>(list->size()) == channels, kDataLoader,
             list == &options.mean ? "mean" : "std", " must have ", channels, " values, got ", list->size());
   }
   for (const double std : options.std) {
-    require(std > 0, kOp, "std must be positive, got ", std);
+    require(std > 0, kDataLoader, "std must be positive, got ", std);
   }
 }
 

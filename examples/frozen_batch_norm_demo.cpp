@@ -16,11 +16,10 @@
 #include "evenkeel/nn/norm/convert.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 #include "examples/support/checks.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/selection.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <cstring>
@@ -276,21 +275,17 @@ void stage_three(const Settings& s, const Digits& digits, const Net& trained, Ch
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Trains with BatchNorm, converts to FrozenBatchNorm2d and fine-tunes: the note's three stages.");
+  CommandLine line("Trains with BatchNorm, converts to FrozenBatchNorm2d and fine-tunes: the note's three stages.");
   Settings s;
-  app.add_option("--train-size", s.train_size, "images of stage 1, half of which show 0 to 4")
-      ->check(CLI::Range(640, 20000))
-      ->capture_default_str();
-  app.add_option("--epochs", s.epochs, "of stage 1")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--tune-size", s.tune_size, "images of stage 3")->check(CLI::Range(2, 10000))->capture_default_str();
-  app.add_option("--tune-epochs", s.tune_epochs, "of stage 3")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--threads", s.threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seed", s.seed, "of images, weights and order")->capture_default_str();
-  app.footer("Example: frozen_batch_norm_demo --tune-size 1000");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("--train-size", s.train_size, "images of stage 1, half of which show 0 to 4").between(640, 20000);
+  line.add("--epochs", s.epochs, "of stage 1").positive();
+  line.add("--tune-size", s.tune_size, "images of stage 3").between(2, 10000);
+  line.add("--tune-epochs", s.tune_epochs, "of stage 3").positive();
+  line.add("--threads", s.threads).positive();
+  line.add("--seed", s.seed, "of images, weights and order");
+  line.example("frozen_batch_norm_demo --tune-size 1000");
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   set_num_threads(s.threads);
   Checks checks;

@@ -14,10 +14,8 @@
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 #include "evenkeel/nn/norm/ws_conv.hpp"
 #include "examples/support/checks.hpp"
-#include "examples/support/task.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -284,14 +282,12 @@ void conversion_and_accumulation(Generator& generator, Checks& checks) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Prints what the small-batch note shows, beside the note's own figures.");
+  CommandLine line("Prints what the small-batch note shows, beside the note's own figures.");
   std::uint64_t seed = 0;
-  app.add_option("--seed", seed, "of inputs and weights")->capture_default_str();
-  app.footer("Example: small_batch_demo --seed 7");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("--seed", seed, "of inputs and weights");
+  line.example("small_batch_demo --seed 7");
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   Checks checks;
   Generator generator(seed);

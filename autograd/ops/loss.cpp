@@ -164,12 +164,12 @@ void check_pair(std::string_view op, const Tensor& input, const Tensor& target) 
 }
 
 /// dx in differentiable ops; a: the loss's number.
-using Twin = Tensor (*)(const Tensor& x, const Tensor& t, const Tensor& dy, double a);
+using LossTwin = Tensor (*)(const Tensor& x, const Tensor& t, const Tensor& dy, double a);
 
 /// loss = F::f(x, t) of every element, reduced;  dx = dy F::df(x, t),  dt = -dx, or -dy x for the one loss that is no
 /// function of x - t. `twin` is the same dx in differentiable ops.
 template <class F>
-Tensor elementwise_loss(const Tensor& input, const Tensor& target, Reduction reduction, Twin twin, double a = 0) {
+Tensor elementwise_loss(const Tensor& input, const Tensor& target, Reduction reduction, LossTwin twin, double a = 0) {
   check_pair(F::kName, input, target);
   const double divisor = reduction == Reduction::mean ? static_cast<double>(input.numel()) : 1;
   Array loss = reduction == Reduction::none

@@ -7,7 +7,7 @@
 namespace evenkeel::nn {
 namespace {
 
-std::int64_t checked_groups(std::int64_t groups, std::int64_t channels) {
+std::int64_t checked_channel_groups(std::int64_t groups, std::int64_t channels) {
   checked_channels("BatchChannelNorm", "num_channels", channels);
   require(groups > 0 && channels % groups == 0, "BatchChannelNorm",
           "num_channels must be divisible by num_groups, got ", channels, " channels and ", groups, " groups");
@@ -49,7 +49,7 @@ Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x, const FusedActivatio
 }
 
 BatchChannelNorm::BatchChannelNorm(std::int64_t num_groups, std::int64_t num_channels, Options options)
-    : num_groups(checked_groups(num_groups, num_channels)),
+    : num_groups(checked_channel_groups(num_groups, num_channels)),
       num_channels(num_channels),
       options(checked("BatchChannelNorm", options)),
       weight(parameter("weight", value_if(options.affine, {1, num_groups, 1}, 1))),

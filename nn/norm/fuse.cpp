@@ -13,7 +13,7 @@
 namespace evenkeel::nn {
 namespace {
 
-Array doubles(const Tensor& x) { return x.array().to(DType::float64).contiguous(); }
+Array in_float64(const Tensor& x) { return x.array().to(DType::float64).contiguous(); }
 
 /// y = x scale + shift per channel: a norm in eval.
 struct ScaleAndShift {
@@ -22,11 +22,11 @@ struct ScaleAndShift {
 
 template <class Norm>
 ScaleAndShift scale_and_shift(const Norm& norm) {
-  const std::vector<double> mean = doubles(norm.running_mean).template to_vector<double>();
-  const std::vector<double> var = doubles(norm.running_var).template to_vector<double>();
+  const std::vector<double> mean = in_float64(norm.running_mean).template to_vector<double>();
+  const std::vector<double> var = in_float64(norm.running_var).template to_vector<double>();
   ScaleAndShift result{std::vector<double>(mean.size(), 1), std::vector<double>(mean.size(), 0)};
   if (norm.weight.defined()) {
-    result = {doubles(norm.weight).template to_vector<double>(), doubles(norm.bias).template to_vector<double>()};
+    result = {in_float64(norm.weight).template to_vector<double>(), in_float64(norm.bias).template to_vector<double>()};
   }
   for (std::size_t c = 0; c < mean.size(); ++c) {
     result.scale[c] /= std::sqrt(var[c] + norm.options.eps);
@@ -81,7 +81,7 @@ std::unique_ptr<Layer> fused(WeightedLayer& layer, Blank blank, const ScaleAndSh
   const NoGradGuard no_grad;
   const Tensor effective = layer.effective_weight();
   const GroupView& view = blank.channels;
-  Array weight = doubles(effective).clone();
+  Array weight = in_float64(effective).clone();
   double* w = weight.mutable_data<double>();
   std::int64_t i = 0;
   for (std::int64_t slice = 0; slice < view.slices; ++slice) {
@@ -95,7 +95,7 @@ std::unique_ptr<Layer> fused(WeightedLayer& layer, Blank blank, const ScaleAndSh
   }
   std::vector<double> bias = norm.shift;
   if (layer.bias.defined()) {
-    const std::vector<double> before = doubles(layer.bias).to_vector<double>();
+    const std::vector<double> before = in_float64(layer.bias).to_vector<double>();
     for (std::size_t c = 0; c < bias.size(); ++c) {
       bias[c] += before[c] * norm.scale[c];
     }
@@ -185,8 +185,8 @@ bool same_up_to_rounding(const Tensor& a, const Tensor& b) {
     return false;
   }
   const double tolerance = a.dtype() == DType::float64 ? 1e-9 : 1e-3;
-  const std::vector<double> as = doubles(a).to_vector<double>();
-  const std::vector<double> bs = doubles(b).to_vector<double>();
+  const std::vector<double> as = in_float64(a).to_vector<double>();
+  const std::vector<double> bs = in_float64(b).to_vector<double>();
   double scale = 1;
   for (const double value : as) {
     scale = std::max(scale, std::abs(value));
