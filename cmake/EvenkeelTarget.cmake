@@ -7,9 +7,6 @@ target_compile_options(evenkeel_options INTERFACE $<IF:$<CXX_COMPILER_ID:GNU>,-W
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(evenkeel_options INTERFACE -Wno-restrict)  # false alarms on std::string, GCC bug 105651
 endif()
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  target_compile_options(evenkeel_options INTERFACE -fpch-preprocess)  # so that ccache works with precompiled headers
-endif()
 if(EVENKEEL_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(evenkeel_options INTERFACE -Wno-subobject-linkage)  # takes sources that a source includes for headers
 endif()
