@@ -30,6 +30,8 @@ struct PanelTile<Avx512, T> {
 /// products are OpenBLAS's, and convolutions take im2col.
 template <class Arch>
 inline constexpr bool kHasTunedTile = true;
+template <>
+inline constexpr bool kHasTunedTile<Generic> = false;
 
 /// Where product number k of a sum finds its factors.
 struct PanelStep {
