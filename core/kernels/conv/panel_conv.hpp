@@ -6,8 +6,8 @@
 
 namespace evenkeel::kernels {
 
-/// Convolutions by the register tile of matmul/panels.hpp over a staged copy of the input; algorithm: direct, whose tiles
-/// read rows of the stage in place, or panels, which packs them.
+/// Convolutions by the register tile of matmul/panels.hpp over a staged copy of the input; algorithm: direct, whose
+/// tiles read rows of the stage in place, or panels, which packs them.
 template <class T>
 struct PanelConv {
   static void forward(const ConvGeometry& g, ConvAlgorithm algorithm, const T* x, const T* weight, const T* bias, T* y);
