@@ -45,10 +45,6 @@ T* moved_data(Array& x) {
   return reinterpret_cast<T*>(x.mutable_raw());
 }
 
-std::int64_t grain_for(std::int64_t work_per_item) {
-  return std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(work_per_item, 1));
-}
-
 // Every entry of index (any strides) in [0, size). Checked before anything is written.
 void check_index(const Array& index, std::int64_t size, int dim, std::string_view op) {
   require(index.dtype() == DType::int64, op, "index must be int64, got ", index.dtype());
@@ -143,7 +139,7 @@ Array index_select(const Array& x, std::int64_t dim, const Array& index) {
   dispatch_moved(x.dtype(), [&]<class T>() {
     const T* in = moved_data<T>(source);
     T* out = moved_data<T>(result);
-    parallel_for(0, view.outer * count, grain_for(view.inner), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, view.outer * count, grain_of(view.inner), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t row = i / count * view.size + rows[static_cast<std::size_t>(i % count)];
         std::copy_n(in + row * view.inner, view.inner, out + i * view.inner);
@@ -170,7 +166,7 @@ void index_add_(Array& target, std::int64_t dim, const Array& index, const Array
   dispatch_all_numbers(target.dtype(), "index_add_", [&]<class T>() {
     const T* in = moved_data<T>(values);
     T* out = moved_data<T>(sums);
-    parallel_for(0, view.outer * view.inner, grain_for(count), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, view.outer * view.inner, grain_of(count), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t at = begin, next = begin; at < end; at = next) {
         const std::int64_t o = at / view.inner;
         const std::int64_t column = at % view.inner;
@@ -238,7 +234,7 @@ void scatter_add_(Array& target, std::int64_t dim, const Array& index, const Arr
   dispatch_all_numbers(target.dtype(), "scatter_add_", [&]<class T>() {
     const T* in = moved_data<T>(values);
     T* out = moved_data<T>(target);
-    parallel_for(0, count == 0 ? 0 : numel(columns), grain_for(count), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, count == 0 ? 0 : numel(columns), grain_of(count), [&](std::int64_t begin, std::int64_t end) {
       for_each_run(loop, begin, end, [&](const std::array<std::int64_t, 3>& at, std::int64_t run) {
         for (std::int64_t i = 0; i < run; ++i) {
           T* column = out + at[0] + i * loop.strides[0].back();

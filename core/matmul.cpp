@@ -80,7 +80,7 @@ Array multiply_matrices(const Array& a, const Array& b) {
     const T* pa = left.array.data<T>();
     const T* pb = right.array.data<T>();
     T* py = y.mutable_data<T>();
-    const std::int64_t grain = std::max<std::int64_t>(1, 500'000 / std::max<std::int64_t>(1, m * n * k));
+    const std::int64_t grain = grain_of(m * n * k, 500'000);
     parallel_for(0, numel(batch), grain, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         gemm<T>(dims, pa + matrix_offset(left, batch, i), pb + matrix_offset(right, batch, i), py + i * m * n);

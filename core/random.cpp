@@ -1,6 +1,7 @@
 #include "evenkeel/core/random.hpp"
 
 #include "evenkeel/core/copy.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
@@ -55,7 +56,7 @@ std::uint64_t bounded(std::uint64_t seed, std::uint64_t counter, std::uint64_t n
 template <std::size_t per_block, class T, class F>
 void fill_blocks(T* out, std::int64_t count, Generator& generator, const F& f) {
   constexpr auto kPerBlock = static_cast<std::int64_t>(per_block);
-  const std::int64_t blocks = (count + kPerBlock - 1) / kPerBlock;
+  const std::int64_t blocks = kernels::ceil_div(count, kPerBlock);
   const std::uint64_t seed = generator.state().seed;
   const std::uint64_t start = generator.reserve(static_cast<std::uint64_t>(blocks));
   parallel_for(0, blocks, kElementGrain / 8, [&](std::int64_t first, std::int64_t last) {

@@ -68,7 +68,7 @@ Array fold_integers(const Array& x, const Plan& plan, const Shape& shape, R star
   const T* px = rows.data<T>();
   Array y = Array::empty(shape, dtype_of<R>);
   R* py = y.mutable_data<R>();
-  const std::int64_t grain = std::max<std::int64_t>(kElementGrain / std::max<std::int64_t>(plan.count, 1), 1);
+  const std::int64_t grain = grain_of(plan.count);
   parallel_for(0, y.numel(), grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       R result = start;
@@ -127,7 +127,7 @@ Array arg_extreme(const Array& x, std::int64_t dim, bool keepdim, std::string_vi
   dispatch_all(x.dtype(), [&]<class T>() {
     const T* px = values.data<T>();
     const auto better = [](T a, T b) { return (kLargest ? a > b : a < b) || (a != a && b == b); };
-    const std::int64_t grain = std::max<std::int64_t>(kElementGrain / plan.count, 1);
+    const std::int64_t grain = grain_of(plan.count);
     parallel_for(0, y.numel(), grain, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         const T* p = px + i / inner * inner * plan.count + i % inner;

@@ -2,7 +2,6 @@
 
 #include "evenkeel/core/parallel.hpp"
 
-#include <algorithm>
 #include <vector>
 
 namespace evenkeel::detail {
@@ -40,7 +39,7 @@ class Numbers {
 template <class F>
 void for_each_row(const Array& x, std::int64_t inner, const F& body) {
   const std::int64_t rows = x.numel() == 0 ? 0 : x.numel() / inner;
-  const std::int64_t grain = std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(1, inner));
+  const std::int64_t grain = grain_of(inner);
   parallel_for(0, rows, grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r) {
       body(r, r * inner);

@@ -1,6 +1,7 @@
 #include "evenkeel/core/softmax.hpp"
 
 #include "evenkeel/core/kernels/reduce/softmax.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/reduce.hpp"
 
@@ -50,8 +51,8 @@ void for_each_block(const RowLayout& layout, const F& f) {
     return;
   }
   const std::int64_t width = std::min(std::max(kGrain / n / kBlockColumns, std::int64_t{1}) * kBlockColumns, inner);
-  const std::int64_t chunks = (inner + width - 1) / width;
-  const std::int64_t grain = std::max<std::int64_t>(kGrain / (n * width), 1);
+  const std::int64_t chunks = kernels::ceil_div(inner, width);
+  const std::int64_t grain = grain_of(n * width, kGrain);
   parallel_for(0, outer * chunks, grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t unit = first; unit < last; ++unit) {
       const std::int64_t o = unit / chunks, c = unit % chunks * width;

@@ -64,12 +64,19 @@ class Slot {
   Layer* layer_;  ///< the module, if it is a Layer
 };
 
+template <class M, class... Args>
+decltype(auto) call(M& module, Args&&... args);
+
 namespace detail {
-/// Whether a Child<T> called with these runs an activation behind it.
-template <class T, class... Args>
-inline constexpr bool activates = false;
-template <class T, class X, class Act>
-inline constexpr bool activates<T, X, Act> = std::derived_from<T, Layer>&& std::convertible_to<Act, const Activation&>;
+[[noreturn]] void fail_child(const Slot* slot, const std::type_info& expected);
+
+/// Whether these are what every Layer can be called with: x, or x and an activation.
+template <class... Args>
+inline constexpr bool layer_arguments = false;
+template <class X>
+inline constexpr bool layer_arguments<X> = std::convertible_to<X, const Tensor&>;
+template <class X, class Act>
+inline constexpr bool layer_arguments<X, Act> = layer_arguments<X>&& std::convertible_to<Act, const Activation&>;
 }  // namespace detail
 
 /// A handle on a child that was added as a T: cheap to copy, valid while the parent lives.
@@ -84,16 +91,34 @@ class Child {
   /// No child, for parts that a model may lack: false, and calling it throws.
   Child() = default;
   explicit Child(Slot& slot) : slot_(&slot) {}
-  template <class U>
-  requires std::derived_from<U, T> Child(const Child<U>& other) : slot_(other ? &other.slot() : nullptr) {}
+  template <std::derived_from<T> U>
+  Child(const Child<U>& other) : slot_(other ? &other.slot() : nullptr) {}
 
   explicit operator bool() const { return slot_ != nullptr; }
-  Slot& slot() const;
-  T& operator*() const;
+  Slot& slot() const {
+    if (slot_ == nullptr) {
+      detail::fail_child(nullptr, typeid(T));
+    }
+    return *slot_;
+  }
+  T& operator*() const {
+    auto* module = dynamic_cast<T*>(&*slot());
+    if (module == nullptr) {
+      detail::fail_child(slot_, typeid(T));
+    }
+    return *module;
+  }
   T* operator->() const { return &**this; }
   template <class... Args>
-  requires(!detail::activates<T, Args...>) decltype(auto) operator()(Args&&... args) const;
-  Tensor operator()(const Tensor& x, const Activation& act) const requires std::derived_from<T, Layer>;
+  decltype(auto) operator()(Args&&... args) const {
+    if constexpr (detail::layer_arguments<Args...> && (std::derived_from<T, Layer> || std::same_as<T, Module>)) {
+      return slot()(args...);
+    } else {
+      const NameScope scope(slot().name());
+      return call(**this, std::forward<Args>(args)...);
+    }
+  }
+  Tensor operator()(const Tensor& x, const Activation& act) const { return slot()(x, act); }
 
  private:
   Slot* slot_ = nullptr;
@@ -339,8 +364,6 @@ std::vector<Tensor> tensors_of(const Parts&... parts) {
   return tensors;
 }
 
-[[noreturn]] void fail_child(const Slot* slot, const std::type_info& expected);
-
 }  // namespace detail
 
 /// module.forward(args...), then the module's hooks: the way to run a model that is no Layer.
@@ -358,40 +381,6 @@ decltype(auto) call(M& module, Args&&... args) {
     Result result = module.forward(std::forward<Args>(args)...);
     module.run_forward_hooks(inputs, detail::tensors_of(result));
     return result;
-  }
-}
-
-template <class T>
-Slot& Child<T>::slot() const {
-  if (slot_ == nullptr) {
-    detail::fail_child(slot_, typeid(T));
-  }
-  return *slot_;
-}
-
-template <class T>
-T& Child<T>::operator*() const {
-  auto* module = dynamic_cast<T*>(&*slot());
-  if (module == nullptr) {
-    detail::fail_child(slot_, typeid(T));
-  }
-  return *module;
-}
-
-template <class T>
-Tensor Child<T>::operator()(const Tensor& x, const Activation& act) const requires std::derived_from<T, Layer> {
-  return slot()(x, act);
-}
-
-template <class T>
-template <class... Args>
-requires(!detail::activates<T, Args...>) decltype(auto) Child<T>::operator()(Args&&... args) const {
-  constexpr bool kOneTensor = sizeof...(Args) == 1 && (std::convertible_to<Args, const Tensor&> && ...);
-  if constexpr (kOneTensor && (std::derived_from<T, Layer> || std::same_as<T, Module>)) {
-    return slot()(args...);
-  } else {
-    const NameScope scope(slot().name());
-    return call(**this, std::forward<Args>(args)...);
   }
 }
 

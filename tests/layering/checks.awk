@@ -112,7 +112,7 @@ file ~ /^autograd\/ops\// && (code ~ /parallel_for/ || code ~ /(data|span)<[^>]*
 
 # Functions begin and end in the first column, or in the third inside a class; clang-format sees to it. A block that ends
 # with "}" alone began at the last line of its own column that is code. Tests hold tables, which may be longer.
-match(code, /^(  )?[A-Za-z_~]/) { start[RLENGTH - 1] = FNR }
+match(code, /^(  )?[][A-Za-z_~]/) { start[RLENGTH - 1] = FNR }
 folder != "tests" && ($0 == "}" || $0 == "  }") {
   column = length($0) - 1
   if (start[column]) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "evenkeel/core/kernels/conv/conv.hpp"
-#include "evenkeel/core/kernels/simd/sizes.hpp"
 
 #include <optional>
 
@@ -52,34 +51,6 @@ enum class ConvPass { forward, input_gradient, weight_gradient };
 /// innermost ConvAlgorithmGuard. Throws std::invalid_argument if EVENKEEL_CONV is no name of an algorithm.
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass);
-
-/// dweight (output, product) of each group = the sum over parts of sums (part, group, product, output); changes sums.
-template <class T>
-void finish_weight_gradient(const ConvGeometry& g, std::int64_t parts, T* sums, T* dweight);
-
-/// algorithm: direct or panels.
-template <class T>
-struct PanelConv {
-  static void forward(const ConvGeometry& g, ConvAlgorithm algorithm, const T* x, const T* weight, const T* bias, T* y);
-  static void input_gradient(const ConvGeometry& g, ConvAlgorithm algorithm, const T* dy, const T* weight,
-                             const T* bias, T* dx);
-  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
-};
-
-/// 3x3, stride and dilation 1, one group.
-template <class T>
-struct WinogradConv {
-  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
-  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
-  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
-};
-
-template <class T>
-struct DepthwiseConv {
-  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
-  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
-  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
-};
 
 }  // namespace kernels
 }  // namespace evenkeel

@@ -1,7 +1,8 @@
-#include "evenkeel/core/kernels/conv/algorithms.hpp"
+#include "evenkeel/core/kernels/conv/panel_conv.hpp"
 #include "evenkeel/core/kernels/conv/panel_plan.hpp"
 #include "evenkeel/core/kernels/conv/stage_shape.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/kernels/simd/workspace.hpp"
 #include "evenkeel/core/parallel.hpp"
 
@@ -124,7 +125,7 @@ template <class Arch, class T>
 void transpose_sums(const ConvGeometry& g, const T* sums, T* dweight) {
   constexpr std::int64_t kOutputs = 16;  // at a time, so that the rows of dweight are written in whole cache lines
   const std::int64_t parts = ceil_div(g.group_outputs(), kOutputs);
-  const std::int64_t grain = std::max<std::int64_t>(1, kElementGrain / (kOutputs * g.patch()));
+  const std::int64_t grain = grain_of(kOutputs * g.patch());
   parallel_for(0, g.groups * parts, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t part = begin; part < end; ++part) {
       const std::int64_t group = part / parts * g.group_outputs() * g.patch(), o = part % parts * kOutputs;

@@ -90,7 +90,12 @@ struct FilterGradientTransform {
     const V a_even = (in[1] + in[2]) * constant<V>(-2.0 / 3), b_even = (in[3] + in[4]) * constant<V>(1.0 / 6);
     const V a_odd = in[1] - in[2], b_odd = in[3] - in[4];
     out[0] = in[0] + (a_even + b_even);
-    out[1] = fma(constant<V>(-2.0 / 3 * kA), a_odd, constant<V>(kB / 6) * b_odd);
+    const V a_factor = constant<V>(-2.0 / 3 * kA), b_factor = constant<V>(kB / 6);
+    if constexpr (simd::Set<typename V::arch_type, float>::kRegisters > 16) {  // as the compiler has always had it
+      out[1] = fused(b_factor, b_odd, a_factor * a_odd);
+    } else {
+      out[1] = fused(a_factor, a_odd, b_factor * b_odd);
+    }
     out[2] = fma(constant<V>(0.5), a_even, fma(constant<V>(2), b_even, in[5]));
   }
 };

@@ -22,7 +22,7 @@ void OptimizerKernels<Arch, T>::sgd(const SgdStep& step, std::int64_t n, const T
     if (buffer != nullptr) {
       V b = d;
       if (!step.first) {
-        b = fma(L::load(buffer + i, tag), momentum, undampened * d);
+        b = fused(L::load(buffer + i, tag), momentum, undampened * d);
       }
       L::store(buffer + i, b, tag);
       d = step.nesterov ? V(d + momentum * b) : b;
@@ -51,8 +51,8 @@ void OptimizerKernels<Arch, T>::adam(const AdamStep& step, std::int64_t n, const
     } else if (step.weight_decay != 0) {
       d = d + decay * value;
     }
-    const V mean = fma(L::load(m + i, tag), beta1, new1 * d);
-    const V square = fma(L::load(v + i, tag), beta2, new2 * d * d);
+    const V mean = fused(L::load(m + i, tag), beta1, new1 * d);
+    const V square = fused(L::load(v + i, tag), beta2, new2 * d * d);
     L::store(m + i, mean, tag);
     L::store(v + i, square, tag);
     V largest = square;

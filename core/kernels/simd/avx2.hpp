@@ -21,6 +21,7 @@ struct Set<Avx2, float> : PlainSet<Avx2, float, 32> {
   static __m256 fma(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
   static __m256 fms(__m256 a, __m256 b, __m256 c) { return _mm256_fmsub_ps(a, b, c); }
   static __m256 fnma(__m256 a, __m256 b, __m256 c) { return _mm256_fnmadd_ps(a, b, c); }
+  static __m256 fused(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
   static __m256 select(Mask mask, __m256 a, __m256 b) { return _mm256_blendv_ps(b, a, to_raw(mask)); }
 
   /// All ones in the first `count` lanes.
@@ -97,6 +98,7 @@ struct Set<Avx2, double> : PlainSet<Avx2, double, 32> {
   static __m256d fma(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
   static __m256d fms(__m256d a, __m256d b, __m256d c) { return _mm256_fmsub_pd(a, b, c); }
   static __m256d fnma(__m256d a, __m256d b, __m256d c) { return _mm256_fnmadd_pd(a, b, c); }
+  static __m256d fused(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
   static __m256d select(Mask mask, __m256d a, __m256d b) { return _mm256_blendv_pd(b, a, to_raw(mask)); }
 
   /// All ones in the first `count` lanes.

@@ -85,6 +85,8 @@ class Batch {
   friend Batch fma(const Batch& a, const Batch& b, const Batch& c) { return S::fma(a.raw_, b.raw_, c.raw_); }
   friend Batch fms(const Batch& a, const Batch& b, const Batch& c) { return S::fms(a.raw_, b.raw_, c.raw_); }
   friend Batch fnma(const Batch& a, const Batch& b, const Batch& c) { return S::fnma(a.raw_, b.raw_, c.raw_); }
+  /// fma() where c is a product, too: c is rounded first. (Of fma()'s two the compiler may choose another.)
+  friend Batch fused(const Batch& a, const Batch& b, const Batch& c) { return S::fused(a.raw_, b.raw_, c.raw_); }
 
  private:
   Raw raw_;

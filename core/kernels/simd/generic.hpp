@@ -42,6 +42,7 @@ struct PlainSet {
   static Raw min(Raw a, Raw b) { return select(a < b, a, b); }
   static Raw max(Raw a, Raw b) { return select(a > b, a, b); }
   static Raw fma(Raw a, Raw b, Raw c) { return a * b + c; }
+  static Raw fused(Raw a, Raw b, Raw c) { return a * b + c; }
   static Raw fms(Raw a, Raw b, Raw c) { return a * b - c; }
   static Raw fnma(Raw a, Raw b, Raw c) { return negate(a) * b + c; }
 

@@ -234,8 +234,13 @@ template <class V>
 NormalTail<V> normal_tail(V x) {
   using T = typename V::value_type;
   const V z = min(V(Constants<T>::normal_end), abs(x));
-  const V e = exp_minus_square(z, T(0.5));
-  return {z, e * normal_ratio(z), V(T(0.39894228040143267794)) * e};
+  const V e = exp_minus_square(z, T(0.5)), ratio = normal_ratio(z);
+  const V probability = e * ratio, density = V(T(0.39894228040143267794)) * e;
+  if constexpr (SetOf<V>::kRegisters > 16) {  // as the compiler has always had it
+    return {z, probability, fms(e, ratio, z * density)};
+  } else {
+    return {z, probability, fused(V(-z), density, probability)};
+  }
 }
 
 /// Lane by lane through the C library, the only way to std::pow's accuracy and special cases.
