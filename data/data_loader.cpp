@@ -124,8 +124,8 @@ std::vector<PixelTable> pixel_tables(const DataLoaderOptions& options, std::int6
 void check_options(const DataLoaderOptions& options, std::int64_t channels) {
   require(options.batch_size >= 1, kDataLoader, "batch_size must be at least 1, got ", options.batch_size);
   require(options.prefetch >= 0, kDataLoader, "prefetch must be at least 0, got ", options.prefetch);
-  require(options.augmentation.crop_padding >= 0, kDataLoader, "crop_padding is ", options.augmentation.crop_padding,
-          ", expected at least 0");
+  require(options.augmentation.crop_padding >= 0, kDataLoader, "crop_padding must be at least 0, got ",
+          options.augmentation.crop_padding);
   for (const auto* list : {&options.mean, &options.std}) {
     require(list->empty() || static_cast<std::int64_t>(list->size()) == channels, kDataLoader,
             list == &options.mean ? "mean" : "std", " must have ", channels, " values, got ", list->size());
