@@ -1,48 +1,45 @@
 #include "evenkeel/core/kernels/norm/normalize.hpp"
 
-#include "evenkeel/core/kernels/norm/plan.hpp"
-#include "evenkeel/core/kernels/norm/scale.hpp"
+#include "evenkeel/core/kernels/norm/affine.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
-
-#include <algorithm>
-#include <cmath>
 
 namespace evenkeel::kernels {
 namespace {
 
-using detail::kUnitWidth;
 using detail::Plan;
 using detail::Unit;
 using std::int64_t;
-
-/// Values at the beginning of a group whose mean is the first guess of its mean.
-constexpr int64_t kShiftValues = 64;
 
 /// Whether the shift was so far from the mean that the subtraction in finish() costs digits (more than 3 standard
 /// deviations: a factor of 10).
 bool shift_is_poor(SumPair sums, double off) { return sums.first * off > 0.9 * sums.second; }
 
+/// Mean and variance of the groups of a unit.
 template <class K, class T>
-class Statistics {
+class UnitMoments {
  public:
-  Statistics(const Plan& plan, const NormalizeSpec& spec, const T* x, double* mean, double* var)
+  UnitMoments(const Plan& plan, const NormalizeSpec& spec, const T* x, double* mean, double* var)
       : plan_(plan),
         spec_(spec),
         x_(x),
         mean_(mean),
         var_(var),
-        count_(static_cast<double>(plan.view.count())),
-        per_element_(1 / count_),
-        per_freedom_(1 / (count_ - spec.how.correction)) {}
+        per_element_(1 / static_cast<double>(plan.view.count())),
+        per_freedom_(1 / static_cast<double>(plan.view.count() - spec.how.correction)) {}
 
   void operator()(const Unit& u) const {
     T shift[kUnitWidth];
     SumPair sums[kUnitWidth];
-    if (plan_.rows) {
-      sum_rows(u, shift, sums);
+    if (plan_.way == detail::Way::grid) {
+      sum_columns(u, shift, sums);
     } else {
-      sum_runs(u, shift, sums);
+      if (spec_.how.center) {
+        K::shifts(x_ + u.offset, plan_.groups(u.groups), shift);
+      } else {
+        std::fill_n(shift, u.groups, T(0));
+      }
+      K::moments(x_ + u.offset, plan_.groups(u.groups), shift, sums);
     }
     for (int64_t g = 0; g < u.groups; ++g) {
       finish(u, g, shift[g], sums[g]);
@@ -55,27 +52,15 @@ class Statistics {
     var_[statistic] = sum_sq * per_freedom_;
   }
 
-  void sum_runs(const Unit& u, T* shift, SumPair* sums) const {
-    if (plan_.view.outer == 1) {
-      return K::piece_moments(x_ + u.offset, u.groups, plan_.view.inner, spec_.how.center, shift, sums);
-    }
-    for (int64_t g = 0; g < u.groups; ++g) {
-      const T* x = x_ + u.offset + g * plan_.view.inner;
-      shift[g] = spec_.how.center ? K::run_mean(x, std::min(plan_.view.inner, kShiftValues)) : T(0);
-      sums[g] = {0, 0};
-      K::run_moments(x, plan_.runs(), shift[g], sums[g]);
-    }
-  }
-
   /// All columns of a group have the same shift, so that their sums add up.
-  void sum_rows(const Unit& u, T* shift, SumPair* sums) const {
-    const RowBlock block = plan_.row_block(u);
+  void sum_columns(const Unit& u, T* shift, SumPair* sums) const {
+    const Pieces rows = plan_.rows(u);
     const int64_t inner = plan_.view.inner;
     T column_shift[kUnitWidth] = {};
     SumPair column_sums[kUnitWidth];
     if (spec_.how.center) {
-      K::row_means(x_ + u.offset, block, column_shift);
-      for (int64_t j = 0; j < block.width; j += inner) {
+      K::column_shifts(x_ + u.offset, rows, column_shift);
+      for (int64_t j = 0; j < rows.width; j += inner) {
         T off = 0;
         for (int64_t i = j + 1; i < j + inner; ++i) {
           off += column_shift[i] - column_shift[j];
@@ -83,7 +68,7 @@ class Statistics {
         std::fill_n(column_shift + j, inner, column_shift[j] + off / static_cast<T>(inner));
       }
     }
-    K::row_moments(x_ + u.offset, block, column_shift, column_sums);
+    K::column_moments(x_ + u.offset, rows, column_shift, column_sums);
     for (int64_t g = 0; g < u.groups; ++g) {
       shift[g] = column_shift[g * inner];
       sums[g] = detail::joined(column_sums + g * inner, inner);
@@ -93,8 +78,7 @@ class Statistics {
   void finish(const Unit& u, int64_t g, T shift, SumPair sums) const {
     if (spec_.how.center && shift_is_poor(sums, sums.first * per_element_)) {
       shift = static_cast<T>(static_cast<double>(shift) + sums.first * per_element_);
-      sums = {0, 0};
-      K::run_moments(x_ + u.offset + g * plan_.view.inner, plan_.runs(), shift, sums);
+      K::moments(x_ + u.offset + g * plan_.view.inner, plan_.groups(1), &shift, &sums);
     }
     if (!std::isfinite(sums.second)) {
       return in_double(u, g);
@@ -133,8 +117,18 @@ class Statistics {
   const T* x_;
   double* mean_;
   double* var_;
-  double count_, per_element_, per_freedom_;
+  double per_element_, per_freedom_;
 };
+
+/// y = f(z)
+template <class K, class T>
+void scale_unit(const detail::AffineStep<T>& step, const Unit& u, T* y) {
+  detail::with_parts<T>(step.plan.way, [&]<class Parts>() {
+    for (Parts parts(step, u); parts.next();) {
+      K::scale(step.x + parts.begin(), y + parts.begin(), parts.at(), parts.numbers(), step.spec.activation);
+    }
+  });
+}
 
 }  // namespace
 
@@ -142,29 +136,17 @@ template <class T>
 void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
                std::span<double> mean, std::span<double> var, std::span<T> y) {
   const Plan plan(spec);
-  const detail::LaidOut<T> laid_out_weight(weight, plan, T(1));
-  const detail::LaidOut<T> laid_out_bias(bias, plan, T(0));
-  const detail::ScaleArgs<T> args{plan,
-                                  spec.how,
-                                  x.data(),
-                                  detail::data_or_null(weight),
-                                  detail::data_or_null(bias),
-                                  laid_out_weight.data(),
-                                  laid_out_bias.data(),
-                                  mean.data(),
-                                  var.data(),
-                                  y.data(),
-                                  spec.activation};
+  const detail::AffineStep<T> step{plan, spec, x.data(), weight, bias, mean.data(), var.data()};
   dispatch_isa([&]<class Arch>() {
     using K = NormalizeKernels<Arch, T>;
-    const Statistics<K, T> statistics(plan, spec, x.data(), mean.data(), var.data());
+    const UnitMoments<K, T> moments(plan, spec, x.data(), mean.data(), var.data());
     parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
-        detail::each_part(plan, plan.unit(i), [&](const Unit& part) {  // scaled while its elements are cached
+        detail::each_part(plan, plan.unit(i), [&](const Unit& u) {
           if (!spec.fixed) {
-            statistics(part);
+            moments(u);
           }
-          detail::scale_unit<K>(args, part);
+          scale_unit<K>(step, u, y.data());
         });
       }
     });
@@ -175,10 +157,10 @@ template <class T>
 void moments(const NormalizeSpec& spec, std::span<const T> x, std::span<double> mean, std::span<double> var) {
   const Plan plan(spec);
   dispatch_isa([&]<class Arch>() {
-    const Statistics<NormalizeKernels<Arch, T>, T> statistics(plan, spec, x.data(), mean.data(), var.data());
+    const UnitMoments<NormalizeKernels<Arch, T>, T> moments(plan, spec, x.data(), mean.data(), var.data());
     parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
-        statistics(plan.unit(i));
+        moments(plan.unit(i));
       }
     });
   });

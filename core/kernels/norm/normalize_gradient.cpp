@@ -1,393 +1,207 @@
+#include "evenkeel/core/kernels/norm/affine.hpp"
 #include "evenkeel/core/kernels/norm/normalize.hpp"
 #include "evenkeel/core/kernels/norm/parameters.hpp"
-#include "evenkeel/core/kernels/norm/plan.hpp"
-#include "evenkeel/core/kernels/norm/scale.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
-#include "evenkeel/core/kernels/simd/workspace.hpp"
 #include "evenkeel/core/parallel.hpp"
-
-#include <algorithm>
-#include <cmath>
 
 namespace evenkeel::kernels {
 namespace {
 
 using detail::AffineKind;
-using detail::center_of;
-using detail::kUnitWidth;
+using detail::AffineStep;
+using detail::ElementParts;
+using detail::GridParts;
+using detail::PieceParts;
 using detail::Plan;
-using detail::PositionSums;
-using detail::scale_of;
 using detail::Unit;
+using detail::Way;
 using std::int64_t;
 
+/// What dx is: not wanted, or dz s weight (the statistics are given), or the formula of all terms.
+enum class InputGradient { none, scaled, full };
+
 template <class T>
-struct BackwardArgs {
-  const Plan& plan;
-  const NormalizeSpec& spec;
-  const T* x;
+struct GradientJob {
+  const AffineStep<T>& step;
   const T* dy;
-  const T* dz;      // dy, or what gate makes of it: the gradient of the activation's input
-  const T* weight;  // or null
-  const T* laid_out_weight;
-  const double* mean;
-  const double* var;
-  const detail::ScaleArgs<T>& gate;
-  T* first_out;  // or null: what the pass over a piece that takes its sums writes
+  T* dz;  // room for what the activation makes of dy: dx, or scratch
+  T* dx;
+  InputGradient wanted;
   bool wants_parameters;
-  SumPair* cells;
-  T* dx;                  // or null
+  detail::ParameterSums& parameters;
+  const T* no_bias;       // of rows, where dx is only scaled
   const double* given_b;  // or null: to be found, or 0 where the statistics are given
   const double* given_k;
-  double per_element = 1 / static_cast<double>(plan.view.count());
-  double per_freedom = 1 / static_cast<double>(plan.view.count() - spec.how.correction);
 
-  bool activated() const { return gate.activation.f != NormActivation::none; }
-  /// dx = dz s weight
-  bool only_scales() const { return spec.fixed && !given_b; }
-  bool scales_at_once() const { return only_scales() && plan.kind != AffineKind::per_position; }
-  bool needs_sums() const { return wants_parameters || (dx && !spec.fixed); }
-  double weight_of(int64_t parameter) const { return weight ? static_cast<double>(weight[parameter]) : 1; }
+  bool takes_sums() const { return wants_parameters || (wanted == InputGradient::full && !step.spec.fixed); }
 };
 
-/// Of one group: dx = s (q - b - x_hat k), as in autograd/ops/normalize_groups.hpp.
+/// dy and the activation that it has to go back through; none when it has.
 template <class T>
-struct GroupGradient {
-  Center<T> m;
-  double s, b, k;
-
-  GradientCoefficients<T> coefficients(double w) const {
-    return {static_cast<T>(s), static_cast<T>(s * w), static_cast<T>(-s * k), static_cast<T>(-s * b)};
-  }
+struct Incoming {
+  const T* dy;
+  FusedActivation f;
 };
 
-template <class T>
-GroupGradient<T> with_statistics(const BackwardArgs<T>& in, int64_t statistic) {
-  return {center_of<T>(in.mean[statistic]), scale_of(in.var[statistic], in.spec.how),
-          in.given_b ? in.given_b[statistic] : 0, in.given_k ? in.given_k[statistic] : 0};
-}
-
-/// Sets b and k from q_sums = (sum(q), sum(q x_hat)); they stay as they are where the statistics are given.
-template <class T>
-void take_sums(const BackwardArgs<T>& in, int64_t statistic, SumPair q_sums, GroupGradient<T>& group) {
-  if (in.spec.fixed) {
-    return;
-  }
-  const Normalization& how = in.spec.how;
-  group.b = how.center ? q_sums.first * in.per_element : 0;
-  group.k = q_sums.second * in.per_freedom;
-  if (!how.eps_in_root) {
-    const double deviation = std::sqrt(in.var[statistic]);
-    group.k = deviation > 0 ? group.k * (deviation + how.eps) / deviation : 0;
-  }
-}
-
-/// Takes dy of one group back through the activation.
+/// The gradients of a chunk's units. Three functions depend on the way: gates_first, add_up, and scale.
 template <class K, class T>
-void pass_gate(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
-  if (in.activated()) {
-    detail::scale_group<K>(in.gate, begin, group.m, group.s);
-  }
-}
+class UnitGradient {
+ public:
+  UnitGradient(const GradientJob<T>& job, int64_t chunk)
+      : job_(job),
+        step_(job.step),
+        plan_(job.step.plan),
+        element_sums_(job.parameters.period(), job.parameters.totals(chunk)) {}
 
-/// (sum(q), sum(q x_hat)) of a group, with one parameter per group without it; writes the cells of segments.
-template <class K, class T>
-SumPair sum_group(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group, PositionSums<T>* positions) {
-  SumPair q_sums{0, 0};
-  if (in.plan.kind == AffineKind::per_position) {
-    pass_gate<K>(in, begin, group);
-    detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
-      K::run_gradient_sums(in.x + i, in.dz + i, length, group.m, static_cast<T>(group.s), in.laid_out_weight + place,
-                           positions->dw() + place, positions->db() + place, q_sums);
-      positions->count_runs(1);
-    });
-    q_sums.second *= group.s;
-    return q_sums;
-  }
-  detail::each_piece(in.plan, begin, [&](int64_t i, RowBlock run, int64_t p) {
-    SumPair sums{0, 0};
-    const double w = in.weight_of(p);
-    T* out = in.first_out ? in.first_out + i : nullptr;
-    K::run_gradient_sums(in.x + i, in.dy + i, out, run, group.m, in.gate.gate(group.s, p),
-                         in.scales_at_once() ? group.coefficients(w).c1 : T(1), sums);
-    sums.second *= group.s;
-    if (in.plan.kind == AffineKind::per_segment) {
-      in.cells[i / in.plan.segment] = sums;
-      q_sums.first += sums.first * w;
-      q_sums.second += sums.second * w;
-    } else {
-      q_sums = sums;
-    }
-  });
-  return q_sums;
-}
-
-/// sum_group of all the unit's groups, where each is one period of the parameters: four at a time.
-template <class K, class T>
-void sum_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T>* groups, PositionSums<T>* positions,
-                 SumPair* q_sums) {
-  const int64_t inner = in.plan.view.inner;
-  int64_t g = 0;
-  for (; g + 4 <= u.groups; g += 4) {
-    const int64_t begin = u.offset + g * inner;
-    Center<T> m[4];
-    T s[4];
-    for (int64_t r = 0; r < 4; ++r) {
-      pass_gate<K>(in, begin + r * inner, groups[g + r]);
-      m[r] = groups[g + r].m;
-      s[r] = static_cast<T>(groups[g + r].s);
-      q_sums[g + r] = {0, 0};
-    }
-    K::four_run_gradient_sums(in.x + begin, in.dz + begin, inner, m, s, in.laid_out_weight, positions->dw(),
-                              positions->db(), q_sums + g);
-    positions->count_runs(4);
-    for (int64_t r = g; r < g + 4; ++r) {
-      q_sums[r].second *= groups[r].s;
-    }
-  }
-  for (; g < u.groups; ++g) {
-    q_sums[g] = sum_group<K>(in, u.offset + g * inner, groups[g], positions);
-  }
-}
-
-/// dx of one group; its sums have been taken, if needed.
-template <class K, class T>
-void gradient_group(const BackwardArgs<T>& in, int64_t begin, const GroupGradient<T>& group) {
-  if (in.plan.kind == AffineKind::per_position) {
-    if (!in.needs_sums()) {
-      pass_gate<K>(in, begin, group);
-    }
-    return detail::each_stretch(in.plan, begin, [&](int64_t i, int64_t length, int64_t place) {
-      K::run_gradient(in.x + i, in.dz + i, in.dx + i, length, group.m, group.coefficients(1),
-                      in.laid_out_weight + place);
-    });
-  }
-  detail::each_piece(in.plan, begin, [&](int64_t i, RowBlock run, int64_t p) {
-    const GradientCoefficients<T> c = group.coefficients(in.weight_of(p));
-    if (!in.only_scales()) {
-      Gate<T> gate = in.gate.gate(group.s, p);
-      gate.f = in.first_out ? FusedActivation() : gate.f;
-      K::run_gradient(in.x + i, in.first_out ? in.first_out + i : in.dy + i, in.dx + i, run, group.m, c, gate);
-    } else if (in.activated()) {
-      K::run_scale(in.x + i, in.dy + i, in.dx + i, run, group.m, in.gate.gate(group.s, p), c.c1);
-    } else {
-      K::run_scale(in.dy + i, nullptr, in.dx + i, run, Center<T>{0, 0}, {c.c1, T(0), {}}, T(1));
-    }
-  });
-}
-
-/// Stores the sums of a group with one parameter as its cell, and turns them into sums of q.
-template <class T>
-void take_group_cell(const BackwardArgs<T>& in, int64_t statistic, double w, SumPair& sums) {
-  in.cells[statistic] = sums;
-  sums.first *= w;
-  sums.second *= w;
-}
-
-/// A unit whose groups follow one another, in pieces with one parameter each.
-template <class K, class T>
-void unit_by_pieces(const BackwardArgs<T>& in, const Unit& u) {
-  const int64_t length = in.plan.piece();
-  GroupGradient<T> groups[kUnitWidth];
-  SumPair q_sums[kUnitWidth];
-  for (int64_t g = 0; g < u.groups; ++g) {
-    groups[g] = with_statistics(in, u.statistic + g);
-    q_sums[g] = {0, 0};
-  }
-  Piece<T> pieces[kUnitWidth];
-  GradientCoefficients<T> coefficients[kUnitWidth];
-  double weights[kUnitWidth];
-  int64_t group_of[kUnitWidth];
-  const bool activated = in.activated();
-  const auto set_piece = [&](int64_t k, int64_t g, int64_t p) {
-    const Gate<T> gate = activated ? in.gate.gate(groups[g].s, p) : Gate<T>{};
-    pieces[k] = {groups[g].m.hi, groups[g].m.lo, gate.a, gate.b};
-  };
-  const auto set_weight = [&](int64_t k, int64_t g, int64_t p) {
-    set_piece(k, g, p);
-    weights[k] = in.weight_of(p);
-    group_of[k] = g;
-  };
-  const auto set_coefficients = [&](int64_t k, int64_t g, int64_t p) {
-    set_piece(k, g, p);
-    coefficients[k] = groups[g].coefficients(in.weight_of(p));
-  };
-  if (in.needs_sums()) {
-    detail::each_batch(in.plan, u, set_weight, [&](int64_t i, int64_t count) {
-      SumPair* cells = in.cells + i / length;
-      T* out = in.first_out ? in.first_out + i : nullptr;
-      K::piece_gradient_sums(in.x + i, in.dy + i, out, count, length, pieces, in.gate.activation, cells);
-      for (int64_t k = 0; k < count; ++k) {
-        cells[k].second *= groups[group_of[k]].s;
-        q_sums[group_of[k]].first += cells[k].first * weights[k];
-        q_sums[group_of[k]].second += cells[k].second * weights[k];
+  template <class Parts>
+  void run(const Unit& u) {
+    Parts parts(step_, u);
+    Incoming<T> in{job_.dy, step_.spec.activation};
+    if (in.f.f != NormActivation::none && gates_first(parts, in.f)) {
+      while (parts.next()) {
+        const int64_t i = parts.begin();
+        K::gate(step_.x + i, in.dy + i, job_.dz + i, parts.at(), parts.numbers(), in.f);
       }
-    });
-    for (int64_t g = 0; g < u.groups; ++g) {
-      take_sums(in, u.statistic + g, q_sums[g], groups[g]);
+      in = {job_.dz, {}};
     }
-  }
-  if (in.dx) {
-    const T* dy = in.first_out ? in.first_out : in.dy;
-    const FusedActivation f = in.first_out ? FusedActivation() : in.gate.activation;
-    detail::each_batch(in.plan, u, set_coefficients, [&](int64_t i, int64_t count) {
-      K::piece_gradient(in.x + i, dy + i, in.dx + i, count, length, pieces, coefficients, f);
-    });
-  }
-}
-
-/// dx of a unit whose groups are one period of the parameters each.
-template <class K, class T>
-void gradient_periods(const BackwardArgs<T>& in, const Unit& u, const GroupGradient<T>* groups) {
-  Piece<T> pieces[kUnitWidth];
-  GradientCoefficients<T> coefficients[kUnitWidth];
-  for (int64_t g = 0; g < u.groups; ++g) {
-    if (!in.needs_sums()) {
-      pass_gate<K>(in, u.offset + g * in.plan.view.inner, groups[g]);
+    SumPair q_sums[kUnitWidth];  // of every group: sum(q), sum(q x_hat)
+    if (job_.takes_sums()) {
+      std::fill_n(q_sums, u.groups, SumPair{0, 0});
+      add_up(parts, in, q_sums);
     }
-    pieces[g] = {groups[g].m.hi, groups[g].m.lo, T(0), T(0)};
-    coefficients[g] = groups[g].coefficients(1);
-  }
-  K::piece_gradient(in.x + u.offset, in.dz + u.offset, in.dx + u.offset, u.groups, in.plan.view.inner, pieces,
-                    coefficients, in.laid_out_weight);
-}
-
-/// A unit of LayerNorm's kind.
-template <class K, class T>
-void unit_by_periods(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* positions) {
-  GroupGradient<T> groups[kUnitWidth];
-  SumPair sums[kUnitWidth];
-  for (int64_t g = 0; g < u.groups; ++g) {
-    groups[g] = with_statistics(in, u.statistic + g);
-  }
-  if (in.needs_sums()) {
-    sum_periods<K>(in, u, groups, positions, sums);
-    for (int64_t g = 0; g < u.groups; ++g) {
-      take_sums(in, u.statistic + g, sums[g], groups[g]);
-    }
-  }
-  if (in.dx) {
-    gradient_periods<K>(in, u, groups);
-  }
-}
-
-template <class K, class T>
-void unit_by_runs(const BackwardArgs<T>& in, const Unit& u, PositionSums<T>* positions) {
-  const int64_t inner = in.plan.view.inner;
-  detail::ParameterWalk walk(in.plan, u.offset);
-  for (int64_t g = 0; g < u.groups; ++g) {  // both passes over a group while it is cached
-    const int64_t begin = u.offset + g * inner;
-    GroupGradient<T> group = with_statistics(in, u.statistic + g);
-    if (in.needs_sums()) {
-      SumPair sums = sum_group<K>(in, begin, group, positions);
-      if (in.plan.kind == AffineKind::per_group) {
-        take_group_cell(in, u.statistic + g, in.weight_of(walk.parameter()), sums);
-        walk.advance(inner);
+    if (job_.wanted == InputGradient::full) {
+      Slope<T> slopes[kUnitWidth];
+      for (int64_t g = 0; g < u.groups; ++g) {
+        slopes[g] = slope(u.statistic + g, parts.standards[g].s, q_sums[g]);
       }
-      take_sums(in, u.statistic + g, sums, group);
-    }
-    if (in.dx && !(in.needs_sums() && in.scales_at_once())) {
-      gradient_group<K>(in, begin, group);
+      while (parts.next()) {
+        const int64_t i = parts.begin();
+        K::gradient(step_.x + i, in.dy + i, job_.dx + i, parts.at(), parts.numbers(slopes), in.f);
+      }
+    } else if (job_.wanted == InputGradient::scaled) {
+      scale(parts, in);
     }
   }
-}
 
-/// Numbers per column of a unit that is walked by rows.
-template <class T>
-struct Columns {
-  T hi[kUnitWidth], lo[kUnitWidth], s[kUnitWidth], a[kUnitWidth], b[kUnitWidth], c1[kUnitWidth], c2[kUnitWidth],
-      c3[kUnitWidth];
-  SumPair sums[kUnitWidth];
-  GroupGradient<T> groups[kUnitWidth];
-};
+  void finish() {
+    if (plan_.way == Way::elements) {
+      element_sums_.flush();
+    }
+  }
 
-/// Joins the sums of each group's columns and sets the columns' coefficients.
-template <class T>
-void finish_columns(const BackwardArgs<T>& in, const Unit& u, Columns<T>& columns) {
-  const bool per_row = in.plan.kind == AffineKind::per_row;
-  const int64_t inner = in.plan.view.inner;
-  detail::ParameterWalk walk(in.plan, u.offset);
-  for (int64_t g = 0; g < u.groups; ++g) {
-    const double w = per_row ? 1 : in.weight_of(walk.parameter());
-    GroupGradient<T>& group = columns.groups[g];
-    if (in.needs_sums()) {
-      SumPair sums = detail::joined(columns.sums + g * inner, inner);
-      sums.second *= group.s;
+ private:
+  /// dx = s (q - b - x_hat k), as in autograd/ops/normalize_groups.hpp.
+  Slope<T> slope(int64_t statistic, double s, SumPair q_sums) const {
+    double b = job_.given_b ? job_.given_b[statistic] : 0;
+    double k = job_.given_k ? job_.given_k[statistic] : 0;
+    if (!step_.spec.fixed) {
+      const Normalization& how = step_.spec.how;
+      const double count = static_cast<double>(plan_.view.count());
+      b = how.center ? q_sums.first * (1 / count) : 0;
+      k = q_sums.second * (1 / (count - how.correction));
+      if (!how.eps_in_root) {
+        const double deviation = std::sqrt(step_.var[statistic]);
+        k = deviation > 0 ? k * (deviation + how.eps) / deviation : 0;
+      }
+    }
+    return {static_cast<T>(s), static_cast<T>(-s * k), static_cast<T>(-s * b)};
+  }
+
+  /// Whether dy goes back through the activation in a pass of its own.
+  bool gates_first(const PieceParts<T>&, FusedActivation f) const {
+    return !is_cheap(f) && (job_.takes_sums() || job_.wanted == InputGradient::full);
+  }
+  bool gates_first(const ElementParts<T>&, FusedActivation) const { return true; }
+  bool gates_first(const GridParts<T>&, FusedActivation f) const {
+    return !is_cheap(f) || plan_.kind == AffineKind::per_row || job_.wanted == InputGradient::scaled;
+  }
+
+  /// Sets the cells; dx too, if that is only scaled.
+  void add_up(PieceParts<T>& parts, const Incoming<T>& in, SumPair* q_sums) const {
+    while (parts.next()) {
+      const detail::PieceWalk& walk = parts.walk;
+      const T* x = step_.x + walk.begin;
+      const T* dy = in.dy + walk.begin;
+      SumPair* cells = job_.parameters.piece_cells(parts.unit, walk);
+      if (job_.wanted == InputGradient::scaled) {
+        K::gate_and_sums(x, dy, job_.dx + walk.begin, walk.pieces, parts.scaled_numbers(), in.f, cells);
+      } else {
+        K::gradient_sums(x, dy, walk.pieces, parts.numbers(), in.f, cells);
+      }
+      for (int64_t k = 0; k < walk.pieces.count; ++k) {
+        const double weight = step_.weight_of(walk.parameter[k]);
+        const int64_t g = walk.group[k];
+        cells[k].second *= parts.standards[g].s;
+        q_sums[g].first += cells[k].first * weight;
+        q_sums[g].second += cells[k].second * weight;
+      }
+    }
+  }
+
+  void add_up(ElementParts<T>& parts, const Incoming<T>& in, SumPair* q_sums) {
+    const detail::ElementWalk& walk = parts.walk;
+    while (parts.next(kPiecesAtOnce)) {
+      K::gradient_sums(step_.x + walk.begin, in.dy + walk.begin, walk.pieces, parts.numbers(),
+                       element_sums_.dw() + walk.place, element_sums_.db() + walk.place, q_sums + walk.group);
+      element_sums_.count_runs(walk.pieces.count);
+    }
+    for (int64_t g = 0; g < parts.unit.groups; ++g) {
+      q_sums[g].second *= parts.standards[g].s;
+    }
+  }
+
+  /// Sets the cells, and dz behind an activation.
+  void add_up(GridParts<T>& parts, Incoming<T>& in, SumPair* q_sums) const {
+    const Unit& u = parts.unit;
+    const T* x = step_.x + u.offset;
+    SumPair columns[kUnitWidth];
+    if (in.f.f == NormActivation::none) {
+      K::gradient_sums(x, in.dy + u.offset, nullptr, parts.at(), parts.numbers(), in.f, columns);
+    } else {
+      K::gradient_sums(x, in.dy + u.offset, job_.dz + u.offset, parts.at(), parts.numbers(), in.f, columns);
+      in = {job_.dz, {}};
+    }
+    const bool per_row = plan_.kind == AffineKind::per_row;
+    if (per_row && job_.wants_parameters) {
+      K::row_sums(x, in.dy + u.offset, parts.at(), parts.numbers(), job_.parameters.row_cells(u), plan_.blocks);
+    }
+    detail::ParameterWalk walk(plan_, u.offset);
+    for (int64_t g = 0; g < u.groups; ++g) {
+      SumPair sums = detail::joined(columns + g * plan_.view.inner, plan_.view.inner);
+      sums.second *= parts.standards[g].s;
+      const double weight = per_row ? 1 : step_.weight_of(walk.parameter());
       if (!per_row) {
-        take_group_cell(in, u.statistic + g, w, sums);
+        job_.parameters.group_cells(u)[g] = sums;
       }
-      take_sums(in, u.statistic + g, sums, group);
-    }
-    const GradientCoefficients<T> c = group.coefficients(w);
-    std::fill_n(columns.c1 + g * inner, inner, c.c1);
-    std::fill_n(columns.c2 + g * inner, inner, c.c2);
-    std::fill_n(columns.c3 + g * inner, inner, c.c3);
-    walk.advance(inner);
-  }
-}
-
-template <class K, class T>
-void unit_by_rows(const BackwardArgs<T>& in, const Unit& u) {
-  const bool per_row = in.plan.kind == AffineKind::per_row;
-  const int64_t inner = in.plan.view.inner;
-  const RowBlock block = in.plan.row_block(u);
-  const T* x = in.x + u.offset;
-  const T* dz = in.dz + u.offset;
-  const T* row_w = per_row ? in.laid_out_weight + u.row : nullptr;
-  Columns<T> c;
-  detail::ParameterWalk walk(in.plan, u.offset);
-  for (int64_t g = 0; g < u.groups; ++g) {
-    const GroupGradient<T> group = c.groups[g] = with_statistics(in, u.statistic + g);
-    std::fill_n(c.hi + g * inner, inner, group.m.hi);
-    std::fill_n(c.lo + g * inner, inner, group.m.lo);
-    std::fill_n(c.s + g * inner, inner, static_cast<T>(group.s));
-    const Gate<T> gate = in.gate.gate(group.s, per_row ? 0 : walk.parameter());
-    std::fill_n(c.a + g * inner, inner, gate.a);
-    std::fill_n(c.b + g * inner, inner, gate.b);
-    walk.advance(inner);
-  }
-  const bool gates_first = in.activated() && (per_row || in.only_scales());
-  if (gates_first) {
-    detail::scale_rows<K>(in.gate, u);
-  }
-  if (in.needs_sums()) {
-    K::row_gradient_sums(x, gates_first ? dz : in.dy + u.offset, gates_first ? nullptr : in.gate.y + u.offset, block,
-                         c.hi, c.lo, c.a, c.b, gates_first ? FusedActivation() : in.gate.activation, row_w, c.sums);
-  }
-  if (per_row && in.wants_parameters) {
-    SumPair* cells = in.cells + u.row * in.plan.blocks + u.block;
-    K::row_parameter_sums(x, dz, block, c.hi, c.lo, c.s, cells, in.plan.blocks);
-  }
-  finish_columns(in, u, c);
-  if (in.dx && in.only_scales()) {  // without x; c3 is 0
-    K::row_scale(dz, nullptr, in.dx + u.offset, block, c.c3, c.c3, c.c1, c.c3, row_w, nullptr, {});
-  } else if (in.dx) {
-    K::row_gradient(x, dz, in.dx + u.offset, block, c.hi, c.lo, c.s, c.c1, c.c2, c.c3, row_w);
-  }
-}
-
-template <class K, class T>
-void run_chunk(const BackwardArgs<T>& in, int64_t first, int64_t last, double* totals) {
-  const bool per_position = in.plan.kind == AffineKind::per_position;
-  PositionSums<T> positions(per_position ? in.plan.period() : 0, totals);
-  for (int64_t i = first; i < last; ++i) {
-    const Unit unit = in.plan.unit(i);
-    if (in.plan.rows) {
-      unit_by_rows<K>(in, unit);
-    } else if (in.plan.by_pieces() && !in.spec.fixed) {
-      unit_by_pieces<K>(in, unit);
-    } else if (in.plan.by_periods()) {
-      unit_by_periods<K>(in, unit, &positions);
-    } else {
-      unit_by_runs<K>(in, unit, &positions);
+      q_sums[g] = {sums.first * weight, sums.second * weight};
+      walk.advance(plan_.view.inner);
     }
   }
-  if (per_position) {
-    positions.flush();
-  }
-}
 
-/// Statistics that a backward starts from: of the forward, and for normalize_input_gradient b and k.
+  /// dx = dz s weight, unless add_up() did that
+  void scale(PieceParts<T>& parts, const Incoming<T>& in) const {
+    while (!job_.takes_sums() && parts.next()) {
+      const int64_t i = parts.begin();
+      if (in.f.f == NormActivation::none) {
+        K::scale(in.dy + i, job_.dx + i, parts.at(), parts.factors(), {});
+      } else {
+        K::gate(step_.x + i, in.dy + i, job_.dx + i, parts.at(), parts.scaled_numbers(), in.f);
+      }
+    }
+  }
+  void scale(ElementParts<T>&, const Incoming<T>&) const {}  // takes the formula of all terms
+  void scale(GridParts<T>& parts, const Incoming<T>& in) const {
+    const int64_t i = parts.begin();
+    K::scale(in.dy + i, job_.dx + i, parts.at(), parts.factors(job_.no_bias), {});
+  }
+
+  const GradientJob<T>& job_;
+  const AffineStep<T>& step_;
+  const Plan& plan_;
+  detail::ElementSums<T> element_sums_;
+};
+
+/// Statistics that a gradient starts from: of the forward, and for normalize_input_gradient b and k.
 struct Given {
   std::span<const double> mean, var;
   const double* b = nullptr;
@@ -400,56 +214,40 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
                   std::span<const T> bias, const Given& given, std::span<T> dx, std::span<P> dweight,
                   std::span<P> dbias) {
   const Plan plan(spec);
-  const bool gated = spec.activation.f != NormActivation::none;
-  const bool wants_parameters = !dweight.empty() || !dbias.empty();
-  const detail::LaidOut<T> laid_out_weight(weight, plan, T(1));
-  const detail::LaidOut<T> laid_out_bias(bias, plan, T(0));
-  const bool by_pieces = !plan.rows && plan.kind != AffineKind::per_position;
-  const bool writes_first = !dx.empty() && ((spec.fixed && !given.b) || !is_cheap(spec.activation));
-  Workspace<T> scratch(gated && dx.empty() && !by_pieces ? static_cast<int64_t>(x.size()) : 0);
-  const detail::ScaleArgs<T> gate{plan,
-                                  spec.how,
-                                  x.data(),
-                                  detail::data_or_null(weight),
-                                  detail::data_or_null(bias),
-                                  laid_out_weight.data(),
-                                  laid_out_bias.data(),
-                                  given.mean.data(),
-                                  given.var.data(),
-                                  dx.empty() ? scratch.data() : dx.data(),
-                                  spec.activation,
-                                  dy.data()};
-  const std::size_t cell_count = detail::cell_count(plan);
-  Workspace<SumPair> cells(static_cast<int64_t>(cell_count));
-  const int64_t chunks = (plan.units + plan.grain - 1) / plan.grain;
-  const bool per_position = plan.kind == AffineKind::per_position;
-  const int64_t total_count = per_position ? chunks * 2 * plan.period() : 0;
-  Workspace<double> totals(total_count);
-  const BackwardArgs<T> args{plan,
-                             spec,
-                             x.data(),
-                             dy.data(),
-                             gated ? gate.y : dy.data(),
-                             gate.weight,
-                             gate.laid_out_weight,
-                             gate.mean,
-                             gate.var,
-                             gate,
-                             writes_first ? gate.y : nullptr,
-                             wants_parameters,
-                             cells.data(),
-                             dx.empty() ? nullptr : dx.data(),
-                             given.b,
-                             given.k};
+  const AffineStep<T> step{plan, spec, x.data(), weight, bias, given.mean.data(), given.var.data()};
+  detail::ParameterSums parameters(plan);
+  const bool writes_dz =
+      spec.activation.f != NormActivation::none && !(plan.way == Way::pieces && is_cheap(spec.activation));
+  Workspace<T> scratch(writes_dz && dx.empty() ? static_cast<int64_t>(x.size()) : 0);
+  const bool only_scales = spec.fixed && !given.b && plan.way != Way::elements;
+  const int64_t rows = only_scales ? plan.view.slices * plan.view.outer : 0;
+  Workspace<T> no_bias(rows);
+  std::fill_n(no_bias.data(), rows, T(0));
+  const GradientJob<T> job{step,
+                           dy.data(),
+                           dx.empty() ? scratch.data() : dx.data(),
+                           dx.data(),
+                           dx.empty()    ? InputGradient::none
+                           : only_scales ? InputGradient::scaled
+                                         : InputGradient::full,
+                           !dweight.empty() || !dbias.empty(),
+                           parameters,
+                           no_bias.data(),
+                           given.b,
+                           given.k};
   dispatch_isa([&]<class Arch>() {
     parallel_for(0, plan.units, plan.grain, [&](int64_t first, int64_t last) {
-      double* chunk_totals = totals.data() + (per_position ? first / plan.grain * 2 * plan.period() : 0);
-      run_chunk<NormalizeKernels<Arch, T>>(args, first, last, chunk_totals);
+      UnitGradient<NormalizeKernels<Arch, T>, T> gradient(job, first / plan.grain);
+      detail::with_parts<T>(plan.way, [&]<class Parts>() {
+        for (int64_t i = first; i < last; ++i) {
+          gradient.template run<Parts>(plan.unit(i));
+        }
+      });
+      gradient.finish();
     });
   });
-  if (wants_parameters) {
-    detail::write_parameters<P>(plan, {cells.data(), cell_count},
-                                {totals.data(), static_cast<std::size_t>(total_count)}, dweight, dbias);
+  if (job.wants_parameters) {
+    parameters.write(dweight, dbias);
   }
 }
 

@@ -1,61 +1,29 @@
 #pragma once
 
-// The gradients of weight and bias, gathered from the units of work in an order that does not depend on the threads;
-// private to the backward of normalization.
+// The gradients of weight and bias, gathered from the units of work in an order that does not depend on the threads.
 
 #include "evenkeel/core/kernels/norm/plan.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/kernels/simd/workspace.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <span>
 
 namespace evenkeel::kernels::detail {
 
-/// dweight and dbias as they are added up: one (sum(dy), sum(dy x_hat)) per cell, where a cell is the part of x with
-/// one parameter that one unit sees whole: a group, a segment, or a unit's part of a row.
-inline std::size_t cell_count(const Plan& plan) {
-  switch (plan.kind) {
-    case AffineKind::per_group:
-      return static_cast<std::size_t>(plan.view.statistics());
-    case AffineKind::per_segment:
-      return static_cast<std::size_t>(plan.view.numel() / plan.segment);
-    case AffineKind::per_row:
-      return static_cast<std::size_t>(plan.view.slices * plan.view.outer * plan.blocks);
-    default:
-      return 0;
-  }
-}
-
-/// Calls f(cell, its parameter) for all cells in order; without divisions, as they may be short.
-template <class F>
-void each_cell(const Plan& plan, std::size_t count, F f) {
-  const bool per_row = plan.kind == AffineKind::per_row;
-  const std::size_t together = static_cast<std::size_t>(per_row ? plan.blocks : 1);  // of one row
-  const std::int64_t step = per_row                                ? plan.row_size()
-                            : plan.kind == AffineKind::per_segment ? plan.segment
-                                                                   : plan.view.inner;
-  ParameterWalk walk(plan, 0);
-  for (std::size_t cell = 0; cell < count; cell += together) {
-    for (std::size_t i = 0; i < together; ++i) {
-      f(cell + i, static_cast<std::size_t>(walk.parameter()));
-    }
-    walk.advance(step);
-  }
-}
-
-/// A chunk's sums per element of the parameters' period; taken in T for a few dozen runs, then added to doubles.
+/// Sums per element of the parameters' period that one chunk of units takes; in T for a few dozen runs, then added to
+/// doubles.
 template <class T>
-class PositionSums {
+class ElementSums {
  public:
   /// totals: period entries for db, then for dw; written by the first flush, added to by the others.
-  PositionSums(std::int64_t period, double* totals) : period_(period), sums_(2 * period), totals_(totals) {
+  ElementSums(std::int64_t period, double* totals) : period_(period), sums_(2 * period), totals_(totals) {
     std::fill_n(sums_.data(), 2 * period, T(0));
   }
 
-  T* dw() { return sums_.data() + period_; }
   T* db() { return sums_.data(); }
-  void count_runs(int runs) {
+  T* dw() { return sums_.data() + period_; }
+  void count_runs(std::int64_t runs) {
     runs_ += runs;
     if (runs_ >= 32) {
       flush();
@@ -77,61 +45,101 @@ class PositionSums {
   Workspace<T> sums_;
   double* totals_;
   bool flushed_ = false;
-  int runs_ = 0;
+  std::int64_t runs_ = 0;
 };
 
-/// sums[p] += the cells of parameter p, in the order of their index.
-inline void add_cells(const Plan& plan, std::span<const SumPair> cells, SumPair* sums) {
-  const auto params = static_cast<std::size_t>(plan.affine.params);
-  const bool in_turn = plan.kind != AffineKind::per_row && plan.affine.inner == plan.piece();
-  if (!in_turn) {
-    return each_cell(plan, cells.size(), [&](std::size_t cell, std::size_t p) {
-      sums[p].first += cells[cell].first;
-      sums[p].second += cells[cell].second;
-    });
-  }
-  for (std::size_t first = 0; first < cells.size(); first += params) {
-    for (std::size_t p = 0; p < params; ++p) {
-      sums[p].first += cells[first + p].first;
-      sums[p].second += cells[first + p].second;
-    }
-  }
-}
+/// What dweight and dbias are added up from. On the way of elements: the totals of each chunk's ElementSums. Else one
+/// (sum(dz), sum(dz x_hat)) per cell, the part of x with one parameter that one unit sees whole: a piece, or a unit's
+/// part of a row.
+class ParameterSums {
+ public:
+  explicit ParameterSums(const Plan& plan)
+      : plan_(plan),
+        period_(plan.way == Way::elements ? plan.period() : 0),
+        chunks_(ceil_div(plan.units, plan.grain)),
+        cell_count_(count_cells(plan)),
+        totals_(chunks_ * 2 * period_),
+        cells_(cell_count_) {}
 
-/// dweight and dbias from the cells, or from each chunk's sums per position.
-template <class P>
-void write_parameters(const Plan& plan, std::span<const SumPair> cells, std::span<const double> totals,
-                      std::span<P> dweight, std::span<P> dbias) {
-  const auto params = static_cast<std::size_t>(plan.affine.params);
-  const auto inner = static_cast<std::size_t>(plan.affine.inner);
-  const auto period = static_cast<std::size_t>(plan.period());
-  const auto write = [&](std::size_t p, SumPair sum) {
-    if (!dweight.empty()) {
-      dweight[p] = static_cast<P>(sum.second);
+  /// 0 where there are cells instead.
+  std::int64_t period() const { return period_; }
+  double* totals(std::int64_t chunk) { return totals_.data() + chunk * 2 * period_; }
+  /// Of neighbouring pieces.
+  SumPair* piece_cells(const Unit& u, const PieceWalk& walk) {
+    return cells_.data() +
+           (plan_.kind == AffineKind::per_group ? u.statistic + walk.group[0] : walk.begin / plan_.piece);
+  }
+  /// Of groups.
+  SumPair* group_cells(const Unit& u) { return cells_.data() + u.statistic; }
+  /// Of the unit's part of its first row; plan.blocks further on that of the next.
+  SumPair* row_cells(const Unit& u) { return cells_.data() + u.row * plan_.blocks + u.block; }
+
+  template <class P>
+  void write(std::span<P> dweight, std::span<P> dbias) {
+    const std::int64_t params = plan_.affine.params;
+    Workspace<SumPair> sums(params);
+    std::fill_n(sums.data(), params, SumPair{0, 0});
+    add_totals(sums.data());
+    add_cells(sums.data());
+    for (std::int64_t p = 0; p < params; ++p) {
+      if (!dweight.empty()) {
+        dweight[static_cast<std::size_t>(p)] = static_cast<P>(sums.data()[p].second);
+      }
+      if (!dbias.empty()) {
+        dbias[static_cast<std::size_t>(p)] = static_cast<P>(sums.data()[p].first);
+      }
     }
-    if (!dbias.empty()) {
-      dbias[p] = static_cast<P>(sum.first);
+  }
+
+ private:
+  static std::int64_t count_cells(const Plan& plan) {
+    switch (plan.kind) {
+      case AffineKind::per_group:
+        return plan.view.statistics();
+      case AffineKind::per_segment:
+        return plan.view.numel() / plan.piece;
+      case AffineKind::per_row:
+        return plan.view.slices * plan.view.outer * plan.blocks;
+      default:
+        return 0;
     }
-  };
-  if (plan.kind == AffineKind::per_position) {
-    for (std::size_t p = 0; p < params; ++p) {
-      SumPair sum{0, 0};
-      for (std::size_t chunk = 0; chunk < totals.size(); chunk += 2 * period) {
-        for (std::size_t i = chunk + p * inner; i < chunk + (p + 1) * inner; ++i) {
-          sum.first += totals[i];
-          sum.second += totals[i + period];
+  }
+
+  void add_totals(SumPair* sums) {
+    const std::int64_t inner = plan_.affine.inner;
+    for (std::int64_t chunk = 0; chunk < (period_ > 0 ? chunks_ : 0); ++chunk) {
+      for (std::int64_t i = 0; i < period_; i += inner, ++sums) {
+        for (const double* total = totals(chunk) + i; total < totals(chunk) + i + inner; ++total) {
+          sums->first += total[0];
+          sums->second += total[period_];
         }
       }
-      write(p, sum);
+      sums -= plan_.affine.params;
     }
-    return;
   }
-  Workspace<SumPair> sums(plan.affine.params);
-  std::fill_n(sums.data(), params, SumPair{0, 0});
-  add_cells(plan, cells, sums.data());
-  for (std::size_t p = 0; p < params; ++p) {
-    write(p, sums.data()[p]);
+
+  /// In the order of their index; without divisions, as they may be short.
+  void add_cells(SumPair* sums) {
+    const bool per_row = plan_.kind == AffineKind::per_row;
+    const std::int64_t params = plan_.affine.params;
+    const std::int64_t together = params <= 1 ? cell_count_
+                                  : per_row   ? plan_.affine.inner / plan_.row_size() * plan_.blocks
+                                              : plan_.affine.inner / plan_.piece;
+    const SumPair* cell = cells_.data();
+    for (const SumPair* end = cell + cell_count_; cell < end;) {
+      for (SumPair* sum = sums; sum < sums + params && cell < end; ++sum) {
+        for (const SumPair* stop = cell + together; cell < stop; ++cell) {
+          sum->first += cell->first;
+          sum->second += cell->second;
+        }
+      }
+    }
   }
-}
+
+  const Plan& plan_;
+  std::int64_t period_, chunks_, cell_count_;
+  Workspace<double> totals_;
+  Workspace<SumPair> cells_;
+};
 
 }  // namespace evenkeel::kernels::detail
