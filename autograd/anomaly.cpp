@@ -1,6 +1,5 @@
 #include "evenkeel/autograd/anomaly.hpp"
 
-#include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/core/elementwise.hpp"
 
 #include <cstdlib>

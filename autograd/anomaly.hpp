@@ -7,9 +7,33 @@
 #include <string_view>
 #include <vector>
 
-// What anomaly mode (AnomalyGuard, autograd/engine.hpp) asks of record() and of the engine.
+namespace evenkeel {
 
-namespace evenkeel::detail {
+/// While one lives (per thread), every op checks its result and every backward its gradients for NaN and infinity; the
+/// error names the op, where it was created (module path and call stack) and the shape. Slow; for debugging. A program
+/// linked with -rdynamic shows function names in the call stack, others show addresses for addr2line.
+class AnomalyGuard {
+ public:
+  AnomalyGuard();
+  ~AnomalyGuard();
+  AnomalyGuard(const AnomalyGuard&) = delete;
+  AnomalyGuard& operator=(const AnomalyGuard&) = delete;
+};
+bool anomaly_enabled();
+
+/// Names a part of the model for anomaly reports while it runs ("features.0"); modules open one around each child.
+class NameScope {
+ public:
+  explicit NameScope(const std::string& name);
+  ~NameScope();
+  NameScope(const NameScope&) = delete;
+  NameScope& operator=(const NameScope&) = delete;
+  /// The names of the open scopes of this thread, joined by ".".
+  static std::string path();
+};
+
+// What anomaly mode asks of record() and of the engine.
+namespace detail {
 
 /// Where an op was called: the open NameScopes and the call stack.
 struct Origin {
@@ -35,4 +59,6 @@ class FormulaScope {
   FormulaScope& operator=(const FormulaScope&) = delete;
 };
 
-}  // namespace evenkeel::detail
+}  // namespace detail
+
+}  // namespace evenkeel

@@ -1,5 +1,6 @@
 #include "evenkeel/autograd/engine.hpp"
 
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/op_profile.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"

@@ -31,27 +31,4 @@ struct GradOptions {
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                          const std::vector<Tensor>& grad_outputs = {}, GradOptions options = {});
 
-/// While one lives (per thread), every op checks its result and every backward its gradients for NaN and infinity; the
-/// error names the op, where it was created (module path and call stack) and the shape. Slow; for debugging. A program
-/// linked with -rdynamic shows function names in the call stack, others show addresses for addr2line.
-class AnomalyGuard {
- public:
-  AnomalyGuard();
-  ~AnomalyGuard();
-  AnomalyGuard(const AnomalyGuard&) = delete;
-  AnomalyGuard& operator=(const AnomalyGuard&) = delete;
-};
-bool anomaly_enabled();
-
-/// Names a part of the model for anomaly reports while it runs ("features.0"); modules open one around each child.
-class NameScope {
- public:
-  explicit NameScope(const std::string& name);
-  ~NameScope();
-  NameScope(const NameScope&) = delete;
-  NameScope& operator=(const NameScope&) = delete;
-  /// The names of the open scopes of this thread, joined by ".".
-  static std::string path();
-};
-
 }  // namespace evenkeel

@@ -131,8 +131,8 @@ class Checker {
   void check_input(std::size_t i) {
     const Tensor& x = inputs_[i];
     require(x.defined(), name_, "input ", i, " is undefined");
-    require(x.dtype() == DType::float64 || !is_floating(x.dtype()), name_, "input ", i, " is ", x.dtype(),
-            ", expected float64: differences of float32 values prove nothing");
+    require(x.dtype() == DType::float64 || !is_floating(x.dtype()), name_, "input ", i, " must be float64, got ",
+            x.dtype(), ": differences of float32 values prove nothing");
     if (!x.requires_grad()) {
       return;
     }

@@ -63,12 +63,13 @@ class Edges {
   std::size_t size_ = 0;
 };
 
-/// A value kept for backward: input `index`, or output `index` with a weak way back to its place in the graph.
+/// A value kept for backward; an output has a weak way back to its place in the graph.
 struct SavedValue {
+  enum class Kind : std::uint8_t { input, output, extra };
   Array value;
   std::uint64_t version = 0;
-  std::uint32_t index = 0;
-  bool is_output = false;
+  std::uint32_t index = 0;  ///< among the inputs, outputs or extras
+  Kind kind = Kind::input;
   std::weak_ptr<AutogradMeta> meta;
 };
 
@@ -92,7 +93,7 @@ class Node : public std::enable_shared_from_this<Node> {
   /// Frees the kept values and the formula; the edges stay.
   void release();
   /// The kept value; throws unless it was kept and is unchanged.
-  const SavedValue& saved_value(std::size_t index, bool is_output) const;
+  const SavedValue& saved_value(std::size_t index, SavedValue::Kind kind) const;
 
   std::string_view name;
   Edges edges;  ///< null where an input wants no gradient
@@ -115,5 +116,8 @@ class Node : public std::enable_shared_from_this<Node> {
   std::shared_ptr<Node> self_;
   Node* next_ = nullptr;
 };
+
+/// Live nodes in this process, for leak tests.
+std::int64_t live_nodes();
 
 }  // namespace evenkeel

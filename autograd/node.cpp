@@ -1,22 +1,15 @@
 #include "evenkeel/autograd/node.hpp"
 
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/op_profile.hpp"
 #include "evenkeel/core/pooled.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 namespace evenkeel {
 
 namespace {
-
-std::atomic<std::int64_t> node_count{0};
-
-// Nodes of this thread that wait for their destruction. Plain pointers, so that tensors may die at any time, also after
-// the thread's other variables.
-thread_local Node* doomed = nullptr;
-thread_local bool draining = false;
 
 bool wants_graph(const OpInfo& info) {
   return grad_enabled() &&
@@ -50,19 +43,24 @@ std::shared_ptr<Node> make_node(const OpInfo& info) {
     node->edges.push_back(edge_to(info.inputs[i], info.name, i));
     if (info.keep.has_input(i) && info.inputs[i].defined()) {
       const Array& array = info.inputs[i].array();
-      node->saved.push_back({array, array.version(), static_cast<std::uint32_t>(i), false, {}});
+      node->saved.push_back({array, array.version(), static_cast<std::uint32_t>(i), SavedValue::Kind::input, {}});
     }
+  }
+  const std::span<const Array> extras = info.keep.extras();
+  for (std::size_t i = 0; i < extras.size(); ++i) {
+    const auto index = static_cast<std::uint32_t>(i);
+    node->saved.push_back({extras[i], extras[i].version(), index, SavedValue::Kind::extra, {}});
   }
   return node;
 }
 
 std::shared_ptr<AutogradMeta> make_output(const std::shared_ptr<Node>& node, std::uint32_t index, const Array& value,
-                                          Keep keep) {
+                                          const Keep& keep) {
   auto meta = make_pooled<AutogradMeta>(value, true);
   meta->node = node;
   meta->output_index = index;
   if (keep.has_output(index)) {
-    node->saved.push_back({value, value.version(), index, true, meta});
+    node->saved.push_back({value, value.version(), index, SavedValue::Kind::output, meta});
   }
   return meta;
 }
@@ -81,68 +79,9 @@ Tensor attach(const std::shared_ptr<Node>& node, std::uint32_t index, Array valu
 
 }  // namespace
 
-AutogradMeta::~AutogradMeta() {
-  if (!node) {
-    return;
-  }
-  if (node.use_count() > 1) {
-    return;
-  }
-  Node* last = node.get();
-  last->self_ = std::move(node);
-  last->next_ = doomed;
-  doomed = last;
-  if (draining) {
-    return;
-  }
-  draining = true;
-  while (doomed != nullptr) {
-    Node* next = doomed;
-    doomed = next->next_;
-    const std::shared_ptr<Node> owner = std::move(next->self_);
-  }
-  draining = false;
-}
-
-Node::Node(std::string_view op) : name(op) { node_count.fetch_add(1, std::memory_order_relaxed); }
-Node::~Node() { node_count.fetch_sub(1, std::memory_order_relaxed); }
-
-std::int64_t live_nodes() { return node_count.load(std::memory_order_relaxed); }
-
-Grads Node::run(const Tensor& gradient, std::uint64_t wanted_inputs) {
-  wanted = wanted_inputs;
-  return backward(Saved(*this), gradient);
-}
-
-Grads Node::run(std::vector<Tensor>& gradients, std::uint64_t wanted_inputs) {
-  wanted = wanted_inputs;
-  return multi_backward(Saved(*this), gradients);
-}
-
-void Node::release() {
-  freed = true;
-  saved = {};
-  backward = nullptr;
-  multi_backward = nullptr;
-}
-
-const SavedValue& Node::saved_value(std::size_t index, bool is_output) const {
-  const auto found = std::find_if(saved.begin(), saved.end(), [&](const SavedValue& value) {
-    return value.index == index && value.is_output == is_output;
-  });
-  const std::string_view kind = is_output ? "output" : "input";
-  require(found != saved.end(), "backward", "'", name, "' did not keep its ", kind, " ", index);
-  if (found->value.version() != found->version) {
-    const std::string which = is_output && output_count == 1 ? std::string(kind) : concat(kind, " ", index);
-    fail("backward", "'", name, "' needs its ", which, " for backward, but it was changed in place: version ",
-         found->value.version(), ", expected ", found->version);
-  }
-  return *found;
-}
-
 Tensor Saved::input(std::size_t i) const {
   require(i < node_.edges.size(), "backward", "'", node_.name, "' has ", node_.edges.size(), " inputs, no input ", i);
-  Tensor result(node_.saved_value(i, false).value);
+  Tensor result(node_.saved_value(i, SavedValue::Kind::input).value);
   if (node_.edges[i]) {
     result.set_meta(node_.edges[i]);
   }
@@ -150,7 +89,7 @@ Tensor Saved::input(std::size_t i) const {
 }
 
 Tensor Saved::output(std::size_t i) const {
-  const SavedValue& kept = node_.saved_value(i, true);
+  const SavedValue& kept = node_.saved_value(i, SavedValue::Kind::output);
   Tensor result(kept.value);
   if (grad_enabled()) {
     std::shared_ptr<AutogradMeta> meta = kept.meta.lock();
@@ -164,12 +103,14 @@ Tensor Saved::output(std::size_t i) const {
   return result;
 }
 
+Array Saved::extra(std::size_t i) const { return node_.saved_value(i, SavedValue::Kind::extra).value; }
+
 bool Saved::needs(std::size_t i) const {
   return i < node_.edges.size() && node_.edges[i] != nullptr && detail::wants(node_.wanted, i);
 }
 
 Tensor record(const OpInfo& info, Array value, Backward backward) {
-  detail::profile_op(info.name, value.shape());
+  detail::tell_op(info.name, info.inputs, value.shape());
   if (detail::check_results()) [[unlikely]] {
     detail::check_result(info.name, value);
   }
@@ -182,7 +123,7 @@ Tensor record(const OpInfo& info, Array value, Backward backward) {
 }
 
 std::vector<Tensor> record(const OpInfo& info, std::vector<Array> values, MultiBackward backward) {
-  detail::profile_op(info.name, values.empty() ? Shape() : values[0].shape());
+  detail::tell_op(info.name, info.inputs, values.empty() ? Shape() : values[0].shape());
   std::vector<Tensor> results;
   results.reserve(values.size());
   if (detail::check_results()) [[unlikely]] {
@@ -225,7 +166,7 @@ void check_in_place(std::string_view op, const Tensor& target) {
 void record_in_place(const OpInfo& info, Tensor& target, Backward backward) {
   check_in_place(info.name, target);
   const Array& value = target.array();
-  detail::profile_op(info.name, value.shape());
+  detail::tell_op(info.name, info.inputs, value.shape());
   if (detail::check_results()) [[unlikely]] {
     detail::check_result(info.name, value);
   }

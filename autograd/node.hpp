@@ -5,8 +5,10 @@
 
 #include <array>
 #include <bit>
+#include <concepts>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,21 +20,36 @@ namespace evenkeel {
 using Grads = std::vector<Tensor>;
 
 /// Which values an op keeps for its backward: Keep::input(0) | Keep::output(). Default nothing, so that memory is
-/// reviewable in one line and in-place changes are noticed for exactly these values. Only the first 32 can be kept.
+/// reviewable in one line and in-place changes are noticed for exactly these values: a formula captures no arrays.
+/// Only the first 32 inputs and outputs can be kept.
 class Keep {
  public:
-  static constexpr Keep nothing() { return Keep(0); }
-  static constexpr Keep input(unsigned i) { return Keep(std::uint64_t{1} << i); }
-  static constexpr Keep inputs(unsigned count) { return Keep((std::uint64_t{1} << count) - 1); }
-  static constexpr Keep output(unsigned i = 0) { return Keep(std::uint64_t{1} << (32 + i)); }
-  friend constexpr Keep operator|(Keep a, Keep b) { return Keep(a.bits_ | b.bits_); }
-  constexpr bool has_input(std::size_t i) const { return i < 32 && (bits_ >> i & 1) != 0; }
-  constexpr std::size_t count() const { return static_cast<std::size_t>(std::popcount(bits_)); }
-  constexpr bool has_output(std::size_t i) const { return i < 32 && (bits_ >> (32 + i) & 1) != 0; }
+  static Keep nothing() { return Keep(0); }
+  static Keep input(unsigned i) { return Keep(std::uint64_t{1} << i); }
+  static Keep inputs(unsigned count) { return Keep((std::uint64_t{1} << count) - 1); }
+  static Keep output(unsigned i = 0) { return Keep(std::uint64_t{1} << (32 + i)); }
+  /// Arrays that are neither input nor output, as a norm's statistics: Saved::extra(0), extra(1) and so on. Each may be
+  /// undefined.
+  template <std::same_as<Array>... Arrays>
+  static Keep extra(const Arrays&... arrays) {
+    Keep keep(0);
+    keep.extra_ = {arrays...};
+    return keep;
+  }
+  friend Keep operator|(Keep a, const Keep& b) {
+    a.bits_ |= b.bits_;
+    a.extra_.insert(a.extra_.end(), b.extra_.begin(), b.extra_.end());
+    return a;
+  }
+  bool has_input(std::size_t i) const { return i < 32 && (bits_ >> i & 1) != 0; }
+  bool has_output(std::size_t i) const { return i < 32 && (bits_ >> (32 + i) & 1) != 0; }
+  std::span<const Array> extras() const { return extra_; }
+  std::size_t count() const { return static_cast<std::size_t>(std::popcount(bits_)) + extra_.size(); }
 
  private:
-  explicit constexpr Keep(std::uint64_t bits) : bits_(bits) {}
+  explicit Keep(std::uint64_t bits) : bits_(bits) {}
   std::uint64_t bits_;
+  std::vector<Array> extra_;
 };
 
 /// What a backward formula may look at.
@@ -44,6 +61,8 @@ class Saved {
   Tensor input(std::size_t i) const;
   /// Output i, rebuilt from the node; keeping an output makes no reference cycle.
   Tensor output(std::size_t i = 0) const;
+  /// The i-th array of Keep::extra. Throws unless kept, and if its values were changed in place since.
+  Array extra(std::size_t i) const;
   /// False for inputs that want no gradient: skip their work.
   bool needs(std::size_t i) const;
 
@@ -96,8 +115,5 @@ bool may_reuse(const Tensor& dy);
 void record_in_place(const OpInfo& info, Tensor& target, Backward backward);
 /// Throws what record_in_place would throw, before the values are touched.
 void check_in_place(std::string_view op, const Tensor& target);
-
-/// Live graph nodes in this process, for leak tests.
-std::int64_t live_nodes();
 
 }  // namespace evenkeel

@@ -10,6 +10,7 @@ namespace evenkeel {
 namespace {
 
 thread_local OpProfile* active = nullptr;
+thread_local const OpListener::Listen* listening = nullptr;
 thread_local bool in_formula = false;
 
 double now_ms() {
@@ -47,9 +48,19 @@ void OpProfile::reset() {
   last_ = now_ms();
 }
 
+OpListener::OpListener(Listen listen) : listen_(std::move(listen)) {
+  require(listening == nullptr, "OpListener", "another one lives in this thread");
+  listening = &listen_;
+}
+
+OpListener::~OpListener() { listening = nullptr; }
+
 namespace detail {
 
-void profile_op(std::string_view op, const Shape& result) {
+void tell_op(std::string_view op, const OpInputs& inputs, const Shape& result) {
+  if (listening != nullptr && !in_formula) [[unlikely]] {
+    (*listening)(op, inputs);
+  }
   if (active != nullptr && !in_formula) [[unlikely]] {
     active->mark(std::string(op), concat(result));
   }

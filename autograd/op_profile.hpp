@@ -3,12 +3,15 @@
 #include "evenkeel/core/shape.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace evenkeel {
+
+class OpInputs;
 
 /// While one lives, the time of this thread's ops adds up by name, direction and shape of the result. An op's forward
 /// takes all that passed since the op before it ended, what modules do around it included; its backward takes its
@@ -39,10 +42,24 @@ class OpProfile {
   double last_;
 };
 
+/// While one lives, it hears of every op of this thread: the name and the inputs, when the op is done. One at a time
+/// per thread.
+class OpListener {
+ public:
+  using Listen = std::function<void(std::string_view op, const OpInputs& inputs)>;
+  explicit OpListener(Listen listen);
+  ~OpListener();
+  OpListener(const OpListener&) = delete;
+  OpListener& operator=(const OpListener&) = delete;
+
+ private:
+  Listen listen_;
+};
+
 namespace detail {
 
-/// Tells the living OpProfile, if there is one, that an op is done; ops inside a formula don't count.
-void profile_op(std::string_view op, const Shape& result);
+/// Tells the living OpProfile and OpListener, if there are any, that an op is done; ops inside a formula don't count.
+void tell_op(std::string_view op, const OpInputs& inputs, const Shape& result);
 
 /// Tells it that a backward formula runs while this lives.
 class ProfileFormula {

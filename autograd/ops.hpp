@@ -5,6 +5,7 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/conv.hpp"
 #include "evenkeel/autograd/ops/gram.hpp"
+#include "evenkeel/autograd/ops/group_moments.hpp"
 #include "evenkeel/autograd/ops/linalg.hpp"
 #include "evenkeel/autograd/ops/local_response.hpp"
 #include "evenkeel/autograd/ops/loss.hpp"
@@ -13,4 +14,3 @@
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/autograd/ops/statistics.hpp"

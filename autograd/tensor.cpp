@@ -2,7 +2,9 @@
 
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/graph.hpp"
+#include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/core/pooled.hpp"
+#include "evenkeel/core/print.hpp"
 
 #include <atomic>
 
@@ -17,7 +19,7 @@ struct Tensor::Impl {
 namespace {
 
 /// The meta to hang gradients and hooks on, made when first needed.
-AutogradMeta& ensure_meta(Tensor& tensor) {
+AutogradMeta& ensure_meta(const Tensor& tensor) {
   if (!tensor.meta()) {
     tensor.set_meta(make_pooled<AutogradMeta>(tensor.array(), false));
   }
@@ -49,9 +51,11 @@ Array& Tensor::mutable_array() {
   return impl_->array;
 }
 
+Tensor Tensor::to(DType dtype) const { return evenkeel::to(*this, dtype); }
+
 bool Tensor::requires_grad() const { return impl_ && impl_->meta && impl_->meta->requires_grad; }
 
-Tensor& Tensor::requires_grad_(bool requires_grad) {
+const Tensor& Tensor::requires_grad_(bool requires_grad) const {
   require(!requires_grad || is_floating(dtype()), "requires_grad_",
           "only Tensors of floating point dtype can require gradients, this one is ", dtype());
   require(requires_grad || is_leaf(), "requires_grad_",
@@ -72,27 +76,25 @@ const Tensor& Tensor::grad() const {
   return meta() ? meta()->grad : undefined;
 }
 
-void Tensor::set_grad(Tensor grad) {
+void Tensor::set_grad(Tensor grad) const {
   if (!grad.defined()) {
     if (meta()) {
       meta()->grad = Tensor();
     }
     return;
   }
-  require(grad.shape() == shape(), "set_grad", "assigned grad has shape ", grad.shape(), ", expected the tensor's ",
-          shape());
-  require(grad.dtype() == dtype(), "set_grad", "assigned grad has dtype ", grad.dtype(), ", expected the tensor's ",
-          dtype());
+  require(grad.shape() == shape(), "set_grad", "grad must have the tensor's shape ", shape(), ", got ", grad.shape());
+  require(grad.dtype() == dtype(), "set_grad", "grad must be ", dtype(), ", as the tensor, got ", grad.dtype());
   require(!grad.is(*this), "set_grad", "can't assign a tensor as its own grad");
   ensure_meta(*this).grad = std::move(grad);
 }
 
-void Tensor::retain_grad() {
+void Tensor::retain_grad() const {
   require(requires_grad(), "retain_grad", "can't retain_grad on a tensor that has requires_grad=false");
   meta()->retain_grad = !is_leaf();
 }
 
-void Tensor::zero_grad(bool set_to_none) {
+void Tensor::zero_grad(bool set_to_none) const {
   if (!grad().defined()) {
     return;
   }
@@ -106,7 +108,7 @@ void Tensor::zero_grad(bool set_to_none) {
   }
 }
 
-std::size_t Tensor::register_hook(Hook hook) {
+std::size_t Tensor::register_hook(Hook hook) const {
   require(requires_grad(), "register_hook", "cannot register a hook on a tensor that doesn't require gradient");
   auto& hooks = meta()->hooks;
   if (!hooks) {
@@ -118,7 +120,7 @@ std::size_t Tensor::register_hook(Hook hook) {
   return id;
 }
 
-void Tensor::remove_hook(std::size_t id) {
+void Tensor::remove_hook(std::size_t id) const {
   if (meta() && meta()->hooks) {
     std::erase_if(*meta()->hooks, [id](const auto& entry) { return entry.first == id; });
   }
@@ -135,7 +137,7 @@ const std::shared_ptr<AutogradMeta>& Tensor::meta() const {
   return impl_ ? impl_->meta : none;
 }
 
-void Tensor::set_meta(std::shared_ptr<AutogradMeta> meta) {
+void Tensor::set_meta(std::shared_ptr<AutogradMeta> meta) const {
   require(defined(), "Tensor", "this tensor is undefined");
   impl_->meta = std::move(meta);
 }

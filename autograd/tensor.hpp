@@ -20,7 +20,8 @@ using Hook = std::function<Tensor(const Tensor& grad)>;
 struct AutogradMeta;
 
 /// What users see: a shared handle of an Array and, where gradients are wanted, its place in the graph. Copying a
-/// Tensor copies the handle. A default-constructed Tensor is undefined.
+/// Tensor copies the handle; a const one is a handle that stays on its tensor, whose gradient, hooks and flags can be
+/// changed through it. A default-constructed Tensor is undefined.
 class Tensor {
  public:
   Tensor() = default;
@@ -36,8 +37,11 @@ class Tensor {
   const Shape& shape() const { return array().shape(); }
   std::int64_t size(std::int64_t dim) const { return array().size(dim); }
   int rank() const { return array().rank(); }
+  int dim() const { return rank(); }  ///< PyTorch's name of it
   std::int64_t numel() const { return array().numel(); }
   DType dtype() const { return array().dtype(); }
+  /// The values in another dtype, differentiable between floating ones; this tensor if it has that dtype already.
+  Tensor to(DType dtype) const;
   double item() const { return array().item(); }
   template <class T>
   std::vector<T> to_vector() const {
@@ -46,7 +50,7 @@ class Tensor {
 
   bool requires_grad() const;
   /// Throws for non-float dtypes, and for turning it off on a tensor that an op made (use detach()).
-  Tensor& requires_grad_(bool requires_grad = true);
+  const Tensor& requires_grad_(bool requires_grad = true) const;
   /// True unless an op made it while recording.
   bool is_leaf() const;
   /// Name of the op that made it, "" for a leaf.
@@ -56,13 +60,13 @@ class Tensor {
   /// called.
   const Tensor& grad() const;
   /// Throws unless shape and dtype equal this tensor's (or `grad` is undefined).
-  void set_grad(Tensor grad);
-  void retain_grad();
+  void set_grad(Tensor grad) const;
+  void retain_grad() const;
   /// set_to_none: grad() becomes undefined, else it is filled with 0.
-  void zero_grad(bool set_to_none = true);
+  void zero_grad(bool set_to_none = true) const;
   /// Called with the gradient of this tensor, in order of registration; returns a number for remove_hook.
-  std::size_t register_hook(Hook hook);
-  void remove_hook(std::size_t id);
+  std::size_t register_hook(Hook hook) const;
+  void remove_hook(std::size_t id) const;
 
   /// Back-propagates from this tensor into the leaves' grad(). See autograd/engine.hpp.
   void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
@@ -76,7 +80,7 @@ class Tensor {
 
   /// For the engine: place in the graph; null where no gradient is wanted.
   const std::shared_ptr<AutogradMeta>& meta() const;
-  void set_meta(std::shared_ptr<AutogradMeta> meta);
+  void set_meta(std::shared_ptr<AutogradMeta> meta) const;
 
  private:
   struct Impl;

@@ -2,7 +2,8 @@
 """Times single layers in Evenkeel (bench/layers) and in PyTorch (bench/support/torch_layers.py), in turn (A B A B): forward,
 and forward + backward. Per layer: the median times and their ratio (how many times faster Evenkeel is), Evenkeel's rate in
 GFLOP/s or GB/s of the bytes that must move, and its share of the machine's own rate (sgemm, or a copy of as many bytes),
-measured in the same run. Layers that PyTorch does not have show no ratio.
+measured in the same run. Layers that PyTorch does not have show no ratio. Convolutions also by im2col ("im2col": how many
+times as long as the algorithm that the library takes).
 
 Usage:  bench/compare_layers.py [--groups conv,norm] [--threads 1,2] [--csv layers.csv] [--sort]
 Groups: conv, linear, norm, activation, pool, loss, chain (layers that stand behind one another in the networks).
@@ -41,25 +42,26 @@ def measure(group, threads, args):
                                all_lines=True)
         for case in run:
             cases[key(case)] = case
-            ours.setdefault(key(case), []).append((case["ms"], case["rate"], case["limit"]))
+            ours.setdefault(key(case), []).append((case["ms"], case["rate"], case["limit"], case.get("im2col_ms", 0)))
         for case in run_torch(run, threads, args):
             theirs.setdefault(key(case), []).append(case["ms"])
     rows = []
     for k, case in cases.items():
-        ms, rate, limit = (statistics.median(values) for values in zip(*ours[k]))
+        ms, rate, limit, im2col_ms = (statistics.median(values) for values in zip(*ours[k]))
         torch_ms = statistics.median(theirs[k]) if k in theirs else None
         rows.append({"group": group, "layer": case["name"], "shape": k[2], "pass": "fwd+bwd" if case["backward"] else "fwd",
                      "threads": threads, "pytorch_ms": "" if torch_ms is None else round(torch_ms, 5),
                      "evenkeel_ms": round(ms, 5), "speed_ratio": "" if torch_ms is None else round(torch_ms / ms, 3),
                      "rate": round(rate, 2), "unit": case["unit"], "machine_rate": round(limit, 2),
-                     "share": round(rate / limit, 3)})
+                     "share": round(rate / limit, 3), "im2col": round(im2col_ms / ms, 3) if im2col_ms else ""})
     return rows
 
 
 def print_row(row):
-    torch_ms, ratio = (f"{row[k]:.{n}f}" if row[k] != "" else "-" for k, n in [("pytorch_ms", 4), ("speed_ratio", 2)])
+    torch_ms, ratio, im2col = (f"{row[k]:.{n}f}" if row[k] != "" else "-"
+                               for k, n in [("pytorch_ms", 4), ("speed_ratio", 2), ("im2col", 2)])
     print(f"{row['layer']:26}{row['shape']:>15}{row['pass']:>8}{row['threads']:3}{torch_ms:>10}{row['evenkeel_ms']:10.4f}"
-          f"{ratio:>7}{row['rate']:8.1f} {row['unit']:8}{100 * row['share']:4.0f}%", flush=True)
+          f"{ratio:>7}{im2col:>8}{row['rate']:8.1f} {row['unit']:8}{100 * row['share']:4.0f}%", flush=True)
 
 
 def main():
@@ -74,7 +76,7 @@ def main():
     parser.add_argument("--python", default="/usr/bin/python3")
     args = parser.parse_args()
 
-    print(f"{'layer':26}{'shape':>15}{'pass':>8}{'T':>3}{'PyTorch':>10}{'Evenkeel':>10}{'ratio':>7}{'rate':>8} "
+    print(f"{'layer':26}{'shape':>15}{'pass':>8}{'T':>3}{'PyTorch':>10}{'Evenkeel':>10}{'ratio':>7}{'im2col':>8}{'rate':>8} "
           f"{'':8}{'share of sgemm or copy'}")
     measured = []
     for threads in map(int, args.threads.split(",")):

@@ -1,14 +1,15 @@
 // Forward, and forward + backward, of single layers: convolutions and Linear in GFLOP/s beside the machine's own sgemm,
 // the others in GB/s of the bytes that must move beside its own copy of an array of the same size, all measured here.
-// Prints one line of JSON per layer. bench/compare_layers.py runs it beside the same layers in PyTorch.
+// Convolutions also by im2col, whatever EVENKEEL_CONV says of the first figure. Prints one line of JSON per layer.
+// bench/compare_layers.py runs it beside the same layers in PyTorch.
 #include "bench/support/layer_cases.hpp"
 #include "bench/support/timing.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
-
-#include <CLI/CLI.hpp>
+#include "examples/support/command_line.hpp"
 
 #include <cstdio>
 #include <cstring>
@@ -64,27 +65,38 @@ double layer_ms(const bench::LayerCase& layer_case, bool with_backward, double s
       seconds);
 }
 
-void print(const bench::LayerCase& layer_case, bool with_backward, double ms, double limit) {
+/// The same with im2col for every convolution.
+double im2col_ms(const bench::LayerCase& layer_case, bool with_backward, double seconds) {
+  const ConvAlgorithmGuard guard(ConvAlgorithm::im2col);
+  return layer_ms(layer_case, with_backward, seconds);
+}
+
+void measure(const bench::LayerCase& layer_case, bool with_backward, double seconds, double limit) {
+  const double ms = layer_ms(layer_case, with_backward, seconds);
   const double work = layer_case.forward + (with_backward ? layer_case.backward : 0);
   std::printf(
       "{\"group\": \"%s\", \"name\": \"%s\", \"shape\": %s, \"backward\": %d, \"ms\": %.6f, \"rate\": %.2f, "
-      "\"unit\": \"%s\", \"limit\": %.2f}\n",
+      "\"unit\": \"%s\", \"limit\": %.2f",
       layer_case.group.c_str(), layer_case.name.c_str(), concat(layer_case.shape).c_str(), with_backward, ms,
       1e3 * work / ms, layer_case.counts_flops() ? "GFLOP/s" : "GB/s", limit);
+  if (layer_case.group == "conv") {
+    std::printf(", \"im2col_ms\": %.6f", im2col_ms(layer_case, with_backward, seconds));
+  }
+  std::puts("}");
   std::fflush(stdout);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  CLI::App app("Times single layers; prints one line of JSON for each.");
+int run(int argc, char** argv) {
+  examples::CommandLine line("Times single layers; prints one line of JSON for each.");
   std::string filter;
   int threads = num_threads();
   double seconds = 0.2;
-  app.add_option("--filter", filter, "only layers whose \"group: name\" contains this");
-  app.add_option("--threads", threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seconds", seconds, "per measurement")->check(CLI::NonNegativeNumber)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  line.add("--filter", filter, "only layers whose \"group: name\" contains this");
+  line.add("--threads", threads).positive();
+  line.add("--seconds", seconds, "per measurement").non_negative();
+  if (!line.parse(argc, argv)) {
+    return 0;
+  }
   set_num_threads(threads);
   double sgemm = 0;
   std::map<std::int64_t, double> copies;
@@ -97,7 +109,12 @@ int main(int argc, char** argv) {
       limit = layer_case.counts_flops() ? sgemm_rate(seconds) : copy_rate(numel(layer_case.shape), seconds);
     }
     for (const bool with_backward : {false, true}) {
-      print(layer_case, with_backward, layer_ms(layer_case, with_backward, seconds), limit);
+      measure(layer_case, with_backward, seconds, limit);
     }
   }
+  return 0;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return examples::run_program("layers", run, argc, argv); }

@@ -8,8 +8,7 @@
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/storage.hpp"
 #include "evenkeel/optim/sgd.hpp"
-
-#include <CLI/CLI.hpp>
+#include "examples/support/command_line.hpp"
 
 #include <cstdio>
 
@@ -80,16 +79,21 @@ void measure_optimizer(double seconds) {
   std::printf("{\"name\": \"sgd\", \"step_ns\": %.1f}\n", kNanoPerOp * ms);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  CLI::App app("Times ops on one element, in nanoseconds per op; prints one line of JSON per chain.");
+int run(int argc, char** argv) {
+  examples::CommandLine line("Times ops on one element, in nanoseconds per op; prints one line of JSON per chain.");
   double seconds = 0.5;
-  app.add_option("--seconds", seconds, "per measurement")->check(CLI::NonNegativeNumber)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  line.add("--seconds", seconds, "per measurement").non_negative();
+  if (!line.parse(argc, argv)) {
+    return 0;
+  }
   set_num_threads(1);
   for (const Chain& chain : chains()) {
     measure(chain, seconds);
   }
   measure_optimizer(seconds);
+  return 0;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return examples::run_program("overhead", run, argc, argv); }

@@ -4,11 +4,12 @@
 #include "bench/support/timing.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/models/cifar_resnet.hpp"
+#include "examples/support/command_line.hpp"
 
-#include <CLI/CLI.hpp>
-
+#include <algorithm>
 #include <cstdio>
-#include <set>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -63,26 +64,33 @@ void over_depth(const Run& run) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  CLI::App app("Times a training step over batch size, image area and depth; prints one line of JSON per point.");
-  std::set<std::string> series = {"batch", "area", "depth"};
+int run(int argc, char** argv) {
+  examples::CommandLine line(
+      "Times a training step over batch size, image area and depth; prints one line of JSON per point.");
+  std::vector<std::string> series = {"batch", "area", "depth"};
   int threads = num_threads();
   Run run{.seconds = 1, .largest = 512};
-  app.add_option("--series", series, "batch, area, depth")->check(CLI::IsMember(series))->delimiter(',');
-  app.add_option("--threads", threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seconds", run.seconds, "per point")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--largest", run.largest, "no batch size, side or depth above this")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  line.add("--series", series, "batch, area, depth").one_of(series);
+  line.add("--threads", threads).positive();
+  line.add("--seconds", run.seconds, "per point").non_negative();
+  line.add("--largest", run.largest, "no batch size, side or depth above this");
+  if (!line.parse(argc, argv)) {
+    return 0;
+  }
   set_num_threads(threads);
-  if (series.contains("batch")) {
+  const auto wanted = [&](const char* name) { return std::ranges::find(series, name) != series.end(); };
+  if (wanted("batch")) {
     over_batch(run);
   }
-  if (series.contains("area")) {
+  if (wanted("area")) {
     over_area(run);
   }
-  if (series.contains("depth")) {
+  if (wanted("depth")) {
     over_depth(run);
   }
+  return 0;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return examples::run_program("scaling", run, argc, argv); }

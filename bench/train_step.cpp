@@ -6,11 +6,9 @@
 #include "bench/support/timing.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/storage.hpp"
-
-#include <CLI/CLI.hpp>
+#include "examples/support/command_line.hpp"
 
 #include <cstdio>
-#include <set>
 
 namespace {
 
@@ -45,25 +43,30 @@ void profile(const bench::Cell& cell, std::int64_t batch_size, double seconds) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  CLI::App app("Times a training step; prints one line of JSON.");
+int run(int argc, char** argv) {
+  examples::CommandLine line("Times a training step; prints one line of JSON.");
   std::string cell = "small_cnn_bn";
   std::int64_t batch_size = 16;
   int threads = num_threads();
   double seconds = 3;
   bool with_profile = false;
-  std::set<std::string> names;
+  std::vector<std::string> names;
   for (const bench::Cell& known : bench::cells()) {
-    names.insert(known.name);
+    names.push_back(known.name);
   }
-  app.add_option("--cell", cell, "network")->check(CLI::IsMember(names))->capture_default_str();
-  app.add_option("--batch-size", batch_size)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--threads", threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seconds", seconds, "how long to measure")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_flag("--profile", with_profile, "print the time by op instead");
-  CLI11_PARSE(app, argc, argv);
+  line.add("--cell", cell, "network").one_of(names);
+  line.add("--batch-size", batch_size).positive();
+  line.add("--threads", threads).positive();
+  line.add("--seconds", seconds, "how long to measure").non_negative();
+  line.add_flag("--profile", with_profile, "print the time by op instead");
+  if (!line.parse(argc, argv)) {
+    return 0;
+  }
   set_num_threads(threads);
   (with_profile ? profile : measure)(bench::find_cell(cell), batch_size, seconds);
+  return 0;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return examples::run_program("train_step", run, argc, argv); }

@@ -7,6 +7,9 @@ target_compile_options(evenkeel_options INTERFACE $<IF:$<CXX_COMPILER_ID:GNU>,-W
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(evenkeel_options INTERFACE -Wno-restrict)  # false alarms on std::string, GCC bug 105651
 endif()
+if(EVENKEEL_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(evenkeel_options INTERFACE -Wno-subobject-linkage)  # takes sources that a source includes for headers
+endif()
 if(EVENKEEL_WERROR)
   target_compile_options(evenkeel_options INTERFACE -Werror)
 endif()
@@ -26,11 +29,18 @@ foreach(entry IN ITEMS core autograd nn optim models data evenkeel.hpp)
   file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${entry}" "${EVENKEEL_INCLUDE_ROOT}/evenkeel/${entry}" SYMBOLIC)
 endforeach()
 
+# evenkeel_unity(target): compiles up to 16 of its sources at once, see EVENKEEL_UNITY.
+function(evenkeel_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${EVENKEEL_UNITY} UNITY_BUILD_BATCH_SIZE 16)
+endfunction()
+
 function(evenkeel_library folder)
   add_library(evenkeel_${folder} STATIC)
   add_library(evenkeel::${folder} ALIAS evenkeel_${folder})
   set_target_properties(evenkeel_${folder} PROPERTIES EXPORT_NAME ${folder} LINKER_LANGUAGE CXX)
+  evenkeel_unity(evenkeel_${folder})
   target_compile_features(evenkeel_${folder} PUBLIC cxx_std_20)
+  target_compile_options(evenkeel_${folder} PRIVATE $<$<CONFIG:Release>:-O2>)  # -O3 pays in core only
   target_link_libraries(evenkeel_${folder} PRIVATE $<BUILD_INTERFACE:evenkeel_options>)
   target_include_directories(
     evenkeel_${folder} PUBLIC $<BUILD_INTERFACE:${EVENKEEL_INCLUDE_ROOT}>

@@ -7,8 +7,9 @@ install(EXPORT evenkeelTargets NAMESPACE evenkeel:: DESTINATION "${CMAKE_INSTALL
 foreach(folder IN ITEMS core autograd nn optim models data)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/evenkeel"
           FILES_MATCHING PATTERN "*.hpp" PATTERN "*_simd.hpp" EXCLUDE
-          REGEX "kernels/simd/(batch|double_sum|interleave|loop)" EXCLUDE)  # need xsimd, which users do not
+          REGEX "kernels/simd/(batch|double_sum|loop|math_xsimd|generic|sse2|avx2|avx512|x86)" EXCLUDE)  # for the sources of one instruction set
 endforeach()
+install(DIRECTORY "${EVENKEEL_GENERATED_INCLUDE}/evenkeel" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(FILES "${PROJECT_SOURCE_DIR}/evenkeel.hpp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/evenkeel")
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/evenkeelConfig.cmake.in" evenkeelConfig.cmake

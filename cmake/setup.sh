@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs the Debian packages among the arguments that are missing, with sudo where not root, and says which.
-# Without arguments: what a build needs. Installs nothing, and needs no network, when nothing is missing.
+# Without arguments: what the library and its programs need. Installs nothing, and needs no network, when nothing is missing.
 set -euo pipefail
 
-build_packages=(g++ cmake ninja-build libopenblas-dev libxsimd-dev nlohmann-json3-dev zlib1g-dev libcli11-dev
-                libbenchmark-dev doctest-dev gnuplot-nox fonts-dejavu-core)
+build_packages=(g++ cmake ninja-build libopenblas-dev libxsimd-dev nlohmann-json3-dev zlib1g-dev libcli11-dev gnuplot-nox
+                fonts-dejavu-core)
 packages=("$@")
 [ ${#packages[@]} -gt 0 ] || packages=("${build_packages[@]}")
 

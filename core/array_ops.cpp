@@ -22,7 +22,7 @@ void dispatch_moved(DType dtype, const F& f) {
 
 // Calls f for the dtypes that can be added.
 template <class F>
-void dispatch_numbers(DType dtype, std::string_view op, const F& f) {
+void dispatch_all_numbers(DType dtype, std::string_view op, const F& f) {
   require(dtype != DType::boolean, op, "expected numbers, got bool");
   dispatch_moved(dtype, f);
 }
@@ -45,13 +45,9 @@ T* moved_data(Array& x) {
   return reinterpret_cast<T*>(x.mutable_raw());
 }
 
-std::int64_t grain_for(std::int64_t work_per_item) {
-  return std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(work_per_item, 1));
-}
-
 // Every entry of index (any strides) in [0, size). Checked before anything is written.
 void check_index(const Array& index, std::int64_t size, int dim, std::string_view op) {
-  require(index.dtype() == DType::int64, op, "Expected dtype int64 for index, got ", index.dtype());
+  require(index.dtype() == DType::int64, op, "index must be int64, got ", index.dtype());
   const std::int64_t* values = index.data<std::int64_t>();
   const StridedLoop<1> loop = collapse<1>(index.shape(), {index.strides()});
   for_each_run(loop, 0, index.numel(), [&](const std::array<std::int64_t, 1>& offsets, std::int64_t count) {
@@ -74,8 +70,8 @@ struct AroundDim {
 };
 
 int check_index_list(const Array& x, std::int64_t dim, const Array& index, std::string_view op) {
-  require(x.rank() >= 1, op, "expected at least 1 dimension, got shape ", x.shape());
-  require(index.rank() == 1, op, "Index is supposed to be a vector, got shape ", index.shape());
+  require(x.rank() >= 1, op, "there must be at least 1 dimension, got shape ", x.shape());
+  require(index.rank() == 1, op, "index must be a vector, got shape ", index.shape());
   const int d = normalize_dim(dim, x.rank(), op);
   check_index(index, x.shape()[d], d, op);
   return d;
@@ -104,7 +100,7 @@ Shape without_dim(Shape strides, int dim) {
 }  // namespace
 
 Array concat_arrays(const std::vector<Array>& arrays, std::int64_t dim) {
-  require(!arrays.empty(), "cat", "expected a non-empty list of Tensors");
+  require(!arrays.empty(), "cat", "the list of tensors must not be empty");
   const Array& first = arrays.front();
   require(first.rank() > 0, "cat", "zero-dimensional tensor (at position 0) cannot be concatenated");
   const int d = normalize_dim(dim, first.rank(), "cat");
@@ -114,7 +110,7 @@ Array concat_arrays(const std::vector<Array>& arrays, std::int64_t dim) {
     const Array& x = arrays[i];
     require(x.rank() == first.rank(), "cat", "Tensors must have same number of dimensions: got ", first.rank(), " and ",
             x.rank(), " (shapes ", first.shape(), " and ", x.shape(), " of tensor number ", i, ")");
-    require(x.dtype() == first.dtype(), "cat", "expected one dtype, got ", first.dtype(), " and ", x.dtype(),
+    require(x.dtype() == first.dtype(), "cat", "tensors must have one dtype, got ", first.dtype(), " and ", x.dtype(),
             " (tensor number ", i, ")");
     Shape expected = first.shape();
     expected[d] = x.shape()[d];
@@ -143,7 +139,7 @@ Array index_select(const Array& x, std::int64_t dim, const Array& index) {
   dispatch_moved(x.dtype(), [&]<class T>() {
     const T* in = moved_data<T>(source);
     T* out = moved_data<T>(result);
-    parallel_for(0, view.outer * count, grain_for(view.inner), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, view.outer * count, grain_of(view.inner), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t row = i / count * view.size + rows[static_cast<std::size_t>(i % count)];
         std::copy_n(in + row * view.inner, view.inner, out + i * view.inner);
@@ -157,20 +153,20 @@ void index_add_(Array& target, std::int64_t dim, const Array& index, const Array
   const int d = check_index_list(target, dim, index, "index_add_");
   Shape expected = target.shape();
   expected[d] = index.numel();
-  require(source.shape() == expected, "index_add_", "source has shape ", source.shape(), ", expected ", expected,
+  require(source.shape() == expected, "index_add_", "source must have shape ", expected, ", got ", source.shape(),
           " for target ", target.shape(), " and ", index.numel(), " indices along dimension ", d);
-  require(source.dtype() == target.dtype(), "index_add_", "expected one dtype, got target ", target.dtype(),
-          " and source ", source.dtype());
+  require(source.dtype() == target.dtype(), "index_add_", "target and source must have one dtype, got ", target.dtype(),
+          " and ", source.dtype());
   const std::vector<std::int64_t> rows = index.to_vector<std::int64_t>();
   const auto count = static_cast<std::int64_t>(rows.size());
   const AroundDim view(target.shape(), d);
   const Array values = source.shares_storage(target) ? source.clone() : source.contiguous();
   Array sums = target.contiguous();
   // Columns are independent; within one, the rows are added in order, so that the result is always the same.
-  dispatch_numbers(target.dtype(), "index_add_", [&]<class T>() {
+  dispatch_all_numbers(target.dtype(), "index_add_", [&]<class T>() {
     const T* in = moved_data<T>(values);
     T* out = moved_data<T>(sums);
-    parallel_for(0, view.outer * view.inner, grain_for(count), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, view.outer * view.inner, grain_of(count), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t at = begin, next = begin; at < end; at = next) {
         const std::int64_t o = at / view.inner;
         const std::int64_t column = at % view.inner;
@@ -219,8 +215,8 @@ Array gather(const Array& x, std::int64_t dim, const Array& index) {
 void scatter_add_(Array& target, std::int64_t dim, const Array& index, const Array& source) {
   const int d = normalize_dim(dim, target.rank(), "scatter_add_");
   check_gather(target, source.shape(), d, index, "scatter_add_");
-  require(source.dtype() == target.dtype(), "scatter_add_", "expected one dtype, got target ", target.dtype(),
-          " and source ", source.dtype());
+  require(source.dtype() == target.dtype(), "scatter_add_", "target and source must have one dtype, got ",
+          target.dtype(), " and ", source.dtype());
   if (target.rank() == 0) {
     Array row = target.unsqueeze(0);
     scatter_add_(row, 0, index.unsqueeze(0), source.unsqueeze(0));
@@ -235,10 +231,10 @@ void scatter_add_(Array& target, std::int64_t dim, const Array& index, const Arr
   // Columns along dim are independent; within one, entries are added in order, so that the result is always the same.
   const StridedLoop<3> loop = collapse<3>(columns, {target.strides(), places.strides(), values.strides()});
   const std::int64_t* indices = places.data<std::int64_t>();
-  dispatch_numbers(target.dtype(), "scatter_add_", [&]<class T>() {
+  dispatch_all_numbers(target.dtype(), "scatter_add_", [&]<class T>() {
     const T* in = moved_data<T>(values);
     T* out = moved_data<T>(target);
-    parallel_for(0, count == 0 ? 0 : numel(columns), grain_for(count), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, count == 0 ? 0 : numel(columns), grain_of(count), [&](std::int64_t begin, std::int64_t end) {
       for_each_run(loop, begin, end, [&](const std::array<std::int64_t, 3>& at, std::int64_t run) {
         for (std::int64_t i = 0; i < run; ++i) {
           T* column = out + at[0] + i * loop.strides[0].back();

@@ -19,7 +19,5 @@ void scatter_add_(Array& target, std::int64_t dim, const Array& index, const Arr
 /// Adds `value` around x; `padding` as torch.nn.functional.pad: (before, after) pairs from the last dim backwards.
 /// Negative padding crops.
 Array pad(const Array& x, const std::vector<std::int64_t>& padding, double value = 0);
-/// Matrix product with torch.matmul's rules: (n)(n), (n,k)(k), (k)(k,m), (n,k)(k,m), and batches that broadcast.
-Array matmul(const Array& a, const Array& b);
 
 }  // namespace evenkeel

@@ -1,5 +1,6 @@
 #include "evenkeel/core/copy.hpp"
 
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/strided.hpp"
 
@@ -63,7 +64,7 @@ void copy_transposed(Loop loop, int dim, const std::byte* source, std::byte* tar
   const std::int64_t columns = loop.shape.back();
   const std::int64_t target_stride = loop.strides[0][dim];
   const std::int64_t source_stride = loop.strides[1].back();
-  const std::int64_t strips = (rows + kTile - 1) / kTile;
+  const std::int64_t strips = kernels::ceil_div(rows, kTile);
   loop.shape[dim] = strips;  // what is left to walk: strips of kTile rows, as wide as the last dim
   loop.strides[0][dim] *= kTile;
   loop.strides[1][dim] *= kTile;
@@ -72,7 +73,7 @@ void copy_transposed(Loop loop, int dim, const std::byte* source, std::byte* tar
     list->insert(list->rank(), (*list)[dim]);  // the strips become the last dim
     list->erase(dim);
   }
-  const std::int64_t grain = std::max<std::int64_t>(1, kElementGrain / (kTile * columns));
+  const std::int64_t grain = grain_of(kTile * columns);
   parallel_for(0, numel(loop.shape), grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t strip = first; strip < last; ++strip) {
       const std::int64_t height = std::min(kTile, rows - strip % strips * kTile);

@@ -85,8 +85,8 @@ void broadcast_run(const Shape& shape, const Array& a, const Array& b, Y* y, con
 }
 
 void require_equal_dtypes(std::string_view op, const Array& a, const Array& b) {
-  require(a.dtype() == b.dtype(), op, "expected operands of equal dtype, got ", a.dtype(), " and ", b.dtype(),
-          " (shapes ", a.shape(), " and ", b.shape(), ")");
+  require(a.dtype() == b.dtype(), op, "operands must have one dtype, got ", a.dtype(), " and ", b.dtype(), " (shapes ",
+          a.shape(), " and ", b.shape(), ")");
 }
 
 /// f.operator()<T>() for the dtypes of arithmetic.
@@ -96,7 +96,7 @@ void dispatch_numbers(DType dtype, std::string_view op, const F& f) {
     f.template operator()<std::int64_t>();
     return;
   }
-  require(is_floating(dtype), op, "expected float32, float64 or int64, got ", dtype);
+  require(is_floating(dtype), op, "dtype must be float32, float64 or int64, got ", dtype);
   dispatch_float(dtype, op, f);
 }
 
@@ -231,8 +231,7 @@ Array compare(std::string_view name, std::size_t op, const Array& a, const Array
 }  // namespace detail
 
 Array where(const Array& condition, const Array& a, const Array& b) {
-  require(condition.dtype() == DType::boolean, "where", "expected condition to be a boolean tensor, got ",
-          condition.dtype());
+  require(condition.dtype() == DType::boolean, "where", "the condition must be bool, got ", condition.dtype());
   require_equal_dtypes("where", a, b);
   const Shape shape = broadcast_shapes(condition.shape(), broadcast_shapes(a.shape(), b.shape(), "where"), "where");
   Array y = Array::empty(shape, a.dtype());
@@ -260,9 +259,9 @@ Array where(const Array& condition, const Array& a, const Array& b) {
 
 void add_scaled_(Array& a, const Array& b, double scale) {
   require_equal_dtypes("add_scaled_", a, b);
-  require(a.shape() == b.shape(), "add_scaled_", "expected equal shapes, got ", a.shape(), " and ", b.shape());
-  require(a.dtype() != DType::int64 || std::trunc(scale) == scale, "add_scaled_", "int64 needs an integral scale, got ",
-          scale);
+  require(a.shape() == b.shape(), "add_scaled_", "shapes must be equal, got ", a.shape(), " and ", b.shape());
+  require(a.dtype() != DType::int64 || std::trunc(scale) == scale, "add_scaled_",
+          "the scale of int64 must be whole, got ", scale);
   if (!a.is_contiguous()) {
     Array sum = a.clone();
     add_scaled_(sum, b, scale);

@@ -1,5 +1,6 @@
 #include "evenkeel/core/loss.hpp"
 
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 namespace evenkeel {
@@ -17,7 +18,7 @@ namespace detail {
 double loss_sum(std::string_view name, std::size_t op, const Array& x, const Array& t, double a) {
   check_pair(name, x, t);
   const Array inputs = x.contiguous(), targets = t.contiguous();
-  const std::int64_t n = x.numel(), chunks = (n + kElementGrain - 1) / kElementGrain;
+  const std::int64_t n = x.numel(), chunks = kernels::ceil_div(n, kElementGrain);
   return dispatch_float(x.dtype(), name, [&]<class T>() {
     const T* px = inputs.data<T>();
     const T* pt = targets.data<T>();

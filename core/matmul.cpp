@@ -1,4 +1,5 @@
-#include "evenkeel/core/array_ops.hpp"
+#include "evenkeel/core/matmul.hpp"
+
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
 
@@ -79,7 +80,7 @@ Array multiply_matrices(const Array& a, const Array& b) {
     const T* pa = left.array.data<T>();
     const T* pb = right.array.data<T>();
     T* py = y.mutable_data<T>();
-    const std::int64_t grain = std::max<std::int64_t>(1, 500'000 / std::max<std::int64_t>(1, m * n * k));
+    const std::int64_t grain = grain_of(m * n * k, 500'000);
     parallel_for(0, numel(batch), grain, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         gemm<T>(dims, pa + matrix_offset(left, batch, i), pb + matrix_offset(right, batch, i), py + i * m * n);
@@ -94,9 +95,8 @@ Array multiply_matrices(const Array& a, const Array& b) {
 Array matmul(const Array& a, const Array& b) {
   require(a.rank() >= 1 && b.rank() >= 1, "matmul", "both arguments to matmul need to be at least 1D, but they are ",
           a.rank(), "D and ", b.rank(), "D");
-  require(a.dtype() == b.dtype(), "matmul", "expected two arguments of the same dtype, got ", a.dtype(), " and ",
-          b.dtype());
-  require(is_floating(a.dtype()), "matmul", "expected float32 or float64, got ", a.dtype());
+  require(a.dtype() == b.dtype(), "matmul", "both arguments must have one dtype, got ", a.dtype(), " and ", b.dtype());
+  require(is_floating(a.dtype()), "matmul", "dtype must be float32 or float64, got ", a.dtype());
   const Array left = a.rank() == 1 ? a.unsqueeze(0) : a;
   const Array right = b.rank() == 1 ? b.unsqueeze(1) : b;
   require(left.size(-1) == right.size(-2), "matmul", "mat1 and mat2 shapes cannot be multiplied (", a.shape(), " and ",

@@ -15,10 +15,6 @@
 #include <thread>
 #include <utility>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace evenkeel {
 namespace {
 
@@ -39,7 +35,7 @@ using Body = std::function<void(std::int64_t, std::int64_t)>;
 
 void pause() {
 #if defined(__x86_64__)
-  _mm_pause();
+  __builtin_ia32_pause();
 #endif
 }
 
@@ -85,7 +81,7 @@ struct Chunks {
 
 /// One loop and its chunks. They are dealt out in consecutive shares, one per thread, so that a thread meets the data
 /// it had in its cache after the last call; a thread that is done helps with the others' shares.
-class Loop {
+class SharedLoop {
  public:
   void start(const Chunks& chunks, int threads, const Body& body) {
     chunks_ = chunks;
@@ -236,7 +232,7 @@ class Team {
 
   const int cores_ = omp_get_num_procs();
   std::mutex busy_;
-  Loop loop_;
+  SharedLoop loop_;
   int helpers_ = 0;
   std::atomic<int> caller_core_ = -1;
   alignas(64) std::atomic<std::uint32_t> gate_ = 0;
@@ -254,7 +250,7 @@ Team& team() {
 int num_threads() { return chosen_threads > 0 ? chosen_threads : omp_get_max_threads(); }
 
 void set_num_threads(int n) {
-  require(n >= 1, "set_num_threads", "expected at least 1, got ", n);
+  require(n >= 1, "set_num_threads", "the number of threads must be at least 1, got ", n);
   chosen_threads = n;
 }
 

@@ -53,4 +53,9 @@ int team_size();
 /// Elements of elementwise work per chunk: large enough to hide the cost of waking a thread.
 inline constexpr std::int64_t kElementGrain = 32768;
 
+/// Units per chunk where each touches `elements` elements: as many as make up `chunk`, at least one.
+inline std::int64_t grain_of(std::int64_t elements, std::int64_t chunk = kElementGrain) {
+  return elements >= chunk ? 1 : elements > 1 ? chunk / elements : chunk;
+}
+
 }  // namespace evenkeel

@@ -1,4 +1,5 @@
-#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/print.hpp"
+
 #include "evenkeel/core/array_ops.hpp"
 
 #include <algorithm>
@@ -173,10 +174,10 @@ std::string to_string(const Array& array, const PrintOptions& options, const std
   if (!array.defined()) {
     return "tensor(undefined)";
   }
-  require(options.precision >= 0 && options.precision <= kMaxPrecision, "to_string", "expected a precision in 0..",
+  require(options.precision >= 0 && options.precision <= kMaxPrecision, "to_string", "precision must lie in 0..",
           kMaxPrecision, ", got ", options.precision);
   require(options.edge_items >= 1 && options.line_width >= 1, "to_string",
-          "expected edge_items and line_width of at least 1, got ", options.edge_items, " and ", options.line_width);
+          "edge_items and line_width must be at least 1, got ", options.edge_items, " and ", options.line_width);
   const std::string prefix = "tensor(";
   std::string text = prefix + format_values(array, options, prefix.size());
   const std::size_t line_start = text.rfind('\n');

@@ -1,6 +1,7 @@
 #include "evenkeel/core/random.hpp"
 
 #include "evenkeel/core/copy.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
@@ -55,7 +56,7 @@ std::uint64_t bounded(std::uint64_t seed, std::uint64_t counter, std::uint64_t n
 template <std::size_t per_block, class T, class F>
 void fill_blocks(T* out, std::int64_t count, Generator& generator, const F& f) {
   constexpr auto kPerBlock = static_cast<std::int64_t>(per_block);
-  const std::int64_t blocks = (count + kPerBlock - 1) / kPerBlock;
+  const std::int64_t blocks = kernels::ceil_div(count, kPerBlock);
   const std::uint64_t seed = generator.state().seed;
   const std::uint64_t start = generator.reserve(static_cast<std::uint64_t>(blocks));
   parallel_for(0, blocks, kElementGrain / 8, [&](std::int64_t first, std::int64_t last) {
@@ -112,7 +113,7 @@ Generator Generator::fork(std::uint64_t stream) const {
 
 Array random_uniform(const Shape& shape, Generator& generator, double low, double high, DType dtype) {
   require(std::isfinite(low) && std::isfinite(high) && low <= high, "random_uniform",
-          "expected finite low <= high, got ", low, " and ", high);
+          "low and high must be finite and low <= high, got ", low, " and ", high);
   Array result = Array::empty(shape, dtype);
   dispatch_float(dtype, "random_uniform", [&]<class T>() {
     // Rounding may reach `high`, which is not part of the range.
@@ -133,7 +134,7 @@ Array random_uniform(const Shape& shape, Generator& generator, double low, doubl
 }
 
 Array random_normal(const Shape& shape, Generator& generator, double mean, double std, DType dtype) {
-  require(std >= 0, "random_normal", "expected std >= 0, got ", std);
+  require(std >= 0, "random_normal", "std must be at least 0, got ", std);
   Array result = Array::empty(shape, dtype);
   dispatch_float(dtype, "random_normal", [&]<class T>() {
     const auto scale = [=](double z) { return static_cast<T>(mean + std * z); };
@@ -155,7 +156,7 @@ Array random_normal(const Shape& shape, Generator& generator, double mean, doubl
 }
 
 Array random_int(const Shape& shape, Generator& generator, std::int64_t low, std::int64_t high, DType dtype) {
-  require(low < high, "random_int", "expected low < high, got ", low, " and ", high);
+  require(low < high, "random_int", "low must be below high, got ", low, " and ", high);
   Array result = Array::empty(shape, dtype);
   const std::uint64_t range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
   const std::uint64_t seed = generator.state().seed;
@@ -173,7 +174,7 @@ Array random_int(const Shape& shape, Generator& generator, std::int64_t low, std
 }
 
 Array random_permutation(std::int64_t n, Generator& generator) {
-  require(n >= 0, "random_permutation", "expected n >= 0, got ", n);
+  require(n >= 0, "random_permutation", "n must be at least 0, got ", n);
   Array result = Array::empty({n}, DType::int64);
   const std::span<std::int64_t> order = result.mutable_span<std::int64_t>();
   for (std::int64_t i = 0; i < n; ++i) {
@@ -186,7 +187,7 @@ Array random_permutation(std::int64_t n, Generator& generator) {
 }
 
 Array random_bernoulli(const Shape& shape, Generator& generator, double p, DType dtype) {
-  require(p >= 0 && p <= 1, "random_bernoulli", "expected a probability in [0, 1], got ", p);
+  require(p >= 0 && p <= 1, "random_bernoulli", "p must lie in [0, 1], got ", p);
   Array result = Array::empty(shape, dtype);
   const std::uint64_t threshold = static_cast<std::uint64_t>(p * 0x1p32);
   dispatch_all(dtype, [&]<class T>() {

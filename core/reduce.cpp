@@ -49,7 +49,7 @@ Array finish(const Shape& shape, DType dtype, const F& f) {
 }
 
 void require_floating(const Array& x, std::string_view op) {
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype(), " (shape ", x.shape(), ")");
+  require(is_floating(x.dtype()), op, "dtype must be float32 or float64, got ", x.dtype(), " (shape ", x.shape(), ")");
 }
 
 /// Folds integers (or bools) over plan.dims with f(accumulator, value), starting with `start`.
@@ -68,7 +68,7 @@ Array fold_integers(const Array& x, const Plan& plan, const Shape& shape, R star
   const T* px = rows.data<T>();
   Array y = Array::empty(shape, dtype_of<R>);
   R* py = y.mutable_data<R>();
-  const std::int64_t grain = std::max<std::int64_t>(kElementGrain / std::max<std::int64_t>(plan.count, 1), 1);
+  const std::int64_t grain = grain_of(plan.count);
   parallel_for(0, y.numel(), grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       R result = start;
@@ -99,7 +99,7 @@ Array extreme(const Array& x, const Dims& dims, bool keepdim, std::string_view o
   constexpr bool kLargest = std::is_same_v<F, Largest>;
   const Plan plan(x, dims, op);
   const Shape shape = plan.result(x, keepdim);
-  require(plan.count > 0, op, "expected at least one element to reduce over, got shape ", x.shape());
+  require(plan.count > 0, op, "there must be an element to reduce over, got shape ", x.shape());
   if (is_floating(x.dtype())) {
     const Array values = reduce_dims(reduce_op<F>(), x, plan.dims);
     const double* v = values.data<double>();
@@ -115,7 +115,7 @@ Array extreme(const Array& x, const Dims& dims, bool keepdim, std::string_view o
 template <bool kLargest>
 Array arg_extreme(const Array& x, std::int64_t dim, bool keepdim, std::string_view op) {
   const Plan plan(x, x.rank() == 0 ? Dims{} : Dims{normalize_dim(dim, x.rank(), op)}, op);
-  require(plan.count > 0, op, "expected at least one element to reduce over, got shape ", x.shape(), " and dim ", dim);
+  require(plan.count > 0, op, "there must be an element to reduce over, got shape ", x.shape(), " and dim ", dim);
   Array y = Array::empty(plan.result(x, keepdim), DType::int64);
   const int d = plan.dims.empty() ? -1 : static_cast<int>(plan.dims[0]);
   std::int64_t inner = 1;
@@ -127,7 +127,7 @@ Array arg_extreme(const Array& x, std::int64_t dim, bool keepdim, std::string_vi
   dispatch_all(x.dtype(), [&]<class T>() {
     const T* px = values.data<T>();
     const auto better = [](T a, T b) { return (kLargest ? a > b : a < b) || (a != a && b == b); };
-    const std::int64_t grain = std::max<std::int64_t>(kElementGrain / plan.count, 1);
+    const std::int64_t grain = grain_of(plan.count);
     parallel_for(0, y.numel(), grain, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         const T* p = px + i / inner * inner * plan.count + i % inner;
@@ -191,7 +191,7 @@ Array var(const Array& x, const Dims& dims, double correction, bool keepdim) {
 
 Array norm(const Array& x, double p, const Dims& dims, bool keepdim) {
   require_floating(x, "norm");
-  require(p > 0, "norm", "expected p > 0, got ", p);
+  require(p > 0, "norm", "p must be positive, got ", p);
   const Plan plan(x, dims, "norm");
   const Shape shape = plan.result(x, keepdim);
   const auto root = [&](const Array& sums, double exponent) {

@@ -26,12 +26,4 @@ Array argmin(const Array& x, std::int64_t dim, bool keepdim = false);
 /// Returns x itself if the shapes are equal.
 Array sum_to(const Array& x, const Shape& shape);
 
-/// softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x) along dim, and its logarithm.
-Array softmax(const Array& x, std::int64_t dim);
-Array log_softmax(const Array& x, std::int64_t dim);
-/// dx = y (dy - sum(dy y)) for y = softmax(x).
-Array softmax_gradient(const Array& dy, const Array& y, std::int64_t dim);
-/// dx = dy - exp(y) sum(dy) for y = log_softmax(x).
-Array log_softmax_gradient(const Array& dy, const Array& y, std::int64_t dim);
-
 }  // namespace evenkeel

@@ -1,5 +1,6 @@
 #include "evenkeel/core/reduce_block.hpp"
 
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
@@ -27,10 +28,10 @@ struct Cut {
 Cut cut(const Block& block) {
   Cut c{};
   c.columns = std::min(block.inner, kColumns);
-  c.column_chunks = (block.inner + c.columns - 1) / c.columns;
+  c.column_chunks = kernels::ceil_div(block.inner, c.columns);
   const bool whole = block.inner > 1 && block.outer * c.column_chunks >= kEnoughUnits;
   c.rows = whole ? block.count : std::max<std::int64_t>(kElementGrain / c.columns, 16);
-  c.row_chunks = (block.count + c.rows - 1) / c.rows;
+  c.row_chunks = kernels::ceil_div(block.count, c.rows);
   return c;
 }
 
@@ -63,7 +64,7 @@ Array reduce_block(const ReduceOp& r, const Block& block, const T* x, const doub
   Array partial = Array::empty({r.terms, block.outer * c.row_chunks * block.inner}, DType::float64);
   double* out = partial.mutable_data<double>();
   if (block.inner == 1 && c.row_chunks == 1) {
-    const std::int64_t grain = std::max<std::int64_t>(kElementGrain / block.count, 1);
+    const std::int64_t grain = grain_of(block.count);
     parallel_for(0, block.outer, grain, [&](std::int64_t first, std::int64_t last) {
       kernels::reduce_rows(r.op, last - first, block.count, x + first * block.count,
                            ReduceTarget{advance(m, first), out + first, block.outer});
@@ -71,7 +72,7 @@ Array reduce_block(const ReduceOp& r, const Block& block, const T* x, const doub
     return partial;
   }
   const std::int64_t work = std::min(c.rows, block.count) * c.columns;
-  const std::int64_t grain = std::max<std::int64_t>(kElementGrain / work, 1);
+  const std::int64_t grain = grain_of(work);
   parallel_for(0, block.outer * c.row_chunks * c.column_chunks, grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t unit = first; unit < last; ++unit) {
       reduce_unit(r.op, block, c, unit, x, m, out);

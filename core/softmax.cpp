@@ -1,6 +1,7 @@
 #include "evenkeel/core/softmax.hpp"
 
 #include "evenkeel/core/kernels/reduce/softmax.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/reduce.hpp"
 
@@ -12,15 +13,15 @@ namespace {
 using kernels::SoftmaxRuns;
 
 constexpr std::int64_t kGrain = kElementGrain / 4;
-constexpr std::int64_t kColumns = 64;  // fewest per unit of work: 256 bytes of each row of floats
+constexpr std::int64_t kBlockColumns = 64;  // fewest per unit of work: 256 bytes of each row of floats
 
 /// How the runs along a dim lie in memory: contiguous x[outer][n][inner], perhaps of x with dim and the last dim
 /// swapped.
-struct Layout {
+struct RowLayout {
   std::int64_t outer = 1, n = 1, inner = 1;
   bool turned = false;
 
-  Layout(const Array& x, int dim) {
+  RowLayout(const Array& x, int dim) {
     if (x.rank() == 0) {
       return;
     }
@@ -32,13 +33,13 @@ struct Layout {
   }
 };
 
-Array arranged(const Array& x, int dim, const Layout& layout) {
+Array arranged(const Array& x, int dim, const RowLayout& layout) {
   return layout.turned ? x.transpose(dim, x.rank() - 1).contiguous() : x.contiguous();
 }
 
 /// Calls f(runs, offset of their first element, index of the first run) until all runs are done.
 template <class F>
-void for_each_block(const Layout& layout, const F& f) {
+void for_each_block(const RowLayout& layout, const F& f) {
   const auto [outer, n, inner, turned] = layout;
   if (outer * n * inner == 0) {
     return;
@@ -49,9 +50,9 @@ void for_each_block(const Layout& layout, const F& f) {
     });
     return;
   }
-  const std::int64_t width = std::min(std::max(kGrain / n / kColumns, std::int64_t{1}) * kColumns, inner);
-  const std::int64_t chunks = (inner + width - 1) / width;
-  const std::int64_t grain = std::max<std::int64_t>(kGrain / (n * width), 1);
+  const std::int64_t width = std::min(std::max(kGrain / n / kBlockColumns, std::int64_t{1}) * kBlockColumns, inner);
+  const std::int64_t chunks = kernels::ceil_div(inner, width);
+  const std::int64_t grain = grain_of(n * width, kGrain);
   parallel_for(0, outer * chunks, grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t unit = first; unit < last; ++unit) {
       const std::int64_t o = unit / chunks, c = unit % chunks * width;
@@ -65,7 +66,7 @@ void for_each_block(const Layout& layout, const F& f) {
 template <class F>
 Array forward(const Array& x, std::int64_t dim, std::string_view op, const F& kernel) {
   const int d = normalize_dim(dim, x.rank(), op);
-  const Layout layout(x, d);
+  const RowLayout layout(x, d);
   return dispatch_float(x.dtype(), op, [&]<class T>() {
     const Array from = arranged(x, d, layout);
     Array y = Array::empty(from.shape(), x.dtype());
@@ -81,7 +82,7 @@ Array gradient(const Array& dy, const Array& y, std::int64_t dim, std::string_vi
   const int d = normalize_dim(dim, y.rank(), op);
   require(dy.shape() == y.shape() && dy.dtype() == y.dtype(), op, "the gradient is ", dy.dtype(), " ", dy.shape(),
           ", the value ", y.dtype(), " ", y.shape());
-  const Layout layout(y, d);
+  const RowLayout layout(y, d);
   return dispatch_float(y.dtype(), op, [&]<class T>() {
     const Array from_dy = arranged(dy, d, layout);
     const Array from_y = arranged(y, d, layout);
@@ -115,7 +116,7 @@ Array log_softmax_gradient(const Array& dy, const Array& y, std::int64_t dim) {
 
 SoftmaxStatistics softmax_statistics(const Array& x, int dim) {
   const Array from = x.contiguous();
-  const Layout layout(from, dim);
+  const RowLayout layout(from, dim);
   const Shape runs_shape{layout.outer * layout.inner};
   SoftmaxStatistics result{Array::empty(runs_shape, x.dtype()), Array::empty(runs_shape, DType::float64)};
   double* total = result.total.mutable_data<double>();
@@ -131,7 +132,7 @@ SoftmaxStatistics softmax_statistics(const Array& x, int dim) {
 
 Array scaled_exponentials(const Array& x, int dim, const Array& largest, const Array& scale, const Array& shift) {
   const Array from = x.contiguous();
-  const Layout layout(from, dim);
+  const RowLayout layout(from, dim);
   Array y = Array::empty(x.shape(), x.dtype());
   dispatch_float(x.dtype(), "scaled_exponentials", [&]<class T>() {
     const T* px = from.data<T>();

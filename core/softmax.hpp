@@ -4,8 +4,16 @@
 
 namespace evenkeel {
 
-// What softmax is made of, for losses that need its values only while they compute something else. (softmax itself is
-// declared in core/reduce.hpp.) "Runs" are the lines of x along dim, in the order of x's shape without dim.
+/// softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x) along dim, and its logarithm.
+Array softmax(const Array& x, std::int64_t dim);
+Array log_softmax(const Array& x, std::int64_t dim);
+/// dx = y (dy - sum(dy y)) for y = softmax(x).
+Array softmax_gradient(const Array& dy, const Array& y, std::int64_t dim);
+/// dx = dy - exp(y) sum(dy) for y = log_softmax(x).
+Array log_softmax_gradient(const Array& dy, const Array& y, std::int64_t dim);
+
+// What softmax is made of, for losses that need its values only while they compute something else. "Runs" are the lines
+// of x along dim, in the order of x's shape without dim.
 
 struct SoftmaxStatistics {
   Array largest;  ///< max x of each run, in x's dtype

@@ -1,6 +1,7 @@
 #include "evenkeel/core/storage.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -57,7 +58,7 @@ SizeClass size_class(std::size_t bytes) {
   bytes = std::max(bytes, kAlignment);
   const std::size_t power = std::bit_floor(bytes);
   const std::size_t step = std::max(power / kClassesPerPower, kAlignment);
-  const std::size_t rounded = (bytes + step - 1) / step * step;
+  const std::size_t rounded = kernels::round_up(bytes, step);
   const std::size_t floor = std::bit_floor(rounded);
   const std::size_t eighth = (rounded - floor) / std::max<std::size_t>(floor / kClassesPerPower, 1);
   return {rounded, static_cast<std::size_t>(std::countr_zero(floor)) * kClassesPerPower + eighth};

@@ -10,8 +10,8 @@ ArrayDataset::ArrayDataset(std::vector<std::uint8_t> images, std::vector<std::ui
                            std::int64_t num_classes, std::string_view name)
     : images_(std::move(images)), labels_(std::move(labels)), image_shape_(image_shape), num_classes_(num_classes) {
   const std::int64_t bytes = numel(image_shape_, name);
-  require(image_shape_.rank() == 3 && bytes > 0, name, "images have shape ", image_shape_,
-          ", expected (channels, height, width), none 0");
+  require(image_shape_.rank() == 3 && bytes > 0, name, "image_shape must be (channels, height, width), none 0, got ",
+          image_shape_);
   require(static_cast<std::int64_t>(images_.size()) == size() * bytes, name, images_.size(),
           " bytes of images of shape ", image_shape_, " (", bytes, " bytes each) do not fit ", size(), " labels");
   for (std::size_t i = 0; i < labels_.size(); ++i) {
@@ -22,7 +22,7 @@ ArrayDataset::ArrayDataset(std::vector<std::uint8_t> images, std::vector<std::ui
 
 ArrayDataset::ArrayDataset(const Dataset& source)
     : image_shape_(source.image_shape()), num_classes_(source.num_classes()) {
-  require(num_classes_ <= 256, "ArrayDataset", num_classes_, " classes, expected at most 256");
+  require(num_classes_ <= 256, "ArrayDataset", "num_classes must be at most 256, got ", num_classes_);
   const std::int64_t bytes = numel(image_shape_);
   labels_.resize(static_cast<std::size_t>(source.size()));
   images_.resize(static_cast<std::size_t>(source.size() * bytes));

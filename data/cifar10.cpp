@@ -7,7 +7,7 @@
 namespace evenkeel::data {
 namespace {
 
-constexpr std::string_view kOp = "load_cifar10";
+constexpr std::string_view kLoadCifar10 = "load_cifar10";
 constexpr std::uint64_t kPixels = 3UL * 32 * 32;
 constexpr std::uint64_t kRecord = 1 + kPixels;
 constexpr std::uint64_t kCifar100Record = 2 + kPixels;
@@ -19,10 +19,10 @@ struct Records {
 
 /// Appends the records of one file: a byte for the label, then the pixels.
 void read_records(const std::filesystem::path& path, Records& records) {
-  const InputFile file(path, kOp);
+  const InputFile file(path, kLoadCifar10);
   const std::string_view hint =
       file.size() % kCifar100Record == 0 ? " (the size fits CIFAR-100's records)" : " (is it cut?)";
-  require(file.size() > 0 && file.size() % kRecord == 0, kOp, "'", path.string(), "' has ", file.size(),
+  require(file.size() > 0 && file.size() % kRecord == 0, kLoadCifar10, "'", path.string(), "' has ", file.size(),
           " bytes, expected a positive multiple of ", kRecord, hint);
   const std::uint64_t count = file.size() / kRecord;
   constexpr std::uint64_t kPiece = 256;
@@ -32,8 +32,8 @@ void read_records(const std::filesystem::path& path, Records& records) {
     file.read(first * kRecord, piece.data(), n * kRecord);
     for (std::uint64_t i = 0; i < n; ++i) {
       const std::uint8_t* record = piece.data() + i * kRecord;
-      require(*record < kClasses, kOp, "'", path.string(), "': label ", static_cast<int>(*record), " of image ",
-              first + i, " is out of range, expected less than ", kClasses);
+      require(*record < kClasses, kLoadCifar10, "'", path.string(), "': label ", static_cast<int>(*record),
+              " of image ", first + i, " is out of range, expected less than ", kClasses);
       records.labels.push_back(*record);
       records.images.insert(records.images.end(), record + 1, record + kRecord);
     }
@@ -55,11 +55,11 @@ ArrayDataset load_cifar10(const std::filesystem::path& folder, Split split) {
       }
     }
     if (records.labels.empty()) {
-      throw IoError(
-          concat(kOp, ": there is no data_batch_1.bin to data_batch_5.bin in the folder '", folder.string(), "'"));
+      throw IoError(concat(kLoadCifar10, ": there is no data_batch_1.bin to data_batch_5.bin in the folder '",
+                           folder.string(), "'"));
     }
   }
-  return {std::move(records.images), std::move(records.labels), {3, 32, 32}, kClasses, kOp};
+  return {std::move(records.images), std::move(records.labels), {3, 32, 32}, kClasses, kLoadCifar10};
 }
 
 }  // namespace evenkeel::data

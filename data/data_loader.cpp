@@ -12,7 +12,7 @@
 namespace evenkeel::data {
 namespace {
 
-constexpr std::string_view kOp = "DataLoader";
+constexpr std::string_view kDataLoader = "DataLoader";
 
 // What random numbers are for; each purpose has its own stream of the seed.
 constexpr std::uint64_t kShuffleStream = 0, kAugmentStream = 1;
@@ -122,16 +122,16 @@ std::vector<PixelTable> pixel_tables(const DataLoaderOptions& options, std::int6
 }
 
 void check_options(const DataLoaderOptions& options, std::int64_t channels) {
-  require(options.batch_size >= 1, kOp, "batch_size is ", options.batch_size, ", expected at least 1");
-  require(options.prefetch >= 0, kOp, "prefetch is ", options.prefetch, ", expected at least 0");
-  require(options.augmentation.crop_padding >= 0, kOp, "crop_padding is ", options.augmentation.crop_padding,
+  require(options.batch_size >= 1, kDataLoader, "batch_size must be at least 1, got ", options.batch_size);
+  require(options.prefetch >= 0, kDataLoader, "prefetch must be at least 0, got ", options.prefetch);
+  require(options.augmentation.crop_padding >= 0, kDataLoader, "crop_padding is ", options.augmentation.crop_padding,
           ", expected at least 0");
   for (const auto* list : {&options.mean, &options.std}) {
-    require(list->empty() || static_cast<std::int64_t>(list->size()) == channels, kOp, "got ", list->size(),
-            list == &options.mean ? " means" : " stds", " for ", channels, " channels");
+    require(list->empty() || static_cast<std::int64_t>(list->size()) == channels, kDataLoader,
+            list == &options.mean ? "mean" : "std", " must have ", channels, " values, got ", list->size());
   }
   for (const double std : options.std) {
-    require(std > 0, kOp, "a std of ", std, ", expected a positive number");
+    require(std > 0, kDataLoader, "std must be positive, got ", std);
   }
 }
 
@@ -222,7 +222,7 @@ std::int64_t DataLoader::num_samples() const {
 }
 
 void DataLoader::start_epoch(std::int64_t epoch) {
-  require(epoch >= 0, "DataLoader::start_epoch", "epoch is ", epoch, ", expected at least 0");
+  require(epoch >= 0, "DataLoader::start_epoch", "epoch must be at least 0, got ", epoch);
   Impl& impl = *impl_;
   impl.prefetcher.reset();
   impl.epoch = epoch;
@@ -235,6 +235,11 @@ void DataLoader::start_epoch(std::int64_t epoch) {
     impl.prefetcher = std::make_unique<Prefetcher>([&impl](std::int64_t batch) { return impl.make_batch(batch); }, 0,
                                                    size(), impl.options.prefetch);
   }
+}
+
+DataLoader::Epoch DataLoader::epoch(std::int64_t epoch) {
+  start_epoch(epoch);
+  return Epoch(*this);
 }
 
 std::optional<Batch> DataLoader::next() {

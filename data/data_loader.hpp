@@ -3,7 +3,9 @@
 #include "evenkeel/autograd/tensor.hpp"
 #include "evenkeel/data/dataset.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -37,10 +39,10 @@ struct Batch {
 
 /// Delivers a data set in batches, epoch by epoch. Order, augmentation and bits depend on the options, the epoch and
 /// nothing else.
-///   loader.start_epoch(epoch);
-///   while (std::optional<Batch> batch = loader.next()) { ... }
+///   for (const Batch& batch : loader.epoch(epoch)) { ... }
 class DataLoader {
  public:
+  class Epoch;
   /// Keeps a reference to `dataset`. Throws for batch_size < 1, a wrong number of means, a std of 0.
   DataLoader(const Dataset& dataset, DataLoaderOptions options);
   ~DataLoader();
@@ -57,10 +59,43 @@ class DataLoader {
   void start_epoch(std::int64_t epoch);
   /// The next batch, or nothing at the end of the epoch. An exception of the background thread comes out here.
   std::optional<Batch> next();
+  /// Begins epoch `epoch`, and is the range of its batches, to be gone through once.
+  Epoch epoch(std::int64_t epoch);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+/// The batches of an epoch of `loader` that has begun, as a range: one at a time, made when its turn comes.
+class DataLoader::Epoch {
+ public:
+  class Iterator {
+   public:
+    using value_type = Batch;
+    using difference_type = std::ptrdiff_t;
+    explicit Iterator(DataLoader& loader) : loader_(&loader) { ++*this; }
+    const Batch& operator*() const { return *batch_; }
+    const Batch* operator->() const { return &*batch_; }
+    Iterator& operator++() {
+      batch_.reset();  // its memory may serve the next one
+      batch_ = loader_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const { return !batch_; }
+
+   private:
+    DataLoader* loader_;
+    std::optional<Batch> batch_;
+  };
+
+  explicit Epoch(DataLoader& loader) : loader_(&loader) {}
+  Iterator begin() const { return Iterator(*loader_); }
+  std::default_sentinel_t end() const { return {}; }
+
+ private:
+  DataLoader* loader_;
 };
 
 }  // namespace evenkeel::data

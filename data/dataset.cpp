@@ -13,7 +13,7 @@ void check_read(std::string_view op, const Dataset& dataset, std::int64_t index,
 }
 
 Subset::Subset(const Dataset& base, std::int64_t count) : base_(base), size_(std::min(count, base.size())) {
-  require(count >= 0, "Subset", "count is ", count, ", expected at least 0");
+  require(count >= 0, "Subset", "count must be at least 0, got ", count);
 }
 
 std::int64_t Subset::read(std::int64_t index, std::span<std::uint8_t> image) const {

@@ -6,10 +6,10 @@ namespace evenkeel::data {
 
 FakeData::FakeData(std::int64_t size, const Shape& image_shape, std::int64_t num_classes, std::uint64_t seed)
     : size_(size), image_shape_(image_shape), num_classes_(num_classes), seed_(seed) {
-  require(size >= 0, "FakeData", "size is ", size, ", expected at least 0");
-  require(image_shape.rank() == 3 && numel(image_shape) > 0, "FakeData", "images have shape ", image_shape,
-          ", expected (channels, height, width), none 0");
-  require(num_classes >= 1, "FakeData", "num_classes is ", num_classes, ", expected at least 1");
+  require(size >= 0, "FakeData", "size must be at least 0, got ", size);
+  require(image_shape.rank() == 3 && numel(image_shape) > 0, "FakeData",
+          "image_shape must be (channels, height, width), none 0, got ", image_shape);
+  require(num_classes >= 1, "FakeData", "num_classes must be at least 1, got ", num_classes);
 }
 
 std::int64_t FakeData::read(std::int64_t index, std::span<std::uint8_t> image) const {

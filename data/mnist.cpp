@@ -10,7 +10,7 @@
 namespace evenkeel::data {
 namespace {
 
-constexpr std::string_view kOp = "load_mnist";
+constexpr std::string_view kLoadMnist = "load_mnist";
 constexpr std::uint32_t kImagesMagic = 2051, kLabelsMagic = 2049;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 32;
 
@@ -19,7 +19,7 @@ class ByteReader {
  public:
   explicit ByteReader(std::string path) : path_(std::move(path)), file_(::gzopen(path_.c_str(), "rb")) {
     if (file_ == nullptr) {
-      throw IoError(concat(kOp, ": cannot open '", path_, "'"));
+      throw IoError(concat(kLoadMnist, ": cannot open '", path_, "'"));
     }
   }
   ~ByteReader() { ::gzclose(file_); }
@@ -35,7 +35,7 @@ class ByteReader {
       const int count = ::gzread(file_, out + done, static_cast<unsigned>(bytes - done));
       int code = Z_OK;
       const char* text = ::gzerror(file_, &code);
-      require(count >= 0 && (code == Z_OK || code == Z_STREAM_END), kOp, "'", path_,
+      require(count >= 0 && (code == Z_OK || code == Z_STREAM_END), kLoadMnist, "'", path_,
               "' is not a valid gzip file: ", text);
       if (count == 0) {
         break;
@@ -65,7 +65,7 @@ void check_magic(const std::string& path, std::uint32_t magic, std::uint32_t exp
                                 : (magic >> 16) == 0x1f8b    ? " (gzipped twice? unpack it once)"
                                 : (magic & 0xffff) == 0x0000 ? " (bytes in the wrong order?)"
                                                              : "";
-  require(magic == expected, kOp, "'", path, "' has the magic number ", magic, hint, ", expected ", expected,
+  require(magic == expected, kLoadMnist, "'", path, "' has the magic number ", magic, hint, ", expected ", expected,
           expected == kImagesMagic ? " (images)" : " (labels)");
 }
 
@@ -78,7 +78,7 @@ IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank)
   if (got >= 4) {
     check_magic(path, big_endian(header.data()), magic);
   }
-  require(got == header_bytes, kOp, "'", path, "' has ", got, " bytes, too few for a header of ", header_bytes);
+  require(got == header_bytes, kLoadMnist, "'", path, "' has ", got, " bytes, too few for a header of ", header_bytes);
   IdxFile idx;
   std::uint64_t expected = 1;
   std::string sizes;
@@ -86,7 +86,7 @@ IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank)
     idx.sizes.push_back(big_endian(header.data() + 4 * i));
     sizes += concat(i == 1 ? "" : " x ", idx.sizes.back());
     const bool overflow = __builtin_mul_overflow(expected, std::uint64_t{idx.sizes.back()}, &expected);
-    require(!overflow && expected <= kMaxBytes, kOp, "'", path, "' declares ", sizes, i < rank ? " x ..." : "",
+    require(!overflow && expected <= kMaxBytes, kLoadMnist, "'", path, "' declares ", sizes, i < rank ? " x ..." : "",
             " bytes, more than the limit of ", kMaxBytes);
   }
   constexpr std::uint64_t kPiece = 1 << 20;
@@ -95,11 +95,11 @@ IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank)
     idx.data.resize(position + piece);
     const std::size_t count = reader.read(idx.data.data() + position, piece);
     position += count;
-    require(count == piece, kOp, "'", path, "' declares ", sizes, " = ", expected, " bytes of data, but has ",
+    require(count == piece, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected, " bytes of data, but has ",
             position);
   }
   std::uint8_t extra = 0;
-  require(reader.read(&extra, 1) == 0, kOp, "'", path, "' declares ", sizes, " = ", expected,
+  require(reader.read(&extra, 1) == 0, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected,
           " bytes of data, but has more");
   return idx;
 }
@@ -110,7 +110,8 @@ std::string find_file(const std::filesystem::path& folder, const std::string& na
       return path.string();
     }
   }
-  throw IoError(concat(kOp, ": neither '", name, "' nor '", name, ".gz' is in the folder '", folder.string(), "'"));
+  throw IoError(
+      concat(kLoadMnist, ": neither '", name, "' nor '", name, ".gz' is in the folder '", folder.string(), "'"));
 }
 
 }  // namespace
@@ -121,16 +122,16 @@ ArrayDataset load_mnist(const std::filesystem::path& folder, Split split) {
   const std::string labels_path = find_file(folder, prefix + "-labels-idx1-ubyte");
   IdxFile images = read_idx(images_path, kImagesMagic, 3);
   IdxFile labels = read_idx(labels_path, kLabelsMagic, 1);
-  require(images.sizes[0] == labels.sizes[0], kOp, "'", images_path, "' has ", images.sizes[0], " images, but '",
+  require(images.sizes[0] == labels.sizes[0], kLoadMnist, "'", images_path, "' has ", images.sizes[0], " images, but '",
           labels_path, "' has ", labels.sizes[0], " labels");
-  require(images.sizes[1] > 0 && images.sizes[2] > 0, kOp, "'", images_path, "' has images of ", images.sizes[1], " x ",
-          images.sizes[2], " pixels");
+  require(images.sizes[1] > 0 && images.sizes[2] > 0, kLoadMnist, "'", images_path, "' has images of ", images.sizes[1],
+          " x ", images.sizes[2], " pixels");
   constexpr std::int64_t kClasses = 10;
   return {std::move(images.data),
           std::move(labels.data),
           {1, images.sizes[1], images.sizes[2]},
           kClasses,
-          concat(kOp, ": '", labels_path, "'")};
+          concat(kLoadMnist, ": '", labels_path, "'")};
 }
 
 }  // namespace evenkeel::data

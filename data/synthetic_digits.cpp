@@ -219,7 +219,7 @@ void colorize(const Style& style, const Canvas& canvas, Generator& generator, st
 }  // namespace
 
 SyntheticDigits::SyntheticDigits(SyntheticDigitsOptions options) : options_(options) {
-  require(options.size >= 0, "SyntheticDigits", "size is ", options.size, ", expected at least 0");
+  require(options.size >= 0, "SyntheticDigits", "size must be at least 0, got ", options.size);
 }
 
 Shape SyntheticDigits::image_shape() const { return options_.color ? Shape{3, 32, 32} : Shape{1, 28, 28}; }

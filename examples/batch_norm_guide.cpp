@@ -9,10 +9,8 @@
 // eval where dropout 0.5 stands before BatchNorm. Exits with 1 if not. Under a second.
 
 #include "examples/support/checks.hpp"
-#include "examples/support/task.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <evenkeel/evenkeel.hpp>
@@ -124,14 +122,12 @@ void placement(Generator& generator, Checks& checks) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Training and eval, the usual mistakes, accumulation and placement of BatchNorm, in numbers.");
+  CommandLine line("Training and eval, the usual mistakes, accumulation and placement of BatchNorm, in numbers.");
   std::uint64_t seed = 0;
-  app.add_option("--seed", seed, "of inputs and weights")->capture_default_str();
-  app.footer("Example: batch_norm_guide --seed 7");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("--seed", seed, "of inputs and weights");
+  line.example("batch_norm_guide --seed 7");
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   Checks checks;
   Generator generator(seed);

@@ -14,12 +14,11 @@
 
 #include "evenkeel/nn/norm/batch_renorm.hpp"
 #include "examples/support/checks.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/selection.hpp"
 #include "examples/support/strided_net.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -168,12 +167,11 @@ double with_own_statistics(nn::Layer& net, const Task& task, const data::Dataset
   data::DataLoader loader(selection, loader_options(task, batches.size, batches.labels == 0, 0));
   const NoGradGuard no_grad;
   net.train();
-  loader.start_epoch(0);
   std::int64_t right = 0, seen = 0;
-  while (const std::optional<data::Batch> batch = loader.next()) {
-    const Tensor hits = eq(argmax(net(batch->images), 1), batch->labels);
+  for (const data::Batch& batch : loader.epoch(0)) {
+    const Tensor hits = eq(argmax(net(batch.images), 1), batch.labels);
     right += static_cast<std::int64_t>(sum(to(hits, DType::float64)).item());
-    seen += batch->labels.numel();
+    seen += batch.labels.numel();
   }
   return 100 * static_cast<double>(right) / static_cast<double>(seen);
 }
@@ -247,18 +245,16 @@ void training(const Settings& s, Checks& checks) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Shows what BatchRenorm's note says, in numbers.");
+  CommandLine line("Shows what BatchRenorm's note says, in numbers.");
   Settings s;
-  app.add_option("--train-size", s.train_size, "training images")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--epochs", s.epochs)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--threads", s.threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seed", s.seed, "of inputs, images, weights and order")->capture_default_str();
-  app.add_flag("--quick", s.quick, "leave out the training runs");
-  app.footer("Example: batch_renorm_demo --epochs 2");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("--train-size", s.train_size, "training images").positive();
+  line.add("--epochs", s.epochs).positive();
+  line.add("--threads", s.threads).positive();
+  line.add("--seed", s.seed, "of inputs, images, weights and order");
+  line.add_flag("--quick", s.quick, "leave out the training runs");
+  line.example("batch_renorm_demo --epochs 2");
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   set_num_threads(s.threads);
   Checks checks;

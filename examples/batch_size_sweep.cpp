@@ -20,12 +20,11 @@
 #include "evenkeel/optim/lr_scheduler.hpp"
 #include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checks.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/strided_net.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -87,9 +86,8 @@ double with_new_statistics(const Settings& s, const Cell& cell, const nn::Layer&
   }
   const NoGradGuard no_grad;
   data::DataLoader loader(images, {.batch_size = 256, .mean = task.mean, .std = task.std});
-  loader.start_epoch(0);
-  while (const std::optional<data::Batch> batch = loader.next()) {
-    (*net)(batch->images);
+  for (const data::Batch& batch : loader.epoch(0)) {
+    (*net)(batch.images);
   }
   return evaluate(*net, test).accuracy;
 }
@@ -99,11 +97,10 @@ double train_accumulating(nn::Layer& net, optim::Optimizer& optimizer, data::Dat
                           std::int64_t parts) {
   net.train();
   optimizer.zero_grad();
-  loader.start_epoch(epoch);
   std::int64_t part = 0;
   double total = 0;
-  while (const std::optional<data::Batch> batch = loader.next()) {
-    const Tensor loss = cross_entropy(net(batch->images), batch->labels);
+  for (const data::Batch& batch : loader.epoch(epoch)) {
+    const Tensor loss = cross_entropy(net(batch.images), batch.labels);
     (loss / static_cast<double>(parts)).backward();
     total += loss.item();
     if (++part % parts == 0) {
@@ -228,33 +225,28 @@ void sweep(const Settings& s, Checks& checks) {
   }
 }
 
-void add_options(CLI::App& app, Settings& s) {
-  app.add_option("--batches", s.batches, "batch sizes")->delimiter(',')->check(CLI::Range(2, 4096));
-  app.add_option("--norms", s.norms, "rows; any names that --norm of `train` takes")->delimiter(',');
-  app.add_option("--train-size", s.train_size, "training images")->check(CLI::Range(64, 20000));
-  app.add_option("--optimizer-batch", s.optimizer_batch, "images per step, a multiple of the batches; 0: the batch")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--epochs", s.epochs)->check(CLI::PositiveNumber);
-  app.add_option("--seeds", s.seeds, "runs per cell, averaged")->check(CLI::PositiveNumber);
-  app.add_option("--lr", s.lr, "learning rate for 64 images per step")->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", s.seed, "of images, and of the first run's weights and order");
-  app.add_option("--threads", s.threads)->check(CLI::PositiveNumber);
-  app.add_option("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR");
-  for (CLI::Option* option : app.get_options([](const CLI::Option* o) { return o->get_name() != "--help"; })) {
-    option->capture_default_str();
-  }
-  app.add_flag("--quick", s.quick, "bn and gn at batch 64 and 2, 2000 images, 3 epochs");
-  app.footer("Example: batch_size_sweep --norms bn,gn,ln,in --batches 32,2 --seeds 3");
+void add_options(CommandLine& line, Settings& s) {
+  line.add("--batches", s.batches, "batch sizes").between(2, 4096);
+  line.add("--norms", s.norms, "rows; any names that --norm of `train` takes");
+  line.add("--train-size", s.train_size, "training images").between(64, 20000);
+  line.add("--optimizer-batch", s.optimizer_batch, "images per step, a multiple of the batches; 0: the batch")
+      .non_negative();
+  line.add("--epochs", s.epochs).positive();
+  line.add("--seeds", s.seeds, "runs per cell, averaged").positive();
+  line.add("--lr", s.lr, "learning rate for 64 images per step").non_negative();
+  line.add("--seed", s.seed, "of images, and of the first run's weights and order");
+  line.add("--threads", s.threads).positive();
+  line.add("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR");
+  line.add_flag("--quick", s.quick, "bn and gn at batch 64 and 2, 2000 images, 3 epochs");
+  line.example("batch_size_sweep --norms bn,gn,ln,in --batches 32,2 --seeds 3");
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Test accuracy against batch size for several norms: the GroupNorm paper's Table 2 in small.");
+  CommandLine line("Test accuracy against batch size for several norms: the GroupNorm paper's Table 2 in small.");
   Settings s;
-  add_options(app, s);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  add_options(line, s);
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   if (s.quick) {
     s.batches = {64, 2};

@@ -17,17 +17,15 @@ int main() {
   std::cout << model << "\n";
 
   for (int epoch = 0; epoch < 5; ++epoch) {
-    batches.start_epoch(epoch);
-    while (auto batch = batches.next()) {
+    for (const auto& batch : batches.epoch(epoch)) {
       optimizer.zero_grad();
-      cross_entropy(model(batch->images), batch->labels).backward();
+      cross_entropy(model(batch.images), batch.labels).backward();
       optimizer.step();
     }
     model.eval();
     double right = 0;
-    test_batches.start_epoch(0);
-    while (auto batch = test_batches.next()) {
-      right += no_grad([&] { return sum(eq(argmax(model(batch->images), 1), batch->labels)).item(); });
+    for (const auto& batch : test_batches.epoch(0)) {
+      right += no_grad([&] { return sum(eq(argmax(model(batch.images), 1), batch.labels)).item(); });
     }
     model.train();
     std::printf("epoch %d: %.1f%% right\n", epoch + 1, 100 * right / 500);

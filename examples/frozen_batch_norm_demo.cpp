@@ -16,11 +16,10 @@
 #include "evenkeel/nn/norm/convert.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 #include "examples/support/checks.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/selection.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <cstring>
@@ -137,7 +136,9 @@ Meaning compare_statistics(Net& net, const Tensor& images) {
   std::vector<std::pair<nn::Layer*, std::size_t>> hooks;
   for (const auto& [name, module] : net.named_modules()) {
     if (auto* norm = dynamic_cast<nn::BatchNorm2d*>(module)) {
-      const auto compare = [norm, &meaning](const nn::Layer&, const Tensor& x, const Tensor&) {
+      const auto compare = [norm, &meaning](const nn::Module&, const std::vector<Tensor>& inputs,
+                                            const std::vector<Tensor>&) {
+        const Tensor& x = inputs[0];
         const Tensor deviation = sqrt(norm->running_var + 1e-5);
         meaning.distance += sum(abs(mean(x, {0, 2, 3}) - norm->running_mean) / deviation).item();
         meaning.ratio += sum(evenkeel::std(x, {0, 2, 3}) / deviation).item();
@@ -252,7 +253,7 @@ void stage_three(const Settings& s, const Digits& digits, const Net& trained, Ch
     const auto net = copy_of(s, trained);
     variant.prepare(*net);
     Generator generator(s.seed + 1);
-    net->fc.replace(std::make_unique<nn::Linear>(128, 10, generator));
+    net->fc.slot().replace(std::make_unique<nn::Linear>(128, 10, generator));
     optim::SGD optimizer(head_and_upper_layers(*net), {.lr = 0.002, .momentum = 0.9});
     const nn::StateDict statistics = copies(*net, "running_");
     nn::StateDict lower = copies(*net, "conv.weight");
@@ -274,21 +275,17 @@ void stage_three(const Settings& s, const Digits& digits, const Net& trained, Ch
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Trains with BatchNorm, converts to FrozenBatchNorm2d and fine-tunes: the note's three stages.");
+  CommandLine line("Trains with BatchNorm, converts to FrozenBatchNorm2d and fine-tunes: the note's three stages.");
   Settings s;
-  app.add_option("--train-size", s.train_size, "images of stage 1, half of which show 0 to 4")
-      ->check(CLI::Range(640, 20000))
-      ->capture_default_str();
-  app.add_option("--epochs", s.epochs, "of stage 1")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--tune-size", s.tune_size, "images of stage 3")->check(CLI::Range(2, 10000))->capture_default_str();
-  app.add_option("--tune-epochs", s.tune_epochs, "of stage 3")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--threads", s.threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--seed", s.seed, "of images, weights and order")->capture_default_str();
-  app.footer("Example: frozen_batch_norm_demo --tune-size 1000");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("--train-size", s.train_size, "images of stage 1, half of which show 0 to 4").between(640, 20000);
+  line.add("--epochs", s.epochs, "of stage 1").positive();
+  line.add("--tune-size", s.tune_size, "images of stage 3").between(2, 10000);
+  line.add("--tune-epochs", s.tune_epochs, "of stage 3").positive();
+  line.add("--threads", s.threads).positive();
+  line.add("--seed", s.seed, "of images, weights and order");
+  line.example("frozen_batch_norm_demo --tune-size 1000");
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   set_num_threads(s.threads);
   Checks checks;

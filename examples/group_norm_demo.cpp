@@ -13,10 +13,8 @@
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checks.hpp"
-#include "examples/support/task.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cmath>
 #include <cstdio>
@@ -132,13 +130,11 @@ void losses(int seeds, Checks& checks) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Prints what the GroupNorm note shows, beside the note's own figures.");
+  CommandLine line("Prints what the GroupNorm note shows, beside the note's own figures.");
   int seeds = 6;
-  app.add_option("--seeds", seeds, "runs per loss")->check(CLI::PositiveNumber)->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("--seeds", seeds, "runs per loss").positive();
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   Checks checks;
   Generator generator(42);

@@ -8,9 +8,7 @@
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
-#include "examples/support/task.hpp"
-
-#include <CLI/CLI.hpp>
+#include "examples/support/command_line.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -101,19 +99,15 @@ void show(const Settings& s) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Lists the norms of --norm, or shows one of them at work.");
+  CommandLine line("Lists the norms of --norm, or shows one of them at work.");
   Settings settings;
-  app.add_option("name", settings.name, "one of the listed names");
-  app.add_option("--channels", settings.channels)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--size", settings.size, "height and width of the input")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--seed", settings.seed, "of the inputs")->capture_default_str();
-  app.footer("Example: norms gn --channels 48");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("name", settings.name, "one of the listed names");
+  line.add("--channels", settings.channels).positive();
+  line.add("--size", settings.size, "height and width of the input").positive();
+  line.add("--seed", settings.seed, "of the inputs");
+  line.example("norms gn --channels 48");
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   if (settings.name.empty()) {
     list();

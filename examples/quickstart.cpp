@@ -10,12 +10,11 @@
 #include "evenkeel/models/small_cnn.hpp"
 #include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checkpoint.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/run_folder.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -124,24 +123,19 @@ void quickstart(const Settings& s) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Trains SmallCNN with BatchNorm and GroupNorm at batch size 2 and 16 and compares them.");
+  CommandLine line("Trains SmallCNN with BatchNorm and GroupNorm at batch size 2 and 16 and compares them.");
   Settings s;
-  app.add_option("--train-size", s.train_size, "training images per epoch")->check(CLI::PositiveNumber);
-  app.add_option("--test-size", s.test_size, "test images")->check(CLI::PositiveNumber);
-  app.add_option("--epochs", s.epochs, "per cell")->check(CLI::PositiveNumber);
-  app.add_option("--lr", s.lr, "learning rate")->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", s.seed, "of images, weights and order");
-  app.add_option("--threads", s.threads)->check(CLI::PositiveNumber);
-  app.add_option("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR");
-  app.add_option("--out", s.out, "folder for the results");
-  for (CLI::Option* option : app.get_options([](const CLI::Option* o) { return o->get_name() != "--help"; })) {
-    option->capture_default_str();
-  }
-  app.footer("Example: quickstart --train-size 2000 --epochs 1 --out runs/short");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("--train-size", s.train_size, "training images per epoch").positive();
+  line.add("--test-size", s.test_size, "test images").positive();
+  line.add("--epochs", s.epochs, "per cell").positive();
+  line.add("--lr", s.lr, "learning rate").non_negative();
+  line.add("--seed", s.seed, "of images, weights and order");
+  line.add("--threads", s.threads).positive();
+  line.add("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR");
+  line.add("--out", s.out, "folder for the results");
+  line.example("quickstart --train-size 2000 --epochs 1 --out runs/short");
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   set_num_threads(s.threads);
   stop_on_interrupt();

@@ -14,10 +14,8 @@
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 #include "evenkeel/nn/norm/ws_conv.hpp"
 #include "examples/support/checks.hpp"
-#include "examples/support/task.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -93,7 +91,7 @@ void weight_standardization(Generator& generator, Checks& checks) {
   const Tensor y = block(x);
   std::printf("  WS_GN_Block(3, 64, groups=32) on (2, 3, 64, 64) gives %s\n", text_of(y.shape()).c_str());
   checks.expect(y.shape() == Shape({2, 64, 64, 64}), "the note's torch.Size([2, 64, 64, 64])");
-  auto& conv = block.conv.as<nn::WSConv2d>();
+  nn::WSConv2d& conv = *block.conv;
   const Tensor filters = flatten(to(conv.effective_weight().detach(), DType::float64), 1);
   const double off_mean = largest(mean(filters, {1})), off_deviation = largest(evenkeel::std(filters, {1}) - 1);
   std::printf("  its 64 filters: mean within %.1e of 0, deviation within %.1e of 1\n", off_mean, off_deviation);
@@ -284,14 +282,12 @@ void conversion_and_accumulation(Generator& generator, Checks& checks) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Prints what the small-batch note shows, beside the note's own figures.");
+  CommandLine line("Prints what the small-batch note shows, beside the note's own figures.");
   std::uint64_t seed = 0;
-  app.add_option("--seed", seed, "of inputs and weights")->capture_default_str();
-  app.footer("Example: small_batch_demo --seed 7");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  line.add("--seed", seed, "of inputs and weights");
+  line.example("small_batch_demo --seed 7");
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   Checks checks;
   Generator generator(seed);

@@ -12,12 +12,11 @@
 #include "evenkeel/nn/norm/registry.hpp"
 #include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checkpoint.hpp"
+#include "examples/support/command_line.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/run_folder.hpp"
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -39,7 +38,7 @@ struct Settings {
 };
 
 /// The options that belong to a run: saved in its checkpoint and taken from there when it is resumed.
-using RunOptions = std::vector<CLI::Option*>;
+using RunOptions = std::vector<CommandLine::Option>;
 
 template <class Entries>
 std::string names(const Entries& entries) {
@@ -50,68 +49,57 @@ std::string names(const Entries& entries) {
   return text;
 }
 
-RunOptions add_options(CLI::App& app, Settings& s) {
+RunOptions add_options(CommandLine& line, Settings& s) {
   RunOptions run;
-  run.push_back(app.add_option("--model", s.model, "network: " + names(models::registry())));
-  run.push_back(app.add_option("--norm", s.norm, "normalization (default: the model's own): " + names(nn::norms())));
-  run.push_back(app.add_option("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR"));
-  run.push_back(app.add_option("--batch-size", s.batch_size)->check(CLI::PositiveNumber));
-  run.push_back(app.add_option("--lr", s.lr, "learning rate")->check(CLI::NonNegativeNumber));
-  run.push_back(app.add_option("--momentum", s.momentum, "of SGD")->check(CLI::NonNegativeNumber));
-  run.push_back(app.add_option("--weight-decay", s.weight_decay)->check(CLI::NonNegativeNumber));
-  run.push_back(app.add_flag("--nesterov", s.nesterov, "Nesterov momentum")->default_str("false"));
-  run.push_back(app.add_flag("--augment", s.augment, "random crops (4 pixels) and flips of the training images")
-                    ->default_str("false"));
-  run.push_back(app.add_option("--seed", s.seed, "of weights, order and augmentation"));
-  run.push_back(app.add_option("--dtype", s.dtype)->check(CLI::IsMember({"float32", "float64"})));
-  run.push_back(app.add_option("--limit-train", s.limit_train, "use only the first N training images (0: all)")
-                    ->check(CLI::NonNegativeNumber));
-  run.push_back(app.add_option("--limit-test", s.limit_test, "use only the first N test images (0: all)")
-                    ->check(CLI::NonNegativeNumber));
-  for (CLI::Option* option : run) {
-    option->capture_default_str();
-  }
-  app.add_option("--epochs", s.epochs, "to train in this call")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--threads", s.threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--out", s.out, "folder for the results (default: runs/MODEL-NORM)");
-  app.add_option("--resume", s.resume, "continue from this checkpoint.safetensors, bit for bit");
-  app.footer("Example: train --model small_cnn --norm gn --data synthetic --batch-size 16 --epochs 3 --out runs/gn");
+  run.push_back(line.add("--model", s.model, "network: " + names(models::models())));
+  run.push_back(line.add("--norm", s.norm, "normalization (default: the model's own): " + names(nn::norms())));
+  run.push_back(line.add("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR"));
+  run.push_back(line.add("--batch-size", s.batch_size).positive());
+  run.push_back(line.add("--lr", s.lr, "learning rate").non_negative());
+  run.push_back(line.add("--momentum", s.momentum, "of SGD").non_negative());
+  run.push_back(line.add("--weight-decay", s.weight_decay).non_negative());
+  run.push_back(line.add_flag("--nesterov", s.nesterov, "Nesterov momentum"));
+  run.push_back(line.add_flag("--augment", s.augment, "random crops (4 pixels) and flips of the training images"));
+  run.push_back(line.add("--seed", s.seed, "of weights, order and augmentation"));
+  run.push_back(line.add("--dtype", s.dtype).one_of({"float32", "float64"}));
+  run.push_back(
+      line.add("--limit-train", s.limit_train, "use only the first N training images (0: all)").non_negative());
+  run.push_back(line.add("--limit-test", s.limit_test, "use only the first N test images (0: all)").non_negative());
+  line.add("--epochs", s.epochs, "to train in this call").positive();
+  line.add("--threads", s.threads).positive();
+  line.add("--out", s.out, "folder for the results (default: runs/MODEL-NORM)");
+  line.add("--resume", s.resume, "continue from this checkpoint.safetensors, bit for bit");
+  line.example("train --model small_cnn --norm gn --data synthetic --batch-size 16 --epochs 3 --out runs/gn");
   return run;
-}
-
-std::string value_text(const CLI::Option& option) {
-  return option.count() > 0 ? option.results().front() : option.get_default_str();
 }
 
 std::map<std::string, std::string> to_map(const RunOptions& options) {
   std::map<std::string, std::string> result;
-  for (const CLI::Option* option : options) {
-    result[option->get_name()] = value_text(*option);
+  for (const CommandLine::Option& option : options) {
+    result[option.name()] = option.text();
   }
   return result;
 }
 
 /// --norm, if this call did not give it, gets the model's own.
 void adopt_models_norm(const RunOptions& options, const Settings& s) {
-  const auto norm = std::find_if(options.begin(), options.end(), [](auto* o) { return o->get_name() == "--norm"; });
-  if ((*norm)->count() == 0) {
-    (*norm)->add_result(std::string(models::model_entry(s.model).norm));
-    (*norm)->run_callback();
+  const auto norm = std::find_if(options.begin(), options.end(), [](const auto& o) { return o.name() == "--norm"; });
+  if (!norm->given()) {
+    norm->set(std::string(models::model_entry(s.model).norm));
   }
 }
 
 /// Options that this call did not give get the checkpoint's values; those that it gave must agree with them.
 void adopt_settings(const RunOptions& options, const Checkpoint& checkpoint) {
-  for (CLI::Option* option : options) {
-    const std::string name = option->get_name();
+  for (const CommandLine::Option& option : options) {
+    const std::string name = option.name();
     require(checkpoint.settings.contains(name), "resume", "the checkpoint lacks the setting ", name);
     const std::string& saved = checkpoint.settings.at(name);
-    if (option->count() == 0) {
-      option->add_result(saved);
-      option->run_callback();
+    if (!option.given()) {
+      option.set(saved);
     } else {
-      require(value_text(*option) == saved, "resume", "the checkpoint was made with ", name, " ", saved,
-              ", this call says ", value_text(*option));
+      require(option.text() == saved, "resume", "the checkpoint was made with ", name, " ", saved, ", this call says ",
+              option.text());
     }
   }
 }
@@ -198,13 +186,11 @@ void train(const Settings& s, const RunOptions& run_options, const Checkpoint& c
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Trains a network on images and writes metrics, curves and checkpoints to a folder.");
+  CommandLine line("Trains a network on images and writes metrics, curves and checkpoints to a folder.");
   Settings settings;
-  const RunOptions run_options = add_options(app, settings);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
+  const RunOptions run_options = add_options(line, settings);
+  if (!line.parse(argc, argv)) {
+    return 0;
   }
   const Checkpoint checkpoint = settings.resume.empty() ? Checkpoint{} : read_checkpoint(settings.resume);
   if (settings.resume.empty()) {

@@ -3,9 +3,6 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/models/common.hpp"
-#include "evenkeel/nn/activation.hpp"
-#include "evenkeel/nn/linear.hpp"
-#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 
@@ -34,19 +31,17 @@ ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator&
       conv1(add<ConvBRNAct>("conv1", in, out, generator, conv(options, 3, options.stride, true))),
       conv2(add<ConvBRNAct>("conv2", out, out, generator, conv(options, 3, 1, false))),
       downsample(options.stride == 1 && in == out
-                     ? nullptr
-                     : &add<ConvBRNAct>("downsample", in, out, generator, conv(options, 1, options.stride, false))),
+                     ? nn::Child<ConvBRNAct>()
+                     : add<ConvBRNAct>("downsample", in, out, generator, conv(options, 1, options.stride, false))),
       act(add<nn::SiLU>("act")) {}
 
-Tensor ResidualBRNBlock::forward(const Tensor& x) {
-  return act(conv2(conv1(x)) + (downsample == nullptr ? x : (*downsample)(x)));
-}
+Tensor ResidualBRNBlock::forward(const Tensor& x) { return act(conv2(conv1(x)) + (downsample ? downsample(x) : x)); }
 
 BRNBackbone::BRNBackbone(Generator& generator, BRNBackboneOptions opts)
     : options(checked(std::move(opts))),
       stem(add<ConvBRNAct>("stem", options.in_channels, options.widths.front(), generator,
-                           ConvNormActOptions{.norm = options.norm, .norm_options = options.norm_options})),
-      stages(add_layer("stages", make_stages(generator))) {}
+                           {.norm = options.norm, .norm_options = options.norm_options})),
+      stages(add("stages", make_stages(generator))) {}
 
 std::unique_ptr<nn::Sequential> BRNBackbone::make_stages(Generator& generator) const {
   BRNBlockOptions o{.norm = options.norm, .norm_options = options.norm_options};
@@ -59,7 +54,7 @@ std::unique_ptr<nn::Sequential> BRNBackbone::make_stages(Generator& generator) c
       stage->append<ResidualBRNBlock>(in, options.widths[i], generator, o);
       in = options.widths[i];
     }
-    result->append_layer(std::move(stage));
+    result->append(std::move(stage));
   }
   return result;
 }
@@ -72,7 +67,7 @@ Tensor BRNBackbone::forward(const Tensor& x) {
 BRNClassifier::BRNClassifier(Generator& generator, std::int64_t num_classes, BRNBackboneOptions opts)
     : backbone(add<BRNBackbone>("backbone", generator, std::move(opts))),
       pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
-      fc(add<nn::Linear>("fc", backbone.as<BRNBackbone>().out_channels(), num_classes, generator)) {}
+      fc(add<nn::Linear>("fc", backbone->out_channels(), num_classes, generator)) {}
 
 Tensor BRNClassifier::forward(const Tensor& x) { return fc(flatten(pool(backbone(x)), 1)); }
 

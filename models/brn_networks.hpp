@@ -1,7 +1,10 @@
 #pragma once
 
 #include "evenkeel/models/conv_norm_act.hpp"
+#include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 #include <memory>
 #include <string>
@@ -21,7 +24,6 @@ struct BRNBlockOptions {
 class ConvBRNAct : public ConvNormAct {
  public:
   ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts = {.norm = "brn"});
-  std::string type_name() const override { return "ConvBRNAct"; }
 };
 
 /// y = silu(conv2(conv1(x)) + shortcut(x)): ConvBRNAct 3x3 with the stride, ConvBRNAct 3x3 without activation;
@@ -29,15 +31,14 @@ class ConvBRNAct : public ConvNormAct {
 ///   x: (N, in, H, W), y: (N, out, ceil(H / stride), ceil(W / stride))
 class ResidualBRNBlock : public nn::Layer {
  public:
+  using Options = BRNBlockOptions;
   ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator, BRNBlockOptions opts = {});
-  std::string type_name() const override { return "ResidualBRNBlock"; }
   Tensor forward(const Tensor& x) override;
 
   const BRNBlockOptions options;
-  nn::Slot& conv1;
-  nn::Slot& conv2;
-  nn::Slot* const downsample;  ///< null where the shortcut is x itself
-  nn::Slot& act;
+  nn::Child<ConvBRNAct> conv1, conv2;
+  nn::Child<ConvBRNAct> downsample;  ///< none where the shortcut is x itself
+  nn::Child<nn::SiLU> act;
 };
 
 struct BRNBackboneOptions {
@@ -53,14 +54,14 @@ struct BRNBackboneOptions {
 /// 695,328 parameters with BatchRenorm2d and 3 channels.
 class BRNBackbone : public nn::Layer {
  public:
+  using Options = BRNBackboneOptions;
   explicit BRNBackbone(Generator& generator, BRNBackboneOptions opts = {});
-  std::string type_name() const override { return "BRNBackbone"; }
   Tensor forward(const Tensor& x) override;
   std::int64_t out_channels() const { return options.widths.back(); }
 
   const BRNBackboneOptions options;
-  nn::Slot& stem;
-  nn::Slot& stages;
+  nn::Child<ConvBRNAct> stem;
+  nn::Child<nn::Sequential> stages;
 
  private:
   std::unique_ptr<nn::Sequential> make_stages(Generator& generator) const;
@@ -71,13 +72,13 @@ class BRNBackbone : public nn::Layer {
 /// 696,618 parameters with BatchRenorm2d, 3 channels and 10 classes.
 class BRNClassifier : public nn::Layer {
  public:
+  using Options = BRNBackboneOptions;
   explicit BRNClassifier(Generator& generator, std::int64_t num_classes = 10, BRNBackboneOptions opts = {});
-  std::string type_name() const override { return "BRNClassifier"; }
   Tensor forward(const Tensor& x) override;
 
-  nn::Slot& backbone;
-  nn::Slot& pool;
-  nn::Slot& fc;
+  nn::Child<BRNBackbone> backbone;
+  nn::Child<nn::AdaptiveAvgPool2d> pool;
+  nn::Child<nn::Linear> fc;
 };
 
 }  // namespace evenkeel::models

@@ -2,10 +2,6 @@
 
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/models/common.hpp"
-#include "evenkeel/nn/conv.hpp"
-#include "evenkeel/nn/linear.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
-#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 
@@ -27,12 +23,12 @@ std::unique_ptr<CifarResNet> make(Generator& generator, CifarResNetOptions opts,
 CifarResNet::CifarResNet(Generator& generator, CifarResNetOptions opts)
     : options(checked(std::move(opts))),
       conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
-                            nn::Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = options.norm == "none"})),
-      bn1(add_layer("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
-      relu(add_layer("relu", activation_behind<nn::ReLU>(options.norm, {.inplace = true}))),
-      layer1(add_layer("layer1", make_stage(0, generator))),
-      layer2(add_layer("layer2", make_stage(1, generator))),
-      layer3(add_layer("layer3", make_stage(2, generator))),
+                            {.kernel_size = 3, .padding = 1, .bias = options.norm == "none"})),
+      bn1(add("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
+      relu(add("relu", activation_behind<nn::ReLU>(options.norm, {.inplace = true}))),
+      layer1(add("layer1", make_stage(0, generator))),
+      layer2(add("layer2", make_stage(1, generator))),
+      layer3(add("layer3", make_stage(2, generator))),
       avgpool(add<nn::AdaptiveAvgPool2d>("avgpool", 1)),
       fc(add<nn::Linear>("fc", 4 * options.width, options.num_classes, generator)) {
   init_resnet_(*this, generator);
@@ -49,7 +45,7 @@ std::unique_ptr<nn::Sequential> CifarResNet::make_stage(int index, Generator& ge
 
 Tensor CifarResNet::forward(const Tensor& x) {
   check_images(*this, x, options.in_channels);
-  const Tensor y = layer3(layer2(layer1(nn::norm_act(bn1, relu, conv1(x)))));
+  const Tensor y = layer3(layer2(layer1(bn1(conv1(x), relu))));
   return fc(flatten(avgpool(y), 1));
 }
 

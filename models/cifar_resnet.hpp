@@ -25,19 +25,16 @@ struct CifarResNetOptions {
 /// Throws invalid_argument: a depth that is not 6 n + 2. He et al. 2015, arXiv:1512.03385, section 4.2 and table 6.
 class CifarResNet : public nn::Layer {
  public:
+  using Options = CifarResNetOptions;
   explicit CifarResNet(Generator& generator, CifarResNetOptions opts = {});
-  std::string type_name() const override { return "CifarResNet"; }
   Tensor forward(const Tensor& x) override;
 
   const CifarResNetOptions options;
-  nn::Slot& conv1;
-  nn::Slot& bn1;
-  nn::Slot& relu;
-  nn::Slot& layer1;
-  nn::Slot& layer2;
-  nn::Slot& layer3;
-  nn::Slot& avgpool;
-  nn::Slot& fc;
+  nn::Child<nn::Conv2d> conv1;
+  nn::Child<nn::Layer> bn1, relu;
+  nn::Child<nn::Sequential> layer1, layer2, layer3;
+  nn::Child<nn::AdaptiveAvgPool2d> avgpool;
+  nn::Child<nn::Linear> fc;
 
  private:
   std::unique_ptr<nn::Sequential> make_stage(int index, Generator& generator) const;

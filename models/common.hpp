@@ -1,7 +1,7 @@
 #pragma once
 
 #include "evenkeel/nn/activation.hpp"
-#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
 #include <algorithm>

@@ -1,7 +1,6 @@
 #include "evenkeel/models/conv_norm_act.hpp"
 
 #include "evenkeel/models/common.hpp"
-#include "evenkeel/nn/conv.hpp"
 
 namespace evenkeel::models {
 
@@ -15,13 +14,16 @@ nn::Conv2dOptions conv_options(const ConvNormActOptions& o) {
           .bias = o.norm == "none"};
 }
 
+std::unique_ptr<nn::Layer> make_act(const ConvNormActOptions& o) {
+  return o.activation ? activation_behind<nn::SiLU>(o.norm) : std::make_unique<nn::Identity>();
+}
+
 }  // namespace
 
 ConvNormAct::ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts)
     : options(std::move(opts)),
       conv(add<nn::Conv2d>("conv", in, out, generator, conv_options(options))),
-      norm(add_layer("norm", nn::make_norm(options.norm, out, options.norm_options))),
-      act(options.activation ? add_layer("act", activation_behind<nn::SiLU>(options.norm)) : add<nn::Identity>("act")) {
-}
+      norm(add("norm", nn::make_norm(options.norm, out, options.norm_options))),
+      act(add("act", make_act(options))) {}
 
 }  // namespace evenkeel::models

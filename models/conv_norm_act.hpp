@@ -1,8 +1,6 @@
 #pragma once
 
-#include "evenkeel/autograd/ops/conv.hpp"
-#include "evenkeel/nn/module.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
 #include <string>
@@ -23,14 +21,13 @@ struct ConvNormActOptions {
 ///   x: (N, in, H, W), y: (N, out, ceil(H / stride), ceil(W / stride)) for odd kernels
 class ConvNormAct : public nn::Layer {
  public:
+  using Options = ConvNormActOptions;
   ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts = {});
-  std::string type_name() const override { return "ConvNormAct"; }
-  Tensor forward(const Tensor& x) override { return nn::norm_act(norm, act, conv(x)); }
+  Tensor forward(const Tensor& x) override { return norm(conv(x), act); }
 
   const ConvNormActOptions options;
-  nn::Slot& conv;
-  nn::Slot& norm;
-  nn::Slot& act;
+  nn::Child<nn::Conv2d> conv;
+  nn::Child<nn::Layer> norm, act;
 };
 
 }  // namespace evenkeel::models

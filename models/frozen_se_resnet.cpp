@@ -3,10 +3,7 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/models/common.hpp"
-#include "evenkeel/models/conv_norm_act.hpp"
-#include "evenkeel/nn/activation.hpp"
-#include "evenkeel/nn/linear.hpp"
-#include "evenkeel/nn/pool.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/squeeze_excitation.hpp"
 
 namespace evenkeel::models {
@@ -41,26 +38,25 @@ Bottleneck::Bottleneck(std::int64_t in, std::int64_t width, Generator& generator
       conv1(add<ConvNormAct>("conv1", in, width, generator, conv(options, 1, 1, true))),
       conv2(add<ConvNormAct>("conv2", width, width, generator, conv(options, 3, options.stride, true))),
       conv3(add<ConvNormAct>("conv3", width, width * options.expansion, generator, conv(options, 1, 1, false))),
-      se(add_layer("se", make_se(width * options.expansion, generator, options.se_ratio))),
+      se(add("se", make_se(width * options.expansion, generator, options.se_ratio))),
       downsample(options.stride == 1 && in == width * options.expansion
-                     ? nullptr
-                     : &add<ConvNormAct>("downsample", in, width * options.expansion, generator,
-                                         conv(options, 1, options.stride, false))),
+                     ? nn::Child<ConvNormAct>()
+                     : add<ConvNormAct>("downsample", in, width * options.expansion, generator,
+                                        conv(options, 1, options.stride, false))),
       act(add<nn::SiLU>("act")) {}
 
 Tensor Bottleneck::forward(const Tensor& x) {
   const Tensor y = se(conv3(conv2(conv1(x))));
-  return act(y + (downsample == nullptr ? x : (*downsample)(x)));
+  return act(y + (downsample ? downsample(x) : x));
 }
 
 FrozenSEResNet::FrozenSEResNet(Generator& generator, FrozenSEResNetOptions opts)
     : options(checked(std::move(opts))),
-      stem(add_layer("stem", make_stem(generator))),
-      pool(options.small_images
-               ? add<nn::Identity>("pool")
-               : add<nn::MaxPool2d>("pool", MaxPool2dParams{.kernel_size = 3, .stride = Size2(2), .padding = 1})),
-      stages(add_layer("stages", make_stages(generator))),
-      head_norm(add_layer("head_norm", nn::make_norm(options.norm, head_channels(), options.norm_options))),
+      stem(add("stem", make_stem(generator))),
+      pool(options.small_images ? nn::Child<nn::Layer>(add<nn::Identity>("pool"))
+                                : add<nn::MaxPool2d>("pool", {.kernel_size = 3, .stride = Size2(2), .padding = 1})),
+      stages(add("stages", make_stages(generator))),
+      head_norm(add("head_norm", nn::make_norm(options.norm, head_channels(), options.norm_options))),
       avgpool(add<nn::AdaptiveAvgPool2d>("avgpool", 1)),
       fc(add<nn::Linear>("fc", head_channels(), options.num_classes, generator)) {}
 
@@ -89,7 +85,7 @@ std::unique_ptr<nn::Sequential> FrozenSEResNet::make_stages(Generator& generator
       stage->append<Bottleneck>(in, options.widths[i], generator, o);
       in = options.widths[i] * options.expansion;
     }
-    result->append_layer(std::move(stage));
+    result->append(std::move(stage));
   }
   return result;
 }

@@ -1,8 +1,11 @@
 #pragma once
 
+#include "evenkeel/models/conv_norm_act.hpp"
+#include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 #include <memory>
 #include <string>
@@ -25,17 +28,15 @@ struct BottleneckOptions {
 /// He et al. 2015, arXiv:1512.03385, figure 5; Hu et al. 2018, arXiv:1709.01507, figure 3.
 class Bottleneck : public nn::Layer {
  public:
+  using Options = BottleneckOptions;
   Bottleneck(std::int64_t in, std::int64_t width, Generator& generator, BottleneckOptions opts = {});
-  std::string type_name() const override { return "Bottleneck"; }
   Tensor forward(const Tensor& x) override;
 
   const BottleneckOptions options;
-  nn::Slot& conv1;
-  nn::Slot& conv2;
-  nn::Slot& conv3;
-  nn::Slot& se;                ///< an Identity for se_ratio 0
-  nn::Slot* const downsample;  ///< null where the shortcut is x itself
-  nn::Slot& act;
+  nn::Child<ConvNormAct> conv1, conv2, conv3;
+  nn::Child<nn::Layer> se;            ///< an Identity for se_ratio 0
+  nn::Child<ConvNormAct> downsample;  ///< none where the shortcut is x itself
+  nn::Child<nn::SiLU> act;
 };
 
 struct FrozenSEResNetOptions {
@@ -58,17 +59,17 @@ struct FrozenSEResNetOptions {
 /// 26,141,162 parameters with BatchNorm, 3 channels and 10 classes.
 class FrozenSEResNet : public nn::Layer {
  public:
+  using Options = FrozenSEResNetOptions;
   explicit FrozenSEResNet(Generator& generator, FrozenSEResNetOptions opts = {});
-  std::string type_name() const override { return "FrozenSEResNet"; }
   Tensor forward(const Tensor& x) override;
 
   const FrozenSEResNetOptions options;
-  nn::Slot& stem;
-  nn::Slot& pool;
-  nn::Slot& stages;
-  nn::Slot& head_norm;
-  nn::Slot& avgpool;
-  nn::Slot& fc;
+  nn::Child<nn::Sequential> stem;
+  nn::Child<nn::Layer> pool;
+  nn::Child<nn::Sequential> stages;
+  nn::Child<nn::Layer> head_norm;
+  nn::Child<nn::AdaptiveAvgPool2d> avgpool;
+  nn::Child<nn::Linear> fc;
 
  private:
   std::unique_ptr<nn::Sequential> make_stem(Generator& generator) const;

@@ -92,7 +92,7 @@ Made make_resnet18(Generator& generator, const ModelOptions& o) {
 
 }  // namespace
 
-const std::vector<ModelEntry>& registry() {
+const std::vector<ModelEntry>& models() {
   static const std::vector<ModelEntry> entries = {
       {"small_cnn", "two convolutions of 32 and 64 channels, global pooling", "bn", make_small_cnn},
       {"fc_bn", "fully connected network of 256 and 128 units", "bn", make_fc},
@@ -113,7 +113,7 @@ const std::vector<ModelEntry>& registry() {
 
 const ModelEntry& model_entry(std::string_view name) {
   std::string known;
-  for (const ModelEntry& entry : registry()) {
+  for (const ModelEntry& entry : models()) {
     if (entry.name == name) {
       return entry;
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/core/size2.hpp"
 #include "evenkeel/nn/module.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
@@ -26,8 +26,8 @@ struct ModelEntry {
   std::unique_ptr<nn::Layer> (*make)(Generator& generator, const ModelOptions& options);
 };
 
-/// Every model that can be made by name.
-const std::vector<ModelEntry>& registry();
+/// Every model that can be made by name. Write models::models(): the bare name is the namespace's as well.
+const std::vector<ModelEntry>& models();
 
 /// The row of that name; an unknown name throws and lists the known ones.
 const ModelEntry& model_entry(std::string_view name);

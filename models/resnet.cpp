@@ -3,11 +3,8 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/models/common.hpp"
-#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/init.hpp"
-#include "evenkeel/nn/linear.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
-#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 
@@ -23,7 +20,7 @@ std::unique_ptr<nn::Sequential> make_projection(std::int64_t in, std::int64_t ou
                                                 const BasicBlockOptions& o) {
   auto result = std::make_unique<nn::Sequential>();
   result->append<nn::Conv2d>(in, out, generator, conv_options(1, o.stride, o.norm))
-      .append_layer(nn::make_norm(o.norm, out, o.norm_options));
+      .append(nn::make_norm(o.norm, out, o.norm_options));
   return result;
 }
 
@@ -43,17 +40,16 @@ BasicBlock::BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, 
       out_channels(out),
       options(std::move(opts)),
       conv1(add<nn::Conv2d>("conv1", in, out, generator, conv_options(3, options.stride, options.norm))),
-      bn1(add_layer("bn1", nn::make_norm(options.norm, out, options.norm_options))),
+      bn1(add("bn1", nn::make_norm(options.norm, out, options.norm_options))),
       relu(add<nn::ReLU>("relu", kInPlace)),
       conv2(add<nn::Conv2d>("conv2", out, out, generator, conv_options(3, 1, options.norm))),
-      bn2(add_layer("bn2", nn::make_norm(options.norm, out, options.norm_options))),
-      downsample(needs_projection(in, out, options)
-                     ? &add_layer("downsample", make_projection(in, out, generator, options))
-                     : nullptr) {}
+      bn2(add("bn2", nn::make_norm(options.norm, out, options.norm_options))),
+      downsample(needs_projection(in, out, options) ? add("downsample", make_projection(in, out, generator, options))
+                                                    : nn::Child<nn::Sequential>()) {}
 
 Tensor BasicBlock::shortcut(const Tensor& x) {
-  if (downsample != nullptr) {
-    return (*downsample)(x);
+  if (downsample) {
+    return downsample(x);
   }
   const std::int64_t stride = options.stride;
   const Tensor kept = stride == 1 ? x : slice(slice(x, 2, 0, x.size(2), stride), 3, 0, x.size(3), stride);
@@ -63,8 +59,8 @@ Tensor BasicBlock::shortcut(const Tensor& x) {
 
 Tensor BasicBlock::forward(const Tensor& x) {
   const Tensor h = conv1(x);
-  const Tensor y = bn2(conv2(nn::norm_activates(options.norm) ? bn1(h) : nn::norm_act(bn1, relu, h)));
-  return nn::add_relu(y, shortcut(x), relu);
+  const Tensor y = bn2(conv2(nn::norm_activates(options.norm) ? bn1(h) : bn1(h, relu)));
+  return nn::add(y, shortcut(x), relu);
 }
 
 std::unique_ptr<nn::Sequential> basic_stage(std::int64_t in, std::int64_t out, std::int64_t blocks,
@@ -103,27 +99,27 @@ ResNet::ResNet(Generator& generator, ResNetOptions opts)
     : options(std::move(opts)),
       conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
                             conv_options(options.small_images ? 3 : 7, options.small_images ? 1 : 2, options.norm))),
-      bn1(add_layer("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
-      relu(add_layer("relu", activation_behind<nn::ReLU>(options.norm, kInPlace))),
+      bn1(add("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
+      relu(add("relu", activation_behind<nn::ReLU>(options.norm, kInPlace))),
       maxpool(options.small_images
-                  ? add<nn::Identity>("maxpool")
-                  : add<nn::MaxPool2d>("maxpool", MaxPool2dParams{.kernel_size = 3, .stride = Size2(2), .padding = 1})),
+                  ? nn::Child<nn::Layer>(add<nn::Identity>("maxpool"))
+                  : add<nn::MaxPool2d>("maxpool", {.kernel_size = 3, .stride = Size2(2), .padding = 1})),
       stages(make_stages(generator)),
       avgpool(add<nn::AdaptiveAvgPool2d>("avgpool", 1)),
       fc(add<nn::Linear>("fc", options.width << (stages.size() - 1), options.num_classes, generator)) {
   init_resnet_(*this, generator, options.zero_init_residual);
 }
 
-std::vector<nn::Slot*> ResNet::make_stages(Generator& generator) {
+std::vector<nn::Child<nn::Sequential>> ResNet::make_stages(Generator& generator) {
   require(!options.layers.empty(), "ResNet", "layers must name at least one stage");
-  std::vector<nn::Slot*> result;
+  std::vector<nn::Child<nn::Sequential>> result;
   std::int64_t in = options.width;
   for (std::size_t i = 0; i < options.layers.size(); ++i) {
     const std::int64_t out = options.width << i;
-    result.push_back(&add_layer(
-        concat("layer", i + 1),
-        basic_stage(in, out, options.layers[i], generator,
-                    {.stride = i == 0 ? 1 : 2, .norm = options.norm, .norm_options = options.norm_options})));
+    result.push_back(
+        add(concat("layer", i + 1),
+            basic_stage(in, out, options.layers[i], generator,
+                        {.stride = i == 0 ? 1 : 2, .norm = options.norm, .norm_options = options.norm_options})));
     in = out;
   }
   return result;
@@ -131,9 +127,9 @@ std::vector<nn::Slot*> ResNet::make_stages(Generator& generator) {
 
 Tensor ResNet::forward(const Tensor& x) {
   check_images(*this, x, options.in_channels);
-  Tensor y = maxpool(nn::norm_act(bn1, relu, conv1(x)));
-  for (nn::Slot* stage : stages) {
-    y = (*stage)(y);
+  Tensor y = maxpool(bn1(conv1(x), relu));
+  for (const auto& stage : stages) {
+    y = stage(y);
   }
   return fc(flatten(avgpool(y), 1));
 }

@@ -1,8 +1,11 @@
 #pragma once
 
+#include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 #include <memory>
 #include <string>
@@ -29,18 +32,18 @@ struct BasicBlockOptions {
 /// downsample. Throws invalid_argument: option A with an odd number of new channels, or with fewer.
 class BasicBlock : public nn::Layer {
  public:
+  using Options = BasicBlockOptions;
   BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, BasicBlockOptions opts = {});
-  std::string type_name() const override { return "BasicBlock"; }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t in_channels, out_channels;
   const BasicBlockOptions options;
-  nn::Slot& conv1;
-  nn::Slot& bn1;
-  nn::Slot& relu;
-  nn::Slot& conv2;
-  nn::Slot& bn2;
-  nn::Slot* const downsample;  ///< null where there are no weights
+  nn::Child<nn::Conv2d> conv1;
+  nn::Child<nn::Layer> bn1;
+  nn::Child<nn::ReLU> relu;
+  nn::Child<nn::Conv2d> conv2;
+  nn::Child<nn::Layer> bn2;
+  nn::Child<nn::Sequential> downsample;  ///< none where there are no weights
 
  private:
   Tensor shortcut(const Tensor& x);
@@ -74,21 +77,19 @@ struct ResNetOptions {
 /// He et al. 2015, arXiv:1512.03385, table 1.
 class ResNet : public nn::Layer {
  public:
+  using Options = ResNetOptions;
   explicit ResNet(Generator& generator, ResNetOptions opts = {});
-  std::string type_name() const override { return "ResNet"; }
   Tensor forward(const Tensor& x) override;
 
   const ResNetOptions options;
-  nn::Slot& conv1;
-  nn::Slot& bn1;
-  nn::Slot& relu;
-  nn::Slot& maxpool;
-  const std::vector<nn::Slot*> stages;  ///< layer1, layer2, ...
-  nn::Slot& avgpool;
-  nn::Slot& fc;
+  nn::Child<nn::Conv2d> conv1;
+  nn::Child<nn::Layer> bn1, relu, maxpool;
+  const std::vector<nn::Child<nn::Sequential>> stages;  ///< layer1, layer2, ...
+  nn::Child<nn::AdaptiveAvgPool2d> avgpool;
+  nn::Child<nn::Linear> fc;
 
  private:
-  std::vector<nn::Slot*> make_stages(Generator& generator);
+  std::vector<nn::Child<nn::Sequential>> make_stages(Generator& generator);
 };
 
 /// ResNet with layers (2, 2, 2, 2), whatever `opts.layers` says.

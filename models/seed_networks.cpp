@@ -14,29 +14,29 @@ namespace {
 
 /// Linear, norm, ReLU.
 template <class Options>
-void append_linear(nn::LayerList& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o) {
+void append_linear(nn::Sequential& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o) {
   nn::NormOptions norm_options = o.norm_options;
   norm_options.spatial_dims = 0;
-  net.append<nn::Linear>(in, out, generator, nn::LinearOptions{.bias = o.bias_before_norm})
-      .append_layer(nn::make_norm(o.norm, out, norm_options))
-      .append_layer(activation_behind<nn::ReLU>(o.norm));
+  net.append<nn::Linear>(in, out, generator, {.bias = o.bias_before_norm})
+      .append(nn::make_norm(o.norm, out, norm_options))
+      .append(activation_behind<nn::ReLU>(o.norm));
 }
 
 /// Conv2d, norm, ReLU.
 template <class Options>
-void append_conv(nn::LayerList& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o,
+void append_conv(nn::Sequential& net, std::int64_t in, std::int64_t out, Generator& generator, const Options& o,
                  Size2 kernel_size, Padding padding) {
   net.append<nn::Conv2d>(in, out, generator,
-                         nn::Conv2dOptions{.kernel_size = kernel_size, .padding = padding, .bias = o.bias_before_norm})
-      .append_layer(nn::make_norm(o.norm, out, o.norm_options))
-      .append_layer(activation_behind<nn::ReLU>(o.norm));
+                         {.kernel_size = kernel_size, .padding = padding, .bias = o.bias_before_norm})
+      .append(nn::make_norm(o.norm, out, o.norm_options))
+      .append(activation_behind<nn::ReLU>(o.norm));
 }
 
 }  // namespace
 
 FCNetworkWithBatchNorm::FCNetworkWithBatchNorm(Generator& generator, FCNetworkOptions opts)
     : options(std::move(opts)), network(add<nn::Sequential>("network")) {
-  auto& net = network.as<nn::Sequential>();
+  nn::Sequential& net = *network;
   append_linear(net, options.in_features, 256, generator, options);
   append_linear(net, 256, 128, generator, options);
   net.append<nn::Linear>(128, options.num_classes, generator);
@@ -55,12 +55,12 @@ CNNWithBatchNorm::CNNWithBatchNorm(Generator& generator, CNNOptions opts)
       classifier(add<nn::Sequential>("classifier")) {
   const auto [h, w] = options.input_size;
   require(h >= 4 && w >= 4, "CNNWithBatchNorm", "input_size must be at least 4x4, got ", h, "x", w);
-  auto& conv = features.as<nn::Sequential>();
+  nn::Sequential& conv = *features;
   append_conv(conv, options.in_channels, 64, generator, options, 3, 1);
   conv.append<nn::MaxPool2d>(2);
   append_conv(conv, 64, 128, generator, options, 3, 1);
   conv.append<nn::MaxPool2d>(2);
-  auto& head = classifier.as<nn::Sequential>();
+  nn::Sequential& head = *classifier;
   head.append<nn::Flatten>();
   append_linear(head, 128 * (h / 4) * (w / 4), 256, generator, options);
   head.append<nn::Linear>(256, options.num_classes, generator);

@@ -2,7 +2,6 @@
 
 #include "evenkeel/autograd/ops/conv.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "evenkeel/nn/module.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
 #include <memory>
@@ -23,12 +22,12 @@ struct FCNetworkOptions {
 /// 235,914 parameters for 784 features, 10 classes and BatchNorm1d; 235,530 without bias before norms.
 class FCNetworkWithBatchNorm : public nn::Layer {
  public:
+  using Options = FCNetworkOptions;
   explicit FCNetworkWithBatchNorm(Generator& generator, FCNetworkOptions opts = {});
-  std::string type_name() const override { return "FCNetworkWithBatchNorm"; }
   Tensor forward(const Tensor& x) override;
 
   const FCNetworkOptions options;
-  nn::Slot& network;
+  nn::Child<nn::Sequential> network;
 };
 
 struct CNNOptions {
@@ -47,13 +46,12 @@ struct CNNOptions {
 /// 1x28x28.
 class CNNWithBatchNorm : public nn::Layer {
  public:
+  using Options = CNNOptions;
   explicit CNNWithBatchNorm(Generator& generator, CNNOptions opts = {});
-  std::string type_name() const override { return "CNNWithBatchNorm"; }
   Tensor forward(const Tensor& x) override;
 
   const CNNOptions options;
-  nn::Slot& features;
-  nn::Slot& classifier;
+  nn::Child<nn::Sequential> features, classifier;
 };
 
 struct FcBlockOptions {

@@ -2,10 +2,7 @@
 
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/models/common.hpp"
-#include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/conv.hpp"
-#include "evenkeel/nn/linear.hpp"
-#include "evenkeel/nn/norm/registry.hpp"
 #include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
@@ -25,12 +22,12 @@ std::unique_ptr<nn::Layer> make_norm(const SmallCNNOptions& options, std::int64_
 
 std::unique_ptr<nn::Sequential> make_net(const SmallCNNOptions& options, Generator& generator) {
   auto net = std::make_unique<nn::Sequential>();
-  net->append<nn::Conv2d>(options.in_channels, 32, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
-      .append_layer(make_norm(options, 32, options.g1))
-      .append_layer(activation_behind<nn::ReLU>(options.norm, {.inplace = true}))
-      .append<nn::Conv2d>(32, 64, generator, nn::Conv2dOptions{.kernel_size = 3, .padding = 1})
-      .append_layer(make_norm(options, 64, options.g2))
-      .append_layer(activation_behind<nn::ReLU>(options.norm, {.inplace = true}))
+  net->append<nn::Conv2d>(options.in_channels, 32, generator, {.kernel_size = 3, .padding = 1})
+      .append(make_norm(options, 32, options.g1))
+      .append(activation_behind<nn::ReLU>(options.norm, {.inplace = true}))
+      .append<nn::Conv2d>(32, 64, generator, {.kernel_size = 3, .padding = 1})
+      .append(make_norm(options, 64, options.g2))
+      .append(activation_behind<nn::ReLU>(options.norm, {.inplace = true}))
       .append<nn::AdaptiveAvgPool2d>(1);
   return net;
 }
@@ -39,7 +36,7 @@ std::unique_ptr<nn::Sequential> make_net(const SmallCNNOptions& options, Generat
 
 SmallCNN::SmallCNN(Generator& generator, SmallCNNOptions opts)
     : options(std::move(opts)),
-      net(add_layer("net", make_net(options, generator))),
+      net(add("net", make_net(options, generator))),
       fc(add<nn::Linear>("fc", 64, options.num_classes, generator)) {}
 
 Tensor SmallCNN::forward(const Tensor& x) {

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
 #include <string>
@@ -21,27 +22,25 @@ struct SmallCNNOptions {
 /// 20,234 parameters with BatchNorm or GroupNorm, 3 channels and 10 classes.
 class SmallCNN : public nn::Layer {
  public:
+  using Options = SmallCNNOptions;
   explicit SmallCNN(Generator& generator, SmallCNNOptions opts = {});
-  std::string type_name() const override { return "SmallCNN"; }
   Tensor forward(const Tensor& x) override;
 
   const SmallCNNOptions options;
-  nn::Slot& net;
-  nn::Slot& fc;
+  nn::Child<nn::Sequential> net;
+  nn::Child<nn::Linear> fc;
 };
 
 /// SmallCNN with BatchNorm2d; `opts.norm` is not looked at.
 class SmallCNN_BN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
   explicit SmallCNN_BN(Generator& generator, SmallCNNOptions opts = {});
-  std::string type_name() const override { return "SmallCNN_BN"; }
 };
 
 /// SmallCNN with GroupNorm(g1, 32) and GroupNorm(g2, 64); `opts.norm` is not looked at.
 class SmallCNN_GN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
   explicit SmallCNN_GN(Generator& generator, SmallCNNOptions opts = {});
-  std::string type_name() const override { return "SmallCNN_GN"; }
 };
 
 }  // namespace evenkeel::models

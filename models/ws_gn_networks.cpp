@@ -2,11 +2,7 @@
 
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/models/common.hpp"
-#include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/conv.hpp"
-#include "evenkeel/nn/linear.hpp"
-#include "evenkeel/nn/norm/ws_conv.hpp"
-#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::models {
 
@@ -35,25 +31,24 @@ std::unique_ptr<nn::Sequential> make_net(const SmallBNNetOptions& o, Generator& 
   auto net = std::make_unique<nn::Sequential>();
   const nn::Conv2dOptions conv{.kernel_size = 3, .padding = 1, .bias = o.norm == "none"};
   net->append<nn::Conv2d>(o.in_channels, 16, generator, conv)
-      .append_layer(nn::make_norm(o.norm, 16, o.norm_options))
-      .append_layer(activation_behind<nn::ReLU>(o.norm))
+      .append(nn::make_norm(o.norm, 16, o.norm_options))
+      .append(activation_behind<nn::ReLU>(o.norm))
       .append<nn::Conv2d>(16, 32, generator, conv)
-      .append_layer(nn::make_norm(o.norm, 32, o.norm_options))
-      .append_layer(activation_behind<nn::ReLU>(o.norm));
+      .append(nn::make_norm(o.norm, 32, o.norm_options))
+      .append(activation_behind<nn::ReLU>(o.norm));
   return net;
 }
 
 }  // namespace
 
 WS_GN_Block::WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& opts)
-    : conv(add<nn::WSConv2d>("conv", in, out, generator,
-                             nn::Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false})),
-      gn(add_layer("gn", block_norm(out, opts))),
-      act(add_layer("act", activation_behind<nn::SiLU>(opts.norm, {.inplace = true}))) {}
+    : conv(add<nn::WSConv2d>("conv", in, out, generator, {.kernel_size = 3, .padding = 1, .bias = false})),
+      gn(add("gn", block_norm(out, opts))),
+      act(add("act", activation_behind<nn::SiLU>(opts.norm, {.inplace = true}))) {}
 
 WS_GN_Classifier::WS_GN_Classifier(Generator& generator, WSGNClassifierOptions opts)
     : options(std::move(opts)),
-      blocks(add_layer("blocks", make_blocks(options, generator))),
+      blocks(add("blocks", make_blocks(options, generator))),
       pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
       fc(add<nn::Linear>("fc", options.widths.back(), options.num_classes, generator)) {}
 
@@ -63,15 +58,17 @@ Tensor WS_GN_Classifier::forward(const Tensor& x) {
 }
 
 SmallBNNet::SmallBNNet(Generator& generator, SmallBNNetOptions opts)
-    : options(std::move(opts)),
-      net(add_layer("net", make_net(options, generator))),
-      pool(has_head() ? &add<nn::AdaptiveAvgPool2d>("pool", 1) : nullptr),
-      fc(has_head() ? &add<nn::Linear>("fc", 32, options.num_classes, generator) : nullptr) {}
+    : options(std::move(opts)), net(add("net", make_net(options, generator))) {
+  if (options.num_classes > 0) {
+    pool = add<nn::AdaptiveAvgPool2d>("pool", 1);
+    fc = add<nn::Linear>("fc", 32, options.num_classes, generator);
+  }
+}
 
 Tensor SmallBNNet::forward(const Tensor& x) {
   check_images(*this, x, options.in_channels);
   const Tensor y = net(x);
-  return has_head() ? (*fc)(flatten((*pool)(y), 1)) : y;
+  return fc ? fc(flatten(pool(y), 1)) : y;
 }
 
 }  // namespace evenkeel::models

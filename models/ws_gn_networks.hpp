@@ -1,8 +1,10 @@
 #pragma once
 
-#include "evenkeel/nn/module.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/norm/ws_conv.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 #include <optional>
 #include <string>
@@ -22,13 +24,12 @@ struct WSGNOptions {
 /// of 32, which fails for 48 channels.
 class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
+  using Options = WSGNOptions;
   WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& opts = {});
-  std::string type_name() const override { return "WS_GN_Block"; }
-  Tensor forward(const Tensor& x) override { return nn::norm_act(gn, act, conv(x)); }
+  Tensor forward(const Tensor& x) override { return gn(conv(x), act); }
 
-  nn::Slot& conv;
-  nn::Slot& gn;
-  nn::Slot& act;
+  nn::Child<nn::WSConv2d> conv;
+  nn::Child<nn::Layer> gn, act;
 };
 
 struct WSGNClassifierOptions {
@@ -43,14 +44,14 @@ struct WSGNClassifierOptions {
 /// 39,498 parameters with GroupNorm, 3 channels and 10 classes.
 class WS_GN_Classifier : public nn::Layer {  // NOLINT(readability-identifier-naming): as WS_GN_Block
  public:
+  using Options = WSGNClassifierOptions;
   explicit WS_GN_Classifier(Generator& generator, WSGNClassifierOptions opts = {});
-  std::string type_name() const override { return "WS_GN_Classifier"; }
   Tensor forward(const Tensor& x) override;
 
   const WSGNClassifierOptions options;
-  nn::Slot& blocks;
-  nn::Slot& pool;
-  nn::Slot& fc;
+  nn::Child<nn::Sequential> blocks;
+  nn::Child<nn::AdaptiveAvgPool2d> pool;
+  nn::Child<nn::Linear> fc;
 };
 
 struct SmallBNNetOptions {
@@ -65,17 +66,14 @@ struct SmallBNNetOptions {
 /// 5,136 parameters with BatchNorm and 3 channels; 5,466 with 10 classes.
 class SmallBNNet : public nn::Layer {
  public:
+  using Options = SmallBNNetOptions;
   explicit SmallBNNet(Generator& generator, SmallBNNetOptions opts = {});
-  std::string type_name() const override { return "SmallBNNet"; }
   Tensor forward(const Tensor& x) override;
 
   const SmallBNNetOptions options;
-  nn::Slot& net;
-  nn::Slot* const pool;  ///< null without a head
-  nn::Slot* const fc;    ///< null without a head
-
- private:
-  bool has_head() const { return options.num_classes > 0; }
+  nn::Child<nn::Sequential> net;
+  nn::Child<nn::AdaptiveAvgPool2d> pool;  ///< none without a head
+  nn::Child<nn::Linear> fc;               ///< none without a head
 };
 
 }  // namespace evenkeel::models

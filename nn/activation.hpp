@@ -5,6 +5,15 @@
 
 namespace evenkeel::nn {
 
+// The functions that a norm can run in its op: bn(x, nn::relu), bn(x, {nn::leaky_relu, 0.2}).
+using evenkeel::hardswish;
+using evenkeel::leaky_relu;
+using evenkeel::relu;
+using evenkeel::silu;
+
+/// act(a + b), the end of a residual block: one op where `act` is a ReLU that a norm could run, too (see Activation).
+Tensor add(const Tensor& a, const Tensor& b, const Activation& act);
+
 // Activations without parameters; formulas stand in autograd/ops/activation.hpp. Shapes are kept.
 
 struct ActivationOptions {
@@ -13,40 +22,39 @@ struct ActivationOptions {
 
 class ReLU : public Layer {
  public:
-  explicit ReLU(ActivationOptions opts = {}) : options(opts) {}
-  std::string type_name() const override { return "ReLU"; }
+  using Options = ActivationOptions;
+  explicit ReLU(ActivationOptions options = {}) : options(options) {}
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
   Tensor forward(const Tensor& x) override;
+  std::optional<FusedActivation> fused() const override;
 
   const ActivationOptions options;
 };
 
 class SiLU : public Layer {
  public:
-  explicit SiLU(ActivationOptions opts = {}) : options(opts) {}
-  std::string type_name() const override { return "SiLU"; }
+  using Options = ActivationOptions;
+  explicit SiLU(ActivationOptions options = {}) : options(options) {}
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
   Tensor forward(const Tensor& x) override;
+  std::optional<FusedActivation> fused() const override;
 
   const ActivationOptions options;
 };
 
 class Sigmoid : public Layer {
  public:
-  std::string type_name() const override { return "Sigmoid"; }
   Tensor forward(const Tensor& x) override { return sigmoid(x); }
 };
 
 class Tanh : public Layer {
  public:
-  std::string type_name() const override { return "Tanh"; }
   Tensor forward(const Tensor& x) override { return tanh(x); }
 };
 
 class GELU : public Layer {
  public:
-  explicit GELU(GeluApproximation approximation = GeluApproximation::none) : approximate(approximation) {}
-  std::string type_name() const override { return "GELU"; }
+  explicit GELU(GeluApproximation approximate = GeluApproximation::none) : approximate(approximate) {}
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return gelu(x, approximate); }
 
@@ -55,18 +63,17 @@ class GELU : public Layer {
 
 class LeakyReLU : public Layer {
  public:
-  explicit LeakyReLU(double slope = 0.01) : negative_slope(slope) {}
-  std::string type_name() const override { return "LeakyReLU"; }
+  explicit LeakyReLU(double negative_slope = 0.01) : negative_slope(negative_slope) {}
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return leaky_relu(x, negative_slope); }
+  std::optional<FusedActivation> fused() const override;
 
   const double negative_slope;
 };
 
 class ELU : public Layer {
  public:
-  explicit ELU(double scale = 1.0) : alpha(scale) {}
-  std::string type_name() const override { return "ELU"; }
+  explicit ELU(double alpha = 1.0) : alpha(alpha) {}
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return elu(x, alpha); }
 
@@ -75,30 +82,24 @@ class ELU : public Layer {
 
 class Hardswish : public Layer {
  public:
-  std::string type_name() const override { return "Hardswish"; }
   Tensor forward(const Tensor& x) override { return hardswish(x); }
+  std::optional<FusedActivation> fused() const override;
 };
 
 /// log(1 + exp(beta x)) / beta, and x itself where beta x > threshold.
 class Softplus : public Layer {
  public:
-  explicit Softplus(double steepness = 1, double linear_above = 20) : beta(steepness), threshold(linear_above) {}
-  std::string type_name() const override { return "Softplus"; }
+  explicit Softplus(double beta = 1, double threshold = 20) : beta(beta), threshold(threshold) {}
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return softplus(x, beta, threshold); }
 
   const double beta, threshold;
 };
 
-/// relu(a + b), the end of a residual block: one op (add_relu) where `relu` holds a ReLU without forward hooks and no
-/// AnomalyGuard lives, which both want to see the layer itself.
-Tensor add_relu(const Tensor& a, const Tensor& b, const Slot& relu);
-
 /// The dim must be given (PyTorch guesses one with a warning).
 class Softmax : public Layer {
  public:
-  explicit Softmax(std::int64_t along) : dim(along) {}
-  std::string type_name() const override { return "Softmax"; }
+  explicit Softmax(std::int64_t dim) : dim(dim) {}
   std::string extra_repr() const override { return concat("dim=", dim); }
   Tensor forward(const Tensor& x) override { return softmax(x, dim); }
 
@@ -107,8 +108,7 @@ class Softmax : public Layer {
 
 class LogSoftmax : public Layer {
  public:
-  explicit LogSoftmax(std::int64_t along) : dim(along) {}
-  std::string type_name() const override { return "LogSoftmax"; }
+  explicit LogSoftmax(std::int64_t dim) : dim(dim) {}
   std::string extra_repr() const override { return concat("dim=", dim); }
   Tensor forward(const Tensor& x) override { return log_softmax(x, dim); }
 

@@ -22,22 +22,43 @@ void check_options(const char* layer, std::int64_t in, std::int64_t out, const O
   require(at_least(padding, 0), layer, "padding must not be negative, got ", repr(padding));
 }
 
-Array empty_weight(std::int64_t in, std::int64_t out, const Conv2dOptions& o) {
+void check_options(std::int64_t in, std::int64_t out, const Conv2dOptions& o) {
   check_options("Conv2d", in, out, o, o.padding.size);
   require(!o.padding.same || o.stride == Size2(1), "Conv2d",
           "padding='same' is not supported for strided convolutions, got stride ", repr(o.stride));
-  return Array::empty({out, in / o.groups, o.kernel_size.h, o.kernel_size.w});
 }
 
-Array empty_weight(std::int64_t in, std::int64_t out, const ConvTranspose2dOptions& o) {
+void check_options(std::int64_t in, std::int64_t out, const ConvTranspose2dOptions& o) {
   check_options("ConvTranspose2d", in, out, o, o.padding);
   require(at_least(o.output_padding, 0), "ConvTranspose2d", "output_padding must not be negative, got ",
           repr(o.output_padding));
   require((o.output_padding.h < o.stride.h || o.output_padding.h < o.dilation.h) &&
               (o.output_padding.w < o.stride.w || o.output_padding.w < o.dilation.w),
-          "ConvTranspose2d", "output padding must be smaller than either stride or dilation, got ",
+          "ConvTranspose2d", "output_padding must be smaller than either stride or dilation, got ",
           repr(o.output_padding), " with stride ", repr(o.stride), " and dilation ", repr(o.dilation));
+}
+
+Array empty_weight(std::int64_t in, std::int64_t out, const Conv2dOptions& o) {
+  check_options(in, out, o);
+  return Array::empty({out, in / o.groups, o.kernel_size.h, o.kernel_size.w});
+}
+
+Array empty_weight(std::int64_t in, std::int64_t out, const ConvTranspose2dOptions& o) {
+  check_options(in, out, o);
   return Array::empty({in, out / o.groups, o.kernel_size.h, o.kernel_size.w});
+}
+
+const Array& checked_weight(const char* layer, const Array& weight) {
+  require(weight.defined() && weight.rank() == 4, layer, "the weight must have 4 dims, got ",
+          weight.defined() ? concat("shape ", weight.shape()) : "an undefined array");
+  return weight;
+}
+
+template <class Conv>
+void check_given(const char* layer, const Conv& conv) {
+  check_options(conv.in_channels, conv.out_channels, conv.options);
+  require(!conv.options.bias || conv.bias.shape() == Shape{conv.out_channels}, layer, "the bias must have shape [",
+          conv.out_channels, "], got ", conv.options.bias ? conv.bias.shape() : Shape{});
 }
 
 /// `padding` and `output_padding` are ready text; what has its default is left out.
@@ -51,12 +72,26 @@ std::string describe(std::int64_t in, std::int64_t out, const Options& o, const 
 
 }  // namespace
 
-Conv2d::Conv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts)
-    : WeightedLayer(empty_weight(in, out, opts), opts.bias ? Array::empty({out}) : Array{}),
-      in_channels(in),
-      out_channels(out),
-      options(opts) {
+Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator, Conv2dOptions options)
+    : WeightedLayer(empty_weight(in_channels, out_channels, options),
+                    options.bias ? Array::empty({out_channels}) : Array{}),
+      in_channels(in_channels),
+      out_channels(out_channels),
+      options(options) {
   reset_parameters(generator);
+}
+
+Conv2d::Conv2d(const Array& weight, const Array& bias, ConvOptions options)
+    : WeightedLayer(checked_weight("Conv2d", weight), bias),
+      in_channels(weight.size(1) * options.groups),
+      out_channels(weight.size(0)),
+      options{.kernel_size = {weight.size(2), weight.size(3)},
+              .stride = options.stride,
+              .padding = options.padding,
+              .dilation = options.dilation,
+              .groups = options.groups,
+              .bias = bias.defined()} {
+  check_given("Conv2d", *this);
 }
 
 void Conv2d::reset_parameters(Generator& generator) { init::default_weight_and_bias_(weight, bias, generator); }
@@ -73,16 +108,32 @@ Tensor Conv2d::forward(const Tensor& x) {
       {.stride = options.stride, .padding = options.padding, .dilation = options.dilation, .groups = options.groups});
 }
 
-std::int64_t Conv2d::macs(const Shape& /*x*/, const Shape& y) const {
-  return numel(y) * (in_channels / options.groups) * options.kernel_size.h * options.kernel_size.w;
+std::int64_t Conv2d::macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& outputs) const {
+  return numel(outputs[0]) * (in_channels / options.groups) * options.kernel_size.h * options.kernel_size.w;
 }
 
-ConvTranspose2d::ConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts)
-    : WeightedLayer(empty_weight(in, out, opts), opts.bias ? Array::empty({out}) : Array{}),
-      in_channels(in),
-      out_channels(out),
-      options(opts) {
+ConvTranspose2d::ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
+                                 ConvTranspose2dOptions options)
+    : WeightedLayer(empty_weight(in_channels, out_channels, options),
+                    options.bias ? Array::empty({out_channels}) : Array{}),
+      in_channels(in_channels),
+      out_channels(out_channels),
+      options(options) {
   reset_parameters(generator);
+}
+
+ConvTranspose2d::ConvTranspose2d(const Array& weight, const Array& bias, ConvTransposeOptions options)
+    : WeightedLayer(checked_weight("ConvTranspose2d", weight), bias),
+      in_channels(weight.size(0)),
+      out_channels(weight.size(1) * options.groups),
+      options{.kernel_size = {weight.size(2), weight.size(3)},
+              .stride = options.stride,
+              .padding = options.padding,
+              .output_padding = options.output_padding,
+              .dilation = options.dilation,
+              .groups = options.groups,
+              .bias = bias.defined()} {
+  check_given("ConvTranspose2d", *this);
 }
 
 void ConvTranspose2d::reset_parameters(Generator& generator) {
@@ -106,8 +157,8 @@ Tensor ConvTranspose2d::forward(const Tensor& x) {
                            .groups = options.groups});
 }
 
-std::int64_t ConvTranspose2d::macs(const Shape& x, const Shape& /*y*/) const {
-  return numel(x) * (out_channels / options.groups) * options.kernel_size.h * options.kernel_size.w;
+std::int64_t ConvTranspose2d::macs(const std::vector<Shape>& inputs, const std::vector<Shape>& /*outputs*/) const {
+  return numel(inputs[0]) * (out_channels / options.groups) * options.kernel_size.h * options.kernel_size.w;
 }
 
 }  // namespace evenkeel::nn

@@ -20,11 +20,13 @@ struct Conv2dOptions {
 /// Both start uniform in +-1/sqrt(in_channels/groups KH KW), drawn from `generator`. Prints padding "valid" as none.
 class Conv2d : public WeightedLayer {
  public:
-  Conv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts);
-  std::string type_name() const override { return "Conv2d"; }
+  using Options = Conv2dOptions;
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator, Conv2dOptions options);
+  /// With given values, which are shared, not copied: Conv2d(weight, bias, {.padding = 1}).
+  explicit Conv2d(const Array& weight, const Array& bias = {}, ConvOptions options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
-  std::int64_t macs(const Shape& x, const Shape& y) const override;
+  std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);
 
   const std::int64_t in_channels, out_channels;
@@ -47,11 +49,14 @@ struct ConvTranspose2dOptions {
 /// dim).
 class ConvTranspose2d : public WeightedLayer {
  public:
-  ConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts);
-  std::string type_name() const override { return "ConvTranspose2d"; }
+  using Options = ConvTranspose2dOptions;
+  ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
+                  ConvTranspose2dOptions options);
+  /// As Conv2d's with given values.
+  explicit ConvTranspose2d(const Array& weight, const Array& bias = {}, ConvTransposeOptions options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
-  std::int64_t macs(const Shape& x, const Shape& y) const override;
+  std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);
 
   const std::int64_t in_channels, out_channels;

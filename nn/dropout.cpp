@@ -8,7 +8,7 @@ namespace evenkeel::nn {
 namespace {
 
 double checked(const char* layer, double p) {
-  require(p >= 0 && p <= 1, layer, "dropout probability has to be between 0 and 1, but got ", p);
+  require(p >= 0 && p <= 1, layer, "p must lie in [0, 1], got ", p);
   return p;
 }
 
@@ -16,15 +16,15 @@ std::string describe(double p) { return concat("p=", repr(p), ", inplace=False")
 
 }  // namespace
 
-Dropout::Dropout(double probability, Generator& source)
-    : p(checked("Dropout", probability)), generator(Module::generator("generator", source)) {}
+Dropout::Dropout(double p, Generator& generator)
+    : p(checked("Dropout", p)), generator(Module::generator("generator", generator)) {}
 
 std::string Dropout::extra_repr() const { return describe(p); }
 
 Tensor Dropout::forward(const Tensor& x) { return dropout(x, p, training(), generator); }
 
-Dropout2d::Dropout2d(double probability, Generator& source)
-    : p(checked("Dropout2d", probability)), generator(Module::generator("generator", source)) {}
+Dropout2d::Dropout2d(double p, Generator& generator)
+    : p(checked("Dropout2d", p)), generator(Module::generator("generator", generator)) {}
 
 std::string Dropout2d::extra_repr() const { return describe(p); }
 

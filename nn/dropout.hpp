@@ -5,12 +5,11 @@
 namespace evenkeel::nn {
 
 /// In training, zeroes each element with probability p and scales the rest by 1/(1 - p); in eval the identity.
-/// Draws from a generator of its own, derived from `source`, so that masks depend neither on other layers nor on
+/// Draws from a generator of its own, derived from `generator`, so that masks depend neither on other layers nor on
 /// threads; Module::generator_state() saves it. Throws unless 0 <= p <= 1. Srivastava et al. 2014.
 class Dropout : public Layer {
  public:
-  Dropout(double probability, Generator& source);
-  std::string type_name() const override { return "Dropout"; }
+  Dropout(double p, Generator& generator);
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -21,8 +20,7 @@ class Dropout : public Layer {
 /// The same for whole channels of (N, C, *) input.
 class Dropout2d : public Layer {
  public:
-  Dropout2d(double probability, Generator& source);
-  std::string type_name() const override { return "Dropout2d"; }
+  Dropout2d(double p, Generator& generator);
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

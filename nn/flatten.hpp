@@ -7,8 +7,7 @@ namespace evenkeel::nn {
 /// Joins dims start_dim..end_dim into one; by default everything but the batch.
 class Flatten : public Layer {
  public:
-  explicit Flatten(std::int64_t first = 1, std::int64_t last = -1) : start_dim(first), end_dim(last) {}
-  std::string type_name() const override { return "Flatten"; }
+  explicit Flatten(std::int64_t start_dim = 1, std::int64_t end_dim = -1) : start_dim(start_dim), end_dim(end_dim) {}
   std::string extra_repr() const override { return concat("start_dim=", start_dim, ", end_dim=", end_dim); }
   Tensor forward(const Tensor& x) override;
 

@@ -1,9 +1,8 @@
 #include "evenkeel/nn/functional.hpp"
 
-#include "evenkeel/nn/norm/norm_base.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 
-#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace evenkeel::nn::functional {
@@ -44,6 +43,12 @@ std::int64_t checked_trailing(const char* op, const Tensor& x, const Shape& norm
   return numel(normalized_shape);
 }
 
+/// The distance from 1 to the next number.
+double machine_epsilon(DType dtype) {
+  return dtype == DType::float32 ? static_cast<double>(std::numeric_limits<float>::epsilon())
+                                 : std::numeric_limits<double>::epsilon();
+}
+
 Tensor normalize_trailing(const Tensor& x, std::int64_t count, const Tensor& weight, const Tensor& bias,
                           const Normalization& how, const FusedActivation& activation) {
   const GroupView view{1, 1, count > 0 ? x.numel() / count : 0, count};
@@ -53,22 +58,22 @@ Tensor normalize_trailing(const Tensor& x, std::int64_t count, const Tensor& wei
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight, const Tensor& bias,
-                  BatchNormParams params, const FusedActivation& activation) {
+                  BatchNormOptions options, const FusedActivation& activation) {
   check_channels("batch_norm", x);
-  check_running("batch_norm", x, running_mean, running_var, !params.training);
-  require(!params.training || x.numel() != x.size(1), "batch_norm",
+  check_running("batch_norm", x, running_mean, running_var, !options.training);
+  require(!options.training || x.numel() != x.size(1), "batch_norm",
           "Expected more than 1 value per channel when training, got input size ", x.shape());
   const std::int64_t inner = spatial_size(x.shape());
   const AffineView affine{x.size(1), inner};
-  if (!params.training) {
-    return normalize_with(x, running_mean, running_var, weight, bias, affine, params.eps, activation);
+  if (!options.training) {
+    return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps, activation);
   }
   const GroupView view{1, x.size(0), x.size(1), inner};
-  Normalized result = normalize_groups(x, weight, bias, view, affine, {.eps = params.eps}, activation);
+  Normalized result = normalize_groups(x, weight, bias, view, affine, {.eps = options.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {
     const auto n = static_cast<double>(view.count());
-    move_toward(running_mean, result.mean, 1, params.momentum);
-    move_toward(running_var, result.var, n / (n - 1), params.momentum);  // unbiased
+    move_toward(running_mean, result.mean, 1, options.momentum);
+    move_toward(running_var, result.var, n / (n - 1), options.momentum);  // unbiased
   }
   return result.y;
 }
@@ -101,30 +106,30 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
 }
 
 Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight, const Tensor& bias,
-                     InstanceNormParams params, const FusedActivation& activation) {
+                     InstanceNormOptions options, const FusedActivation& activation) {
   check_channels("instance_norm", x);
-  check_running("instance_norm", x, running_mean, running_var, !params.use_input_stats);
+  check_running("instance_norm", x, running_mean, running_var, !options.use_input_stats);
   const std::int64_t inner = spatial_size(x.shape());
   const AffineView affine{x.size(1), inner};
-  if (!params.use_input_stats) {
-    return normalize_with(x, running_mean, running_var, weight, bias, affine, params.eps, activation);
+  if (!options.use_input_stats) {
+    return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps, activation);
   }
   require(inner != 1, "instance_norm", "Expected more than 1 spatial element when training, got input size ",
           x.shape());
   Normalized result =
-      normalize_groups(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = params.eps}, activation);
+      normalize_groups(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = options.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {
     const auto n = static_cast<double>(inner);
-    move_toward(running_mean, result.mean, 1, params.momentum);
-    move_toward(running_var, result.var, n / (n - 1), params.momentum);  // unbiased
+    move_toward(running_mean, result.mean, 1, options.momentum);
+    move_toward(running_var, result.var, n / (n - 1), options.momentum);  // unbiased
   }
   return result.y;
 }
 
 /// x (k + alpha mean)^-beta; mean_c = sum of x^2 over channels c - size/2 to c + (size - 1)/2, divided by size. A sum
 /// of shifted copies: channels beyond either end count as 0, and shifts that reach nothing else are left out.
-Tensor local_response_norm(const Tensor& x, std::int64_t size, LocalResponseNormParams params) {
-  return local_response(x, size, params.alpha, params.beta, params.k);
+Tensor local_response_norm(const Tensor& x, std::int64_t size, LocalResponseNormOptions options) {
+  return local_response(x, size, options.alpha, options.beta, options.k);
 }
 
 }  // namespace evenkeel::nn::functional

@@ -4,44 +4,14 @@
 
 #include <optional>
 
-/// The ops under the names of torch.nn.functional: F = nn::functional. Most are the functions of autograd/ops, where
-/// their formulas stand; parameters that PyTorch passes one by one are gathered in the structs named there.
+/// The ops under the names of torch.nn.functional: F = nn::functional. The norms are declared here; all others
+/// (F::relu, F::conv2d, F::cross_entropy) are the functions of autograd/ops, where their formulas stand. Parameters
+/// that PyTorch passes one by one are gathered in the structs named there.
 namespace evenkeel::nn::functional {
 
-using evenkeel::conv2d;
-using evenkeel::conv_transpose2d;
-using evenkeel::linear;
+using namespace evenkeel;
 
-using evenkeel::elu;
-using evenkeel::gelu;
-using evenkeel::hardswish;
-using evenkeel::leaky_relu;
-using evenkeel::log_softmax;
-using evenkeel::relu;
-using evenkeel::relu_;
-using evenkeel::sigmoid;
-using evenkeel::silu;
-using evenkeel::silu_;
-using evenkeel::softmax;
-using evenkeel::softplus;
-using evenkeel::tanh;
-
-using evenkeel::adaptive_avg_pool2d;
-using evenkeel::avg_pool2d;
-using evenkeel::max_pool2d;
-
-using evenkeel::dropout;
-using evenkeel::dropout2d;
-using evenkeel::pad;
-
-using evenkeel::binary_cross_entropy_with_logits;
-using evenkeel::cross_entropy;
-using evenkeel::l1_loss;
-using evenkeel::mse_loss;
-using evenkeel::nll_loss;
-using evenkeel::smooth_l1_loss;
-
-struct BatchNormParams {
+struct BatchNormOptions {
   bool training = false;  ///< use the batch's statistics and, where there are running ones, move those
   double momentum = 0.1;  ///< weight of the new value
   double eps = 1e-5;
@@ -51,7 +21,7 @@ struct BatchNormParams {
 /// BatchNorm of (N, C, *); see nn/norm/batch_norm.hpp for the formula. Running statistics: (C), both or neither;
 /// without training they must be given. Training writes into them (the variance unbiased) unless the batch is empty.
 Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight = {},
-                  const Tensor& bias = {}, BatchNormParams params = {}, const FusedActivation& activation = {});
+                  const Tensor& bias = {}, BatchNormOptions options = {}, const FusedActivation& activation = {});
 
 /// GroupNorm of (N, C, *); see nn/norm/group_norm.hpp. Refuses groups of a single element for one sample only.
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
@@ -65,7 +35,7 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
 Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
                 std::optional<double> eps = {}, const FusedActivation& activation = {});
 
-struct InstanceNormParams {
+struct InstanceNormOptions {
   bool use_input_stats = true;  ///< the instances' own statistics, which move the running ones where given
   double momentum = 0.1;        ///< weight of the new value
   double eps = 1e-5;
@@ -73,12 +43,12 @@ struct InstanceNormParams {
 /// InstanceNorm of (N, C, *); see nn/norm/instance_norm.hpp. Running statistics: (C), both or neither; without
 /// use_input_stats they must be given.
 Tensor instance_norm(const Tensor& x, Tensor running_mean = {}, Tensor running_var = {}, const Tensor& weight = {},
-                     const Tensor& bias = {}, InstanceNormParams params = {}, const FusedActivation& activation = {});
+                     const Tensor& bias = {}, InstanceNormOptions options = {}, const FusedActivation& activation = {});
 
-struct LocalResponseNormParams {
+struct LocalResponseNormOptions {
   double alpha = 1e-4, beta = 0.75, k = 1;
 };
 /// LocalResponseNorm of (N, C, *) over `size` neighbouring channels; see nn/norm/local_response_norm.hpp.
-Tensor local_response_norm(const Tensor& x, std::int64_t size, LocalResponseNormParams params = {});
+Tensor local_response_norm(const Tensor& x, std::int64_t size, LocalResponseNormOptions options = {});
 
 }  // namespace evenkeel::nn::functional

@@ -69,8 +69,8 @@ Tensor& normal_(Tensor& tensor, Generator& generator, double mean, double std) {
 }
 
 Tensor& trunc_normal_(Tensor& tensor, Generator& generator, double mean, double std, double low, double high) {
-  require(std > 0 && low < high, "trunc_normal_", "needs std > 0 and low < high, got std=", std, ", low=", low,
-          ", high=", high);
+  require(std > 0 && low < high, "trunc_normal_", "std must be positive and low below high, got std=", std,
+          ", low=", low, ", high=", high);
   const auto erf_at = [&](double value) { return std::erf((value - mean) / (std * std::numbers::sqrt2)); };
   Array values = random_uniform(tensor.shape(), generator, erf_at(low), erf_at(high), DType::float64);
   for (double& value : values.mutable_span<double>()) {
@@ -89,8 +89,7 @@ Tensor& ones_(Tensor& tensor) { return constant_(tensor, 1); }
 Tensor& zeros_(Tensor& tensor) { return constant_(tensor, 0); }
 
 Fans fan_in_and_fan_out(const Shape& shape) {
-  require(shape.rank() >= 2, "fan_in_and_fan_out",
-          "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got shape ", shape);
+  require(shape.rank() >= 2, "fan_in_and_fan_out", "the tensor must have at least 2 dims, got shape ", shape);
   std::int64_t kernel = 1;
   for (int i = 2; i < shape.rank(); ++i) {
     kernel *= shape[i];
@@ -148,8 +147,7 @@ Tensor& kaiming_normal_(Tensor& tensor, Generator& generator, KaimingOptions opt
 }
 
 Tensor& orthogonal_(Tensor& tensor, Generator& generator, double gain) {
-  require(tensor.rank() >= 2, "orthogonal_", "Only tensors with 2 or more dimensions are supported, got shape ",
-          tensor.shape());
+  require(tensor.rank() >= 2, "orthogonal_", "the tensor must have at least 2 dims, got shape ", tensor.shape());
   if (tensor.numel() == 0) {
     return tensor;
   }

@@ -13,15 +13,29 @@ Array empty_weight(std::int64_t in, std::int64_t out) {
   return Array::empty({out, in});
 }
 
+const Array& checked_weight(const Array& weight, const Array& bias) {
+  require(weight.defined() && weight.rank() == 2, "Linear", "the weight must have 2 dims, got ",
+          weight.defined() ? concat("shape ", weight.shape()) : "an undefined array");
+  require(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "Linear", "the bias must have shape [",
+          weight.size(0), "], got ", bias.defined() ? bias.shape() : Shape{});
+  return weight;
+}
+
 }  // namespace
 
-Linear::Linear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts)
-    : WeightedLayer(empty_weight(in, out), opts.bias ? Array::empty({out}) : Array{}),
-      in_features(in),
-      out_features(out),
-      options(opts) {
+Linear::Linear(std::int64_t in_features, std::int64_t out_features, Generator& generator, LinearOptions options)
+    : WeightedLayer(empty_weight(in_features, out_features), options.bias ? Array::empty({out_features}) : Array{}),
+      in_features(in_features),
+      out_features(out_features),
+      options(options) {
   reset_parameters(generator);
 }
+
+Linear::Linear(const Array& weight, const Array& bias)
+    : WeightedLayer(checked_weight(weight, bias), bias),
+      in_features(weight.size(1)),
+      out_features(weight.size(0)),
+      options{.bias = bias.defined()} {}
 
 void Linear::reset_parameters(Generator& generator) { init::default_weight_and_bias_(weight, bias, generator); }
 
@@ -31,6 +45,8 @@ std::string Linear::extra_repr() const {
 
 Tensor Linear::forward(const Tensor& x) { return linear(x, effective_weight(), bias); }
 
-std::int64_t Linear::macs(const Shape& /*x*/, const Shape& y) const { return numel(y) * in_features; }
+std::int64_t Linear::macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& outputs) const {
+  return numel(outputs[0]) * in_features;
+}
 
 }  // namespace evenkeel::nn

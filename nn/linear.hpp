@@ -13,22 +13,17 @@ struct LinearOptions {
 /// Both start uniform in +-1/sqrt(in_features), drawn from `generator`.
 class Linear : public WeightedLayer {
  public:
-  Linear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts = {});
-  std::string type_name() const override { return "Linear"; }
+  using Options = LinearOptions;
+  Linear(std::int64_t in_features, std::int64_t out_features, Generator& generator, LinearOptions options = {});
+  /// With given values, which are shared, not copied.
+  explicit Linear(const Array& weight, const Array& bias = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
-  std::int64_t macs(const Shape& x, const Shape& y) const override;
+  std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);
 
   const std::int64_t in_features, out_features;
   const LinearOptions options;
-};
-
-/// y = x.
-class Identity : public Layer {
- public:
-  std::string type_name() const override { return "Identity"; }
-  Tensor forward(const Tensor& x) override { return x; }
 };
 
 }  // namespace evenkeel::nn

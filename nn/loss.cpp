@@ -8,29 +8,30 @@ Array values_of(const Tensor& tensor) { return tensor.defined() ? tensor.array()
 
 }  // namespace
 
-CrossEntropyLoss::CrossEntropyLoss(CrossEntropyOptions opts)
-    : weight(buffer("weight", values_of(opts.weight))), options_(std::move(opts)) {}
+CrossEntropyLoss::CrossEntropyLoss(CrossEntropyOptions options)
+    : weight(buffer("weight", values_of(options.weight))), options_(std::move(options)) {}
 
 Tensor CrossEntropyLoss::forward(const Tensor& input, const Tensor& target) {
   options_.weight = weight;
   return cross_entropy(input, target, options_);
 }
 
-NLLLoss::NLLLoss(NllOptions opts) : weight(buffer("weight", values_of(opts.weight))), options_(std::move(opts)) {}
+NLLLoss::NLLLoss(NllOptions options)
+    : weight(buffer("weight", values_of(options.weight))), options_(std::move(options)) {}
 
 Tensor NLLLoss::forward(const Tensor& input, const Tensor& target) {
   options_.weight = weight;
   return nll_loss(input, target, options_);
 }
 
-SmoothL1Loss::SmoothL1Loss(Reduction how, double quadratic_below) : reduction(how), beta(quadratic_below) {
+SmoothL1Loss::SmoothL1Loss(Reduction reduction, double beta) : reduction(reduction), beta(beta) {
   require(beta >= 0, "SmoothL1Loss", "beta must not be negative, got ", beta);
 }
 
-BCEWithLogitsLoss::BCEWithLogitsLoss(BceOptions opts)
-    : weight(buffer("weight", values_of(opts.weight))),
-      pos_weight(buffer("pos_weight", values_of(opts.pos_weight))),
-      options_(std::move(opts)) {}
+BCEWithLogitsLoss::BCEWithLogitsLoss(BceOptions options)
+    : weight(buffer("weight", values_of(options.weight))),
+      pos_weight(buffer("pos_weight", values_of(options.pos_weight))),
+      options_(std::move(options)) {}
 
 Tensor BCEWithLogitsLoss::forward(const Tensor& input, const Tensor& target) {
   options_.weight = weight;

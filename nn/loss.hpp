@@ -12,13 +12,13 @@ namespace evenkeel::nn {
 class Loss : public Module {
  public:
   virtual Tensor forward(const Tensor& input, const Tensor& target) = 0;
-  Tensor operator()(const Tensor& input, const Tensor& target) { return forward(input, target); }
+  Tensor operator()(const Tensor& input, const Tensor& target) { return call(*this, input, target); }
 };
 
 class CrossEntropyLoss : public Loss {
  public:
-  explicit CrossEntropyLoss(CrossEntropyOptions opts = {});
-  std::string type_name() const override { return "CrossEntropyLoss"; }
+  using Options = CrossEntropyOptions;
+  explicit CrossEntropyLoss(CrossEntropyOptions options = {});
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -29,8 +29,8 @@ class CrossEntropyLoss : public Loss {
 
 class NLLLoss : public Loss {
  public:
-  explicit NLLLoss(NllOptions opts = {});
-  std::string type_name() const override { return "NLLLoss"; }
+  using Options = NllOptions;
+  explicit NLLLoss(NllOptions options = {});
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -41,8 +41,7 @@ class NLLLoss : public Loss {
 
 class MSELoss : public Loss {
  public:
-  explicit MSELoss(Reduction how = Reduction::mean) : reduction(how) {}
-  std::string type_name() const override { return "MSELoss"; }
+  explicit MSELoss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
   Tensor forward(const Tensor& input, const Tensor& target) override { return mse_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -50,8 +49,7 @@ class MSELoss : public Loss {
 
 class L1Loss : public Loss {
  public:
-  explicit L1Loss(Reduction how = Reduction::mean) : reduction(how) {}
-  std::string type_name() const override { return "L1Loss"; }
+  explicit L1Loss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
   Tensor forward(const Tensor& input, const Tensor& target) override { return l1_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -59,8 +57,7 @@ class L1Loss : public Loss {
 
 class SmoothL1Loss : public Loss {
  public:
-  explicit SmoothL1Loss(Reduction how = Reduction::mean, double quadratic_below = 1.0);
-  std::string type_name() const override { return "SmoothL1Loss"; }
+  explicit SmoothL1Loss(Reduction reduction = Reduction::mean, double beta = 1.0);
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return smooth_l1_loss(input, target, reduction, beta);
   }
@@ -71,8 +68,8 @@ class SmoothL1Loss : public Loss {
 
 class BCEWithLogitsLoss : public Loss {
  public:
-  explicit BCEWithLogitsLoss(BceOptions opts = {});
-  std::string type_name() const override { return "BCEWithLogitsLoss"; }
+  using Options = BceOptions;
+  explicit BCEWithLogitsLoss(BceOptions options = {});
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;

@@ -1,10 +1,9 @@
 #include "evenkeel/nn/module.hpp"
 
-#include "evenkeel/autograd/engine.hpp"
-#include "evenkeel/autograd/grad_mode.hpp"
-
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
+#include <cxxabi.h>
 #include <iterator>
 #include <map>
 #include <set>
@@ -30,47 +29,82 @@ template <class M, class F>
 void walk(M& module, const std::string& prefix, const F& f) {
   f(prefix, module);
   for (auto* slot : module.children()) {
-    walk(static_cast<M&>(**slot), join(prefix, slot->name()), f);
+    walk<M>(**slot, join(prefix, slot->name()), f);
   }
 }
 
 }  // namespace
 
-// ---- Slot and Layer
+// ---- Slot, Child and Layer
 
-Slot::Slot(std::string name, std::unique_ptr<Layer> layer) : name_(std::move(name)), layer_(std::move(layer)) {
-  require(layer_ != nullptr, "Slot", "child '", name_, "' needs a layer, got nullptr");
+Slot::Slot(std::string name, std::unique_ptr<Module> module)
+    : name_(std::move(name)), module_(std::move(module)), layer_(dynamic_cast<Layer*>(module_.get())) {
+  require(module_ != nullptr, "Slot", "child '", name_, "' needs a layer, got nullptr");
 }
 
 Slot::~Slot() = default;
 
 Tensor Slot::operator()(const Tensor& x) const {
+  if (layer_ == nullptr) {
+    fail("Slot", "Module [", module_->type_name(),
+         "] is missing the required \"forward\" function of one tensor (child '", name_, "')");
+  }
   const NameScope scope(name_);
   return (*layer_)(x);
 }
 
-std::unique_ptr<Layer> Slot::replace(std::unique_ptr<Layer> layer) {
-  require(layer != nullptr, "Slot::replace", "child '", name_, "' needs a layer, got nullptr");
-  std::swap(layer_, layer);
-  return layer;
+std::unique_ptr<Module> Slot::replace(std::unique_ptr<Module> module) {
+  require(module != nullptr, "Slot::replace", "child '", name_, "' needs a layer, got nullptr");
+  std::swap(module_, module);
+  layer_ = dynamic_cast<Layer*>(module_.get());
+  return module;
 }
 
-Tensor Layer::operator()(const Tensor& x) {
-  Tensor y = forward(x);
-  for (const auto& [id, hook] : forward_hooks_) {
-    hook(*this, x, y);
+void detail::fail_child(const Slot* slot, const std::type_info& expected) {
+  if (slot == nullptr) {
+    fail("Child", "this module has no such child, expected a ", class_name(expected));
   }
-  return y;
+  fail("Child", "child '", slot->name(), "' is a ", (*slot)->type_name(), ", expected a ", class_name(expected));
 }
 
-std::size_t Layer::register_forward_hook(ForwardHook hook) {
+Tensor Layer::operator()(const Tensor& x) { return call(*this, x); }
+
+std::size_t Module::register_forward_hook(ForwardHook hook) {
   forward_hooks_.emplace_back(next_hook_, std::move(hook));
   return next_hook_++;
 }
 
-void Layer::remove_forward_hook(std::size_t id) {
+void Module::remove_forward_hook(std::size_t id) {
   std::erase_if(forward_hooks_, [id](const auto& entry) { return entry.first == id; });
 }
+
+void Module::run_forward_hooks(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs) const {
+  for (const auto& [id, hook] : forward_hooks_) {
+    hook(*this, inputs, outputs);
+  }
+}
+
+std::string class_name(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                         &std::free);
+  const std::string full = status == 0 && text ? text.get() : type.name();
+  std::size_t begin = 0;
+  int depth = 0;  // of brackets: what stands in them is part of a name
+  for (std::size_t i = 0; i < full.size(); ++i) {
+    depth += full[i] == '<' || full[i] == '(' ? 1 : full[i] == '>' || full[i] == ')' ? -1 : 0;
+    if (depth == 0 && full[i] == ':') {
+      begin = i + 1;
+    }
+  }
+  const std::string name = full.substr(begin);
+  const std::size_t bracket = name.find('<');
+  const bool of_dims = bracket != std::string::npos && bracket + 2 < name.size() &&
+                       name.find_first_not_of("0123456789", bracket + 1) == name.size() - 1;
+  return of_dims ? name.substr(0, bracket) + name.substr(bracket + 1, name.size() - bracket - 2) + "d" : name;
+}
+
+std::string Module::type_name() const { return class_name(typeid(*this)); }
 
 // ---- Registration
 
@@ -109,9 +143,9 @@ Generator& Module::generator(const std::string& name, Generator& source) {
   return generators_.emplace_back(name, source.fork(stream)).second;
 }
 
-Slot& Module::add_layer(const std::string& name, std::unique_ptr<Layer> layer) {
+Slot& Module::add_slot(const std::string& name, std::unique_ptr<Module> module) {
   check_name(name, "module");
-  return slots_.emplace_back(name, std::move(layer));
+  return slots_.emplace_back(name, std::move(module));
 }
 
 void Module::remove_child(const std::string& name) {
@@ -193,7 +227,7 @@ const Slot& Module::child(const std::string& name) const {
   std::vector<std::string> known;
   for (const Slot& slot : slots_) {
     if (slot.name() == first) {
-      return dot == std::string::npos ? slot : static_cast<const Module&>(*slot).child(name.substr(dot + 1));
+      return dot == std::string::npos ? slot : std::as_const(*slot).child(name.substr(dot + 1));
     }
     known.push_back(slot.name());
   }
@@ -204,7 +238,7 @@ Slot& Module::child(const std::string& name) { return const_cast<Slot&>(std::as_
 
 Module::Entry& Module::entry(const std::string& name, bool is_parameter) {
   const std::size_t dot = name.rfind('.');
-  Module& owner = dot == std::string::npos ? *this : static_cast<Module&>(*child(name.substr(0, dot)));
+  Module& owner = dot == std::string::npos ? *this : *child(name.substr(0, dot));
   const std::string last = dot == std::string::npos ? name : name.substr(dot + 1);
   const char* op = is_parameter ? "get_parameter" : "get_buffer";
   for (Entry& e : owner.entries_) {
@@ -406,5 +440,37 @@ void Module::load_generator_state(const StateDict& state) {
     }
   });
 }
+
+// ---- Printing
+
+namespace {
+
+std::string indent_following_lines(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    result += c;
+    if (c == '\n') {
+      result += "  ";
+    }
+  }
+  return result;
+}
+
+std::string describe(const Module& module) {
+  const std::string extra = module.extra_repr();
+  const auto children = module.children();
+  if (children.empty() && extra.find('\n') == std::string::npos) {
+    return concat(module.type_name(), "(", extra, ")");
+  }
+  std::string body = extra.empty() ? "" : concat("\n", extra);
+  for (const Slot* child : children) {
+    body += concat("\n(", child->name(), "): ", describe(**child));
+  }
+  return concat(module.type_name(), "(", indent_following_lines(body), "\n)");
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Module& module) { return out << describe(module); }
 
 }  // namespace evenkeel::nn

@@ -1,24 +1,35 @@
 #pragma once
 
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/tensor.hpp"
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
+
+namespace evenkeel {
+struct FusedActivation;
+}
 
 namespace evenkeel::nn {
 
 class Layer;
 class Module;
+class Activation;
 
 /// (full name, value) pairs in PyTorch's state_dict order: own parameters, own buffers, then children depth first,
-/// names joined by ".".
+/// names joined by ".". To a file it is NamedArrays (core/io/safetensors.hpp), of the same type.
 using StateDict = std::vector<std::pair<std::string, Array>>;
 
 /// What load_state_dict found; with strict loading each of these is an error.
@@ -26,36 +37,106 @@ struct LoadReport {
   std::vector<std::string> missing, unexpected;
 };
 
-/// A place for a child layer. The place survives when the layer in it is replaced, so a member reference to it never
-/// dangles (conversions such as BatchNorm to GroupNorm rely on that).
+/// A place for a child. The place survives when the module in it is replaced, so neither a reference to it nor a Child
+/// ever dangles while the parent lives (conversions such as BatchNorm to GroupNorm rely on that).
 class Slot {
  public:
-  Slot(std::string name, std::unique_ptr<Layer> layer);
+  Slot(std::string name, std::unique_ptr<Module> module);
   ~Slot();
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 
   const std::string& name() const { return name_; }
-  Layer& operator*() const { return *layer_; }
-  Layer* operator->() const { return layer_.get(); }
-  /// Runs the layer, under its name for anomaly reports.
+  Module& operator*() const { return *module_; }
+  Module* operator->() const { return module_.get(); }
+  /// The module as a Layer, null if it is none.
+  Layer* layer() const { return layer_; }
+  /// Runs the Layer here, under its name for anomaly reports. Throws for a module that is none.
   Tensor operator()(const Tensor& x) const;
-  /// The layer as a T; an error names both types.
-  template <class T>
-  T& as() const;
-  /// Puts another layer here and returns the old one.
-  std::unique_ptr<Layer> replace(std::unique_ptr<Layer> layer);
+  /// The same and `act` behind it; see Layer.
+  Tensor operator()(const Tensor& x, const Activation& act) const;
+  /// Puts another module here and returns the old one.
+  std::unique_ptr<Module> replace(std::unique_ptr<Module> module);
 
  private:
   std::string name_;
-  std::unique_ptr<Layer> layer_;
+  std::unique_ptr<Module> module_;
+  Layer* layer_;  ///< the module, if it is a Layer
 };
+
+template <class M, class... Args>
+decltype(auto) call(M& module, Args&&... args);
+
+namespace detail {
+[[noreturn]] void fail_child(const Slot* slot, const std::type_info& expected);
+
+/// Whether these are what every Layer can be called with: x, or x and an activation.
+template <class... Args>
+inline constexpr bool layer_arguments = false;
+template <class X>
+inline constexpr bool layer_arguments<X> = std::convertible_to<X, const Tensor&>;
+template <class X, class Act>
+inline constexpr bool layer_arguments<X, Act> = layer_arguments<X>&& std::convertible_to<Act, const Activation&>;
+}  // namespace detail
+
+/// A handle on a child that was added as a T: cheap to copy, valid while the parent lives.
+///   conv1(x)         runs the child under its name, with any arguments that T's forward takes
+///   bn1(x, nn::relu) runs a norm and the activation behind it as one op; see Layer
+///   conv1->weight    reaches into it
+/// A Layer that took T's place (a GroupNorm after convert_bn_to_gn) is called just the same; `->` then throws, since it
+/// is no T. Where other modules of other arguments may take turns, hold a Child of their common base.
+template <class T>
+class Child {
+ public:
+  /// No child, for parts that a model may lack: false, and calling it throws.
+  Child() = default;
+  explicit Child(Slot& slot) : slot_(&slot) {}
+  template <std::derived_from<T> U>
+  Child(const Child<U>& other) : slot_(other ? &other.slot() : nullptr) {}
+
+  explicit operator bool() const { return slot_ != nullptr; }
+  Slot& slot() const {
+    if (slot_ == nullptr) {
+      detail::fail_child(nullptr, typeid(T));
+    }
+    return *slot_;
+  }
+  T& operator*() const {
+    auto* module = dynamic_cast<T*>(&*slot());
+    if (module == nullptr) {
+      detail::fail_child(slot_, typeid(T));
+    }
+    return *module;
+  }
+  T* operator->() const { return &**this; }
+  template <class... Args>
+  decltype(auto) operator()(Args&&... args) const {
+    if constexpr (detail::layer_arguments<Args...> && (std::derived_from<T, Layer> || std::same_as<T, Module>)) {
+      return slot()(args...);
+    } else {
+      const NameScope scope(slot().name());
+      return call(**this, std::forward<Args>(args)...);
+    }
+  }
+  Tensor operator()(const Tensor& x, const Activation& act) const { return slot()(x, act); }
+
+ private:
+  Slot* slot_ = nullptr;
+};
+
+/// Called after a module ran, with the tensors among its arguments and results: of a Layer one each.
+using ForwardHook =
+    std::function<void(const Module& module, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs)>;
+
+/// The name of a class without namespaces: "ReLU"; of a template over a number of dims, BatchNorm<2>: "BatchNorm2d".
+std::string class_name(const std::type_info& type);
 
 /// Base of everything with named parameters, buffers and children. A derived class names each member once:
 ///   Tensor& weight = parameter("weight", Array::ones({8}));
-///   Slot& conv1 = add<Conv2d>("conv1", 3, 32, generator, Conv2dOptions{.kernel_size = 3});
-/// Members are references into the registry, so to(), load_state_dict() and replace() change what they see.
-/// Not copyable, not movable.
+///   Child<Conv2d> conv1 = add<Conv2d>("conv1", 3, 32, generator, {.kernel_size = 3});
+/// Members refer to the registry, so to(), load_state_dict() and replace() change what they see.
+/// What has one input and one output derives from Layer; any other module has a forward of its own arguments, and runs
+/// by its Child or call(). Not copyable, not movable.
 class Module {
  public:
   Module() = default;
@@ -63,10 +144,14 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  /// "BatchNorm2d"
-  virtual std::string type_name() const = 0;
+  /// "BatchNorm2d": the name of the class.
+  virtual std::string type_name() const;
   /// What stands in the parentheses when the module is printed: "16, eps=1e-05, momentum=0.1".
   virtual std::string extra_repr() const { return ""; }
+  /// Multiply-adds of one forward with inputs and outputs of these shapes, children not counted.
+  virtual std::int64_t macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& /*outputs*/) const {
+    return 0;
+  }
 
   bool training() const { return training_; }
   /// Sets the mode of this module and all below it. A frozen layer may override on_train to stay as it is.
@@ -87,11 +172,23 @@ class Module {
   /// The slot at a nested name ("features.0"); throws if there is none.
   Slot& child(const std::string& name);
   const Slot& child(const std::string& name) const;
+  /// The same as a handle: child<Conv2d>("features.0")->weight.
+  template <class T>
+  Child<T> child(const std::string& name) {
+    return Child<T>(child(name));
+  }
   /// The parameter (buffer) at a nested name; throws if there is none.
   Tensor& get_parameter(const std::string& name);
   Tensor& get_buffer(const std::string& name);
   /// Number of parameter elements; only those that require a gradient if asked.
   std::int64_t num_parameters(bool trainable_only = false) const;
+
+  /// Hooks run in order of registration; the number is for remove_forward_hook.
+  std::size_t register_forward_hook(ForwardHook hook);
+  void remove_forward_hook(std::size_t id);
+  bool has_forward_hooks() const { return !forward_hooks_.empty(); }
+  /// What call() does after forward.
+  void run_forward_hooks(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs) const;
 
   /// Calls f on every module below this one, children first, then on this one.
   Module& apply(const std::function<void(Module&)>& f);
@@ -122,10 +219,34 @@ class Module {
   Tensor& optional_buffer(const std::string& name, Array value);
   /// Registers a generator of this module's own, derived from `source`, which moves on: two layers never share numbers.
   Generator& generator(const std::string& name, Generator& source);
-  /// Registers a child of type T made from `args`.
+  /// Registers a child of type T made from `args`; the last one, T's Options, may be braces:
+  ///   add<Conv2d>("conv1", 3, 32, generator, {.kernel_size = 3, .padding = 1})
   template <class T, class... Args>
-  Slot& add(const std::string& name, Args&&... args);
-  Slot& add_layer(const std::string& name, std::unique_ptr<Layer> layer);
+  Child<T> add(const std::string& name, Args&&... args) {
+    return add(name, std::make_unique<T>(std::forward<Args>(args)...));
+  }
+  template <class T>
+  Child<T> add(const std::string& name, typename T::Options options) {
+    return add(name, std::make_unique<T>(std::move(options)));
+  }
+  template <class T, class A>
+  Child<T> add(const std::string& name, A&& a, typename T::Options options) {
+    return add(name, std::make_unique<T>(std::forward<A>(a), std::move(options)));
+  }
+  template <class T, class A, class B>
+  Child<T> add(const std::string& name, A&& a, B&& b, typename T::Options options) {
+    return add(name, std::make_unique<T>(std::forward<A>(a), std::forward<B>(b), std::move(options)));
+  }
+  template <class T, class A, class B, class C>
+  Child<T> add(const std::string& name, A&& a, B&& b, C&& c, typename T::Options options) {
+    return add(name,
+               std::make_unique<T>(std::forward<A>(a), std::forward<B>(b), std::forward<C>(c), std::move(options)));
+  }
+  /// Registers a child that is made already.
+  template <class T>
+  Child<T> add(const std::string& name, std::unique_ptr<T> module) {
+    return Child<T>(add_slot(name, std::move(module)));
+  }
   /// Takes a child away again.
   void remove_child(const std::string& name);
   /// Called by load_state_dict with a copy of what is loaded: rewrites entries of older files that concern this module,
@@ -146,12 +267,15 @@ class Module {
   Entry& add_entry(const std::string& name, Array value, Kind kind, std::string_view what);
   void check_name(const std::string& name, std::string_view what) const;
   Entry& entry(const std::string& name, bool is_parameter);
+  Slot& add_slot(const std::string& name, std::unique_ptr<Module> module);
   /// Calls f(name, entry) in the order of state_dict().
   void for_each_entry(const std::function<void(const std::string& name, const Entry& entry)>& f) const;
 
   std::list<Entry> entries_;
   std::list<std::pair<std::string, Generator>> generators_;
   std::list<Slot> slots_;
+  std::vector<std::pair<std::size_t, ForwardHook>> forward_hooks_;
+  std::size_t next_hook_ = 0;
 };
 
 /// eval() for a scope; afterwards every module below has the mode that it had before.
@@ -169,39 +293,95 @@ class EvalGuard {
 /// Prints as PyTorch prints a module.
 std::ostream& operator<<(std::ostream& out, const Module& module);
 
-/// Called after a layer's forward with its input and output.
-using ForwardHook = std::function<void(const Layer& layer, const Tensor& x, const Tensor& y)>;
-
-/// A module of one input and one output.
+/// A module of one input and one output, which can stand in a Sequential and take any other Layer's place.
 class Layer : public Module {
  public:
   virtual Tensor forward(const Tensor& x) = 0;
   /// forward, then the hooks.
   Tensor operator()(const Tensor& x);
-  /// Multiply-adds of one forward with this input and output shape, children not counted.
-  virtual std::int64_t macs(const Shape& /*x*/, const Shape& /*y*/) const { return 0; }
-
-  /// Hooks run in order of registration; the number is for remove_forward_hook.
-  std::size_t register_forward_hook(ForwardHook hook);
-  void remove_forward_hook(std::size_t id);
-  bool has_forward_hooks() const { return !forward_hooks_.empty(); }
-
- private:
-  std::vector<std::pair<std::size_t, ForwardHook>> forward_hooks_;
-  std::size_t next_hook_ = 0;
+  /// act(layer(x)). A norm that can (a FusibleNorm) runs an activation that it can (see fused()) in its own op, unless
+  /// one of them has forward hooks, which see each layer's own output, or an AnomalyGuard lives, whose report names the
+  /// layer. Forward gives the same bits either way with ReLU, the same up to rounding with others.
+  Tensor operator()(const Tensor& x, const Activation& act);
+  /// What this layer is as an activation that a norm can run in its op; nothing of other layers. Not inherited by
+  /// classes derived from one, whose forward may be another.
+  virtual std::optional<FusedActivation> fused() const;
 };
 
-template <class T, class... Args>
-Slot& Module::add(const std::string& name, Args&&... args) {
-  return add_layer(name, std::make_unique<T>(std::forward<Args>(args)...));
+/// What can stand behind a layer, norm(x, nn::relu): a function of one tensor, one with its parameter
+/// ({nn::leaky_relu, 0.2}), a layer, or a child that holds one.
+class Activation {
+ public:
+  Activation(Tensor (*function)(const Tensor& x)) : function_(function) {}
+  Activation(Tensor (*function)(const Tensor& x, double parameter), double parameter)
+      : with_parameter_(function), parameter_(parameter) {}
+  Activation(Layer& layer) : layer_(&layer) {}
+  Activation(Layer&& layer) : layer_(&layer) {}
+  Activation(const Slot& slot) : layer_(slot.layer()), slot_(&slot) {}
+  template <class T>
+  Activation(const Child<T>& child) : Activation(child.slot()) {}
+
+  Tensor operator()(const Tensor& x) const;
+  /// What a norm can run in its op: nothing if it cannot, if the layer has forward hooks or an AnomalyGuard lives.
+  std::optional<FusedActivation> fused() const;
+  /// The same whatever hooks and guards there are.
+  std::optional<FusedActivation> form() const;
+
+ private:
+  Tensor (*function_)(const Tensor&) = nullptr;
+  Tensor (*with_parameter_)(const Tensor&, double) = nullptr;
+  double parameter_ = 0;
+  Layer* layer_ = nullptr;
+  const Slot* slot_ = nullptr;
+};
+
+namespace detail {
+
+/// Appends the tensors that `value` consists of: a Tensor, a list or a tuple with some. Other values have none.
+template <class T>
+void gather_tensors(const T& value, std::vector<Tensor>& tensors) {
+  if constexpr (std::same_as<T, Tensor>) {
+    tensors.push_back(value);
+  } else if constexpr (requires { std::tuple_size<T>::value; }) {
+    std::apply([&](const auto&... parts) { (gather_tensors(parts, tensors), ...); }, value);
+  } else if constexpr (requires {
+                         typename T::value_type;
+                         value.begin();
+                         value.end();
+                       }) {
+    if constexpr (!std::same_as<T, typename T::value_type> && !std::is_arithmetic_v<typename T::value_type>) {
+      for (const auto& part : value) {
+        gather_tensors(part, tensors);
+      }
+    }
+  }
 }
 
-template <class T>
-T& Slot::as() const {
-  if (auto* typed = dynamic_cast<T*>(layer_.get())) {
-    return *typed;
+template <class... Parts>
+std::vector<Tensor> tensors_of(const Parts&... parts) {
+  std::vector<Tensor> tensors;
+  (gather_tensors(parts, tensors), ...);
+  return tensors;
+}
+
+}  // namespace detail
+
+/// module.forward(args...), then the module's hooks: the way to run a model that is no Layer.
+template <class M, class... Args>
+decltype(auto) call(M& module, Args&&... args) {
+  using Result = decltype(module.forward(std::forward<Args>(args)...));
+  if (!module.has_forward_hooks()) {
+    return module.forward(std::forward<Args>(args)...);
   }
-  fail("Slot::as", "child '", name_, "' is a ", layer_->type_name(), ", not the type asked for");
+  const std::vector<Tensor> inputs = detail::tensors_of(args...);
+  if constexpr (std::is_void_v<Result>) {
+    module.forward(std::forward<Args>(args)...);
+    module.run_forward_hooks(inputs, {});
+  } else {
+    Result result = module.forward(std::forward<Args>(args)...);
+    module.run_forward_hooks(inputs, detail::tensors_of(result));
+    return result;
+  }
 }
 
 }  // namespace evenkeel::nn

@@ -7,30 +7,29 @@ namespace evenkeel::nn {
 namespace {
 
 /// Checks at construction what max_pool2d and avg_pool2d would say at the first input.
-template <class Params>
-Params checked(const char* layer, const Params& p) {
+template <class Options>
+Options checked(const char* layer, const Options& p) {
   const Size2 stride = p.stride.value_or(p.kernel_size);
   require(p.kernel_size.h >= 1 && p.kernel_size.w >= 1, layer, "kernel_size must be positive, got ",
           repr(p.kernel_size));
   require(stride.h >= 1 && stride.w >= 1, layer, "stride must be positive, got ", repr(stride));
   require(
       p.padding.h >= 0 && p.padding.w >= 0 && 2 * p.padding.h <= p.kernel_size.h && 2 * p.padding.w <= p.kernel_size.w,
-      layer, "pad should be at most half of kernel size, got padding ", repr(p.padding), " with kernel_size ",
-      repr(p.kernel_size));
+      layer, "padding must be at most half of kernel_size, got ", repr(p.padding), " and ", repr(p.kernel_size));
   return p;
 }
 
-template <class Params>
-std::string describe(const Params& p) {
+template <class Options>
+std::string describe(const Options& p) {
   return concat("kernel_size=", repr_short(p.kernel_size), ", stride=", repr_short(p.stride.value_or(p.kernel_size)),
                 ", padding=", repr_short(p.padding));
 }
 
 }  // namespace
 
-MaxPool2d::MaxPool2d(MaxPool2dParams opts) : options(checked("MaxPool2d", opts)) {
-  require(opts.dilation.h >= 1 && opts.dilation.w >= 1, "MaxPool2d", "dilation must be positive, got ",
-          repr(opts.dilation));
+MaxPool2d::MaxPool2d(MaxPool2dOptions options) : options(checked("MaxPool2d", options)) {
+  require(options.dilation.h >= 1 && options.dilation.w >= 1, "MaxPool2d", "dilation must be positive, got ",
+          repr(options.dilation));
 }
 
 std::string MaxPool2d::extra_repr() const {
@@ -38,14 +37,15 @@ std::string MaxPool2d::extra_repr() const {
                 ", ceil_mode=", repr(options.ceil_mode));
 }
 
-AvgPool2d::AvgPool2d(AvgPool2dParams opts) : options(checked("AvgPool2d", opts)) {
-  require(opts.divisor_override != 0, "AvgPool2d", "divisor must be not zero");
+AvgPool2d::AvgPool2d(AvgPool2dOptions options) : options(checked("AvgPool2d", options)) {
+  require(options.divisor_override != 0, "AvgPool2d", "divisor must be not zero");
 }
 
 std::string AvgPool2d::extra_repr() const { return describe(options); }
 
-AdaptiveAvgPool2d::AdaptiveAvgPool2d(Size2 output) : output_size(output) {
-  require(output.h >= 0 && output.w >= 0, "AdaptiveAvgPool2d", "output_size must not be negative, got ", repr(output));
+AdaptiveAvgPool2d::AdaptiveAvgPool2d(Size2 output_size) : output_size(output_size) {
+  require(output_size.h >= 0 && output_size.w >= 0, "AdaptiveAvgPool2d", "output_size must not be negative, got ",
+          repr(output_size));
 }
 
 std::string AdaptiveAvgPool2d::extra_repr() const {

@@ -10,32 +10,31 @@ namespace evenkeel::nn {
 /// A stride that is not given is the kernel's size. Padding may be at most half the kernel.
 class MaxPool2d : public Layer {
  public:
-  explicit MaxPool2d(MaxPool2dParams opts);
+  using Options = MaxPool2dOptions;
+  explicit MaxPool2d(MaxPool2dOptions options);
   /// MaxPool2d(2): windows of 2x2 that do not overlap.
-  explicit MaxPool2d(Size2 kernel_size) : MaxPool2d(MaxPool2dParams{.kernel_size = kernel_size}) {}
-  std::string type_name() const override { return "MaxPool2d"; }
+  explicit MaxPool2d(Size2 kernel_size) : MaxPool2d(MaxPool2dOptions{.kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return max_pool2d(x, options); }
 
-  const MaxPool2dParams options;
+  const MaxPool2dOptions options;
 };
 
 class AvgPool2d : public Layer {
  public:
-  explicit AvgPool2d(AvgPool2dParams opts);
-  explicit AvgPool2d(Size2 kernel_size) : AvgPool2d(AvgPool2dParams{.kernel_size = kernel_size}) {}
-  std::string type_name() const override { return "AvgPool2d"; }
+  using Options = AvgPool2dOptions;
+  explicit AvgPool2d(AvgPool2dOptions options);
+  explicit AvgPool2d(Size2 kernel_size) : AvgPool2d(AvgPool2dOptions{.kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return avg_pool2d(x, options); }
 
-  const AvgPool2dParams options;
+  const AvgPool2dOptions options;
 };
 
 /// AdaptiveAvgPool2d(1) is global average pooling. A size of 0 keeps the input's (PyTorch's None).
 class AdaptiveAvgPool2d : public Layer {
  public:
-  explicit AdaptiveAvgPool2d(Size2 output);
-  std::string type_name() const override { return "AdaptiveAvgPool2d"; }
+  explicit AdaptiveAvgPool2d(Size2 output_size);
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return adaptive_avg_pool2d(x, output_size); }
 

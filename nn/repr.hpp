@@ -1,7 +1,9 @@
 #pragma once
 
-#include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/core/shape.hpp"
+#include "evenkeel/core/size2.hpp"
 
+#include <optional>
 #include <string>
 
 namespace evenkeel::nn {
@@ -10,6 +12,8 @@ namespace evenkeel::nn {
 
 /// "1e-05", "0.1", "1.0": the shortest digits that read back as the same number.
 std::string repr(double value);
+/// "None" for nothing.
+std::string repr(const std::optional<double>& value);
 /// "True" or "False".
 std::string repr(bool value);
 /// "(3, 5)".

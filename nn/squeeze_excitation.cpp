@@ -1,9 +1,6 @@
 #include "evenkeel/nn/squeeze_excitation.hpp"
 
 #include "evenkeel/autograd/ops/arithmetic.hpp"
-#include "evenkeel/nn/activation.hpp"
-#include "evenkeel/nn/conv.hpp"
-#include "evenkeel/nn/pool.hpp"
 
 #include <algorithm>
 
@@ -19,12 +16,12 @@ std::int64_t squeezed(std::int64_t channels, double ratio) {
 
 }  // namespace
 
-SqueezeExcitation::SqueezeExcitation(std::int64_t channels, Generator& generator, SqueezeExcitationOptions opts)
-    : options(opts),
-      squeezed_channels(squeezed(channels, opts.ratio)),
+SqueezeExcitation::SqueezeExcitation(std::int64_t channels, Generator& generator, SqueezeExcitationOptions options)
+    : options(options),
+      squeezed_channels(squeezed(channels, options.ratio)),
       avgpool(add<AdaptiveAvgPool2d>("avgpool", 1)),
-      fc1(add<Conv2d>("fc1", channels, squeezed_channels, generator, Conv2dOptions{.kernel_size = 1})),
-      fc2(add<Conv2d>("fc2", squeezed_channels, channels, generator, Conv2dOptions{.kernel_size = 1})),
+      fc1(add<Conv2d>("fc1", channels, squeezed_channels, generator, {.kernel_size = 1})),
+      fc2(add<Conv2d>("fc2", squeezed_channels, channels, generator, {.kernel_size = 1})),
       activation(add<ReLU>("activation")),
       scale_activation(add<Sigmoid>("scale_activation")) {}
 

@@ -1,6 +1,8 @@
 #pragma once
 
-#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::nn {
 
@@ -14,17 +16,17 @@ struct SqueezeExcitationOptions {
 /// outside (0, 1]; another rank than 4. Hu et al. 2018, arXiv:1709.01507, equations 2 to 4 (there ratio = 1/16).
 class SqueezeExcitation : public Layer {
  public:
-  SqueezeExcitation(std::int64_t channels, Generator& generator, SqueezeExcitationOptions opts = {});
-  std::string type_name() const override { return "SqueezeExcitation"; }
+  using Options = SqueezeExcitationOptions;
+  SqueezeExcitation(std::int64_t channels, Generator& generator, SqueezeExcitationOptions options = {});
   Tensor forward(const Tensor& x) override;
 
   const SqueezeExcitationOptions options;
   const std::int64_t squeezed_channels;
-  Slot& avgpool;
-  Slot& fc1;
-  Slot& fc2;
-  Slot& activation;
-  Slot& scale_activation;
+  Child<AdaptiveAvgPool2d> avgpool;
+  Child<Conv2d> fc1;
+  Child<Conv2d> fc2;
+  Child<ReLU> activation;
+  Child<Sigmoid> scale_activation;
 };
 
 }  // namespace evenkeel::nn

@@ -1,6 +1,10 @@
 #include "evenkeel/nn/summary.hpp"
 
 #include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/op_profile.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/nn/norm/norm_act.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,26 +19,44 @@ std::int64_t bytes(const Tensor& tensor) {
   return tensor.numel() * static_cast<std::int64_t>(item_size(tensor.dtype()));
 }
 
-/// Watches every layer for a scope.
+std::vector<Shape> shapes_of(const std::vector<Tensor>& tensors) {
+  std::vector<Shape> shapes;
+  std::transform(tensors.begin(), tensors.end(), std::back_inserter(shapes), [](const Tensor& t) { return t.shape(); });
+  return shapes;
+}
+
+/// What `outputs` need beside the memory of `inputs`.
+std::int64_t new_bytes(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs) {
+  std::int64_t sum = 0;
+  for (const Tensor& y : outputs) {
+    const bool shared =
+        std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& x) { return y.array().shares_storage(x.array()); });
+    sum += shared ? 0 : bytes(y);
+  }
+  return sum;
+}
+
+/// Watches every module and every op for a scope.
 class Watch {
  public:
-  explicit Watch(Layer& model) {
+  explicit Watch(Module& model) : ops_([this](std::string_view op, const OpInputs& inputs) { hear(op, inputs); }) {
     for (const auto& [name, module] : model.named_modules()) {
-      auto& layer = dynamic_cast<Layer&>(*module);  // children are Layers, and so is the model
-      hooks_.emplace_back(&layer, layer.register_forward_hook([this](const Layer& l, const Tensor& x, const Tensor& y) {
-        LayerSummary& seen = seen_[&l];
+      hooks_.emplace_back(module, module->register_forward_hook([this](const auto& m, const auto& in, const auto& out) {
+        LayerSummary& seen = seen_[&m];
         ++seen.calls;
-        seen.output = y.shape();
-        seen.macs += l.macs(x.shape(), y.shape());
-        if (l.children().empty() && !y.array().shares_storage(x.array())) {
-          seen.output_bytes += bytes(y);
+        seen.inputs = shapes_of(in);
+        seen.outputs = shapes_of(out);
+        seen.macs += m.macs(seen.inputs, seen.outputs);
+        seen.output_bytes += m.children().empty() ? new_bytes(in, out) : 0;
+        if (dynamic_cast<const FusibleNorm*>(&m) != nullptr) {
+          normalized_.push_back({&m, out[0]});
         }
       }));
     }
   }
   ~Watch() {
-    for (const auto& [layer, hook] : hooks_) {
-      layer->remove_forward_hook(hook);
+    for (const auto& [module, hook] : hooks_) {
+      module->remove_forward_hook(hook);
     }
   }
   Watch(const Watch&) = delete;
@@ -43,12 +65,41 @@ class Watch {
   /// What was seen of a module.
   LayerSummary of(const Module* module) const {
     const auto found = seen_.find(module);
-    return found == seen_.end() ? LayerSummary{} : found->second;
+    LayerSummary result = found == seen_.end() ? LayerSummary{} : found->second;
+    for (const Output& norm : normalized_) {
+      result.apart = norm.module == module && norm.uses == 1 ? norm.apart : result.apart;
+    }
+    return result;
   }
 
  private:
-  std::vector<std::pair<Layer*, std::size_t>> hooks_;
+  /// What a norm gave, and what became of it.
+  struct Output {
+    const Module* module;
+    Tensor y;
+    int uses = 0;
+    std::string apart = "";
+  };
+  void hear(std::string_view op, const OpInputs& inputs) {
+    for (Output& norm : normalized_) {
+      const bool used = std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& x) {
+        return x.defined() && norm.y.defined() && x.array().shares_storage(norm.y.array());
+      });
+      if (!used) {
+        continue;
+      }
+      ++norm.uses;
+      if (is_fusible(op)) {
+        norm.apart = detail::taken_apart() ? "" : op.substr(0, op.find_last_not_of('_') + 1);
+        norm.y = op.ends_with('_') ? Tensor() : norm.y;  // overwritten
+      }
+    }
+  }
+
+  std::vector<std::pair<Module*, std::size_t>> hooks_;
   std::map<const Module*, LayerSummary> seen_;
+  std::vector<Output> normalized_;
+  OpListener ops_;
 };
 
 std::string owner(const std::string& name) {
@@ -89,12 +140,15 @@ std::int64_t Summary::total(std::int64_t LayerSummary::*column) const {
 }
 
 Summary summary(Layer& model, const Shape& input_shape) {
+  return summary(model, [&] { model(zeros(input_shape, {.dtype = input_dtype(model)})); });
+}
+
+Summary summary(Module& model, const std::function<void()>& run) {
   const NoGradGuard no_grad;
   const EvalGuard eval(model);
   const Watch watch(model);
-  model(zeros(input_shape, {.dtype = input_dtype(model)}));
+  run();
   Summary result;
-  result.input = input_shape;
   for (const auto& [name, module] : model.named_modules()) {
     LayerSummary layer = watch.of(module);
     layer.name = name;
@@ -124,14 +178,24 @@ std::string kibibytes(std::int64_t size) {
   return out.str();
 }
 
+/// "[2, 3], [2, 8]"
+std::string listed(const std::vector<Shape>& shapes) {
+  std::string text;
+  for (const Shape& shape : shapes) {
+    text += concat(text.empty() ? "" : ", ", shape);
+  }
+  return text;
+}
+
 using Row = std::array<std::string, 5>;
 
 Row row_of(const LayerSummary& layer) {
   const std::size_t depth =
       layer.name.empty() ? 0 : 1 + static_cast<std::size_t>(std::count(layer.name.begin(), layer.name.end(), '.'));
   const std::string own_name = layer.name.substr(layer.name.rfind('.') + 1);
-  const std::string label = std::string(2 * depth, ' ') + (own_name.empty() ? "" : own_name + ": ") + layer.type;
-  return {label, layer.calls == 0 ? "-" : concat(layer.output), grouped(layer.parameters), grouped(layer.macs),
+  const std::string label = std::string(2 * depth, ' ') + (own_name.empty() ? "" : own_name + ": ") + layer.type +
+                            (layer.apart.empty() ? "" : " *");
+  return {label, layer.calls == 0 ? "-" : listed(layer.outputs), grouped(layer.parameters), grouped(layer.macs),
           kibibytes(layer.parameter_bytes + layer.output_bytes)};
 }
 
@@ -163,11 +227,17 @@ std::ostream& operator<<(std::ostream& out, const Summary& summary) {
   }
   const std::int64_t parameters = summary.total(&LayerSummary::parameters);
   out << std::string(line, '-') << "\n"
-      << "Input " << summary.input << "; " << grouped(parameters) << " parameters, "
+      << "Input " << listed(summary.layers.front().inputs) << "; " << grouped(parameters) << " parameters, "
       << grouped(summary.trainable_parameters) << " trainable; " << grouped(summary.total(&LayerSummary::macs))
       << " MACs\n"
       << "Parameters and buffers " << kibibytes(summary.total(&LayerSummary::parameter_bytes)) << ", layer outputs "
       << kibibytes(summary.total(&LayerSummary::output_bytes)) << "\n";
+  for (const LayerSummary& layer : summary.layers) {
+    if (!layer.apart.empty()) {
+      out << "* " << layer.name << " could run the " << layer.apart
+          << " behind it in its own op: norm(x, nn::" << layer.apart << ")\n";
+    }
+  }
   return out;
 }
 

@@ -6,18 +6,15 @@ namespace evenkeel::nn {
 namespace {
 
 /// The level "parametrizations" of the names.
-class Parametrizations : public Layer {
+class Parametrizations : public Module {
  public:
-  explicit Parametrizations(std::unique_ptr<WeightParametrization> weight) { add_layer("weight", std::move(weight)); }
+  explicit Parametrizations(std::unique_ptr<WeightParametrization> weight) { add("weight", std::move(weight)); }
   std::string type_name() const override { return "ModuleDict"; }
-  Tensor forward(const Tensor&) override { fail(type_name(), "parametrizations have no forward"); }
 };
 
 constexpr const char* kChild = "parametrizations";
 
 }  // namespace
-
-Tensor WeightParametrization::forward(const Tensor&) { fail(type_name(), "a parametrization has no forward"); }
 
 void WeightParametrization::rename_old(const std::string& prefix,
                                        std::initializer_list<std::pair<std::string_view, std::string_view>> names,
@@ -58,12 +55,12 @@ void WeightedLayer::remove_parametrization() {
   remove_child(kChild);
 }
 
-WeightedLayer& as_weighted(const char* op, Layer& layer) {
+WeightedLayer& as_weighted(const char* op, Module& layer) {
   auto* weighted = dynamic_cast<WeightedLayer*>(&layer);
   require(weighted != nullptr, op, "a ", layer.type_name(), " was given, expected a Linear, Conv2d or ConvTranspose2d");
   return *weighted;
 }
 
-void remove_parametrization(Layer& layer) { as_weighted("remove_parametrization", layer).remove_parametrization(); }
+void remove_parametrization(Module& layer) { as_weighted("remove_parametrization", layer).remove_parametrization(); }
 
 }  // namespace evenkeel::nn

@@ -8,12 +8,10 @@ namespace evenkeel::nn {
 
 /// Computes a weight from parameters of its own; see weight_norm and spectral_norm. It lives in its layer as the child
 /// "parametrizations.weight", so that a state_dict has the names of torch.nn.utils.parametrizations.
-class WeightParametrization : public Layer {
+class WeightParametrization : public Module {
  public:
   /// The weight, differentiable in the parameters. In training a call may move buffers.
   virtual Tensor value() = 0;
-  /// Throws: it is no step of a network.
-  Tensor forward(const Tensor& x) override;
 
  protected:
   /// For upgrade_state: renames entries of PyTorch's older functions, which stand beside the layer's bias ("weight_g"),
@@ -48,9 +46,9 @@ class WeightedLayer : public Layer {
 };
 
 /// `layer` as one with a weight; the error names `op` and what `layer` is.
-WeightedLayer& as_weighted(const char* op, Layer& layer);
+WeightedLayer& as_weighted(const char* op, Module& layer);
 /// layer.remove_parametrization() for any layer: the way to make a trained one plain again. Its weight is a new
 /// parameter: give it to the optimizer anew.
-void remove_parametrization(Layer& layer);
+void remove_parametrization(Module& layer);
 
 }  // namespace evenkeel::nn

@@ -12,11 +12,11 @@ enum StateIndex : std::size_t { kSteps, kMean, kSquare, kLargest };
 
 template <bool kDecoupled>
 void AdamFamilyOptions<kDecoupled>::check(const std::string& op) const {
-  require(lr >= 0, op, "Invalid learning rate: ", lr);
-  require(eps >= 0, op, "Invalid epsilon value: ", eps);
-  require(beta1 >= 0 && beta1 < 1, op, "Invalid beta parameter at index 0: ", beta1);
-  require(beta2 >= 0 && beta2 < 1, op, "Invalid beta parameter at index 1: ", beta2);
-  require(weight_decay >= 0, op, "Invalid weight_decay value: ", weight_decay);
+  require(lr >= 0, op, "lr must be at least 0, got ", lr);
+  require(eps >= 0, op, "eps must be at least 0, got ", eps);
+  require(beta1 >= 0 && beta1 < 1, op, "beta1 must lie in [0, 1), got ", beta1);
+  require(beta2 >= 0 && beta2 < 1, op, "beta2 must lie in [0, 1), got ", beta2);
+  require(weight_decay >= 0, op, "weight_decay must be at least 0, got ", weight_decay);
 }
 
 template <bool kDecoupled>

@@ -139,8 +139,8 @@ Array scaled_units(const Array& x, const std::vector<double>& factors) {
 
 double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type,
                        bool error_if_nonfinite) {
-  require(max_norm >= 0, "clip_grad_norm_", "max_norm is ", max_norm, ", expected a number of at least 0");
-  require(norm_type > 0, "clip_grad_norm_", "norm_type is ", norm_type, ", expected a positive number or infinity");
+  require(max_norm >= 0, "clip_grad_norm_", "max_norm must be at least 0, got ", max_norm);
+  require(norm_type > 0, "clip_grad_norm_", "norm_type must be positive or infinity, got ", norm_type);
   std::vector<Array> grads;
   for (const Tensor& parameter : parameters) {
     if (parameter.grad().defined()) {
@@ -165,7 +165,7 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, d
 }
 
 void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) {
-  require(clip_value >= 0, "clip_grad_value_", "clip_value is ", clip_value, ", expected a number of at least 0");
+  require(clip_value >= 0, "clip_grad_value_", "clip_value must be at least 0, got ", clip_value);
   for (Tensor parameter : parameters) {
     if (parameter.grad().defined()) {
       parameter.set_grad(Tensor(mapped(parameter.grad().array(), [clip_value](auto x) {
@@ -177,8 +177,8 @@ void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) 
 }
 
 std::int64_t adaptive_clip_grad_(const std::vector<Tensor>& parameters, double clip_factor, double eps) {
-  require(clip_factor >= 0, "adaptive_clip_grad_", "clip_factor is ", clip_factor, ", expected a number of at least 0");
-  require(eps >= 0, "adaptive_clip_grad_", "eps is ", eps, ", expected a number of at least 0");
+  require(clip_factor >= 0, "adaptive_clip_grad_", "clip_factor must be at least 0, got ", clip_factor);
+  require(eps >= 0, "adaptive_clip_grad_", "eps must be at least 0, got ", eps);
   std::int64_t clipped = 0;
   for (Tensor parameter : parameters) {
     if (!parameter.grad().defined() || parameter.numel() == 0) {

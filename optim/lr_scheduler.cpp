@@ -60,7 +60,7 @@ std::vector<double> LRScheduler::per_group(std::vector<double> values, std::stri
   if (values.size() == 1) {
     values.resize(num_groups(), values[0]);
   }
-  require(values.size() == num_groups(), op, "expected ", num_groups(), " values for ", name, ", got ", values.size());
+  require(values.size() == num_groups(), op, name, " must have ", num_groups(), " values, got ", values.size());
   return values;
 }
 
@@ -82,7 +82,7 @@ void LRScheduler::load_state_dict(const NamedArrays& state) {
 
 StepLR::StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma)
     : LRScheduler(optimizer), step_size_(step_size), gamma_(gamma) {
-  require(step_size > 0, "StepLR", "step_size is ", step_size, ", expected a positive number");
+  require(step_size > 0, "StepLR", "step_size must be positive, got ", step_size);
   saved("step_size", step_size_);
   saved("gamma", gamma_);
   initial_step();
@@ -119,7 +119,7 @@ double ExponentialLR::next_lr(std::size_t group) {
 
 CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, std::int64_t t_max, double eta_min)
     : LRScheduler(optimizer), T_max_(t_max), eta_min_(eta_min) {
-  require(t_max > 0, "CosineAnnealingLR", "T_max is ", t_max, ", expected a positive number");
+  require(t_max > 0, "CosineAnnealingLR", "t_max must be positive, got ", t_max);
   saved("T_max", T_max_);
   saved("eta_min", eta_min_);
   initial_step();
@@ -142,11 +142,9 @@ double CosineAnnealingLR::next_lr(std::size_t group) {
 
 LinearLR::LinearLR(Optimizer& optimizer, double start_factor, double end_factor, std::int64_t total_iters)
     : LRScheduler(optimizer), start_factor_(start_factor), end_factor_(end_factor), total_iters_(total_iters) {
-  require(start_factor >= 0 && start_factor <= 1, "LinearLR",
-          "Starting multiplicative factor expected to be between 0 and 1, got ", start_factor);
-  require(end_factor >= 0 && end_factor <= 1, "LinearLR",
-          "Ending multiplicative factor expected to be between 0 and 1, got ", end_factor);
-  require(total_iters >= 0, "LinearLR", "total_iters is ", total_iters, ", expected at least 0");
+  require(start_factor >= 0 && start_factor <= 1, "LinearLR", "start_factor must lie in [0, 1], got ", start_factor);
+  require(end_factor >= 0 && end_factor <= 1, "LinearLR", "end_factor must lie in [0, 1], got ", end_factor);
+  require(total_iters >= 0, "LinearLR", "total_iters must be at least 0, got ", total_iters);
   saved("start_factor", start_factor_);
   saved("end_factor", end_factor_);
   saved("total_iters", total_iters_);
@@ -176,9 +174,8 @@ double LinearLR::first_lr(std::size_t group) {
 
 ConstantLR::ConstantLR(Optimizer& optimizer, double factor, std::int64_t total_iters)
     : LRScheduler(optimizer), factor_(factor), total_iters_(total_iters) {
-  require(factor >= 0 && factor <= 1, "ConstantLR",
-          "Constant multiplicative factor expected to be between 0 and 1, got ", factor);
-  require(total_iters >= 0, "ConstantLR", "total_iters is ", total_iters, ", expected at least 0");
+  require(factor >= 0 && factor <= 1, "ConstantLR", "factor must lie in [0, 1], got ", factor);
+  require(total_iters >= 0, "ConstantLR", "total_iters must be at least 0, got ", total_iters);
   saved("factor", factor_);
   saved("total_iters", total_iters_);
   initial_step();
@@ -201,7 +198,7 @@ LambdaLR::LambdaLR(Optimizer& optimizer, const Function& f)
 
 LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions)
     : LRScheduler(optimizer), functions_(std::move(functions)) {
-  require(functions_.size() == num_groups(), "LambdaLR", "Expected ", num_groups(), " lr_lambdas, but got ",
+  require(functions_.size() == num_groups(), "LambdaLR", "there must be ", num_groups(), " functions, got ",
           functions_.size());
   require(std::ranges::all_of(functions_, [](const Function& f) { return static_cast<bool>(f); }), "LambdaLR",
           "a function is empty");

@@ -1,4 +1,4 @@
-#include "evenkeel/optim/lr_scheduler.hpp"
+#include "evenkeel/optim/one_cycle.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -9,11 +9,10 @@ namespace evenkeel::optim {
 OneCycleLR::OneCycleLR(Optimizer& optimizer, OneCycleOptions options)
     : LRScheduler(optimizer), options_(std::move(options)) {
   OneCycleOptions& o = options_;
-  require(o.total_steps > 0, "OneCycleLR", "Expected positive integer total_steps, but got ", o.total_steps);
-  require(o.pct_start >= 0 && o.pct_start <= 1, "OneCycleLR", "Expected float between 0 and 1 pct_start, but got ",
-          o.pct_start);
-  require(o.div_factor > 0 && o.final_div_factor > 0, "OneCycleLR", "div_factor and final_div_factor are ",
-          o.div_factor, " and ", o.final_div_factor, ", expected positive numbers");
+  require(o.total_steps > 0, "OneCycleLR", "total_steps must be positive, got ", o.total_steps);
+  require(o.pct_start >= 0 && o.pct_start <= 1, "OneCycleLR", "pct_start must lie in [0, 1], got ", o.pct_start);
+  require(o.div_factor > 0 && o.final_div_factor > 0, "OneCycleLR",
+          "div_factor and final_div_factor must be positive, got ", o.div_factor, " and ", o.final_div_factor);
   o.max_lr = per_group(o.max_lr, "OneCycleLR", "max_lr");
   if (o.cycle_momentum) {
     momentum_name_ = optimizer.has_option("momentum") ? "momentum" : "beta1";

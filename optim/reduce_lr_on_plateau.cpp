@@ -1,4 +1,4 @@
-#include "evenkeel/optim/lr_scheduler.hpp"
+#include "evenkeel/optim/reduce_lr_on_plateau.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -7,12 +7,12 @@ namespace evenkeel::optim {
 
 ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, PlateauOptions options)
     : optimizer_(optimizer), options_(std::move(options)) {
-  require(options_.factor < 1, "ReduceLROnPlateau", "Factor should be < 1.0, got ", options_.factor);
+  require(options_.factor < 1, "ReduceLROnPlateau", "factor must be below 1, got ", options_.factor);
   if (options_.min_lr.size() == 1) {
     options_.min_lr.resize(optimizer.num_groups(), options_.min_lr[0]);
   }
-  require(options_.min_lr.size() == optimizer.num_groups(), "ReduceLROnPlateau", "expected ", optimizer.num_groups(),
-          " min_lrs, got ", options_.min_lr.size());
+  require(options_.min_lr.size() == optimizer.num_groups(), "ReduceLROnPlateau", "min_lr must have ",
+          optimizer.num_groups(), " values, got ", options_.min_lr.size());
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   best_ = options_.mode == PlateauMode::min ? kInfinity : -kInfinity;
   fields_ = {{"best", &best_},

@@ -1,4 +1,4 @@
-#include "evenkeel/optim/lr_scheduler.hpp"
+#include "evenkeel/optim/sequential_lr.hpp"
 
 #include <algorithm>
 
@@ -27,19 +27,14 @@ SequentialLR::SequentialLR(Optimizer& optimizer, std::vector<std::shared_ptr<LRS
                            std::vector<std::int64_t> milestones)
     : LRScheduler(optimizer), schedulers_(std::move(schedulers)), milestones_(std::move(milestones)) {
   require(!schedulers_.empty() && milestones_.size() == schedulers_.size() - 1, "SequentialLR",
-          "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
-          "points, but got number of schedulers ",
-          schedulers_.size(), " and the number of milestones to be equal to ", milestones_.size());
+          "there must be one scheduler more than milestones, got ", schedulers_.size(), " and ", milestones_.size());
   for (std::size_t i = 0; i < schedulers_.size(); ++i) {
-    require(
-        schedulers_[i] != nullptr && &schedulers_[i]->optimizer() == &optimizer, "SequentialLR",
-        "Sequential Schedulers expects all schedulers to belong to the same optimizer, but got schedulers at index ", i,
-        " to be different than the optimizer passed in.");
+    require(schedulers_[i] != nullptr && &schedulers_[i]->optimizer() == &optimizer, "SequentialLR",
+            "all schedulers must belong to the optimizer given, got another's at index ", i);
   }
   std::int64_t last = 0;
   for (const std::int64_t milestone : milestones_) {
-    require(milestone > last, "SequentialLR", "milestone ", milestone, " follows ", last,
-            ", expected positive milestones that rise");
+    require(milestone > last, "SequentialLR", "milestones must be positive and rise, got ", milestone, " after ", last);
     last = milestone;
   }
   saved("milestones", milestones_);
@@ -101,7 +96,7 @@ void SequentialLR::load_state_dict(const NamedArrays& state) {
 
 std::shared_ptr<LRScheduler> warmup(Optimizer& optimizer, std::int64_t steps, std::shared_ptr<LRScheduler> then,
                                     double start_factor) {
-  require(steps >= 0, "warmup", "steps is ", steps, ", expected at least 0");
+  require(steps >= 0, "warmup", "steps must be at least 0, got ", steps);
   require(then != nullptr, "warmup", "there is no scheduler to follow");
   if (steps == 0) {
     return then;

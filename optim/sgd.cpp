@@ -9,9 +9,9 @@ namespace evenkeel::optim {
 
 void SGDOptions::check(const std::string& op) const {
   require(!std::isnan(lr), op, "parameter group didn't specify a value of required optimization parameter lr");
-  require(lr >= 0, op, "Invalid learning rate: ", lr);
-  require(momentum >= 0, op, "Invalid momentum value: ", momentum);
-  require(weight_decay >= 0, op, "Invalid weight_decay value: ", weight_decay);
+  require(lr >= 0, op, "lr must be at least 0, got ", lr);
+  require(momentum >= 0, op, "momentum must be at least 0, got ", momentum);
+  require(weight_decay >= 0, op, "weight_decay must be at least 0, got ", weight_decay);
   require(!nesterov || (momentum > 0 && dampening == 0), op,
           "Nesterov momentum requires a momentum and zero dampening");
 }

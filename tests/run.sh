@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ./cmake/setup.sh
-[ -f build/release/build.ninja ] || cmake --preset release >/dev/null
+./cmake/setup.sh doctest-dev libbenchmark-dev git
+cmake --preset release >/dev/null
 cmake --build --preset release
 exec ctest --preset release -j "$(nproc)" "$@"

@@ -2,24 +2,22 @@
 
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/elementwise.hpp"
-#include "evenkeel/core/reduce.hpp"
+#include "evenkeel/core/softmax.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 
 namespace evenkeel {
 namespace {
 
 using Twin = Tensor (*)(const Tensor& v, const Tensor& dy, const Scalars& s);
-
-void check_float(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "got an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
-}
 
 /// dx = dy F::df(v) in one pass; over dy where nobody else needs that.
 template <class F>
@@ -247,7 +245,7 @@ Tensor hardswish(const Tensor& x) { return of_input<kernels::Hardswish>("hardswi
 
 /// y = log(1 + exp(b x)) / b, or x where b x > threshold;  y' = sigmoid(b x), or 1
 Tensor softplus(const Tensor& x, double beta, double threshold) {
-  require(beta != 0, "softplus", "expected beta other than 0");
+  require(beta != 0, "softplus", "beta must not be 0");
   return of_input<kernels::Softplus>("softplus", x,
                                      [](const Tensor& v, const Tensor& dy, const Scalars& s) {
                                        const Tensor z = v * s.a;
@@ -256,34 +254,56 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
                                      {.a = beta, .b = threshold});
 }
 
+namespace {
+
+/// All that autograd knows of an activation which a norm can take into its pass; the loops stand in core/kernels/norm.
+struct Fusible {
+  NormActivation f;
+  std::string_view op;
+  Tensor (*function)(const Tensor& x);  ///< null for one with a slope
+  Tensor (*sloped)(const Tensor& x, double slope);
+  Twin twin;
+};
+constexpr Fusible kFusible[] = {
+    {NormActivation::relu, "relu", relu, nullptr, relu_twin},  // of x as well as of y: x > 0 just where y > 0
+    {NormActivation::leaky_relu, "leaky_relu", nullptr, leaky_relu, leaky_relu_twin},
+    {NormActivation::silu, "silu", silu, nullptr, silu_twin},
+    {NormActivation::hardswish, "hardswish", hardswish, nullptr, hardswish_twin},
+};
+
+/// The row that `matches`, or null.
+template <class F>
+const Fusible* find_fusible(const F& matches) {
+  const auto* row = std::find_if(std::begin(kFusible), std::end(kFusible), matches);
+  return row == std::end(kFusible) ? nullptr : row;
+}
+
+}  // namespace
+
+std::optional<FusedActivation> fused_form(Tensor (*function)(const Tensor& x)) {
+  const Fusible* row = find_fusible([&](const Fusible& r) { return r.function != nullptr && r.function == function; });
+  return row == nullptr ? std::nullopt : std::optional(FusedActivation{row->f});
+}
+
+std::optional<FusedActivation> fused_form(Tensor (*function)(const Tensor& x, double slope), double slope) {
+  const Fusible* row = find_fusible([&](const Fusible& r) { return r.sloped != nullptr && r.sloped == function; });
+  return row == nullptr ? std::nullopt : std::optional(FusedActivation{row->f, slope});
+}
+
+bool is_fusible(std::string_view op) {
+  return find_fusible([&](const Fusible& r) {
+           return op == r.op || (op.starts_with(r.op) && op.substr(r.op.size()) == "_");
+         }) != nullptr;
+}
+
 Tensor activate(const Tensor& x, const FusedActivation& activation) {
-  switch (activation.f) {
-    case NormActivation::relu:
-      return relu(x);
-    case NormActivation::leaky_relu:
-      return leaky_relu(x, activation.slope);
-    case NormActivation::silu:
-      return silu(x);
-    case NormActivation::hardswish:
-      return hardswish(x);
-    default:
-      return x;
-  }
+  const Fusible* row = find_fusible([&](const Fusible& r) { return r.f == activation.f; });
+  return row == nullptr ? x : row->sloped == nullptr ? row->function(x) : row->sloped(x, activation.slope);
 }
 
 Tensor activation_gradient(const Tensor& x, const Tensor& dy, const FusedActivation& activation) {
-  switch (activation.f) {
-    case NormActivation::relu:
-      return relu_twin(x, dy, {});  // x > 0 just where y > 0
-    case NormActivation::leaky_relu:
-      return leaky_relu_twin(x, dy, {.a = activation.slope});
-    case NormActivation::silu:
-      return silu_twin(x, dy, {});
-    case NormActivation::hardswish:
-      return hardswish_twin(x, dy, {});
-    default:
-      return dy;
-  }
+  const Fusible* row = find_fusible([&](const Fusible& r) { return r.f == activation.f; });
+  return row == nullptr ? dy : row->twin(x, dy, {.a = activation.slope});
 }
 
 /// y_i = exp(x_i) / sum_j exp(x_j);  dx = y (dy - sum(dy y))
@@ -330,7 +350,7 @@ Tensor apply_dropout(std::string_view op, const Tensor& x, double p, const Shape
 
 void check_dropout(std::string_view op, const Tensor& x, double p) {
   check_float(op, x);
-  require(p >= 0 && p <= 1, op, "dropout probability has to be between 0 and 1, but got ", p);
+  require(p >= 0 && p <= 1, op, "p must lie in [0, 1], got ", p);
 }
 }  // namespace
 
@@ -341,7 +361,7 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
 
 Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator) {
   check_dropout("dropout2d", x, p);
-  require(x.rank() >= 2, "dropout2d", "expected input of shape (N, C, *), got ", x.shape());
+  require(x.rank() >= 2, "dropout2d", "the input must be of shape (N, C, *), got ", x.shape());
   if (!training || p == 0) {
     return x;
   }

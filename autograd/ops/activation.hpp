@@ -3,6 +3,9 @@
 #include "evenkeel/autograd/tensor.hpp"
 #include "evenkeel/core/kernels/norm/views.hpp"
 
+#include <optional>
+#include <string_view>
+
 namespace evenkeel {
 
 // Elementwise functions of one tensor. float32 or float64; shapes are kept.
@@ -35,6 +38,11 @@ Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
 Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
 
+/// What a function is that normalize_groups() can take into its pass, as it is or with its parameter; else nothing.
+std::optional<FusedActivation> fused_form(Tensor (*function)(const Tensor& x));
+std::optional<FusedActivation> fused_form(Tensor (*function)(const Tensor& x, double slope), double slope);
+/// Whether `op` is the name of one, in place or not: "relu", "silu_".
+bool is_fusible(std::string_view op);
 /// f(x) and dy f'(x) of those that normalize_groups() can take into its pass; f = none: x and dy. Ordinary ops, all of
 /// them differentiable.
 Tensor activate(const Tensor& x, const FusedActivation& activation);

@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/elementwise.hpp"
@@ -13,21 +14,16 @@ namespace {
 
 /// The checks of every op on two tensors, before anything is computed.
 void check_operands(std::string_view op, const Tensor& a, const Tensor& b) {
-  require(a.defined() && b.defined(), op, "got an undefined tensor");
-  require(a.dtype() == b.dtype(), op, "expected both tensors to have the same dtype, but got ", a.dtype(), " and ",
-          b.dtype());
+  check_defined(op, a);
+  check_defined(op, b);
+  require(a.dtype() == b.dtype(), op, "both tensors must have one dtype, got ", a.dtype(), " and ", b.dtype());
   broadcast_shapes(a.shape(), b.shape(), op);
 }
 
 void check_numbers(std::string_view op, const Tensor& a, const Tensor& b) {
   check_operands(op, a, b);
-  require(is_floating(a.dtype()) || a.dtype() == DType::int64, op, "expected float32, float64 or int64, got ",
+  require(is_floating(a.dtype()) || a.dtype() == DType::int64, op, "dtype must be float32, float64 or int64, got ",
           a.dtype());
-}
-
-void check_float(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "got an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
 }
 
 void check_in_place(std::string_view op, const Tensor& a, const Tensor& b) {
@@ -285,7 +281,7 @@ Tensor ge(const Tensor& a, const Tensor& b) { return comparison<kernels::Greater
 /// y = c ? a : b;  da = c ? dy : 0, db = c ? 0 : dy
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   check_operands("where", a, b);
-  require(condition.defined() && condition.dtype() == DType::boolean, "where", "expected a bool condition");
+  require(condition.defined() && condition.dtype() == DType::boolean, "where", "the condition must be a bool tensor");
   broadcast_shapes(condition.shape(), broadcast_shapes(a.shape(), b.shape(), "where"), "where");
   return record({.name = "where", .inputs = {condition, a, b}, .keep = Keep::input(0)},
                 where(condition.array(), a.array(), b.array()), [](const Saved& saved, const Tensor& dy) -> Grads {
@@ -297,7 +293,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 
 /// dx = dy in x's dtype
 Tensor to(const Tensor& x, DType dtype) {
-  require(x.defined(), "to", "got an undefined tensor");
+  check_defined("to", x);
   if (x.dtype() == dtype) {
     return x;
   }

@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/ops/conv.hpp"
 
 #include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/kernels/conv/conv.hpp"
@@ -11,7 +12,7 @@ namespace evenkeel {
 
 Padding::Padding(const char* mode) : same(std::string_view(mode) == "same") {
   require(same || std::string_view(mode) == "valid", "conv2d",
-          "padding must be a number, a pair, 'same' or 'valid', but got '", mode, "'");
+          "padding must be a number, a pair, 'same' or 'valid', got '", mode, "'");
 }
 
 namespace {
@@ -120,29 +121,26 @@ constexpr std::int64_t kLargest = std::int64_t{1} << 31;  // keeps the arithmeti
 
 /// What conv2d and conv_transpose2d have in common; `outputs` is the weight dim that bias goes with.
 void check_operands(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  require(x.defined() && weight.defined(), op, "got an undefined tensor");
-  require(x.rank() == 3 || x.rank() == 4, op, "Expected 3D (unbatched) or 4D (batched) input to ", op,
-          ", but got input of size: ", x.shape());
-  require(weight.rank() == 4, op, "expected a weight of four dims, got ", weight.shape());
+  check_defined(op, x);
+  check_defined(op, weight);
+  require(x.rank() == 3 || x.rank() == 4, op, "the input must be 3D (unbatched) or 4D (batched), got shape ",
+          x.shape());
+  require(weight.rank() == 4, op, "weight must have four dims, got ", weight.shape());
   require(std::min({weight.size(0), weight.size(1), weight.size(2), weight.size(3)}) > 0 &&
               std::max(weight.size(2), weight.size(3)) < kLargest,
-          op, "weight should not have zero sizes, got ", weight.shape());
-  require(x.dtype() == weight.dtype(), op, "Input type (", x.dtype(), ") and weight type (", weight.dtype(),
-          ") should be the same");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
-  require(x.size(-1) > 0 && x.size(-2) > 0, op, "Expected 3D or 4D input with non-zero spatial size, got ", x.shape());
-  require(!bias.defined() || bias.dtype() == x.dtype(), op, "Input type (", x.dtype(), ") and bias type (",
-          bias.defined() ? bias.dtype() : x.dtype(), ") should be the same");
+          op, "weight must have no size of 0 and none from 2^31 on, got ", weight.shape());
+  require(x.dtype() == weight.dtype(), op, "weight must be ", x.dtype(), ", as the input, got ", weight.dtype());
+  check_float(op, x);
+  require(x.size(-1) > 0 && x.size(-2) > 0, op, "the input must have no spatial size of 0, got shape ", x.shape());
+  require(!bias.defined() || bias.dtype() == x.dtype(), op, "bias must be ", x.dtype(), ", as the input, got ",
+          bias.defined() ? bias.dtype() : x.dtype());
 }
 
-void check_params(std::string_view op, Size2 stride, Size2 padding, Size2 dilation, std::int64_t groups) {
-  require(stride.h > 0 && stride.w > 0, op, "non-positive stride is not supported, got (", stride.h, ", ", stride.w,
-          ")");
-  require(padding.h >= 0 && padding.w >= 0, op, "negative padding is not supported, got (", padding.h, ", ", padding.w,
-          ")");
-  require(dilation.h > 0 && dilation.w > 0, op, "dilation should be greater than zero, got (", dilation.h, ", ",
-          dilation.w, ")");
-  require(groups > 0, op, "non-positive groups is not supported, got ", groups);
+void check_options(std::string_view op, Size2 stride, Size2 padding, Size2 dilation, std::int64_t groups) {
+  require(stride.h > 0 && stride.w > 0, op, "stride must be positive, got (", stride.h, ", ", stride.w, ")");
+  require(padding.h >= 0 && padding.w >= 0, op, "padding must not be negative, got (", padding.h, ", ", padding.w, ")");
+  require(dilation.h > 0 && dilation.w > 0, op, "dilation must be positive, got (", dilation.h, ", ", dilation.w, ")");
+  require(groups > 0, op, "groups must be positive, got ", groups);
   require(std::max({stride.h, stride.w, padding.h, padding.w, dilation.h, dilation.w}) < kLargest, op,
           "stride, padding and dilation must be below 2^31");
 }
@@ -162,7 +160,7 @@ void check_bias(std::string_view op, const Tensor& weight, const Tensor& bias, s
           bias.defined() ? bias.shape() : Shape{}, " instead");
 }
 
-ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const Conv2dParams& params) {
+ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const ConvOptions& options) {
   ConvGeometry g{.batch = x.rank() == 4 ? x.size(0) : 1,
                  .channels = x.size(-3),
                  .height = x.size(-2),
@@ -170,16 +168,16 @@ ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const Conv2dPa
                  .out_channels = weight.size(0),
                  .kernel_h = weight.size(2),
                  .kernel_w = weight.size(3),
-                 .stride_h = params.stride.h,
-                 .stride_w = params.stride.w,
-                 .pad_top = params.padding.size.h,
-                 .pad_left = params.padding.size.w,
-                 .dilation_h = params.dilation.h,
-                 .dilation_w = params.dilation.w,
-                 .groups = params.groups};
+                 .stride_h = options.stride.h,
+                 .stride_w = options.stride.w,
+                 .pad_top = options.padding.size.h,
+                 .pad_left = options.padding.size.w,
+                 .dilation_h = options.dilation.h,
+                 .dilation_w = options.dilation.w,
+                 .groups = options.groups};
   const std::int64_t extent_h = g.dilation_h * (g.kernel_h - 1) + 1;
   const std::int64_t extent_w = g.dilation_w * (g.kernel_w - 1) + 1;
-  if (params.padding.same) {
+  if (options.padding.same) {
     require(g.stride_h == 1 && g.stride_w == 1, "conv2d", "padding='same' is not supported for strided convolutions");
     g.pad_top = (extent_h - 1) / 2;  // an even kernel's extra cell is after
     g.pad_left = (extent_w - 1) / 2;
@@ -198,25 +196,25 @@ ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const Conv2dPa
 }
 
 /// The convolution whose input gradient the transposed convolution is: its y is our x.
-ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const ConvTranspose2dParams& params) {
+ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const ConvTransposeOptions& options) {
   ConvGeometry g{.batch = x.rank() == 4 ? x.size(0) : 1,
-                 .channels = weight.size(1) * params.groups,
+                 .channels = weight.size(1) * options.groups,
                  .out_channels = x.size(-3),
                  .out_height = x.size(-2),
                  .out_width = x.size(-1),
                  .kernel_h = weight.size(2),
                  .kernel_w = weight.size(3),
-                 .stride_h = params.stride.h,
-                 .stride_w = params.stride.w,
-                 .pad_top = params.padding.h,
-                 .pad_left = params.padding.w,
-                 .dilation_h = params.dilation.h,
-                 .dilation_w = params.dilation.w,
-                 .groups = params.groups};
+                 .stride_h = options.stride.h,
+                 .stride_w = options.stride.w,
+                 .pad_top = options.padding.h,
+                 .pad_left = options.padding.w,
+                 .dilation_h = options.dilation.h,
+                 .dilation_w = options.dilation.w,
+                 .groups = options.groups};
   g.height =
-      (g.out_height - 1) * g.stride_h - 2 * g.pad_top + g.dilation_h * (g.kernel_h - 1) + params.output_padding.h + 1;
+      (g.out_height - 1) * g.stride_h - 2 * g.pad_top + g.dilation_h * (g.kernel_h - 1) + options.output_padding.h + 1;
   g.width =
-      (g.out_width - 1) * g.stride_w - 2 * g.pad_left + g.dilation_w * (g.kernel_w - 1) + params.output_padding.w + 1;
+      (g.out_width - 1) * g.stride_w - 2 * g.pad_left + g.dilation_w * (g.kernel_w - 1) + options.output_padding.w + 1;
   require(g.height > 0 && g.width > 0, "conv_transpose2d", "Given input size per channel: (", g.out_height, " x ",
           g.out_width, "). Calculated output size per channel: (", g.height, " x ", g.width,
           "). Output size is too small");
@@ -225,29 +223,27 @@ ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const Co
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dParams& params) {
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   check_operands("conv2d", x, weight, bias);
-  check_params("conv2d", params.stride, params.padding.size, params.dilation, params.groups);
-  check_channels("conv2d", x, weight, params.groups, weight.size(1) * params.groups);
-  check_bias("conv2d", weight, bias, params.groups, weight.size(0));
-  const ConvGeometry g = conv_geometry(x, weight, params);
+  check_options("conv2d", options.stride, options.padding.size, options.dilation, options.groups);
+  check_channels("conv2d", x, weight, options.groups, weight.size(1) * options.groups);
+  check_bias("conv2d", weight, bias, options.groups, weight.size(0));
+  const ConvGeometry g = conv_geometry(x, weight, options);
   return x.rank() == 4 ? correlate(g, x, weight, bias) : squeeze(correlate(g, unsqueeze(x, 0), weight, bias), 0);
 }
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const ConvTranspose2dParams& params) {
+                        const ConvTransposeOptions& options) {
   constexpr std::string_view kOp = "conv_transpose2d";
   check_operands(kOp, x, weight, bias);
-  check_params(kOp, params.stride, params.padding, params.dilation, params.groups);
-  check_channels(kOp, x, weight, params.groups, weight.size(0));
-  check_bias(kOp, weight, bias, params.groups, weight.size(1) * params.groups);
-  const Size2 extra = params.output_padding;
-  require(extra.h >= 0 && extra.w >= 0 && extra.h < std::max(params.stride.h, params.dilation.h) &&
-              extra.w < std::max(params.stride.w, params.dilation.w),
-          kOp,
-          "output padding must be smaller than either stride or dilation, but got output_padding_height: ", extra.h,
-          " output_padding_width: ", extra.w);
-  const ConvGeometry g = transposed_geometry(x, weight, params);
+  check_options(kOp, options.stride, options.padding, options.dilation, options.groups);
+  check_channels(kOp, x, weight, options.groups, weight.size(0));
+  check_bias(kOp, weight, bias, options.groups, weight.size(1) * options.groups);
+  const Size2 extra = options.output_padding;
+  require(extra.h >= 0 && extra.w >= 0 && extra.h < std::max(options.stride.h, options.dilation.h) &&
+              extra.w < std::max(options.stride.w, options.dilation.w),
+          kOp, "output_padding must be smaller than either stride or dilation, got (", extra.h, ", ", extra.w, ")");
+  const ConvGeometry g = transposed_geometry(x, weight, options);
   return x.rank() == 4 ? spread(kOp, g, x, weight, bias) : squeeze(spread(kOp, g, unsqueeze(x, 0), weight, bias), 0);
 }
 

@@ -1,19 +1,12 @@
 #pragma once
 
 #include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/size2.hpp"
 
 #include <concepts>
-#include <string_view>
+#include <cstdint>
 
 namespace evenkeel {
-
-/// A size for the two spatial axes (height, width); a plain number means both.
-struct Size2 {
-  std::int64_t h = 0, w = 0;
-  constexpr Size2(std::int64_t both) : h(both), w(both) {}  // NOLINT(google-explicit-constructor): 3 means 3x3
-  constexpr Size2(std::int64_t height, std::int64_t width) : h(height), w(width) {}
-  friend bool operator==(const Size2&, const Size2&) = default;
-};
 
 /// Padding of a convolution: a number, a pair, "valid" (none) or "same" (output size = input size; stride 1 only; for
 /// an even kernel the extra cell goes after, not before).
@@ -27,7 +20,7 @@ struct Padding {
   Padding(const char* mode);               // NOLINT(google-explicit-constructor): "same" or "valid", else throws
 };
 
-struct Conv2dParams {
+struct ConvOptions {
   Size2 stride = 1;
   Padding padding = 0;
   Size2 dilation = 1;
@@ -37,9 +30,9 @@ struct Conv2dParams {
 /// y[n,o,i,j] = bias[o] + sum_{c,p,q} weight[o,c,p,q] x[n, c + g C/groups, i stride - padding + p dilation, ...]
 /// (cross-correlation; g is o's group). x: (N, C, H, W) or (C, H, W); weight: (O, C/groups, KH, KW); bias: (O) or
 /// undefined; y: (N, O, OH, OW), OH = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1, rounded down.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dParams& params = {});
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 
-struct ConvTranspose2dParams {
+struct ConvTransposeOptions {
   Size2 stride = 1;
   Size2 padding = 0;
   Size2 output_padding = 0;
@@ -49,6 +42,6 @@ struct ConvTranspose2dParams {
 /// The adjoint of conv2d. x: (N, C, H, W); weight: (C, O/groups, KH, KW); y: (N, O, OH, OW),
 /// OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
-                        const ConvTranspose2dParams& params = {});
+                        const ConvTransposeOptions& options = {});
 
 }  // namespace evenkeel

@@ -1,10 +1,11 @@
 #include "evenkeel/autograd/ops/linalg.hpp"
 
 #include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/core/array_ops.hpp"
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
+#include "evenkeel/core/matmul.hpp"
 
 namespace evenkeel {
 namespace {
@@ -22,7 +23,8 @@ Tensor as_rows(const Tensor& x) {
 
 /// y = a b;  da = dy b^T,  db = a^T dy, for vectors as matrices of one row (a) or column (b).
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  require(a.defined() && b.defined(), "matmul", "got an undefined tensor");
+  check_defined("matmul", a);
+  check_defined("matmul", b);
   return record({.name = "matmul", .inputs = {a, b}, .keep = Keep::inputs(2)}, matmul(a.array(), b.array()),
                 [](const Saved& saved, const Tensor& dy) -> Grads {
                   const Tensor x = saved.input(0);
@@ -64,15 +66,16 @@ Array linear_value(const Array& x, const Array& weight, const Array& bias) {
 }
 
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  require(x.defined() && weight.defined(), "linear", "got an undefined tensor");
+  check_defined("linear", x);
+  check_defined("linear", weight);
   require(weight.rank() == 2 && x.rank() >= 1, "linear",
-          "expected an input of at least one dim and a weight of two, got shapes ", x.shape(), " and ", weight.shape());
+          "the input must have at least one dim and the weight two, got shapes ", x.shape(), " and ", weight.shape());
   require(x.size(-1) == weight.size(1), "linear", "mat1 and mat2 shapes cannot be multiplied: input ", x.shape(),
           " has ", x.size(-1), " features, weight ", weight.shape(), " expects ", weight.size(1));
   require(x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "linear",
-          "expected input, weight and bias of the same dtype, got ", x.dtype(), ", ", weight.dtype(),
+          "input, weight and bias must have one dtype, got ", x.dtype(), ", ", weight.dtype(),
           bias.defined() ? " and " : "", bias.defined() ? name(bias.dtype()) : "");
-  require(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "linear", "expected a bias of shape [",
+  require(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "linear", "the bias must have shape [",
           weight.size(0), "], got ", bias.defined() ? bias.shape() : Shape{});
 }
 

@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/kernels/norm/local_response.hpp"
 
@@ -38,7 +39,7 @@ Tensor local_response(const Tensor& x, std::int64_t size, double alpha, double b
   require(x.defined() && x.rank() >= 3, kOp, "Expected 3D or higher dimensionality input (got ",
           x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
   require(size > 0, kOp, "size must be positive, got ", size);
-  require(is_floating(x.dtype()), kOp, "expected float32 or float64, got ", x.dtype());
+  check_float(kOp, x);
   const std::int64_t farthest = std::max<std::int64_t>(x.size(1) - 1, 0);
   const std::int64_t planes = x.size(0) * x.size(1);
   const kernels::LocalResponse s{.batch = x.numel() == 0 ? 0 : x.size(0),
@@ -56,8 +57,8 @@ Tensor local_response(const Tensor& x, std::int64_t size, double alpha, double b
     const Array in = x.array().contiguous();
     kernels::local_response<T>(s, in.data<T>(), y.mutable_data<T>(), recorded ? powers.mutable_data<T>() : nullptr);
   });
-  return record({.name = "local_response", .inputs = {x}, .keep = Keep::input(0)}, std::move(y),
-                [s, powers](const Saved& saved, const Tensor& dy) -> Grads {
+  return record({.name = "local_response", .inputs = {x}, .keep = Keep::input(0) | Keep::extra(powers)}, std::move(y),
+                [s](const Saved& saved, const Tensor& dy) -> Grads {
                   const Tensor v = saved.input(0);
                   if (grad_enabled() && v.numel() > 0) {
                     const Shape flat{s.batch, s.channels, s.plane};
@@ -65,8 +66,8 @@ Tensor local_response(const Tensor& x, std::int64_t size, double alpha, double b
                   }
                   Array dx = Array::empty(v.shape(), v.dtype());
                   dispatch_float(v.dtype(), kOp, [&]<class T>() {
-                    const Array in = v.array().contiguous(), from = dy.array().contiguous();
-                    kernels::local_response_gradient<T>(s, in.data<T>(), powers.data<T>(), from.data<T>(),
+                    const Array in = v.array().contiguous(), kept = saved.extra(0), from = dy.array().contiguous();
+                    kernels::local_response_gradient<T>(s, in.data<T>(), kept.data<T>(), from.data<T>(),
                                                         dx.mutable_data<T>());
                   });
                   return {Tensor(std::move(dx))};

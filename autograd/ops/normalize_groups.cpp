@@ -3,10 +3,12 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/kernels/norm/normalize.hpp"
+#include "evenkeel/core/sync_moments.hpp"
 
 #include <vector>
 
@@ -20,14 +22,9 @@ void check_parameter(std::string_view op, std::string_view which, const Tensor& 
   if (!parameter.defined()) {
     return;
   }
-  require(parameter.numel() == expected, op, which, " has ", parameter.numel(), " elements (shape ", parameter.shape(),
-          "), expected ", expected, " for input of shape ", x.shape());
-  require(parameter.dtype() == x.dtype(), op, which, " is ", parameter.dtype(), ", the input ", x.dtype());
-}
-
-void check_input(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "the input is an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+  require(parameter.numel() == expected, op, which, " must have ", expected, " elements for input of shape ", x.shape(),
+          ", got shape ", parameter.shape());
+  require(parameter.dtype() == x.dtype(), op, which, " must be ", x.dtype(), ", as the input, got ", parameter.dtype());
 }
 
 void check_affine(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -205,97 +202,45 @@ GroupView parameter_view(const Tensor& x, const AffineView& affine) {
   return {1, period > 0 ? x.numel() / period : 0, affine.params, affine.inner};
 }
 
-/// Mean and variance over all ranks' elements, and their number.
-double pooled_moments(const Tensor& x, const GroupView& view, Communicator& ranks, Array& mean, Array& var) {
-  Moments own = moments(x, view);
-  const auto means = own.mean.mutable_span<double>();
-  const auto vars = own.var.mutable_span<double>();
-  const double n = x.numel() > 0 ? static_cast<double>(view.count()) : 0;
-  std::vector<double> sums(means.begin(), means.end());
-  for (double& sum : sums) {
-    sum *= n;
-  }
-  sums.push_back(n);
-  ranks.all_reduce_sum(sums);
-  const double total = sums.back();
-  mean = Array::zeros({view.groups}, DType::float64);
-  var = Array::zeros({view.groups}, DType::float64);
-  if (total == 0) {
-    return 0;
-  }
-  std::vector<double> squares(means.size());
-  double* pooled = mean.mutable_data<double>();
-  for (std::size_t c = 0; c < squares.size(); ++c) {
-    pooled[c] = sums[c] / total;
-    const double off = n > 0 ? means[c] - pooled[c] : 0;
-    squares[c] = n * (vars[c] + off * off);
-  }
-  ranks.all_reduce_sum(squares);
-  double* pooled_var = var.mutable_data<double>();
-  for (std::size_t c = 0; c < squares.size(); ++c) {
-    pooled_var[c] = squares[c] / total;
-  }
-  return total;
-}
-
-struct PooledStatistics {
-  Array mean, var;
-  double count;
-};
-
 /// dx = s (q - sum(q)/n - x_hat sum(q x_hat)/n), with sums over all ranks and n the common count.
-Grads sync_gradient(const NormalizeSpec& spec, const GradientInputs& in, const PooledStatistics& pooled,
+Grads sync_gradient(const NormalizeSpec& spec, const GradientInputs& in, const Array& mean, const Array& var, double n,
                     Communicator& ranks) {
-  const auto params = static_cast<std::size_t>(spec.affine.params);
   const Array x = in.x.array().contiguous();
   const Array dy = in.dy.array().contiguous();
   const Array weight = contiguous_or_undefined(in.weight);
-  const auto mean = pooled.mean.span<double>();
-  const auto var = pooled.var.span<double>();
-  std::vector<double> bias_sums(params), weight_sums(params), b(params), k(params);
+  const Array weight64 = weight.defined() ? weight.to(DType::float64) : Array();
+  const auto params = static_cast<std::size_t>(spec.affine.params);
+  std::vector<double> dy_sums(params), dy_x_hat_sums(params);
   Grads grads = empty_gradient(in);
   dispatch_float(in.x.dtype(), "sync_normalize", [&]<class T>() {
     if (x.numel() > 0) {
-      kernels::gradient_sums<T>(spec, x.span<T>(), dy.span<T>(), mean, var, bias_sums, weight_sums);
+      kernels::gradient_sums<T>(spec, x.span<T>(), dy.span<T>(), mean.span<double>(), var.span<double>(), dy_sums,
+                                dy_x_hat_sums);
     }
-    std::vector<double> sums(2 * params);
-    for (std::size_t c = 0; c < params; ++c) {
-      const double w = weight.defined() ? static_cast<double>(weight.data<T>()[c]) : 1;
-      sums[c] = w * bias_sums[c];
-      sums[params + c] = w * weight_sums[c];
-    }
-    ranks.all_reduce_sum(sums);
-    for (std::size_t c = 0; c < params; ++c) {
-      b[c] = sums[c] / pooled.count;
-      k[c] = sums[params + c] / pooled.count;
-    }
+    const GradientMeans means = pool_gradient_sums(ranks, n, values<double>(weight64), dy_sums, dy_x_hat_sums);
     if (in.needs_x && x.numel() > 0) {
-      kernels::normalize_input_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean, var, b, k,
+      kernels::normalize_input_gradient<T>(spec, x.span<T>(), dy.span<T>(), values<T>(weight), mean.span<double>(),
+                                           var.span<double>(), means.q, means.q_x_hat,
                                            grads[0].mutable_array().template mutable_span<T>());
     }
-    const auto copy = [&](const std::vector<double>& from, Tensor& to) {
-      T* out = to.mutable_array().template mutable_data<T>();
-      for (std::size_t c = 0; c < params; ++c) {
-        out[c] = static_cast<T>(from[c]);
-      }
-    };
-    if (in.needs_weight) {
-      copy(weight_sums, grads[1]);
-    }
-    if (in.needs_bias) {
-      copy(bias_sums, grads[2]);
-    }
   });
+  if (in.needs_weight) {
+    grads[1] = Tensor(Array::from(dy_x_hat_sums, in.weight_shape).to(in.x.dtype()));
+  }
+  if (in.needs_bias) {
+    grads[2] = Tensor(Array::from(dy_sums, in.bias_shape).to(in.x.dtype()));
+  }
   return grads;
 }
 
 Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Tensor& x, const Tensor& weight,
-                        const Tensor& bias, Array y, const Array& mean, const Array& var) {
+                        const Tensor& bias, Array y, const Keep& moments) {
   const bool has_weight = weight.defined();
   const Shape weight_shape = has_weight ? weight.shape() : Shape();
   const Shape bias_shape = bias.defined() ? bias.shape() : Shape();
   const bool needs_bias = bias.defined() && spec.activation.f != NormActivation::none;
-  return record({.name = op, .inputs = {x, weight, bias}, .keep = Keep::inputs(needs_bias ? 3 : 2)}, std::move(y),
+  const Keep keep = Keep::inputs(needs_bias ? 3 : 2) | moments;
+  return record({.name = op, .inputs = {x, weight, bias}, .keep = keep}, std::move(y),
                 [=](const Saved& saved, const Tensor& dy) -> Grads {
                   const GradientInputs in{saved.input(0),
                                           has_weight ? saved.input(1) : Tensor(),
@@ -309,10 +254,12 @@ Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Te
                   if (in.x.numel() == 0) {
                     return empty_gradient(in);
                   }
-                  if (!grad_enabled()) {
-                    return fused_gradient(spec, in, mean, var);
+                  if (grad_enabled() && !spec.fixed) {
+                    return normalize_twin(spec, in);
                   }
-                  return spec.fixed ? normalize_with_twin(spec, in, mean, var) : normalize_twin(spec, in);
+                  const Array mean = saved.extra(0), var = saved.extra(1);
+                  return grad_enabled() ? normalize_with_twin(spec, in, mean, var)
+                                        : fused_gradient(spec, in, mean, var);
                 });
 }
 
@@ -320,7 +267,7 @@ Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Te
 
 Normalized normalize_groups(const Tensor& x, const Tensor& weight, const Tensor& bias, GroupView view,
                             AffineView affine, const Normalization& how, const FusedActivation& activation) {
-  check_input("normalize_groups", x);
+  check_float("normalize_groups", x);
   require(view.numel() == x.numel(), "normalize_groups", "input of shape ", x.shape(), " has ", x.numel(),
           " elements, the view [", view.slices, ", ", view.outer, ", ", view.groups, ", ", view.inner, "] has ",
           view.numel());
@@ -331,14 +278,14 @@ Normalized normalize_groups(const Tensor& x, const Tensor& weight, const Tensor&
   Array mean = Array::zeros({view.statistics()}, DType::float64);
   Array var = Array::zeros({view.statistics()}, DType::float64);
   Array y = run_forward(spec, x, weight, bias, mean, var);
-  Tensor result = record_normalize("normalize_groups", spec, x, weight, bias, std::move(y), mean, var);
+  Tensor result = record_normalize("normalize_groups", spec, x, weight, bias, std::move(y), Keep::extra(mean, var));
   return {std::move(result), std::move(mean), std::move(var)};
 }
 
 /// dx = s dz weight,  dweight = sum(dz x_hat),  dbias = sum(dz),  dz = dy f'(z);  s = 1 / sqrt(var + eps)
 Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
                       AffineView affine, double eps, const FusedActivation& activation) {
-  check_input("normalize_with", x);
+  check_float("normalize_with", x);
   check_affine("normalize_with", x, weight, bias, affine);
   require(mean.defined() && var.defined(), "normalize_with", "mean and var must be given");
   check_parameter("normalize_with", "mean", mean, x, affine.params);
@@ -349,11 +296,11 @@ Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, co
   Array var64 = var.dtype() == DType::float64 ? var.array().clone() : var.array().to(DType::float64);
   const NormalizeSpec spec{view, affine, {.eps = eps}, true, activation};
   Array y = run_forward(spec, x, weight, bias, mean64, var64);
-  return record_normalize("normalize_with", spec, x, weight, bias, std::move(y), mean64, var64);
+  return record_normalize("normalize_with", spec, x, weight, bias, std::move(y), Keep::extra(mean64, var64));
 }
 
 Moments moments(const Tensor& x, GroupView view, const Normalization& how) {
-  check_input("moments", x);
+  check_float("moments", x);
   require(view.numel() == x.numel(), "moments", "input of shape ", x.shape(), " has ", x.numel(),
           " elements, the view ", view.numel());
   Moments result{Array::zeros({view.statistics()}, DType::float64), Array::zeros({view.statistics()}, DType::float64)};
@@ -369,27 +316,29 @@ Moments moments(const Tensor& x, GroupView view, const Normalization& how) {
 
 SyncNormalized sync_normalize(const Tensor& x, const Tensor& weight, const Tensor& bias, AffineView affine, double eps,
                               const std::shared_ptr<Communicator>& ranks) {
-  check_input("sync_normalize", x);
+  check_float("sync_normalize", x);
   check_affine("sync_normalize", x, weight, bias, affine);
   require(ranks != nullptr, "sync_normalize", "the communicator is null");
   const GroupView view = parameter_view(x, affine);
-  PooledStatistics pooled{};
-  pooled.count = pooled_moments(x, view, *ranks, pooled.mean, pooled.var);
+  Moments pooled = moments(x, view);
+  const double count = pool_moments(*ranks, x.numel() > 0 ? static_cast<double>(view.count()) : 0,
+                                    pooled.mean.mutable_span<double>(), pooled.var.mutable_span<double>());
   const NormalizeSpec spec{view, affine, {.eps = eps}, true};
   Array y = run_forward(spec, x, weight, bias, pooled.mean, pooled.var);
   const Shape weight_shape = weight.defined() ? weight.shape() : Shape();
   const Shape bias_shape = bias.defined() ? bias.shape() : Shape();
   const bool has_weight = weight.defined();
-  const OpInfo info{"sync_normalize", {x, weight, bias}, Keep::inputs(2), false};
+  const Keep keep = Keep::inputs(2) | Keep::extra(pooled.mean, pooled.var);
+  const OpInfo info{"sync_normalize", {x, weight, bias}, keep, false};
   Tensor result = record(info, std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
     const GradientInputs in{saved.input(0), has_weight ? saved.input(1) : Tensor(),
                             Tensor(),       dy,
                             weight_shape,   bias_shape,
                             saved.needs(0), saved.needs(1),
                             saved.needs(2)};
-    return pooled.count == 0 ? empty_gradient(in) : sync_gradient(spec, in, pooled, *ranks);
+    return count == 0 ? empty_gradient(in) : sync_gradient(spec, in, saved.extra(0), saved.extra(1), count, *ranks);
   });
-  return {std::move(result), pooled.mean, pooled.var, pooled.count};
+  return {std::move(result), pooled.mean, pooled.var, count};
 }
 
 }  // namespace evenkeel

@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/ops/pool.hpp"
 
 #include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/core/kernels/pool/pool.hpp"
 #include "evenkeel/core/kernels/pool/sliding_pool.hpp"
 
@@ -30,27 +31,22 @@ std::int64_t pooled_size(const PoolAxis& a, bool ceil_mode) {
 }
 
 void check_input(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "got an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+  check_float(op, x);
   const int first = x.rank() == 4 ? 1 : 0;
   const bool ranks = x.rank() == 3 || x.rank() == 4;
   require(ranks && std::all_of(x.shape().begin() + (ranks ? first : x.rank()), x.shape().end(),
                                [](std::int64_t size) { return size > 0; }),
-          op, "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got: ", x.shape());
+          op, "the input must be 3D or 4D, with no size of 0 but the batch's, got shape ", x.shape());
 }
 
 void check_window(std::string_view op, Size2 kernel, Size2 stride, Size2 pad, Size2 dilation) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 31;
-  require(kernel.h > 0 && kernel.w > 0, op, "kernel size should be greater than zero, but got kH: ", kernel.h,
-          " kW: ", kernel.w);
-  require(stride.h > 0 && stride.w > 0, op, "stride should be greater than zero, but got dH: ", stride.h,
-          " dW: ", stride.w);
-  require(dilation.h > 0 && dilation.w > 0, op, "dilation should be greater than zero, but got dilationH: ", dilation.h,
-          " dilationW: ", dilation.w);
-  require(pad.h >= 0 && pad.w >= 0, op, "pad must be non-negative, but got padH: ", pad.h, " padW: ", pad.w);
-  require(pad.h <= kernel.h / 2 && pad.w <= kernel.w / 2, op,
-          "pad should be smaller than or equal to half of kernel size, but got padW = ", pad.w, ", padH = ", pad.h,
-          ", kW = ", kernel.w, ", kH = ", kernel.h);
+  require(kernel.h > 0 && kernel.w > 0, op, "kernel_size must be positive, got (", kernel.h, ", ", kernel.w, ")");
+  require(stride.h > 0 && stride.w > 0, op, "stride must be positive, got (", stride.h, ", ", stride.w, ")");
+  require(dilation.h > 0 && dilation.w > 0, op, "dilation must be positive, got (", dilation.h, ", ", dilation.w, ")");
+  require(pad.h >= 0 && pad.w >= 0, op, "padding must not be negative, got (", pad.h, ", ", pad.w, ")");
+  require(pad.h <= kernel.h / 2 && pad.w <= kernel.w / 2, op, "padding must be at most half of kernel_size, got (",
+          pad.h, ", ", pad.w, ") and (", kernel.h, ", ", kernel.w, ")");
   require(std::max({kernel.h, kernel.w, stride.h, stride.w, dilation.h, dilation.w}) < kLargest, op,
           "kernel size, stride and dilation must be below 2^31");
 }
@@ -88,64 +84,58 @@ Shape with_plane(Shape shape, std::int64_t height, std::int64_t width) {
   return shape;
 }
 
-/// Where the maxima of one call were.
-struct Maxima {
+/// The windows of one call. The places of their maxima are an array of cell numbers (uint8), or of indices into the
+/// plane (int64) where `windows` is set.
+struct MaxPool {
   SlidingPool pool;
   SharedGeometry windows;  ///< null: the loops of core/kernels/pool/sliding_pool.hpp run
-  Array places;            ///< cell numbers (uint8), or indices into the plane (int64)
 
   Shape input_shape(const Tensor& y) const { return with_plane(y.shape(), pool.height, pool.width); }
   Shape output_shape(const Tensor& x) const { return with_plane(x.shape(), pool.out_height, pool.out_width); }
 };
 
-Tensor gather_maxima(const Tensor& x, const Maxima& maxima);
+Tensor gather_maxima(const Tensor& x, const MaxPool& p, const Array& places);
 
-/// dx = 0 but dx[index] += dy; linear in dy, with gather as its adjoint.
-Tensor scatter_maxima(const Tensor& dy, const Maxima& maxima) {
-  Array value = Array::empty(maxima.input_shape(dy), dy.dtype());
+/// dx = 0 but dx[place] += dy; linear in dy, with gather as its adjoint.
+Tensor scatter_maxima(const Tensor& dy, const MaxPool& p, const Array& places) {
+  Array value = Array::empty(p.input_shape(dy), dy.dtype());
   const Array source = dy.array().contiguous();
   dispatch_float(dy.dtype(), "max_pool2d", [&]<class T>() {
-    if (maxima.windows) {
-      kernels::scatter_windows<T>(*maxima.windows, source.data<T>(), maxima.places.data<std::int64_t>(),
-                                  value.mutable_data<T>());
+    if (p.windows) {
+      kernels::scatter_windows<T>(*p.windows, source.data<T>(), places.data<std::int64_t>(), value.mutable_data<T>());
     } else {
-      kernels::sliding_max_gradient<T>(maxima.pool, source.data<T>(), maxima.places.data<std::uint8_t>(),
-                                       value.mutable_data<T>());
+      kernels::sliding_max_gradient<T>(p.pool, source.data<T>(), places.data<std::uint8_t>(), value.mutable_data<T>());
     }
   });
-  return record({.name = "max_pool2d_backward", .inputs = {dy}}, std::move(value),
-                [maxima](const Saved&, const Tensor& v) -> Grads { return {gather_maxima(v, maxima)}; });
+  return record({.name = "max_pool2d_backward", .inputs = {dy}, .keep = Keep::extra(places)}, std::move(value),
+                [p](const Saved& saved, const Tensor& v) -> Grads { return {gather_maxima(v, p, saved.extra(0))}; });
 }
 
-Tensor gather_maxima(const Tensor& x, const Maxima& maxima) {
-  Array value = Array::empty(maxima.output_shape(x), x.dtype());
+Tensor gather_maxima(const Tensor& x, const MaxPool& p, const Array& places) {
+  Array value = Array::empty(p.output_shape(x), x.dtype());
   const Array source = x.array().contiguous();
   dispatch_float(x.dtype(), "max_pool2d", [&]<class T>() {
-    if (maxima.windows) {
-      kernels::gather_windows<T>(*maxima.windows, source.data<T>(), maxima.places.data<std::int64_t>(),
-                                 value.mutable_data<T>());
+    if (p.windows) {
+      kernels::gather_windows<T>(*p.windows, source.data<T>(), places.data<std::int64_t>(), value.mutable_data<T>());
     } else {
-      kernels::sliding_max_gather<T>(maxima.pool, source.data<T>(), maxima.places.data<std::uint8_t>(),
-                                     value.mutable_data<T>());
+      kernels::sliding_max_gather<T>(p.pool, source.data<T>(), places.data<std::uint8_t>(), value.mutable_data<T>());
     }
   });
-  return record({.name = "max_pool2d_gather", .inputs = {x}}, std::move(value),
-                [maxima](const Saved&, const Tensor& dy) -> Grads { return {scatter_maxima(dy, maxima)}; });
+  return record({.name = "max_pool2d_gather", .inputs = {x}, .keep = Keep::extra(places)}, std::move(value),
+                [p](const Saved& saved, const Tensor& dy) -> Grads { return {scatter_maxima(dy, p, saved.extra(0))}; });
 }
 
-/// y = the largest cell of each window of `maxima`, whose places are set.
-Array find_maxima(const Tensor& x, Maxima& maxima) {
-  Array y = Array::empty(maxima.output_shape(x), x.dtype());
-  maxima.places = maxima.windows ? Array::empty({y.numel()}, DType::int64)
-                                 : Array::empty({y.numel() + kernels::kCellSlack}, DType::uint8);
+/// y = the largest cell of each window, its place in `places`.
+Array find_maxima(const Tensor& x, const MaxPool& p, Array& places) {
+  Array y = Array::empty(p.output_shape(x), x.dtype());
+  places = p.windows ? Array::empty({y.numel()}, DType::int64)
+                     : Array::empty({y.numel() + kernels::kCellSlack}, DType::uint8);
   const Array source = x.array().contiguous();
   dispatch_float(x.dtype(), "max_pool2d", [&]<class T>() {
-    if (maxima.windows) {
-      kernels::max_pool2d<T>(*maxima.windows, source.data<T>(), y.mutable_data<T>(),
-                             maxima.places.mutable_data<std::int64_t>());
+    if (p.windows) {
+      kernels::max_pool2d<T>(*p.windows, source.data<T>(), y.mutable_data<T>(), places.mutable_data<std::int64_t>());
     } else {
-      kernels::sliding_max<T>(maxima.pool, source.data<T>(), y.mutable_data<T>(),
-                              maxima.places.mutable_data<std::uint8_t>());
+      kernels::sliding_max<T>(p.pool, source.data<T>(), y.mutable_data<T>(), places.mutable_data<std::uint8_t>());
     }
   });
   return y;
@@ -154,26 +144,27 @@ Array find_maxima(const Tensor& x, Maxima& maxima) {
 }  // namespace
 
 /// y = x[index of the maximum];  dx[index] += dy.
-Tensor max_pool2d(const Tensor& x, const MaxPool2dParams& params) {
-  const Size2 kernel = params.kernel_size;
-  const Size2 stride = params.stride.value_or(kernel);
-  const Size2 dilation = params.dilation;
+Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
+  const Size2 kernel = options.kernel_size;
+  const Size2 stride = options.stride.value_or(kernel);
+  const Size2 dilation = options.dilation;
   check_input("max_pool2d", x);
-  check_window("max_pool2d", kernel, stride, params.padding, dilation);
-  Maxima maxima{sliding_pool("max_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, dilation.h},
-                             {x.size(-1), kernel.w, stride.w, params.padding.w, dilation.w}, params.ceil_mode),
-                nullptr, Array()};
-  if (dilation != Size2(1) || !kernels::is_sliding_pool(maxima.pool)) {
-    const auto g = std::make_shared<const PoolGeometry>(geometry_of(maxima.pool, dilation));
+  check_window("max_pool2d", kernel, stride, options.padding, dilation);
+  MaxPool p{sliding_pool("max_pool2d", x, {x.size(-2), kernel.h, stride.h, options.padding.h, dilation.h},
+                         {x.size(-1), kernel.w, stride.w, options.padding.w, dilation.w}, options.ceil_mode),
+            nullptr};
+  if (dilation != Size2(1) || !kernels::is_sliding_pool(p.pool)) {
+    const auto g = std::make_shared<const PoolGeometry>(geometry_of(p.pool, dilation));
     const auto has_cells = [](const PoolWindow& window) { return window.count > 0; };
     require(std::all_of(g->rows.begin(), g->rows.end(), has_cells) &&
                 std::all_of(g->columns.begin(), g->columns.end(), has_cells),
             "max_pool2d", "a dilated window has no cell inside the input ", x.shape());
-    maxima.windows = g;
+    p.windows = g;
   }
-  Array value = find_maxima(x, maxima);
-  return record({.name = "max_pool2d", .inputs = {x}}, std::move(value),
-                [maxima](const Saved&, const Tensor& dy) -> Grads { return {scatter_maxima(dy, maxima)}; });
+  Array places;
+  Array value = find_maxima(x, p, places);
+  return record({.name = "max_pool2d", .inputs = {x}, .keep = Keep::extra(places)}, std::move(value),
+                [p](const Saved& saved, const Tensor& dy) -> Grads { return {scatter_maxima(dy, p, saved.extra(0))}; });
 }
 
 namespace {
@@ -224,16 +215,16 @@ Tensor average(const Tensor& x, const SharedAverage& a) {
 
 }  // namespace
 
-Tensor avg_pool2d(const Tensor& x, const AvgPool2dParams& params) {
-  const Size2 kernel = params.kernel_size;
-  const Size2 stride = params.stride.value_or(kernel);
+Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options) {
+  const Size2 kernel = options.kernel_size;
+  const Size2 stride = options.stride.value_or(kernel);
   check_input("avg_pool2d", x);
-  check_window("avg_pool2d", kernel, stride, params.padding, 1);
-  require(params.divisor_override != 0, "avg_pool2d", "divisor must be not zero");
-  const SlidingPool pool = sliding_pool("avg_pool2d", x, {x.size(-2), kernel.h, stride.h, params.padding.h, 1},
-                                        {x.size(-1), kernel.w, stride.w, params.padding.w, 1}, params.ceil_mode);
+  check_window("avg_pool2d", kernel, stride, options.padding, 1);
+  require(options.divisor_override != 0, "avg_pool2d", "divisor must be not zero");
+  const SlidingPool pool = sliding_pool("avg_pool2d", x, {x.size(-2), kernel.h, stride.h, options.padding.h, 1},
+                                        {x.size(-1), kernel.w, stride.w, options.padding.w, 1}, options.ceil_mode);
   Average a{
-      "avg_pool2d", geometry_of(pool, 1), {params.count_include_pad, params.divisor_override.value_or(0)}, pool, {}};
+      "avg_pool2d", geometry_of(pool, 1), {options.count_include_pad, options.divisor_override.value_or(0)}, pool, {}};
   if (kernels::is_sliding_pool(pool)) {
     a.shares = shares_of(a.windows, a.divisor);
   }
@@ -242,9 +233,8 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dParams& params) {
 
 Tensor adaptive_avg_pool2d(const Tensor& x, Size2 output_size) {
   check_input("adaptive_avg_pool2d", x);
-  require(output_size.h >= 0 && output_size.w >= 0, "adaptive_avg_pool2d",
-          "elements of output_size must be greater than or equal to 0, but received (", output_size.h, ", ",
-          output_size.w, ")");
+  require(output_size.h >= 0 && output_size.w >= 0, "adaptive_avg_pool2d", "output_size must not be negative, got (",
+          output_size.h, ", ", output_size.w, ")");
   const std::int64_t height = x.size(-2);
   const std::int64_t width = x.size(-1);
   PoolGeometry windows{x.numel() / (height * width), height, width,

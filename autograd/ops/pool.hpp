@@ -1,13 +1,13 @@
 #pragma once
 
-#include "evenkeel/autograd/ops/conv.hpp"
 #include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/size2.hpp"
 
 #include <optional>
 
 namespace evenkeel {
 
-struct MaxPool2dParams {
+struct MaxPool2dOptions {
   Size2 kernel_size = 2;
   std::optional<Size2> stride = {};  ///< kernel_size if absent
   Size2 padding = 0;
@@ -16,9 +16,9 @@ struct MaxPool2dParams {
 };
 /// The largest value of each window; padding counts as -infinity; at a tie the first in row order gets the gradient.
 /// x: (N, C, H, W) or (C, H, W).
-Tensor max_pool2d(const Tensor& x, const MaxPool2dParams& params);
+Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options);
 
-struct AvgPool2dParams {
+struct AvgPool2dOptions {
   Size2 kernel_size = 2;
   std::optional<Size2> stride = {};
   Size2 padding = 0;
@@ -26,7 +26,7 @@ struct AvgPool2dParams {
   bool count_include_pad = true;
   std::optional<std::int64_t> divisor_override = {};
 };
-Tensor avg_pool2d(const Tensor& x, const AvgPool2dParams& params);
+Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& options);
 
 /// Output cell i averages rows floor(i H / OH) to ceil((i + 1) H / OH) - 1, and columns likewise. A size of 0 in
 /// `output_size` keeps the input's size on that axis (PyTorch's None).

@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/elementwise.hpp"
@@ -20,7 +21,7 @@ struct Reduced {
   std::int64_t count;  ///< elements per result
 
   Reduced(std::string_view op, const Tensor& x, const Dims& wanted) {
-    require(x.defined(), op, "got an undefined tensor");
+    check_defined(op, x);
     dims = normalize_dims(wanted, x.rank(), op);
     kept = reduced_shape(x.shape(), dims, true);
     count = 1;
@@ -29,11 +30,6 @@ struct Reduced {
     }
   }
 };
-
-void check_float(std::string_view op, const Tensor& x) {
-  require(x.defined(), op, "got an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
-}
 
 /// a / b, 0 where b = 0. The divisor is replaced there, so that no 0 * inf arises in a second derivative either.
 Tensor divide_or_zero(const Tensor& a, const Tensor& b) {
@@ -102,10 +98,14 @@ Tensor std(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
                 });
 }
 
+Tensor standard_deviation(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
+  return evenkeel::std(x, dims, correction, keepdim);
+}
+
 /// dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0: dy x / y for p = 2. p = infinity: shared evenly by the largest |x|.
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
   check_float("norm", x);
-  require(p >= 1, "norm", "expected p >= 1, got ", p);
+  require(p >= 1, "norm", "p must be at least 1, got ", p);
   const Reduced over("norm", x, dims);
   return record({.name = "norm", .inputs = {x}, .keep = Keep::input(0) | Keep::output()},
                 norm(x.array(), p, over.dims, keepdim), [over, p](const Saved& saved, const Tensor& dy) -> Grads {

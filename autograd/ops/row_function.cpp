@@ -4,18 +4,16 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/core/kernels/elementwise/row_function.hpp"
-#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/row_function.hpp"
 
 #include <algorithm>
 #include <vector>
 
 namespace evenkeel {
 namespace {
-
-using kernels::RowNumbers;
 
 /// Rows of fewer elements cost less in plain ops.
 constexpr std::int64_t kShortRow = 4;
@@ -25,101 +23,34 @@ using Formula = Tensor (*)(const Tensor& x, std::span<const Tensor> p);
 
 /// How x is cut, and where each row's numbers are.
 struct Rows {
-  std::size_t op;
   std::int64_t rows, inner;
   std::vector<std::int64_t> sizes;  ///< elements of each parameter; 0: left out
-
-  std::int64_t grain() const { return std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(1, inner)); }
 };
 
-/// The parameters' values in double.
-class Numbers {
- public:
-  Numbers(std::span<const Tensor> parameters, std::span<const double> defaults) : defaults_(defaults) {
-    for (const Tensor& p : parameters) {
-      values_.push_back(p.defined() ? p.array().to(DType::float64).contiguous() : Array());
-    }
+std::vector<Array> arrays_of(std::span<const Tensor> tensors) {
+  std::vector<Array> arrays;
+  for (const Tensor& t : tensors) {
+    arrays.push_back(t.defined() ? t.array() : Array());
   }
-
-  template <class T>
-  RowNumbers<T> of_row(std::int64_t r) const {
-    RowNumbers<T> row{};
-    for (std::size_t k = 0; k < values_.size(); ++k) {
-      const Array& values = values_[k];
-      const double value = values.defined() ? values.data<double>()[r % values.numel()] : defaults_[k];
-      row.p[k] = static_cast<T>(value);
-      row.low = k == 0 ? static_cast<T>(value - static_cast<double>(row.p[0])) : row.low;
-    }
-    return row;
-  }
-
- private:
-  std::span<const double> defaults_;
-  std::vector<Array> values_;
-};
-
-template <class F>
-Array forward(const Rows& cut, const Array& x, const Numbers& numbers, bool keeps, Array& kept) {
-  Array y = Array::empty(x.shape(), x.dtype());
-  if (keeps) {
-    kept = Array::empty(x.shape(), x.dtype());
-  }
-  dispatch_float(x.dtype(), "row function", [&]<class T>() {
-    const T* px = x.data<T>();
-    T* py = y.mutable_data<T>();
-    T* pu = keeps ? kept.mutable_data<T>() : nullptr;
-    parallel_for(0, cut.rows, cut.grain(), [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t r = first; r < last; ++r) {
-        const std::int64_t i = r * cut.inner;
-        kernels::row_function<T>(cut.op, cut.inner, px + i, py + i, pu ? pu + i : nullptr, numbers.of_row<T>(r));
-      }
-    });
-  });
-  return y;
-}
-
-/// A parameter's gradient from its terms, one for each row.
-Tensor sum_of_rows(std::span<const double> terms, std::size_t k, std::size_t step, const Tensor& like) {
-  std::vector<double> sums(static_cast<std::size_t>(like.numel()));
-  std::size_t at = 0;
-  for (std::size_t i = k; i < terms.size(); i += step) {
-    sums[at] += terms[i];
-    at = at + 1 == sums.size() ? 0 : at + 1;
-  }
-  return Tensor(Array::from(sums, like.shape()).to(like.dtype()));
+  return arrays;
 }
 
 /// One gradient for x and one for each parameter; undefined where not wanted. dx may take dy's place.
 template <class F>
 Grads gradient(const Rows& cut, std::span<const Tensor> inputs, const Array& kept, const Tensor& dy,
                const Saved& saved) {
-  constexpr std::size_t kParams = F::kParams;
-  const Array x = inputs[0].array().contiguous();
-  const Numbers numbers(inputs.subspan(1), F::kDefaults);
-  Array dx;
-  if (saved.needs(0)) {
-    dx = may_reuse(dy) ? dy.array() : Array::empty(x.shape(), x.dtype());
+  std::vector<Array> found(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (saved.needs(i)) {
+      const bool over_dy = i == 0 && may_reuse(dy);
+      found[i] = over_dy ? dy.array() : Array::empty(inputs[i].shape(), inputs[i].dtype());
+    }
   }
-  std::vector<double> terms(static_cast<std::size_t>(cut.rows) * kParams);
-  const Array dys = dy.array().contiguous();
-  dispatch_float(x.dtype(), "row function", [&]<class T>() {
-    const T* px = x.data<T>();
-    const T* pu = kept.defined() ? kept.data<T>() : nullptr;
-    T* pdx = dx.defined() ? dx.mutable_data<T>() : nullptr;
-    const T* pdy = dys.data<T>();
-    parallel_for(0, cut.rows, cut.grain(), [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t r = first; r < last; ++r) {
-        const std::int64_t i = r * cut.inner;
-        kernels::row_function_gradient<T>(cut.op, cut.inner, px + i, pu ? pu + i : nullptr, pdy + i,
-                                          pdx ? pdx + i : nullptr, numbers.of_row<T>(r),
-                                          terms.data() + static_cast<std::size_t>(r) * kParams);
-      }
-    });
-  });
-  Grads grads(1 + kParams);
-  grads[0] = dx.defined() ? Tensor(std::move(dx)) : Tensor();
-  for (std::size_t k = 0; k < kParams; ++k) {
-    grads[1 + k] = saved.needs(1 + k) ? sum_of_rows(terms, k, kParams, inputs[1 + k]) : Tensor();
+  row_function_gradient<F>(inputs[0].array(), cut.inner, arrays_of(inputs.subspan(1)), kept, dy.array(), found[0],
+                           std::span(found).subspan(1));
+  Grads grads;
+  for (Array& gradient : found) {
+    grads.push_back(gradient.defined() ? Tensor(std::move(gradient)) : Tensor());
   }
   return grads;
 }
@@ -168,20 +99,18 @@ Grads twin(const Rows& cut, Formula formula, std::span<const Tensor> inputs, con
   return grads;
 }
 
-Rows cut_of(std::string_view op, std::size_t index, const Tensor& x, std::int64_t inner,
-            std::span<const Tensor> parameters) {
-  require(x.defined(), op, "the input is an undefined tensor");
-  require(is_floating(x.dtype()), op, "expected float32 or float64, got ", x.dtype());
+Rows cut_of(std::string_view op, const Tensor& x, std::int64_t inner, std::span<const Tensor> parameters) {
+  check_float(op, x);
   require(x.numel() == 0 || (inner > 0 && x.numel() % inner == 0), op, "input of shape ", x.shape(), " has no rows of ",
           inner, " elements");
-  Rows cut{index, x.numel() == 0 ? 0 : x.numel() / inner, inner, {}};
+  Rows cut{x.numel() == 0 ? 0 : x.numel() / inner, inner, {}};
   for (const Tensor& p : parameters) {
     cut.sizes.push_back(p.defined() ? p.numel() : 0);
     if (p.defined()) {
       require(p.numel() > 0 && cut.rows % p.numel() == 0, op, "a parameter of shape ", p.shape(), " does not fit ",
               cut.rows, " rows (input of shape ", x.shape(), ")");
-      require(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter is ", p.dtype(), ", the input ",
-              x.dtype());
+      require(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter must be ", x.dtype(),
+              ", as the input, or float64, got ", p.dtype());
     }
   }
   return cut;
@@ -190,7 +119,7 @@ Rows cut_of(std::string_view op, std::size_t index, const Tensor& x, std::int64_
 template <class F>
 Tensor row_function(std::string_view op, const Tensor& x, std::int64_t inner, std::vector<Tensor> parameters,
                     Formula formula) {
-  const Rows cut = cut_of(op, kernels::RowFunctions::index_of<F>(), x, inner, parameters);
+  const Rows cut = cut_of(op, x, inner, parameters);
   parameters.insert(parameters.begin(), x);
   if (cut.rows > 0 && inner < kShortRow) {
     return composed<F>(cut, formula, parameters);
@@ -198,10 +127,11 @@ Tensor row_function(std::string_view op, const Tensor& x, std::int64_t inner, st
   const bool recorded = grad_enabled() && std::any_of(parameters.begin(), parameters.end(),
                                                       [](const Tensor& t) { return t.requires_grad(); });
   Array kept;
-  Array y = forward<F>(cut, x.array().contiguous(), Numbers(std::span(parameters).subspan(1), F::kDefaults),
-                       F::kKeeps && recorded, kept);
-  return record({.name = op, .inputs = OpInputs(std::move(parameters)), .keep = Keep::inputs(1 + F::kParams)},
-                std::move(y), [=](const Saved& saved, const Tensor& dy) -> Grads {
+  Array y = row_function<F>(x.array(), inner, arrays_of(std::span(parameters).subspan(1)),
+                            F::kKeeps && recorded ? &kept : nullptr);
+  const Keep keep = Keep::inputs(1 + F::kParams) | Keep::extra(kept);
+  return record({.name = op, .inputs = OpInputs(std::move(parameters)), .keep = keep}, std::move(y),
+                [cut, formula](const Saved& saved, const Tensor& dy) -> Grads {
                   std::vector<Tensor> inputs{saved.input(0)};
                   for (std::size_t k = 0; k < F::kParams; ++k) {
                     inputs.push_back(cut.sizes[k] == 0 ? Tensor() : saved.input(1 + k));
@@ -209,7 +139,7 @@ Tensor row_function(std::string_view op, const Tensor& x, std::int64_t inner, st
                   if (grad_enabled() && cut.rows > 0) {
                     return twin<F>(cut, formula, inputs, dy);
                   }
-                  return gradient<F>(cut, inputs, kept, dy, saved);
+                  return gradient<F>(cut, inputs, saved.extra(0), dy, saved);
                 });
 }
 

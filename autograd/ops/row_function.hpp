@@ -10,7 +10,7 @@ namespace evenkeel {
 // their statistics are known. A row is `inner` neighbouring elements of the contiguous x (H * W of a plane), and a
 // parameter of n elements gives row r its element r % n: one for all, one per channel, or one per sample and channel.
 // Undefined parameters are left out (factors 1, summands 0). All get gradients. Parameters may be float64 beside a
-// float32 x, as what is computed from statistics() is; a row's numbers are rounded last. Throws: another dtype, a
+// float32 x, as what is computed from group_moments() is; a row's numbers are rounded last. Throws: another dtype, a
 // number of elements that does not divide the number of rows.
 
 /// y = (x - mean) weight + bias. x - mean keeps the digits of a float32 x whose float64 mean is far from 0.

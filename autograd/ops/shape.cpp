@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/ops/shape.hpp"
 
 #include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/core/array_ops.hpp"
 #include "evenkeel/core/reduce.hpp"
 
@@ -9,8 +10,6 @@
 
 namespace evenkeel {
 namespace {
-
-void check_defined(std::string_view op, const Tensor& x) { require(x.defined(), op, "got an undefined tensor"); }
 
 /// A view (or copy) with the same elements in the same order: dx is dy in x's shape.
 Tensor reshaped(std::string_view op, const Tensor& x, Array value) {
@@ -149,7 +148,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 
 /// dx_i = the slice of dy that x_i became
 Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim) {
-  require(!tensors.empty(), "cat", "expected a non-empty list of tensors");
+  require(!tensors.empty(), "cat", "the list of tensors must not be empty");
   std::vector<Array> arrays;
   std::vector<std::int64_t> ends;
   for (const Tensor& x : tensors) {
@@ -176,12 +175,12 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim) {
 
 /// dx_i = dy[i] along dim
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim) {
-  require(!tensors.empty(), "stack", "expected a non-empty list of tensors");
+  require(!tensors.empty(), "stack", "the list of tensors must not be empty");
   std::vector<Array> arrays;
   for (const Tensor& x : tensors) {
     check_defined("stack", x);
-    require(x.shape() == tensors[0].shape(), "stack", "expected tensors of equal shape, got ", tensors[0].shape(),
-            " and ", x.shape());
+    require(x.shape() == tensors[0].shape(), "stack", "tensors must have one shape, got ", tensors[0].shape(), " and ",
+            x.shape());
     dim = normalize_dim(dim, x.rank() + 1, "stack");
     arrays.push_back(x.array().unsqueeze(dim));
   }

@@ -20,7 +20,6 @@ using Op = std::function<Tensor(const Tensor& x)>;
 class OpLayer : public nn::Layer {
  public:
   explicit OpLayer(Op op) : op_(std::move(op)) {}
-  std::string type_name() const override { return "OpLayer"; }
   Tensor forward(const Tensor& x) override { return op_(x); }
 
  private:
@@ -158,8 +157,8 @@ void add_losses(Cases& cases) {
 template <class Activation>
 std::unique_ptr<nn::Layer> norm_then(const char* norm) {
   auto chain = std::make_unique<nn::Sequential>();
-  chain->append_layer(nn::make_norm(norm, 64));
-  chain->append_layer(std::make_unique<Activation>(nn::ActivationOptions{.inplace = true}));
+  chain->append(nn::make_norm(norm, 64));
+  chain->append(std::make_unique<Activation>(nn::ActivationOptions{.inplace = true}));
   return chain;
 }
 

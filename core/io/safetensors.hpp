@@ -10,7 +10,8 @@
 
 namespace evenkeel {
 
-/// Arrays with their names: what a state_dict is and what a checkpoint holds.
+/// Arrays with their names: what a file holds, and what optimizers and schedules write there. A module's values are an
+/// nn::StateDict, of the same type, whose names follow PyTorch's rules.
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
 
 /// What a safetensors file holds; `tensors` in the order of their data.

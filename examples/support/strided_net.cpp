@@ -14,7 +14,7 @@ std::unique_ptr<nn::Sequential> strided_net(Generator& generator, const MakeNorm
   std::int64_t in = channels;
   for (const std::int64_t out : {16, 32, 64, 64}) {
     const nn::Conv2dOptions conv{.kernel_size = 3, .stride = 2, .padding = 1, .bias = false};
-    net->append<nn::Conv2d>(in, out, generator, conv).append_layer(make_norm(out)).append<nn::ReLU>();
+    net->append<nn::Conv2d>(in, out, generator, conv).append(make_norm(out)).append<nn::ReLU>();
     in = out;
   }
   net->append<nn::AdaptiveAvgPool2d>(1).append<nn::Flatten>().append<nn::Linear>(in, classes, generator);

@@ -5,11 +5,6 @@
 #include "evenkeel/data/mnist.hpp"
 #include "evenkeel/data/synthetic_digits.hpp"
 
-#include <CLI/CLI.hpp>
-
-#include <cstdio>
-#include <exception>
-
 namespace evenkeel::examples {
 
 Task load_task(const std::string& spec, std::uint64_t seed) {
@@ -40,17 +35,6 @@ Task load_task(const std::string& spec, std::uint64_t seed) {
     fail("--data", "unknown data set '", spec, "'; expected synthetic, synthetic:hard, mnist:DIR or cifar10:DIR");
   }
   return task;
-}
-
-int run_program(const char* program, int (*f)(int argc, char** argv), int argc, char** argv) {
-  try {
-    return f(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    std::fprintf(stderr, "%s: %s (--help lists the options)\n", program, e.what());
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s: %s\n", program, e.what());
-  }
-  return 2;
 }
 
 }  // namespace evenkeel::examples

@@ -19,7 +19,4 @@ struct Task {
 /// Throws std::invalid_argument for an unknown name and whatever the reader finds wrong with the files.
 Task load_task(const std::string& spec, std::uint64_t seed);
 
-/// Calls f(); what it throws becomes one line "program: text" on stderr and exit code 2.
-int run_program(const char* program, int (*f)(int argc, char** argv), int argc, char** argv);
-
 }  // namespace evenkeel::examples

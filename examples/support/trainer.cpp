@@ -60,7 +60,7 @@ Score score_batches(nn::Layer& model, data::DataLoader& loader, std::int64_t bat
     if (!batch) {
       break;
     }
-    const Tensor logits = model(to(batch->images, dtype));
+    const Tensor logits = model(batch->images.to(dtype));
     tally.add(cross_entropy(logits, batch->labels), logits, batch->labels);
     if (interrupted != 0) {
       throw Interrupted();
@@ -81,15 +81,14 @@ Score train_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoade
   const DType dtype = dtype_of_model(model);
   model.train();
   Tally tally;
-  loader.start_epoch(epoch);
   std::int64_t step = 0;
-  while (const std::optional<data::Batch> batch = loader.next()) {
+  for (const data::Batch& batch : loader.epoch(epoch)) {
     optimizer.zero_grad();
-    const Tensor logits = model(to(batch->images, dtype));
-    const Tensor loss = cross_entropy(logits, batch->labels);
+    const Tensor logits = model(batch.images.to(dtype));
+    const Tensor loss = cross_entropy(logits, batch.labels);
     loss.backward();
     optimizer.step();
-    tally.add(loss, logits, batch->labels);
+    tally.add(loss, logits, batch.labels);
     if (on_step) {
       on_step(++step, tally.score(), tally.images());
     }

@@ -1,27 +1,25 @@
 #include "evenkeel/nn/norm/act_norm.hpp"
 
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
-#include "evenkeel/nn/repr.hpp"
 
 #include <cmath>
 #include <vector>
 
 namespace evenkeel::nn {
 
-ActNorm::ActNorm(std::int64_t features, ActNormOptions opts)
-    : num_features(checked_channels("ActNorm", "num_features", features)),
-      options{checked_eps("ActNorm", opts.eps)},
-      weight(parameter("weight", Array::ones({features}))),
-      bias(parameter("bias", Array::zeros({features}))),
+ActNorm::ActNorm(std::int64_t num_features, Options options)
+    : num_features(checked_channels("ActNorm", "num_features", num_features)),
+      options(checked("ActNorm", options)),
+      weight(parameter("weight", Array::ones({num_features}))),
+      bias(parameter("bias", Array::zeros({num_features}))),
       initialized(buffer("initialized", Array::zeros({}, DType::int64))) {}
 
-std::string ActNorm::extra_repr() const { return concat(num_features, ", eps=", repr(options.eps)); }
+std::string ActNorm::extra_repr() const { return concat(num_features, repr_options(options)); }
 
 void ActNorm::initialize(const Tensor& x) {
   const std::int64_t inner = spatial_size(x.shape());
-  composite::check_count(*this, x, x.size(0) * inner, "channel");
+  check_count(*this, x, x.size(0) * inner, "channel");
   const Moments batch = moments(x, {1, x.size(0), num_features, inner});
   std::vector<double> scale, shift;
   for (std::int64_t c = 0; c < num_features; ++c) {
@@ -34,11 +32,11 @@ void ActNorm::initialize(const Tensor& x) {
 }
 
 Tensor ActNorm::forward(const Tensor& x) {
-  composite::check_channels(*this, x, num_features, 0);
+  check_channels(*this, x, num_features, kAnyRank);
   if (training() && x.numel() > 0 && initialized.array().item_int64() == 0) {
     initialize(x);
   }
-  return composite::scale_and_shift(x, weight, bias);
+  return scale_and_shift(x, weight, bias);
 }
 
 }  // namespace evenkeel::nn

@@ -18,8 +18,8 @@ struct ActNormOptions {
 /// Kingma & Dhariwal 2018, arXiv:1807.03039, section 3.1.
 class ActNorm : public Layer {
  public:
-  explicit ActNorm(std::int64_t features, ActNormOptions opts = {});
-  std::string type_name() const override { return "ActNorm"; }
+  using Options = ActNormOptions;
+  explicit ActNorm(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -15,10 +15,12 @@ void check_input(const Tensor& x, const char* what) {
           x.shape());
 }
 
-Statistics of_planes(const Tensor& x) { return statistics(x, {1, 1, x.size(0) * x.size(1), spatial_size(x.shape())}); }
+GroupMoments of_planes(const Tensor& x) {
+  return group_moments(x, {1, 1, x.size(0) * x.size(1), spatial_size(x.shape())});
+}
 
 /// sqrt(unbiased variance + eps) as (N, C).
-Tensor deviation(const Tensor& x, const Statistics& planes, double eps) {
+Tensor deviation(const Tensor& x, const GroupMoments& planes, double eps) {
   const auto n = static_cast<double>(spatial_size(x.shape()));
   return sqrt(reshape(planes.var, {x.size(0), x.size(1)}) * (n / (n - 1)) + eps);
 }
@@ -26,7 +28,7 @@ Tensor deviation(const Tensor& x, const Statistics& planes, double eps) {
 }  // namespace
 
 Tensor adaptive_instance_norm(const Tensor& x, const Tensor& style, double eps) {
-  checked_eps(kName, eps);
+  check_eps(kName, eps);
   check_input(x, "the content");
   check_input(style, "the style");
   require(style.size(1) == x.size(1) && (style.size(0) == x.size(0) || style.size(0) == 1), kName, "a style of shape ",
@@ -34,7 +36,7 @@ Tensor adaptive_instance_norm(const Tensor& x, const Tensor& style, double eps) 
   if (x.numel() == 0) {
     return x * 1.0;
   }
-  const Statistics content = of_planes(x), target = of_planes(style);
+  const GroupMoments content = of_planes(x), target = of_planes(style);
   const Tensor scale = deviation(style, target, eps) / deviation(x, content, eps);
   return affine_rows(content.x, spatial_size(x.shape()), content.mean, scale, target.mean);
 }

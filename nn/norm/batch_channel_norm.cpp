@@ -1,6 +1,5 @@
 #include "evenkeel/nn/norm/batch_channel_norm.hpp"
 
-#include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 #include <vector>
@@ -8,14 +7,14 @@
 namespace evenkeel::nn {
 namespace {
 
-std::int64_t checked_groups(std::int64_t groups, std::int64_t channels) {
+std::int64_t checked_channel_groups(std::int64_t groups, std::int64_t channels) {
   checked_channels("BatchChannelNorm", "num_channels", channels);
   require(groups > 0 && channels % groups == 0, "BatchChannelNorm",
           "num_channels must be divisible by num_groups, got ", channels, " channels and ", groups, " groups");
   return groups;
 }
 
-std::unique_ptr<Layer> make_batch_norm(std::int64_t channels, const BatchChannelNormOptions& o) {
+std::unique_ptr<BatchNormBase> make_batch_norm(std::int64_t channels, const BatchChannelNormOptions& o) {
   if (o.estimate) {
     return std::make_unique<EstimatedBatchNorm>(
         channels, EstimatedBatchNormOptions{.eps = o.eps, .momentum = o.momentum, .affine = o.affine});
@@ -24,16 +23,12 @@ std::unique_ptr<Layer> make_batch_norm(std::int64_t channels, const BatchChannel
                                        BatchNormOptions{.eps = o.eps, .momentum = o.momentum, .affine = o.affine});
 }
 
-Array per_group(bool wanted, std::int64_t groups, double value) {
-  return wanted ? Array::full({1, groups, 1}, value) : Array();
-}
-
 }  // namespace
 
-EstimatedBatchNorm::EstimatedBatchNorm(std::int64_t features, EstimatedBatchNormOptions opts)
-    : BatchNormBase("EstimatedBatchNorm", features,
-                    {.eps = opts.eps, .momentum = opts.momentum, .affine = opts.affine}),
-      estbn_moving_speed(optional_buffer("estbn_moving_speed", Array::full({1}, opts.momentum))) {}
+EstimatedBatchNorm::EstimatedBatchNorm(std::int64_t num_features, Options options)
+    : BatchNormBase("EstimatedBatchNorm", kAnyRank, num_features,
+                    {.eps = options.eps, .momentum = options.momentum, .affine = options.affine}),
+      estbn_moving_speed(optional_buffer("estbn_moving_speed", Array::full({1}, options.momentum))) {}
 
 Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& activation) {
   const AffineView affine{num_features, spatial_size(x.shape())};
@@ -53,14 +48,13 @@ Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x, const FusedActivatio
   return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps, activation);
 }
 
-BatchChannelNorm::BatchChannelNorm(std::int64_t groups, std::int64_t channels, BatchChannelNormOptions opts)
-    : num_groups(checked_groups(groups, channels)),
-      num_channels(channels),
-      options{checked_eps("BatchChannelNorm", opts.eps), *checked_momentum("BatchChannelNorm", opts.momentum),
-              opts.affine, opts.estimate},
-      weight(parameter("weight", per_group(opts.affine, groups, 1))),
-      bias(parameter("bias", per_group(opts.affine, groups, 0))),
-      bn(add_layer("bn", make_batch_norm(channels, opts))) {}
+BatchChannelNorm::BatchChannelNorm(std::int64_t num_groups, std::int64_t num_channels, Options options)
+    : num_groups(checked_channel_groups(num_groups, num_channels)),
+      num_channels(num_channels),
+      options(checked("BatchChannelNorm", options)),
+      weight(parameter("weight", value_if(options.affine, {1, num_groups, 1}, 1))),
+      bias(parameter("bias", value_if(options.affine, {1, num_groups, 1}, 0))),
+      bn(add("bn", make_batch_norm(num_channels, options))) {}
 
 std::string BatchChannelNorm::extra_repr() const {
   return concat(num_groups, ", ", num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));

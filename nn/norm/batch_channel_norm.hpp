@@ -19,15 +19,13 @@ struct EstimatedBatchNormOptions {
 /// Qiao et al. 2019, arXiv:1911.09738.
 class EstimatedBatchNorm : public BatchNormBase {
  public:
-  explicit EstimatedBatchNorm(std::int64_t features, EstimatedBatchNormOptions opts = {});
-  std::string type_name() const override { return "EstimatedBatchNorm"; }
+  using Options = EstimatedBatchNormOptions;
+  explicit EstimatedBatchNorm(std::int64_t num_features, Options options = {});
 
   Tensor& estbn_moving_speed;
 
  protected:
   Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
-  std::string_view expected_rank() const override { return "at least 2D"; }
-  bool accepts_rank(int rank) const override { return rank >= 2; }
 };
 
 struct BatchChannelNormOptions {
@@ -45,8 +43,8 @@ struct BatchChannelNormOptions {
 /// Qiao et al. 2019, arXiv:1911.09738.
 class BatchChannelNorm : public FusibleNorm {
  public:
-  BatchChannelNorm(std::int64_t groups, std::int64_t channels, BatchChannelNormOptions opts = {});
-  std::string type_name() const override { return "BatchChannelNorm"; }
+  using Options = BatchChannelNormOptions;
+  BatchChannelNorm(std::int64_t num_groups, std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
@@ -54,7 +52,7 @@ class BatchChannelNorm : public FusibleNorm {
   const BatchChannelNormOptions options;
   Tensor& weight;
   Tensor& bias;
-  Slot& bn;
+  Child<BatchNormBase> bn;
 };
 
 }  // namespace evenkeel::nn

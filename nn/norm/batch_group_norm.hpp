@@ -1,8 +1,6 @@
 #pragma once
 
-#include "evenkeel/nn/norm/norm_act.hpp"
-
-#include <optional>
+#include "evenkeel/nn/norm/norm_base.hpp"
 
 namespace evenkeel::nn {
 
@@ -20,20 +18,17 @@ struct BatchGroupNormOptions {
 /// them. The paper also lets a group be a part of a channel; here groups consist of whole channels.
 /// Throws invalid_argument: C not divisible by num_groups; rank < 2; wrong C; one value per group in training.
 /// Zhou et al. 2020, arXiv:2012.02782.
-class BatchGroupNorm : public FusibleNorm {
+class BatchGroupNorm : public NormBase<> {
  public:
-  explicit BatchGroupNorm(std::int64_t channels, BatchGroupNormOptions opts = {});
-  std::string type_name() const override { return "BatchGroupNorm"; }
+  using Options = BatchGroupNormOptions;
+  explicit BatchGroupNorm(std::int64_t num_channels, const Options& options = {});
   std::string extra_repr() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
-  const std::int64_t num_channels, num_groups;
-  const BatchGroupNormOptions options;
-  Tensor& weight;
-  Tensor& bias;
-  Tensor& running_mean;
-  Tensor& running_var;
-  Tensor& num_batches_tracked;
+  const std::int64_t num_groups;
+
+ private:
+  static Start per_group(std::int64_t num_groups) { return {.mean_shape = {num_groups}, .var_shape = {num_groups}}; }
 };
 
 }  // namespace evenkeel::nn

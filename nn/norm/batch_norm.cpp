@@ -1,12 +1,11 @@
 #include "evenkeel/nn/norm/batch_norm.hpp"
 
 #include "evenkeel/nn/norm/group_norm.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 
 void BatchNormBase::check_input(const Tensor& x) const {
-  check_rank(x);
+  check_rank(*this, x, ranks_);
   const std::int64_t c = x.size(1);
   if (c != num_features) {
     const char* which = options.track_running_stats ? "running_mean" : options.affine ? "weight" : "num_features";

@@ -14,7 +14,7 @@ namespace evenkeel::nn {
 /// buffers as they are. Values loaded into running_var are taken as they come; a negative one gives NaN.
 /// Throws invalid_argument: wrong rank or C; one value per channel where batch statistics are used.
 /// Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1 and 2.
-class BatchNormBase : public NormBase {
+class BatchNormBase : public NormBase<> {
  public:
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
   /// Frozen: eval's statistics whatever train() says, so the buffers stay as they are, while weight and bias learn.
@@ -23,7 +23,7 @@ class BatchNormBase : public NormBase {
   bool statistics_frozen() const { return frozen_; }
 
  protected:
-  using NormBase::NormBase;
+  using NormBase<>::NormBase;
   /// y by the batch's statistics, which go to track(), activated; x fits, but may have too few values (check_count).
   virtual Tensor normalize_batch(const Tensor& x, const FusedActivation& activation);
   /// Throws for one value per channel.
@@ -41,40 +41,16 @@ class BatchNormBase : public NormBase {
   bool frozen_ = false;
 };
 
-/// Over (N, C) or (N, C, L); see BatchNormBase.
-class BatchNorm1d : public BatchNormBase {
+/// Over (N, C) or (N, C, L), over (N, C, H, W), over (N, C, D, H, W); see BatchNormBase.
+template <int D>
+class BatchNorm : public BatchNormBase {
  public:
-  explicit BatchNorm1d(std::int64_t features, BatchNormOptions opts = {})
-      : BatchNormBase("BatchNorm1d", features, opts) {}
-  std::string type_name() const override { return "BatchNorm1d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "2D or 3D"; }
-  bool accepts_rank(int rank) const override { return rank == 2 || rank == 3; }
+  using Options = BatchNormOptions;
+  explicit BatchNorm(std::int64_t num_features, Options options = {})
+      : BatchNormBase(class_name(typeid(BatchNorm)), batch_ranks(D), num_features, options) {}
 };
-
-/// Over (N, C, H, W); see BatchNormBase.
-class BatchNorm2d : public BatchNormBase {
- public:
-  explicit BatchNorm2d(std::int64_t features, BatchNormOptions opts = {})
-      : BatchNormBase("BatchNorm2d", features, opts) {}
-  std::string type_name() const override { return "BatchNorm2d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "4D"; }
-  bool accepts_rank(int rank) const override { return rank == 4; }
-};
-
-/// Over (N, C, D, H, W); see BatchNormBase.
-class BatchNorm3d : public BatchNormBase {
- public:
-  explicit BatchNorm3d(std::int64_t features, BatchNormOptions opts = {})
-      : BatchNormBase("BatchNorm3d", features, opts) {}
-  std::string type_name() const override { return "BatchNorm3d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "5D"; }
-  bool accepts_rank(int rank) const override { return rank == 5; }
-};
+using BatchNorm1d = BatchNorm<1>;
+using BatchNorm2d = BatchNorm<2>;
+using BatchNorm3d = BatchNorm<3>;
 
 }  // namespace evenkeel::nn

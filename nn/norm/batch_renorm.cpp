@@ -1,8 +1,11 @@
 #include "evenkeel/nn/norm/batch_renorm.hpp"
 
 #include "evenkeel/autograd/ops/arithmetic.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
 
 namespace evenkeel::nn {
 namespace {
@@ -11,7 +14,7 @@ BatchNormOptions base_options(const BatchRenormOptions& o) {
   return {.eps = o.eps, .momentum = o.momentum, .affine = o.affine, .track_running_stats = o.track_running_stats};
 }
 
-BatchRenormOptions checked(const char* layer, const BatchRenormOptions& o) {
+BatchRenormOptions checked_renorm(std::string_view layer, const BatchRenormOptions& o) {
   require(o.rmax >= 1, layer, "rmax must be at least 1, got ", o.rmax);
   require(o.dmax >= 0, layer, "dmax must be at least 0, got ", o.dmax);
   require(o.warmup_steps >= 0, layer, "warmup_steps must be at least 0, got ", o.warmup_steps);
@@ -24,9 +27,8 @@ bool gathers_deviation(RenormStatistics statistics) {
   return statistics == RenormStatistics::deviation || statistics == RenormStatistics::keras;
 }
 
-Array keras_only(const BatchRenormOptions& o, std::int64_t features, double value) {
-  const bool wanted = o.statistics == RenormStatistics::keras && o.track_running_stats;
-  return wanted ? Array::full({features}, value) : Array();
+bool keeps_two_sets(const BatchRenormOptions& o) {
+  return o.statistics == RenormStatistics::keras && o.track_running_stats;
 }
 
 std::vector<double> doubles(const Tensor& x) { return x.array().to(DType::float64).to_vector<double>(); }
@@ -42,11 +44,12 @@ Array deviations(const Array& var, double eps) {
 
 }  // namespace
 
-BatchRenormBase::BatchRenormBase(const char* layer, std::int64_t features, const BatchRenormOptions& opts)
-    : BatchNormBase(layer, features, base_options(opts)),
-      renorm(checked(layer, opts)),
-      renorm_mean(buffer("renorm_mean", keras_only(opts, features, 0))),
-      renorm_stddev(buffer("renorm_stddev", keras_only(opts, features, 1))) {
+BatchRenormBase::BatchRenormBase(std::string_view layer, RankRange ranks, std::int64_t num_features,
+                                 const BatchRenormOptions& options)
+    : BatchNormBase(layer, ranks, num_features, base_options(options)),
+      renorm(checked_renorm(layer, options)),
+      renorm_mean(buffer("renorm_mean", value_if(keeps_two_sets(options), {num_features}, 0))),
+      renorm_stddev(buffer("renorm_stddev", value_if(keeps_two_sets(options), {num_features}, 1))) {
   BatchRenormBase::reset_running_stats();
 }
 

@@ -45,7 +45,8 @@ class BatchRenormBase : public BatchNormBase {
   Tensor& renorm_stddev;  ///< buffer from 1, only with RenormStatistics::keras
 
  protected:
-  BatchRenormBase(const char* layer, std::int64_t features, const BatchRenormOptions& opts);
+  BatchRenormBase(std::string_view layer, RankRange ranks, std::int64_t num_features,
+                  const BatchRenormOptions& options);
   Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
   void move_statistics(const Array& mean, const Array& var, double count, double t) override;
 
@@ -56,28 +57,15 @@ class BatchRenormBase : public BatchNormBase {
   Correction correction(const Array& batch_mean, const Array& batch_var) const;
 };
 
-/// Over (N, C) or (N, C, L); see BatchRenormBase.
-class BatchRenorm1d : public BatchRenormBase {
+/// Over (N, C) or (N, C, L), over (N, C, H, W); see BatchRenormBase.
+template <int D>
+class BatchRenorm : public BatchRenormBase {
  public:
-  explicit BatchRenorm1d(std::int64_t features, const BatchRenormOptions& opts = {})
-      : BatchRenormBase("BatchRenorm1d", features, opts) {}
-  std::string type_name() const override { return "BatchRenorm1d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "2D or 3D"; }
-  bool accepts_rank(int rank) const override { return rank == 2 || rank == 3; }
+  using Options = BatchRenormOptions;
+  explicit BatchRenorm(std::int64_t num_features, const Options& options = {})
+      : BatchRenormBase(class_name(typeid(BatchRenorm)), batch_ranks(D), num_features, options) {}
 };
-
-/// Over (N, C, H, W); see BatchRenormBase.
-class BatchRenorm2d : public BatchRenormBase {
- public:
-  explicit BatchRenorm2d(std::int64_t features, const BatchRenormOptions& opts = {})
-      : BatchRenormBase("BatchRenorm2d", features, opts) {}
-  std::string type_name() const override { return "BatchRenorm2d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "4D"; }
-  bool accepts_rank(int rank) const override { return rank == 4; }
-};
+using BatchRenorm1d = BatchRenorm<1>;
+using BatchRenorm2d = BatchRenorm<2>;
 
 }  // namespace evenkeel::nn

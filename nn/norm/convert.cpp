@@ -35,13 +35,13 @@ std::unique_ptr<Layer> attempt(const char* op, const std::string& name, Layer& l
 
 void plan(const char* op, Module& parent, const std::string& prefix, const Make& make, std::vector<Step>& steps) {
   for (Slot* slot : parent.children()) {
-    Layer& layer = **slot;
+    auto* layer = dynamic_cast<Layer*>(&**slot);
     const std::string name = prefix + slot->name();
-    if (std::unique_ptr<Layer> now = attempt(op, name, layer, make)) {
-      Conversion what{name, layer.type_name(), now->type_name()};
+    if (std::unique_ptr<Layer> now = layer == nullptr ? nullptr : attempt(op, name, *layer, make)) {
+      Conversion what{name, layer->type_name(), now->type_name()};
       steps.push_back({slot, std::move(now), std::move(what)});
     } else {
-      plan(op, layer, name + ".", make, steps);
+      plan(op, **slot, name + ".", make, steps);
     }
   }
 }
@@ -75,7 +75,7 @@ bool is_2d(const BatchNormBase& norm) {
 bool is_3d(const BatchNormBase& norm) { return dynamic_cast<const BatchNorm3d*>(&norm) != nullptr; }
 
 /// Of its values; float32 if it has none.
-DType dtype_of(const NormBase& norm) {
+DType dtype_of(const BatchNormBase& norm) {
   return norm.weight.defined()         ? norm.weight.dtype()
          : norm.running_mean.defined() ? norm.running_mean.dtype()
                                        : DType::float32;

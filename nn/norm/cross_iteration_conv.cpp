@@ -4,10 +4,6 @@
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/core/reduce.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
-#include "evenkeel/nn/norm/norm_base.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
-#include "evenkeel/nn/repr.hpp"
 
 #include <utility>
 
@@ -15,14 +11,6 @@ namespace evenkeel::nn {
 namespace {
 
 constexpr const char* kName = "CrossIterationConv2d";
-
-CrossIterationOptions checked(CrossIterationOptions options) {
-  checked_eps(kName, options.eps);
-  checked_momentum(kName, options.momentum);
-  require(options.window >= 1, kName, "window must be at least 1, got ", options.window);
-  require(options.burn_in >= 0, kName, "burn_in must be at least 0, got ", options.burn_in);
-  return options;
-}
 
 const Conv2dOptions& without_bias(const Conv2dOptions& options) {
   require(!options.bias, kName, "the convolution must have no bias: the norm's bias takes its place");
@@ -37,29 +25,28 @@ Tensor change(const Array& slope, const Array& now, const Array& then) {
 
 }  // namespace
 
-CrossIterationConv2d::CrossIterationConv2d(std::int64_t in, std::int64_t out, Generator& generator,
-                                           const Conv2dOptions& conv_options, CrossIterationOptions opts)
-    : num_features(out),
-      options(checked(opts)),
-      weight(parameter("weight", composite::value_if(opts.affine, out, 1))),
-      bias(parameter("bias", composite::value_if(opts.affine, out, 0))),
-      running_mean(buffer("running_mean", Array::zeros({out}))),
-      running_var(buffer("running_var", Array::ones({out}))),
-      num_batches_tracked(optional_buffer("num_batches_tracked", Array::zeros({}, DType::int64))),
-      conv(add<Conv2d>("conv", in, out, generator, without_bias(conv_options))) {}
+CrossIterationConv2d::CrossIterationConv2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
+                                           const Conv2dOptions& conv_options, Options options)
+    : NormBase(kName, kImages, out_channels,
+               {.eps = options.eps, .momentum = options.momentum, .affine = options.affine}),
+      window(options.window),
+      burn_in(options.burn_in),
+      conv(add<Conv2d>("conv", in_channels, out_channels, generator, without_bias(conv_options))) {
+  require(window >= 1, kName, "window must be at least 1, got ", window);
+  require(burn_in >= 0, kName, "burn_in must be at least 0, got ", burn_in);
+}
 
 std::string CrossIterationConv2d::extra_repr() const {
-  return concat("eps=", repr(options.eps), ", momentum=", composite::repr_momentum(options.momentum),
-                ", affine=", repr(options.affine), ", window=", options.window, ", burn_in=", options.burn_in);
+  return concat(repr_options(options).substr(2), ", window=", window, ", burn_in=", burn_in);
 }
 
 /// mean, var: (1, C, 1), with a graph down to the convolution's weight. A filter's statistics depend on that filter
 /// only, so the derivative of their sum holds the derivative of each.
 void CrossIterationConv2d::remember(const Tensor& mean, const Tensor& var) {
-  const Tensor& w = conv.as<Conv2d>().weight;
+  const Tensor& w = conv->weight;
   const auto slope = [&w](const Tensor& of) { return grad({sum(of)}, {w}, {}, {.retain_graph = true})[0].array(); };
   past_.push_front({mean.array().clone(), var.array().clone(), slope(mean), slope(var), w.array().clone()});
-  while (past_.size() >= static_cast<std::size_t>(options.window)) {
+  while (past_.size() >= static_cast<std::size_t>(window)) {
     past_.pop_back();
   }
 }
@@ -70,11 +57,9 @@ Tensor CrossIterationConv2d::standardized(const Tensor& z) {
   const Tensor constant(mean(z.array(), {0, 2}, true));  // what is near 0 stays exact in float32
   const Tensor near_zero = z - constant;
   const Tensor batch_mean = mean(near_zero, {0, 2}, true), batch_var = var(near_zero, {0, 2}, 0, true);
-  const double t = composite::count_batch(num_batches_tracked, options.momentum);
-  composite::move_toward(running_mean, constant.array(), 1, t);
-  composite::move_toward(running_var, batch_var.array(), n / (n - 1), t);
+  move_running_stats(constant.array(), batch_var.array(), n / (n - 1));
 
-  const Array& w = conv.as<Conv2d>().weight.array();
+  const Array& w = conv->weight.array();
   if (!past_.empty() && past_.front().mean.dtype() != z.dtype()) {
     past_.clear();
   }
@@ -88,27 +73,27 @@ Tensor CrossIterationConv2d::standardized(const Tensor& z) {
   const Tensor all = cat(means, 0);
   const Tensor m = mean(all, {0}, true);
   const Tensor v = mean(cat(vars, 0), {0}, true) + var(all, {0}, 0, true);
-  if (options.window > 1 && grad_enabled() && batch_mean.requires_grad() &&
-      num_batches_tracked.array().item_int64() > options.burn_in && conv.as<Conv2d>().weight.requires_grad()) {
+  if (window > 1 && grad_enabled() && batch_mean.requires_grad() &&
+      num_batches_tracked.array().item_int64() > burn_in && conv->weight.requires_grad()) {
     remember(batch_mean + constant, batch_var);
   }
   return (near_zero - m) * rsqrt(v + options.eps);
 }
 
 Tensor CrossIterationConv2d::forward(const Tensor& x) {
-  require(!conv.as<Conv2d>().parametrized(), kName, "the convolution's weight must be a parameter, not computed");
+  require(!conv->parametrized(), kName, "the convolution's weight must be a parameter, not computed");
   const Tensor z = conv(x);
   require(z.rank() == 4, kName, "expected 4D input (got ", x.rank(), "D input of shape ", x.shape(), ")");
   const std::int64_t inner = spatial_size(z.shape());
   if (!training()) {
     return normalize_with(z, running_mean, running_var, weight, bias, {num_features, inner}, options.eps);
   }
-  composite::check_count(*this, z, z.size(0) * inner, "channel");
+  check_count(*this, z, z.size(0) * inner, "channel");
   if (z.numel() == 0) {
-    return composite::empty_output(z, {weight, bias});
+    return empty_output(z, {weight, bias});
   }
   const Tensor y = standardized(reshape(z, {z.size(0), num_features, inner}));
-  return composite::scale_and_shift(reshape(y, z.shape()), weight, bias);
+  return scale_and_shift(reshape(y, z.shape()), weight, bias);
 }
 
 }  // namespace evenkeel::nn

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/norm/norm_base.hpp"
 
 #include <deque>
-#include <optional>
 
 namespace evenkeel::nn {
 
@@ -25,24 +25,19 @@ struct CrossIterationOptions {
 /// not in state_dict(): a loaded layer begins a new one. A forward without gradients leaves the window as it is.
 /// Throws invalid_argument: a convolution with bias; window < 1; burn_in < 0; one value per channel in training.
 /// Yao et al. 2021, arXiv:2002.05712, equations 6 to 9.
-class CrossIterationConv2d : public Layer {
+class CrossIterationConv2d : public NormBase<Layer> {
  public:
-  CrossIterationConv2d(std::int64_t in, std::int64_t out, Generator& generator, const Conv2dOptions& conv_options,
-                       CrossIterationOptions opts = {});
-  std::string type_name() const override { return "CrossIterationConv2d"; }
+  using Options = CrossIterationOptions;
+  CrossIterationConv2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
+                       const Conv2dOptions& conv_options, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
   /// Forgets the past iterations.
   void clear_window() { past_.clear(); }
 
-  const std::int64_t num_features;
-  const CrossIterationOptions options;
-  Tensor& weight;
-  Tensor& bias;
-  Tensor& running_mean;
-  Tensor& running_var;
-  Tensor& num_batches_tracked;
-  Slot& conv;
+  const int window;
+  const std::int64_t burn_in;
+  Child<Conv2d> conv;
 
  private:
   /// Statistics per channel and their derivatives by the convolution weight that they belong to.

@@ -1,7 +1,6 @@
 #include "evenkeel/nn/norm/domain_batch_norm.hpp"
 
 #include "evenkeel/nn/norm/batch_norm.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
@@ -15,16 +14,15 @@ std::int64_t checked_domains(std::int64_t domains) {
 
 }  // namespace
 
-DomainBatchNorm2d::DomainBatchNorm2d(std::int64_t domains, std::int64_t features, DomainBatchNormOptions opts)
-    : num_domains(checked_domains(domains)),
-      num_features(checked_channels("DomainBatchNorm2d", "num_features", features)),
-      options{checked_eps("DomainBatchNorm2d", opts.eps), checked_momentum("DomainBatchNorm2d", opts.momentum),
-              opts.affine, opts.cycle},
-      weight(parameter("weight", composite::value_if(opts.affine, features, 1))),
-      bias(parameter("bias", composite::value_if(opts.affine, features, 0))) {
+DomainBatchNorm2d::DomainBatchNorm2d(std::int64_t num_domains, std::int64_t num_features, Options options)
+    : num_domains(checked_domains(num_domains)),
+      num_features(checked_channels("DomainBatchNorm2d", "num_features", num_features)),
+      options(checked("DomainBatchNorm2d", options)),
+      weight(parameter("weight", value_if(options.affine, {num_features}, 1))),
+      bias(parameter("bias", value_if(options.affine, {num_features}, 0))) {
   for (std::int64_t i = 0; i < num_domains; ++i) {
-    add<BatchNorm2d>(std::to_string(i), features,
-                     BatchNormOptions{.eps = opts.eps, .momentum = opts.momentum, .affine = false});
+    add<BatchNorm2d>(std::to_string(i), num_features,
+                     {.eps = options.eps, .momentum = options.momentum, .affine = false});
   }
 }
 
@@ -40,10 +38,10 @@ void DomainBatchNorm2d::set_domain(std::int64_t domain) {
 }
 
 Tensor DomainBatchNorm2d::forward(const Tensor& x) {
-  composite::check_channels(*this, x, num_features, 4);
+  check_channels(*this, x, num_features, kImages);
   const Tensor y = (*children()[static_cast<std::size_t>(domain_)])(x);
   domain_ = options.cycle ? (domain_ + 1) % num_domains : domain_;
-  return composite::scale_and_shift(y, weight, bias);
+  return scale_and_shift(y, weight, bias);
 }
 
 std::int64_t set_domain(Module& model, std::int64_t domain) {

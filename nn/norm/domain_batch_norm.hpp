@@ -1,6 +1,8 @@
 #pragma once
 
-#include "evenkeel/nn/norm/norm_base.hpp"
+#include "evenkeel/nn/module.hpp"
+
+#include <optional>
 
 namespace evenkeel::nn {
 
@@ -20,8 +22,8 @@ struct DomainBatchNormOptions {
 /// Wu & Johnson 2021, arXiv:2105.07576.
 class DomainBatchNorm2d : public Layer {
  public:
-  DomainBatchNorm2d(std::int64_t domains, std::int64_t features, DomainBatchNormOptions opts = {});
-  std::string type_name() const override { return "DomainBatchNorm2d"; }
+  using Options = DomainBatchNormOptions;
+  DomainBatchNorm2d(std::int64_t num_domains, std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

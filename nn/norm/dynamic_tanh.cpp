@@ -2,18 +2,17 @@
 
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 
-DynamicNormBase::DynamicNormBase(const char* layer, std::int64_t channels, DynamicTanhOptions opts)
-    : num_channels(checked_channels(layer, "num_channels", channels)),
-      options(opts),
-      alpha(parameter("alpha", Array::full({1}, opts.alpha))),
-      weight(parameter("weight", composite::value_if(opts.affine, channels, 1))),
-      bias(parameter("bias", composite::value_if(opts.affine, channels, 0))) {}
+DynamicNormBase::DynamicNormBase(std::string_view layer, std::int64_t num_channels, DynamicTanhOptions options)
+    : num_channels(checked_channels(layer, "num_channels", num_channels)),
+      options(options),
+      alpha(parameter("alpha", Array::full({1}, options.alpha))),
+      weight(parameter("weight", value_if(options.affine, {num_channels}, 1))),
+      bias(parameter("bias", value_if(options.affine, {num_channels}, 0))) {}
 
 std::string DynamicNormBase::extra_repr() const {
   return concat(num_channels, ", alpha=", repr(options.alpha), ", affine=", repr(options.affine),
@@ -37,8 +36,8 @@ Tensor DynamicTanh::squash(const Tensor& x, const Tensor& w, const Tensor& b) co
   return tanh_rows(x, row_size(x), alpha, w, b);
 }
 
-DynamicErf::DynamicErf(std::int64_t channels, DynamicTanhOptions opts)
-    : DynamicNormBase("DynamicErf", channels, opts), shift(parameter("shift", Array::zeros({1}))) {}
+DynamicErf::DynamicErf(std::int64_t num_channels, Options options)
+    : DynamicNormBase("DynamicErf", num_channels, options), shift(parameter("shift", Array::zeros({1}))) {}
 
 Tensor DynamicErf::squash(const Tensor& x, const Tensor& w, const Tensor& b) const {
   return erf_rows(x, row_size(x), alpha, shift, w, b);

@@ -16,6 +16,7 @@ struct DynamicTanhOptions {
 /// Throws invalid_argument: fewer than 2 dims (channels_last: 1); wrong C.
 class DynamicNormBase : public Layer {
  public:
+  using Options = DynamicTanhOptions;
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -28,7 +29,7 @@ class DynamicNormBase : public Layer {
  protected:
   /// Elements that share their parameters; with channels_last there are none but alpha and shift.
   std::int64_t row_size(const Tensor& x) const;
-  DynamicNormBase(const char* layer, std::int64_t channels, DynamicTanhOptions opts);
+  DynamicNormBase(std::string_view layer, std::int64_t num_channels, DynamicTanhOptions options);
   /// tanh(alpha x) or its like, times w plus b where they are defined.
   virtual Tensor squash(const Tensor& x, const Tensor& w, const Tensor& b) const = 0;
 };
@@ -37,9 +38,8 @@ class DynamicNormBase : public Layer {
 /// Zhu et al. 2025, arXiv:2503.10622, equation 1.
 class DynamicTanh : public DynamicNormBase {
  public:
-  explicit DynamicTanh(std::int64_t channels, DynamicTanhOptions opts = {})
-      : DynamicNormBase("DynamicTanh", channels, opts) {}
-  std::string type_name() const override { return "DynamicTanh"; }
+  explicit DynamicTanh(std::int64_t num_channels, Options options = {})
+      : DynamicNormBase("DynamicTanh", num_channels, options) {}
 
  protected:
   Tensor squash(const Tensor& x, const Tensor& w, const Tensor& b) const override;
@@ -48,8 +48,7 @@ class DynamicTanh : public DynamicNormBase {
 /// Derf: y = erf(alpha x + shift) * weight + bias; shift (from 0): (1); see DynamicNormBase. arXiv:2512.10938.
 class DynamicErf : public DynamicNormBase {
  public:
-  explicit DynamicErf(std::int64_t channels, DynamicTanhOptions opts = {});
-  std::string type_name() const override { return "DynamicErf"; }
+  explicit DynamicErf(std::int64_t num_channels, Options options = {});
 
   Tensor& shift;
 

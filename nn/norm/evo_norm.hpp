@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/autograd/ops/statistics.hpp"
+#include "evenkeel/autograd/ops/group_moments.hpp"
 #include "evenkeel/nn/module.hpp"
 
 #include <optional>
@@ -21,8 +21,8 @@ struct EvoNormS0Options {
 /// Liu et al. 2020, arXiv:2004.02967, table 2.
 class EvoNormS0 : public Layer {
  public:
-  explicit EvoNormS0(std::int64_t channels, EvoNormS0Options opts = {});
-  std::string type_name() const override { return "EvoNormS0"; }
+  using Options = EvoNormS0Options;
+  explicit EvoNormS0(std::int64_t num_features, const Options& options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -49,8 +49,8 @@ struct EvoNormB0Options {
 /// Liu et al. 2020, arXiv:2004.02967, table 2.
 class EvoNormB0 : public Layer {
  public:
-  explicit EvoNormB0(std::int64_t channels, EvoNormB0Options opts = {});
-  std::string type_name() const override { return "EvoNormB0"; }
+  using Options = EvoNormB0Options;
+  explicit EvoNormB0(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
@@ -64,7 +64,7 @@ class EvoNormB0 : public Layer {
 
  private:
   /// (C), from the statistics of each sample's channels: the mean of their variances and the variance of their means.
-  Tensor batch_variance(const Statistics& planes);
+  Tensor batch_variance(const GroupMoments& planes);
 };
 
 }  // namespace evenkeel::nn

@@ -1,8 +1,6 @@
 #pragma once
 
-#include "evenkeel/nn/module.hpp"
-
-#include <optional>
+#include "evenkeel/nn/norm/norm_base.hpp"
 
 namespace evenkeel::nn {
 
@@ -18,20 +16,12 @@ struct ExtendedBatchNormOptions {
 /// Taken over C times as many values, the variance of a small batch is less noisy than BatchNorm's. Channels keep their
 /// relative scale. Training moves the buffers (the variance unbiased); eval() reads them.
 /// Throws invalid_argument: rank < 2; wrong C; one value per channel in training. Luo et al. 2020, arXiv:2003.05569.
-class ExtendedBatchNorm : public Layer {
+class ExtendedBatchNorm : public NormBase<Layer> {
  public:
-  explicit ExtendedBatchNorm(std::int64_t features, ExtendedBatchNormOptions opts = {});
-  std::string type_name() const override { return "ExtendedBatchNorm"; }
+  using Options = ExtendedBatchNormOptions;
+  explicit ExtendedBatchNorm(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
-
-  const std::int64_t num_features;
-  const ExtendedBatchNormOptions options;
-  Tensor& weight;
-  Tensor& bias;
-  Tensor& running_mean;
-  Tensor& running_var;
-  Tensor& num_batches_tracked;
 };
 
 }  // namespace evenkeel::nn

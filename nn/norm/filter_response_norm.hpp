@@ -20,8 +20,8 @@ struct FilterResponseNormOptions {
 /// Throws invalid_argument: wrong rank or C. Singh & Krishnan 2019, arXiv:1911.09737, equations 1 to 3, section 3.
 class FilterResponseNorm : public Layer {
  public:
-  explicit FilterResponseNorm(std::int64_t channels, FilterResponseNormOptions opts = {});
-  std::string type_name() const override { return "FilterResponseNorm"; }
+  using Options = FilterResponseNormOptions;
+  explicit FilterResponseNorm(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -1,8 +1,6 @@
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 
 #include "evenkeel/nn/norm/batch_norm.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
-#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
@@ -21,18 +19,19 @@ NamedNorms batch_norms(Module& model) {
 
 }  // namespace
 
-FrozenBatchNorm::FrozenBatchNorm(const char* layer, std::int64_t features, FrozenBatchNormOptions opts)
-    : num_features(checked_channels(layer, "num_features", features)),
-      options{checked_eps(layer, opts.eps)},
-      weight(buffer("weight", Array::ones({features}))),
-      bias(buffer("bias", Array::zeros({features}))),
-      running_mean(buffer("running_mean", Array::zeros({features}))),
-      running_var(buffer("running_var", Array::ones({features}))) {}
+FrozenBatchNorm::FrozenBatchNorm(std::string_view layer, RankRange ranks, std::int64_t num_features, Options options)
+    : num_features(checked_channels(layer, "num_features", num_features)),
+      options(checked(layer, options)),
+      weight(buffer("weight", Array::ones({num_features}))),
+      bias(buffer("bias", Array::zeros({num_features}))),
+      running_mean(buffer("running_mean", Array::zeros({num_features}))),
+      running_var(buffer("running_var", Array::ones({num_features}))),
+      ranks_(ranks) {}
 
-std::string FrozenBatchNorm::extra_repr() const { return concat(num_features, ", eps=", repr(options.eps)); }
+std::string FrozenBatchNorm::extra_repr() const { return concat(num_features, repr_options(options)); }
 
 Tensor FrozenBatchNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
-  check_rank(*this, x, x.defined() && accepts_rank(x.rank()), expected_rank());
+  check_rank(*this, x, ranks_);
   check_channels_at(*this, x, num_features, false);
   return normalize_with(x, running_mean, running_var, weight, bias, {num_features, spatial_size(x.shape())},
                         options.eps, activation);

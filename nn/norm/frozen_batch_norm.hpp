@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 
@@ -16,9 +17,9 @@ struct FrozenBatchNormOptions {
 /// Throws invalid_argument: wrong rank or C; eps < 0. Equals torchvision.ops.FrozenBatchNorm2d.
 class FrozenBatchNorm : public FusibleNorm {
  public:
-  explicit FrozenBatchNorm(std::int64_t features, FrozenBatchNormOptions opts = {})
-      : FrozenBatchNorm("FrozenBatchNorm", features, opts) {}
-  std::string type_name() const override { return "FrozenBatchNorm"; }
+  using Options = FrozenBatchNormOptions;
+  explicit FrozenBatchNorm(std::int64_t num_features, Options options = {})
+      : FrozenBatchNorm("FrozenBatchNorm", kAnyRank, num_features, options) {}
   std::string extra_repr() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
@@ -30,47 +31,24 @@ class FrozenBatchNorm : public FusibleNorm {
   Tensor& running_var;
 
  protected:
-  FrozenBatchNorm(const char* layer, std::int64_t features, FrozenBatchNormOptions opts);
-  virtual std::string_view expected_rank() const { return "at least 2D"; }
-  virtual bool accepts_rank(int rank) const { return rank >= 2; }
+  FrozenBatchNorm(std::string_view layer, RankRange ranks, std::int64_t num_features, Options options);
   void upgrade_state(const std::string& prefix, StateDict& state) const override;
+
+ private:
+  const RankRange ranks_;
 };
 
-/// Of (N, C) or (N, C, L); see FrozenBatchNorm.
-class FrozenBatchNorm1d : public FrozenBatchNorm {
+/// Of (N, C) or (N, C, L), of (N, C, H, W), of (N, C, D, H, W) alone; see FrozenBatchNorm.
+template <int D>
+class FrozenBatchNormOf : public FrozenBatchNorm {
  public:
-  explicit FrozenBatchNorm1d(std::int64_t features, FrozenBatchNormOptions opts = {})
-      : FrozenBatchNorm("FrozenBatchNorm1d", features, opts) {}
-  std::string type_name() const override { return "FrozenBatchNorm1d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "2D or 3D"; }
-  bool accepts_rank(int rank) const override { return rank == 2 || rank == 3; }
+  explicit FrozenBatchNormOf(std::int64_t num_features, Options options = {})
+      : FrozenBatchNorm(concat("FrozenBatchNorm", D, "d"), batch_ranks(D), num_features, options) {}
+  std::string type_name() const override { return concat("FrozenBatchNorm", D, "d"); }
 };
-
-/// Of (N, C, H, W); see FrozenBatchNorm.
-class FrozenBatchNorm2d : public FrozenBatchNorm {
- public:
-  explicit FrozenBatchNorm2d(std::int64_t features, FrozenBatchNormOptions opts = {})
-      : FrozenBatchNorm("FrozenBatchNorm2d", features, opts) {}
-  std::string type_name() const override { return "FrozenBatchNorm2d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "4D"; }
-  bool accepts_rank(int rank) const override { return rank == 4; }
-};
-
-/// Of (N, C, D, H, W); see FrozenBatchNorm.
-class FrozenBatchNorm3d : public FrozenBatchNorm {
- public:
-  explicit FrozenBatchNorm3d(std::int64_t features, FrozenBatchNormOptions opts = {})
-      : FrozenBatchNorm("FrozenBatchNorm3d", features, opts) {}
-  std::string type_name() const override { return "FrozenBatchNorm3d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "5D"; }
-  bool accepts_rank(int rank) const override { return rank == 5; }
-};
+using FrozenBatchNorm1d = FrozenBatchNormOf<1>;
+using FrozenBatchNorm2d = FrozenBatchNormOf<2>;
+using FrozenBatchNorm3d = FrozenBatchNormOf<3>;
 
 struct FreezeOptions {
   bool train_affine = true;  ///< what requires_grad of weight and bias becomes

@@ -1,8 +1,10 @@
+#include "evenkeel/nn/norm/fuse.hpp"
+
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/batch_norm.hpp"
-#include "evenkeel/nn/norm/convert.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 
 #include <algorithm>
@@ -11,7 +13,7 @@
 namespace evenkeel::nn {
 namespace {
 
-Array doubles(const Tensor& x) { return x.array().to(DType::float64).contiguous(); }
+Array in_float64(const Tensor& x) { return x.array().to(DType::float64).contiguous(); }
 
 /// y = x scale + shift per channel: a norm in eval.
 struct ScaleAndShift {
@@ -19,12 +21,12 @@ struct ScaleAndShift {
 };
 
 template <class Norm>
-ScaleAndShift folded(const Norm& norm) {
-  const std::vector<double> mean = doubles(norm.running_mean).template to_vector<double>();
-  const std::vector<double> var = doubles(norm.running_var).template to_vector<double>();
+ScaleAndShift scale_and_shift(const Norm& norm) {
+  const std::vector<double> mean = in_float64(norm.running_mean).template to_vector<double>();
+  const std::vector<double> var = in_float64(norm.running_var).template to_vector<double>();
   ScaleAndShift result{std::vector<double>(mean.size(), 1), std::vector<double>(mean.size(), 0)};
   if (norm.weight.defined()) {
-    result = {doubles(norm.weight).template to_vector<double>(), doubles(norm.bias).template to_vector<double>()};
+    result = {in_float64(norm.weight).template to_vector<double>(), in_float64(norm.bias).template to_vector<double>()};
   }
   for (std::size_t c = 0; c < mean.size(); ++c) {
     result.scale[c] /= std::sqrt(var[c] + norm.options.eps);
@@ -34,12 +36,12 @@ ScaleAndShift folded(const Norm& norm) {
 }
 
 /// Nothing if `layer` is none that can be folded, as it stands.
-std::optional<ScaleAndShift> folded(const Layer& layer) {
+std::optional<ScaleAndShift> folded(const Module& layer) {
   if (const auto* frozen = dynamic_cast<const FrozenBatchNorm*>(&layer)) {
-    return folded(*frozen);
+    return scale_and_shift(*frozen);
   }
   const auto* norm = dynamic_cast<const BatchNormBase*>(&layer);
-  return norm != nullptr && !norm->training() && norm->running_mean.defined() ? std::optional(folded(*norm))
+  return norm != nullptr && !norm->training() && norm->running_mean.defined() ? std::optional(scale_and_shift(*norm))
                                                                               : std::nullopt;
 }
 
@@ -79,7 +81,7 @@ std::unique_ptr<Layer> fused(WeightedLayer& layer, Blank blank, const ScaleAndSh
   const NoGradGuard no_grad;
   const Tensor effective = layer.effective_weight();
   const GroupView& view = blank.channels;
-  Array weight = doubles(effective).clone();
+  Array weight = in_float64(effective).clone();
   double* w = weight.mutable_data<double>();
   std::int64_t i = 0;
   for (std::int64_t slice = 0; slice < view.slices; ++slice) {
@@ -93,7 +95,7 @@ std::unique_ptr<Layer> fused(WeightedLayer& layer, Blank blank, const ScaleAndSh
   }
   std::vector<double> bias = norm.shift;
   if (layer.bias.defined()) {
-    const std::vector<double> before = doubles(layer.bias).to_vector<double>();
+    const std::vector<double> before = in_float64(layer.bias).to_vector<double>();
     for (std::size_t c = 0; c < bias.size(); ++c) {
       bias[c] += before[c] * norm.scale[c];
     }
@@ -107,22 +109,26 @@ std::unique_ptr<Layer> fused(WeightedLayer& layer, Blank blank, const ScaleAndSh
 struct Call {
   Slot* slot;
   std::string name;
-  Tensor x, y;
+  std::vector<Tensor> inputs, outputs;
+
+  bool takes(const Tensor& x) const {
+    return std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& input) { return input.is(x); });
+  }
 };
 
 /// The calls of everything below `model` that a forward of `example` makes, apart from containers.
 std::vector<Call> trace(Layer& model, const Tensor& example, Tensor& y) {
   std::vector<Call> calls;
-  std::vector<std::pair<Layer*, std::size_t>> hooks;
+  std::vector<std::pair<Module*, std::size_t>> hooks;
   const std::function<void(Module&, const std::string&)> listen = [&](Module& parent, const std::string& prefix) {
     for (Slot* slot : parent.children()) {
-      Layer& layer = **slot;
+      Module& layer = **slot;
       const std::string name = prefix + slot->name();
       if (layer.children().empty() || dynamic_cast<WeightedLayer*>(&layer) != nullptr) {
-        hooks.emplace_back(&layer, layer.register_forward_hook(
-                                       [&calls, slot, name](const Layer&, const Tensor& in, const Tensor& out) {
-                                         calls.push_back({slot, name, in, out});
-                                       }));
+        hooks.emplace_back(
+            &layer, layer.register_forward_hook([&calls, slot, name](const Module&, const auto& in, const auto& out) {
+              calls.push_back({slot, name, in, out});
+            }));
       } else {
         listen(layer, name + ".");
       }
@@ -154,14 +160,20 @@ std::vector<Pair> find_pairs(const std::vector<Call>& calls) {
   const auto times = [&](const auto& matches) { return std::count_if(calls.begin(), calls.end(), matches); };
   std::vector<Pair> pairs;
   for (const Call& norm : calls) {
-    const auto front = std::find_if(calls.begin(), calls.end(), [&](const Call& c) { return c.y.is(norm.x); });
-    if (front == calls.end() || !folded(**norm.slot) || dynamic_cast<WeightedLayer*>(&**front->slot) == nullptr) {
+    if (!folded(**norm.slot)) {
+      continue;
+    }
+    const Tensor& between = norm.inputs[0];
+    const auto front = std::find_if(calls.begin(), calls.end(), [&](const Call& c) {
+      return dynamic_cast<WeightedLayer*>(&**c.slot) != nullptr && c.outputs[0].is(between);
+    });
+    if (front == calls.end()) {
       continue;
     }
     const int rank = dynamic_cast<Linear*>(&**front->slot) != nullptr ? 2 : 4;  // channels at dim 1
     const bool once = times([&](const Call& c) { return c.slot == norm.slot || c.slot == front->slot; }) == 2;
-    const bool alone = times([&](const Call& c) { return c.x.is(front->y); }) == 1;
-    if (once && alone && norm.x.rank() == rank) {
+    const bool alone = times([&](const Call& c) { return c.takes(between); }) == 1;
+    if (once && alone && between.rank() == rank) {
       pairs.push_back({&*front, &norm});
     }
   }
@@ -173,8 +185,8 @@ bool same_up_to_rounding(const Tensor& a, const Tensor& b) {
     return false;
   }
   const double tolerance = a.dtype() == DType::float64 ? 1e-9 : 1e-3;
-  const std::vector<double> as = doubles(a).to_vector<double>();
-  const std::vector<double> bs = doubles(b).to_vector<double>();
+  const std::vector<double> as = in_float64(a).to_vector<double>();
+  const std::vector<double> bs = in_float64(b).to_vector<double>();
   double scale = 1;
   for (const double value : as) {
     scale = std::max(scale, std::abs(value));
@@ -207,14 +219,14 @@ Conversions fuse_conv_bn(Layer& model, const Tensor& example) {
   Tensor before;
   const std::vector<Call> calls = trace(model, example, before);
   Conversions done;
-  std::vector<std::pair<Slot*, std::unique_ptr<Layer>>> other;  // the new layers, after an exchange the old ones
+  std::vector<std::pair<Slot*, std::unique_ptr<Module>>> other;  // the new layers, after an exchange the old ones
   const auto place = [&](Slot* slot, const std::string& name, std::unique_ptr<Layer> now) {
     now->eval();
     done.push_back({name, (*slot)->type_name(), now->type_name()});
     other.emplace_back(slot, std::move(now));
   };
   for (const auto& [layer, norm] : find_pairs(calls)) {
-    place(layer->slot, layer->name, fused_conv_bn(layer->slot->as<WeightedLayer>(), **norm->slot));
+    place(layer->slot, layer->name, fused_conv_bn(*Child<WeightedLayer>(*layer->slot), *Child<Layer>(*norm->slot)));
     place(norm->slot, norm->name, std::make_unique<Identity>());
   }
   const auto exchange = [&] {

@@ -1,21 +1,18 @@
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <algorithm>
 
 namespace evenkeel::nn {
-namespace {
 
-BatchNormOptions base_options(const GhostBatchNormOptions& o) {
-  return {.eps = o.eps, .momentum = o.momentum, .affine = o.affine, .track_running_stats = o.track_running_stats};
-}
-
-}  // namespace
-
-GhostBatchNorm::GhostBatchNorm(std::int64_t features, GhostBatchNormOptions opts)
-    : BatchNormBase("GhostBatchNorm", features, base_options(opts)), virtual_batch_size(opts.virtual_batch_size) {
+GhostBatchNorm::GhostBatchNorm(std::int64_t num_features, const Options& options)
+    : BatchNormBase("GhostBatchNorm", kAnyRank, num_features,
+                    {.eps = options.eps,
+                     .momentum = options.momentum,
+                     .affine = options.affine,
+                     .track_running_stats = options.track_running_stats}),
+      virtual_batch_size(options.virtual_batch_size) {
   require(virtual_batch_size > 0, "GhostBatchNorm", "virtual_batch_size must be positive, got ", virtual_batch_size);
 }
 

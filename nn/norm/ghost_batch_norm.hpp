@@ -22,16 +22,14 @@ struct GhostBatchNormOptions {
 /// Hoffer et al. 2017, arXiv:1705.08741.
 class GhostBatchNorm : public BatchNormBase {
  public:
-  explicit GhostBatchNorm(std::int64_t features, GhostBatchNormOptions opts = {});
-  std::string type_name() const override { return "GhostBatchNorm"; }
+  using Options = GhostBatchNormOptions;
+  explicit GhostBatchNorm(std::int64_t num_features, const Options& options = {});
   std::string extra_repr() const override;
 
   const std::int64_t virtual_batch_size;
 
  protected:
   Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
-  std::string_view expected_rank() const override { return "at least 2D"; }
-  bool accepts_rank(int rank) const override { return rank >= 2; }
 
  private:
   Tensor normalize_ghosts(const Tensor& x, std::int64_t size, const FusedActivation& activation);

@@ -2,9 +2,7 @@
 
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
-#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
@@ -17,24 +15,24 @@ Tensor root(const Tensor& x) {
 
 }  // namespace
 
-GlobalResponseNorm::GlobalResponseNorm(std::int64_t channels, GlobalResponseNormOptions opts)
-    : num_channels(checked_channels("GlobalResponseNorm", "num_channels", channels)),
-      options{checked_eps("GlobalResponseNorm", opts.eps)},
-      weight(parameter("weight", Array::zeros({channels}))),
-      bias(parameter("bias", Array::zeros({channels}))) {}
+GlobalResponseNorm::GlobalResponseNorm(std::int64_t num_channels, Options options)
+    : num_channels(checked_channels("GlobalResponseNorm", "num_channels", num_channels)),
+      options(checked("GlobalResponseNorm", options)),
+      weight(parameter("weight", Array::zeros({num_channels}))),
+      bias(parameter("bias", Array::zeros({num_channels}))) {}
 
-std::string GlobalResponseNorm::extra_repr() const { return concat(num_channels, ", eps=", repr(options.eps)); }
+std::string GlobalResponseNorm::extra_repr() const { return concat(num_channels, repr_options(options)); }
 
 Tensor GlobalResponseNorm::forward(const Tensor& x) {
-  composite::check_channels(*this, x, num_channels, 4);
+  check_channels(*this, x, num_channels, kImages);
   if (x.numel() == 0) {
-    return composite::empty_output(x, {weight, bias});
+    return empty_output(x, {weight, bias});
   }
   const std::int64_t inner = spatial_size(x.shape());
-  const Statistics s = statistics(x, {1, 1, x.size(0) * num_channels, inner}, false);
+  const GroupMoments s = group_moments(x, {1, 1, x.size(0) * num_channels, inner}, false);
   const Tensor g = root(reshape(s.var * static_cast<double>(inner), {x.size(0), num_channels}));
   const Tensor n = g / (mean(g, {1}, true) + options.eps);
-  return affine_rows(s.x, inner, {}, composite::times_weight(flatten(n), weight) + 1.0, bias);
+  return affine_rows(s.x, inner, {}, times_weight(flatten(n), weight) + 1.0, bias);
 }
 
 }  // namespace evenkeel::nn

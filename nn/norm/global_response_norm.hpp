@@ -16,8 +16,8 @@ struct GlobalResponseNormOptions {
 /// Throws invalid_argument: wrong rank or C. Woo et al. 2023, arXiv:2301.00808, equations 1 to 3 and algorithm 1.
 class GlobalResponseNorm : public Layer {
  public:
-  explicit GlobalResponseNorm(std::int64_t channels, GlobalResponseNormOptions opts = {});
-  std::string type_name() const override { return "GlobalResponseNorm"; }
+  using Options = GlobalResponseNormOptions;
+  explicit GlobalResponseNorm(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

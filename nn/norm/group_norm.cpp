@@ -2,7 +2,6 @@
 
 #include "evenkeel/nn/functional.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
-#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
@@ -44,28 +43,17 @@ std::int64_t choose_gn_groups(std::int64_t channels) {
   return groups;
 }
 
-GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, GroupNormOptions opts)
-    : num_groups(checked_groups(groups, channels)),
-      num_channels(channels),
-      options{checked_eps("GroupNorm", opts.eps), opts.affine},
-      weight(parameter("weight", opts.affine ? Array::ones({channels}) : Array())),
-      bias(parameter("bias", opts.affine ? Array::zeros({channels}) : Array())) {}
+GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, Options options)
+    : num_groups(checked_groups(num_groups, num_channels)),
+      num_channels(num_channels),
+      options(checked("GroupNorm", options)),
+      weight(parameter("weight", value_if(options.affine, {num_channels}, 1))),
+      bias(parameter("bias", value_if(options.affine, {num_channels}, 0))) {}
 
-std::string GroupNorm::extra_repr() const {
-  return concat(num_groups, ", ", num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
-}
+std::string GroupNorm::extra_repr() const { return concat(num_groups, ", ", num_channels, repr_options(options)); }
 
 void GroupNorm::check_input(const Tensor& x) const {
-  if (!x.defined()) {
-    fail(error_name(*this), "the input is an undefined tensor");
-  }
-  if (x.rank() < 2) {
-    fail(error_name(*this), "expected at least 2D input (got ", x.rank(), "D input of shape ", x.shape(), ")");
-  }
-  if (x.size(1) != num_channels) {
-    fail(error_name(*this), "expected ", num_channels, " channels, got ", x.size(1), " (input of shape ", x.shape(),
-         ")");
-  }
+  check_channels(*this, x, num_channels, kAnyRank);
   if (num_channels == num_groups && spatial_size(x.shape()) == 1 && x.numel() > 0) {
     fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(),
          ": each of the ", num_groups, " groups has a single element; use ",

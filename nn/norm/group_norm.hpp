@@ -18,8 +18,8 @@ struct GroupNormOptions {
 /// Wu & He 2018, arXiv:1803.08494, equations 1 to 7.
 class GroupNorm : public FusibleNorm {
  public:
-  GroupNorm(std::int64_t groups, std::int64_t channels, GroupNormOptions opts = {});
-  std::string type_name() const override { return "GroupNorm"; }
+  using Options = GroupNormOptions;
+  GroupNorm(std::int64_t num_groups, std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 

@@ -1,20 +1,11 @@
 #include "evenkeel/nn/norm/ibn.hpp"
 
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/nn/norm/batch_norm.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
-#include "evenkeel/nn/norm/instance_norm.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
-
-IBNOptions checked(IBNOptions options) {
-  checked_eps("IBN", options.eps);
-  checked_momentum("IBN", options.momentum);
-  return options;
-}
 
 std::int64_t split(std::int64_t features, double ratio) {
   const auto count = static_cast<std::int64_t>(static_cast<double>(features) * ratio);
@@ -25,20 +16,19 @@ std::int64_t split(std::int64_t features, double ratio) {
 
 }  // namespace
 
-IBN::IBN(std::int64_t features, IBNOptions opts)
-    : num_features(checked_channels("IBN", "num_features", features)),
-      options(checked(opts)),
-      instance_features(split(features, opts.ratio)),
-      instance(
-          add<InstanceNorm2d>("IN", instance_features, InstanceNormOptions{.eps = opts.eps, .affine = opts.affine})),
-      batch(add<BatchNorm2d>("BN", features - instance_features,
-                             BatchNormOptions{.eps = opts.eps, .momentum = opts.momentum, .affine = opts.affine})) {}
+IBN::IBN(std::int64_t num_features, Options options)
+    : num_features(checked_channels("IBN", "num_features", num_features)),
+      options(checked("IBN", options)),
+      instance_features(split(num_features, options.ratio)),
+      instance(add<InstanceNorm2d>("IN", instance_features, {.eps = options.eps, .affine = options.affine})),
+      batch(add<BatchNorm2d>("BN", num_features - instance_features,
+                             {.eps = options.eps, .momentum = options.momentum, .affine = options.affine})) {}
 
 std::string IBN::extra_repr() const { return concat(num_features, ", ratio=", repr(options.ratio)); }
 
 Tensor IBN::forward(const Tensor& x) {
-  composite::check_channels(*this, x, num_features, 4);
-  composite::check_count(*this, x, spatial_size(x.shape()), "channel of a sample");
+  check_channels(*this, x, num_features, kImages);
+  check_count(*this, x, spatial_size(x.shape()), "channel of a sample");
   return cat({instance(slice(x, 1, 0, instance_features)), batch(slice(x, 1, instance_features, num_features))}, 1);
 }
 

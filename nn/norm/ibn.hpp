@@ -1,8 +1,7 @@
 #pragma once
 
-#include "evenkeel/nn/module.hpp"
-
-#include <optional>
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/instance_norm.hpp"
 
 namespace evenkeel::nn {
 
@@ -20,16 +19,16 @@ struct IBNOptions {
 /// a sample. Pan et al. 2018, arXiv:1807.09441.
 class IBN : public Layer {
  public:
-  explicit IBN(std::int64_t features, IBNOptions opts = {});
-  std::string type_name() const override { return "IBN"; }
+  using Options = IBNOptions;
+  explicit IBN(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_features;
   const IBNOptions options;
   const std::int64_t instance_features;
-  Slot& instance;
-  Slot& batch;
+  Child<InstanceNorm2d> instance;
+  Child<BatchNorm2d> batch;
 };
 
 }  // namespace evenkeel::nn

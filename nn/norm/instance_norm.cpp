@@ -3,16 +3,16 @@
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/nn/functional.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 
-InstanceNormBase::InstanceNormBase(const char* layer, std::int64_t features, InstanceNormOptions opts)
-    : NormBase(layer, features,
-               {.eps = opts.eps,
-                .momentum = opts.momentum,
-                .affine = opts.affine,
-                .track_running_stats = opts.track_running_stats}) {}
+InstanceNormBase::InstanceNormBase(std::string_view layer, int dims, std::int64_t num_features,
+                                   const InstanceNormOptions& options)
+    : NormBase(layer, {dims + 1, dims + 2}, num_features,
+               {.eps = options.eps,
+                .momentum = options.momentum,
+                .affine = options.affine,
+                .track_running_stats = options.track_running_stats}) {}
 
 void InstanceNormBase::upgrade_state(const std::string& prefix, StateDict& state) const {
   if (options.track_running_stats) {
@@ -44,8 +44,8 @@ void InstanceNormBase::check_input(const Tensor& x, const Tensor& samples) const
 }
 
 Tensor InstanceNormBase::forward_activated(const Tensor& x, const FusedActivation& activation) {
-  check_rank(x);
-  const bool single = accepts_rank(x.rank() + 1);
+  check_rank(*this, x, ranks_);
+  const bool single = x.rank() == ranks_.min;
   const Tensor samples = single ? unsqueeze(x, 0) : x;
   check_input(x, samples);
   const Tensor y = functional::instance_norm(

@@ -21,12 +21,12 @@ struct InstanceNormOptions {
 /// Throws invalid_argument: wrong rank or C; one spatial element where the instances' own statistics are used; loading
 /// running statistics without track_running_stats (files from before PyTorch 0.4 have them).
 /// Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022.
-class InstanceNormBase : public NormBase {
+class InstanceNormBase : public NormBase<> {
  public:
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
  protected:
-  InstanceNormBase(const char* layer, std::int64_t features, InstanceNormOptions opts);
+  InstanceNormBase(std::string_view layer, int dims, std::int64_t num_features, const InstanceNormOptions& options);
   void upgrade_state(const std::string& prefix, StateDict& state) const override;
 
  private:
@@ -35,40 +35,16 @@ class InstanceNormBase : public NormBase {
   void check_input(const Tensor& x, const Tensor& samples) const;
 };
 
-/// Over (N, C, L) or (C, L); see InstanceNormBase.
-class InstanceNorm1d : public InstanceNormBase {
+/// Over (N, C, L), (N, C, H, W), (N, C, D, H, W), or one sample of these without N; see InstanceNormBase.
+template <int D>
+class InstanceNorm : public InstanceNormBase {
  public:
-  explicit InstanceNorm1d(std::int64_t features, InstanceNormOptions opts = {})
-      : InstanceNormBase("InstanceNorm1d", features, opts) {}
-  std::string type_name() const override { return "InstanceNorm1d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "2D or 3D"; }
-  bool accepts_rank(int rank) const override { return rank == 2 || rank == 3; }
+  using Options = InstanceNormOptions;
+  explicit InstanceNorm(std::int64_t num_features, Options options = {})
+      : InstanceNormBase(class_name(typeid(InstanceNorm)), D, num_features, options) {}
 };
-
-/// Over (N, C, H, W) or (C, H, W); see InstanceNormBase.
-class InstanceNorm2d : public InstanceNormBase {
- public:
-  explicit InstanceNorm2d(std::int64_t features, InstanceNormOptions opts = {})
-      : InstanceNormBase("InstanceNorm2d", features, opts) {}
-  std::string type_name() const override { return "InstanceNorm2d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "3D or 4D"; }
-  bool accepts_rank(int rank) const override { return rank == 3 || rank == 4; }
-};
-
-/// Over (N, C, D, H, W) or (C, D, H, W); see InstanceNormBase.
-class InstanceNorm3d : public InstanceNormBase {
- public:
-  explicit InstanceNorm3d(std::int64_t features, InstanceNormOptions opts = {})
-      : InstanceNormBase("InstanceNorm3d", features, opts) {}
-  std::string type_name() const override { return "InstanceNorm3d"; }
-
- protected:
-  std::string_view expected_rank() const override { return "4D or 5D"; }
-  bool accepts_rank(int rank) const override { return rank == 4 || rank == 5; }
-};
+using InstanceNorm1d = InstanceNorm<1>;
+using InstanceNorm2d = InstanceNorm<2>;
+using InstanceNorm3d = InstanceNorm<3>;
 
 }  // namespace evenkeel::nn

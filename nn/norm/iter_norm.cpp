@@ -1,18 +1,10 @@
 #include "evenkeel/nn/norm/iter_norm.hpp"
 
 #include "evenkeel/autograd/ops.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
-#include "evenkeel/nn/norm/norm_base.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
-#include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
-
-int checked_iterations(int iterations) {
-  require(iterations >= 0, "IterNorm", "iterations must be at least 0, got ", iterations);
-  return iterations;
-}
 
 /// (1, size, size)
 Array identity(std::int64_t size, DType dtype) {
@@ -25,22 +17,22 @@ Array identity(std::int64_t size, DType dtype) {
 
 }  // namespace
 
-IterNorm::IterNorm(std::int64_t features, IterNormOptions opts)
-    : num_features(checked_channels("IterNorm", "num_features", features)),
-      num_groups(composite::checked_groups("IterNorm", features, opts.num_groups.value_or(1))),
-      options{opts.num_groups, checked_iterations(opts.iterations), checked_eps("IterNorm", opts.eps),
-              checked_momentum("IterNorm", opts.momentum), opts.affine},
-      weight(parameter("weight", composite::value_if(opts.affine, features, 1))),
-      bias(parameter("bias", composite::value_if(opts.affine, features, 0))),
-      running_mean(buffer("running_mean", Array::zeros({num_groups, features / num_groups, 1}))),
-      running_wm(buffer("running_wm", identity(features / num_groups, DType::float32)
-                                          .expand({num_groups, features / num_groups, features / num_groups})
+IterNorm::IterNorm(std::int64_t num_features, const Options& options)
+    : num_features(checked_channels("IterNorm", "num_features", num_features)),
+      num_groups(checked_groups("IterNorm", num_features, options.num_groups.value_or(1))),
+      options(checked("IterNorm", options)),
+      weight(parameter("weight", value_if(options.affine, {num_features}, 1))),
+      bias(parameter("bias", value_if(options.affine, {num_features}, 0))),
+      running_mean(buffer("running_mean", Array::zeros({num_groups, num_features / num_groups, 1}))),
+      running_wm(buffer("running_wm", identity(num_features / num_groups, DType::float32)
+                                          .expand({num_groups, num_features / num_groups, num_features / num_groups})
                                           .contiguous())),
-      num_batches_tracked(optional_buffer("num_batches_tracked", Array::zeros({}, DType::int64))) {}
+      num_batches_tracked(optional_buffer("num_batches_tracked", Array::zeros({}, DType::int64))) {
+  require(options.iterations >= 0, "IterNorm", "iterations must be at least 0, got ", options.iterations);
+}
 
 std::string IterNorm::extra_repr() const {
-  return concat(num_features, ", groups=", num_groups, ", iterations=", options.iterations, ", eps=", repr(options.eps),
-                ", momentum=", composite::repr_momentum(options.momentum), ", affine=", repr(options.affine));
+  return concat(num_features, ", groups=", num_groups, ", iterations=", options.iterations, repr_options(options));
 }
 
 /// Of deviations (N, C, L): (groups, D, D).
@@ -67,27 +59,27 @@ Tensor IterNorm::transformed(const Tensor& deviation, const Tensor& matrix) cons
 }
 
 Tensor IterNorm::forward(const Tensor& x) {
-  composite::check_channels(*this, x, num_features, 0);
+  check_channels(*this, x, num_features, kAnyRank);
   const std::int64_t n = x.size(0), inner = spatial_size(x.shape());
   if (training()) {
-    composite::check_count(*this, x, n * inner, "channel");
+    check_count(*this, x, n * inner, "channel");
   }
   if (x.numel() == 0) {
-    return composite::empty_output(x, {weight, bias});
+    return empty_output(x, {weight, bias});
   }
   const auto less = [&](const Tensor& input, const Tensor& m) {
     return reshape(affine_rows(input, inner, m, {}, {}), {n, num_features, inner});
   };
   if (!training()) {
-    const Tensor deviation = less(x, composite::in_double(running_mean.detach()));
+    const Tensor deviation = less(x, in_double(running_mean.detach()));
     return reshape(transformed(deviation, Tensor(running_wm.array().clone())), x.shape());
   }
-  const Statistics channels = statistics(x, {1, n, num_features, inner});
+  const GroupMoments channels = group_moments(x, {1, n, num_features, inner});
   const Tensor deviation = less(channels.x, channels.mean);
   const Tensor matrix = whitening_matrix(deviation);
-  const double t = composite::count_batch(num_batches_tracked, options.momentum);
-  composite::move_toward(running_mean, channels.mean.array(), 1, t);
-  composite::move_toward(running_wm, matrix.array(), 1, t);
+  const double t = count_batch(num_batches_tracked, options.momentum);
+  move_toward(running_mean, channels.mean.array(), 1, t);
+  move_toward(running_wm, matrix.array(), 1, t);
   return reshape(transformed(deviation, matrix), x.shape());
 }
 

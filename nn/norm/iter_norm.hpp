@@ -25,8 +25,8 @@ struct IterNormOptions {
 /// training. Huang et al. 2019, arXiv:1904.03441, algorithm 1.
 class IterNorm : public Layer {
  public:
-  explicit IterNorm(std::int64_t features, IterNormOptions opts = {});
-  std::string type_name() const override { return "IterNorm"; }
+  using Options = IterNormOptions;
+  explicit IterNorm(std::int64_t num_features, const Options& options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -1,17 +1,16 @@
 #include "evenkeel/nn/norm/layer_norm.hpp"
 
 #include "evenkeel/nn/functional.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 
-LayerNorm::LayerNorm(const Shape& shape, LayerNormOptions opts)
-    : normalized_shape(checked_normalized_shape("LayerNorm", shape)),
-      options{checked_eps("LayerNorm", opts.eps), opts.elementwise_affine, opts.bias},
-      weight(parameter("weight", opts.elementwise_affine ? Array::ones(shape) : Array())),
-      bias(parameter("bias", opts.elementwise_affine && opts.bias ? Array::zeros(shape) : Array())) {}
+LayerNorm::LayerNorm(const Shape& normalized_shape, Options options)
+    : normalized_shape(checked_normalized_shape("LayerNorm", normalized_shape)),
+      options(checked("LayerNorm", options)),
+      weight(parameter("weight", value_if(options.elementwise_affine, normalized_shape, 1))),
+      bias(parameter("bias", value_if(options.elementwise_affine && options.bias, normalized_shape, 0))) {}
 
 std::string LayerNorm::extra_repr() const {
   return concat(repr(normalized_shape), ", eps=", repr(options.eps),
@@ -23,18 +22,16 @@ Tensor LayerNorm::forward_activated(const Tensor& x, const FusedActivation& acti
   return functional::layer_norm(x, normalized_shape, weight, bias, options.eps, activation);
 }
 
-LayerNorm2d::LayerNorm2d(std::int64_t channels, LayerNorm2dOptions opts)
-    : num_channels(checked_channels("LayerNorm2d", "num_channels", channels)),
-      options{checked_eps("LayerNorm2d", opts.eps), opts.affine},
-      weight(parameter("weight", composite::value_if(opts.affine, channels, 1))),
-      bias(parameter("bias", composite::value_if(opts.affine, channels, 0))) {}
+LayerNorm2d::LayerNorm2d(std::int64_t num_channels, Options options)
+    : num_channels(checked_channels("LayerNorm2d", "num_channels", num_channels)),
+      options(checked("LayerNorm2d", options)),
+      weight(parameter("weight", value_if(options.affine, {num_channels}, 1))),
+      bias(parameter("bias", value_if(options.affine, {num_channels}, 0))) {}
 
-std::string LayerNorm2d::extra_repr() const {
-  return concat(num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
-}
+std::string LayerNorm2d::extra_repr() const { return concat(num_channels, repr_options(options)); }
 
 Tensor LayerNorm2d::forward_activated(const Tensor& x, const FusedActivation& activation) {
-  composite::check_channels(*this, x, num_channels, 4);
+  check_channels(*this, x, num_channels, kImages);
   return normalize_pixels(x, weight, bias, {.eps = options.eps}, activation);
 }
 

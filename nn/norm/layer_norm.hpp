@@ -18,9 +18,9 @@ struct LayerNormOptions {
 /// Ba, Kiros & Hinton 2016, arXiv:1607.06450, equation 3.
 class LayerNorm : public FusibleNorm {
  public:
-  explicit LayerNorm(const Shape& shape, LayerNormOptions opts = {});
-  explicit LayerNorm(std::int64_t size, LayerNormOptions opts = {}) : LayerNorm(Shape{size}, opts) {}
-  std::string type_name() const override { return "LayerNorm"; }
+  using Options = LayerNormOptions;
+  explicit LayerNorm(const Shape& normalized_shape, Options options = {});
+  explicit LayerNorm(std::int64_t size, Options options = {}) : LayerNorm(Shape{size}, options) {}
   std::string extra_repr() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
@@ -43,8 +43,8 @@ struct LayerNorm2dOptions {
 /// Throws invalid_argument: wrong rank or C. Liu et al. 2022, arXiv:2201.03545.
 class LayerNorm2d : public FusibleNorm {
  public:
-  explicit LayerNorm2d(std::int64_t channels, LayerNorm2dOptions opts = {});
-  std::string type_name() const override { return "LayerNorm2d"; }
+  using Options = LayerNorm2dOptions;
+  explicit LayerNorm2d(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 

@@ -14,8 +14,8 @@ struct LayerScaleOptions {
 /// Throws invalid_argument: fewer than 2 dims (channels_last: 1); wrong C. Touvron et al. 2021, arXiv:2103.17239.
 class LayerScale : public Layer {
  public:
-  explicit LayerScale(std::int64_t channels, LayerScaleOptions opts = {});
-  std::string type_name() const override { return "LayerScale"; }
+  using Options = LayerScaleOptions;
+  explicit LayerScale(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -6,8 +6,8 @@
 
 namespace evenkeel::nn {
 
-LocalResponseNorm::LocalResponseNorm(std::int64_t window, LocalResponseNormOptions opts)
-    : size(checked_channels("LocalResponseNorm", "size", window)), options(opts) {}
+LocalResponseNorm::LocalResponseNorm(std::int64_t size, Options options)
+    : size(checked_channels("LocalResponseNorm", "size", size)), options(options) {}
 
 std::string LocalResponseNorm::extra_repr() const {
   return concat(size, ", alpha=", repr(options.alpha), ", beta=", repr(options.beta), ", k=", repr(options.k));

@@ -17,8 +17,8 @@ struct LocalResponseNormOptions {
 /// Throws invalid_argument: size < 1; fewer than 3 dims. Krizhevsky, Sutskever & Hinton 2012, section 3.3.
 class LocalResponseNorm : public Layer {
  public:
-  explicit LocalResponseNorm(std::int64_t window, LocalResponseNormOptions opts = {});
-  std::string type_name() const override { return "LocalResponseNorm"; }
+  using Options = LocalResponseNormOptions;
+  explicit LocalResponseNorm(std::int64_t size, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

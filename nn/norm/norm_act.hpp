@@ -5,7 +5,7 @@
 
 namespace evenkeel::nn {
 
-/// A norm that can run the activation behind it in its own pass over memory.
+/// A norm that can run the activation behind it in its own pass over memory: norm(x, nn::relu).
 class FusibleNorm : public Layer {
  public:
   Tensor forward(const Tensor& x) final { return forward_activated(x, {}); }
@@ -13,12 +13,15 @@ class FusibleNorm : public Layer {
   virtual Tensor forward_activated(const Tensor& x, const FusedActivation& activation) = 0;
 };
 
-/// act(norm(x)). One op where fuses(norm, act), under the norm's name in anomaly reports and errors; else both layers
-/// one after the other. Forward gives the same bits either way with ReLU, the same up to rounding with others.
-Tensor norm_act(const Slot& norm, const Slot& act, const Tensor& x);
+/// Whether norm(x, act) runs as one op.
+bool fuses(const Layer& norm, const Activation& act);
+inline bool fuses(const Slot& norm, const Activation& act) {
+  return norm.layer() != nullptr && fuses(*norm.layer(), act);
+}
 
-/// Whether norm_act runs both as one: `norm` is a FusibleNorm, `act` a ReLU, LeakyReLU, SiLU or Hardswish, neither has
-/// forward hooks (they see each layer's own output), and no AnomalyGuard lives (its report names the layer).
-bool fuses(const Slot& norm, const Slot& act);
+namespace detail {
+/// Whether this thread is running the second half of a norm(x, act) that hooks or an AnomalyGuard took apart.
+bool taken_apart();
+}  // namespace detail
 
 }  // namespace evenkeel::nn

@@ -1,83 +1,54 @@
 #include "evenkeel/nn/norm/norm_base.hpp"
 
-#include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
 
-BatchNormOptions checked(const char* layer, const BatchNormOptions& options) {
-  checked_eps(layer, options.eps);
-  checked_momentum(layer, options.momentum);
-  return options;
-}
-
-Array value_if(bool wanted, std::int64_t features, double value) {
-  return wanted ? Array::full({features}, value) : Array();
+/// The start value of running statistics.
+Array running(const BatchNormOptions& options, const Shape& shape, std::int64_t num_features, double value) {
+  return value_if(options.track_running_stats, shape.empty() ? Shape{num_features} : shape, value);
 }
 
 }  // namespace
 
-NormBase::NormBase(const char* layer, std::int64_t features, BatchNormOptions opts)
-    : num_features(checked_channels(layer, "num_features", features)),
-      options(checked(layer, opts)),
-      weight(parameter("weight", value_if(options.affine, features, 1))),
-      bias(parameter("bias", value_if(options.affine, features, 0))),
-      running_mean(buffer("running_mean", value_if(options.track_running_stats, features, 0))),
-      running_var(buffer("running_var", value_if(options.track_running_stats, features, 1))),
-      num_batches_tracked(optional_buffer("num_batches_tracked",
-                                          options.track_running_stats ? Array::zeros({}, DType::int64) : Array())) {}
+template <class Base>
+NormBase<Base>::NormBase(std::string_view layer, RankRange ranks, std::int64_t num_features, BatchNormOptions options,
+                         Start start)
+    : num_features(checked_channels(layer, "num_features", num_features)),
+      options(checked(layer, options)),
+      weight(this->parameter("weight", value_if(options.affine, {num_features}, 1))),
+      bias(this->parameter("bias", value_if(options.affine, {num_features}, 0))),
+      running_mean(this->buffer("running_mean", running(options, start.mean_shape, num_features, 0))),
+      running_var(this->buffer("running_var", running(options, start.var_shape, num_features, start.var))),
+      num_batches_tracked(this->optional_buffer(
+          "num_batches_tracked", options.track_running_stats ? Array::zeros({}, DType::int64) : Array())),
+      ranks_(ranks),
+      first_var_(start.var) {}
 
-std::string NormBase::extra_repr() const {
-  return concat(num_features, ", eps=", repr(options.eps),
-                ", momentum=", options.momentum ? repr(*options.momentum) : "None", ", affine=", repr(options.affine),
-                ", track_running_stats=", repr(options.track_running_stats));
+template <class Base>
+std::string NormBase<Base>::extra_repr() const {
+  return concat(num_features, repr_options(options), ", track_running_stats=", repr(options.track_running_stats));
 }
 
-void check_rank(const Module& layer, const Tensor& x, bool accepted, std::string_view expected) {
-  if (!x.defined()) {
-    fail(error_name(layer), "the input is an undefined tensor");
-  }
-  if (!accepted) {
-    fail(error_name(layer), "expected ", expected, " input (got ", x.rank(), "D input of shape ", x.shape(), ")");
-  }
-}
-
-void NormBase::check_rank(const Tensor& x) const {
-  nn::check_rank(*this, x, x.defined() && accepts_rank(x.rank()), expected_rank());
-}
-
-void NormBase::reset_running_stats() {
+template <class Base>
+void NormBase<Base>::reset_running_stats() {
   if (!running_mean.defined()) {
     return;
   }
   running_mean.mutable_array().fill_(0);
-  running_var.mutable_array().fill_(1);
+  running_var.mutable_array().fill_(first_var_);
   num_batches_tracked.mutable_array().fill_(0);
 }
 
-std::optional<double> checked_momentum(const char* layer, std::optional<double> momentum) {
-  require(!momentum || (*momentum >= 0 && *momentum <= 1), layer, "momentum must lie in [0, 1], got ",
-          momentum.value_or(0),
-          "; it weighs the new value: running = (1 - momentum) * running + momentum * batch. Keras and Flax give the "
-          "old value's weight m: pass 1 - m (0.01 for their 0.99)");
-  return momentum;
+template <class Base>
+void NormBase<Base>::move_running_stats(const Array& mean, const Array& var, double var_factor) {
+  const double t = count_batch(num_batches_tracked, options.momentum);
+  move_toward(running_mean, mean, 1, t);
+  move_toward(running_var, var, var_factor, t);
 }
 
-void move_toward(Tensor& running, const Array& batch, double factor, double t) {
-  Array& array = running.mutable_array();
-  dispatch_float(array.dtype(), "running statistics", [&]<class T>() {
-    const std::span<T> values = array.mutable_span<T>();
-    const std::span<const double> news = batch.span<double>();
-    const double samples = static_cast<double>(news.size()) / static_cast<double>(values.size());
-    for (std::size_t c = 0; c < values.size(); ++c) {
-      double sum = 0;
-      for (std::size_t i = c; i < news.size(); i += values.size()) {
-        sum += news[i];
-      }
-      values[c] = static_cast<T>((1 - t) * static_cast<double>(values[c]) + t * (sum / samples * factor));
-    }
-  });
-}
+template class NormBase<FusibleNorm>;
+template class NormBase<Layer>;
 
 }  // namespace evenkeel::nn

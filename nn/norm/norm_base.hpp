@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <optional>
 
@@ -16,8 +17,10 @@ struct BatchNormOptions {
 /// What the norms with running statistics share (PyTorch's _NormBase): the state and its names.
 ///   weight (from 1), bias (from 0), running_mean (0), running_var (1): (C); num_batches_tracked: int64
 /// Without affine or track_running_stats those entries are undefined and not listed.
+/// `Base`: FusibleNorm, or Layer for a norm that cannot run the activation behind it.
 /// Throws invalid_argument: eps < 0; momentum outside [0, 1]; num_features < 1.
-class NormBase : public FusibleNorm {
+template <class Base = FusibleNorm>
+class NormBase : public Base {
  public:
   std::string extra_repr() const override;
   /// Mean 0, variance 1, no batch seen.
@@ -32,22 +35,24 @@ class NormBase : public FusibleNorm {
   Tensor& num_batches_tracked;  ///< files older than PyTorch 0.4.1 lack it; they load
 
  protected:
-  NormBase(const char* layer, std::int64_t features, BatchNormOptions opts);
-  /// "4D", the ranks that the layer takes, as PyTorch names them.
-  virtual std::string_view expected_rank() const = 0;
-  virtual bool accepts_rank(int rank) const = 0;
-  /// Throws for an undefined x and one of another rank.
-  void check_rank(const Tensor& x) const;
+  /// How running statistics begin, where that is another way; empty: (C).
+  struct Start {
+    Shape mean_shape = {}, var_shape = {};
+    double var = 1;
+  };
+  NormBase(std::string_view layer, RankRange ranks, std::int64_t num_features, BatchNormOptions options,
+           Start start = {});
+  /// Counts a batch and moves the running statistics towards its own; n / (n - 1) as `var_factor` makes a biased
+  /// variance unbiased.
+  void move_running_stats(const Array& mean, const Array& var, double var_factor);
+
+  const RankRange ranks_;
+
+ private:
+  const double first_var_;
 };
 
-/// momentum, if it is a weight of the new value or nullopt (cumulative average).
-std::optional<double> checked_momentum(const char* layer, std::optional<double> momentum);
-
-/// The check of ranks, for layers that are no NormBase; `accepted` may be false for an undefined x.
-void check_rank(const Module& layer, const Tensor& x, bool accepted, std::string_view expected);
-
-/// running = (1 - t) running + t factor batch, where `batch` has one float64 value per channel or, for each sample, one
-/// per channel: then their mean.
-void move_toward(Tensor& running, const Array& batch, double factor, double t);
+extern template class NormBase<FusibleNorm>;
+extern template class NormBase<Layer>;
 
 }  // namespace evenkeel::nn

@@ -1,102 +1,121 @@
 #pragma once
 
-#include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/repr.hpp"
 
-#include <algorithm>
-#include <cmath>
+#include <initializer_list>
 #include <limits>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace evenkeel::nn {
 
-// What the norm layers share.
+// What the norm layers share. `layer` is a layer's name, for the errors of its constructor.
 
 /// How a layer's errors begin: "BatchNorm2d", inside a model "BatchNorm2d (features.1)".
-inline std::string error_name(const Module& layer) {
-  const std::string path = NameScope::path();
-  return path.empty() ? layer.type_name() : layer.type_name() + " (" + path + ")";
+std::string error_name(const Module& layer);
+
+// ---- Options
+
+/// Throws unless eps, if there is one, is at least 0 and finite.
+void check_eps(std::string_view layer, std::optional<double> eps);
+/// Throws unless momentum is a weight of the new value in [0, 1] or nullopt (cumulative average).
+void check_momentum(std::string_view layer, std::optional<double> momentum);
+/// `value`, of that name (num_features, num_channels, a window's size), if it is positive.
+std::int64_t checked_channels(std::string_view layer, std::string_view name, std::int64_t value);
+/// The number of groups, by default choose_gn_groups(channels), if it divides the channels.
+std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::optional<std::int64_t> groups);
+/// The options, if what they have of eps and momentum can be meant.
+template <class Options>
+Options checked(std::string_view layer, Options options) {
+  if constexpr (requires { options.eps; }) {
+    check_eps(layer, options.eps);
+  }
+  if constexpr (requires { options.momentum; }) {
+    check_momentum(layer, options.momentum);
+  }
+  return options;
 }
 
-/// eps, if it is one.
-inline double checked_eps(const char* layer, double eps) {
-  require(eps >= 0 && std::isfinite(eps), layer, "eps must be at least 0, got ", eps);
-  return eps;
+/// ", eps=1e-05, momentum=0.1, affine=True": what the options have of these, for extra_repr().
+template <class Options>
+std::string repr_options(const Options& options) {
+  std::string text;
+  if constexpr (requires { options.eps; }) {
+    text += ", eps=" + repr(options.eps);
+  }
+  if constexpr (requires { options.momentum; }) {
+    text += ", momentum=" + repr(options.momentum);
+  }
+  if constexpr (requires { options.affine; }) {
+    text += ", affine=" + repr(options.affine);
+  }
+  return text;
 }
 
-/// num_features or num_channels, if it is positive.
-inline std::int64_t checked_channels(const char* layer, const char* name, std::int64_t channels) {
-  require(channels > 0, layer, name, " must be positive, got ", channels);
-  return channels;
-}
+/// The start value of a parameter or buffer: `value` everywhere, undefined if it is not wanted.
+Array value_if(bool wanted, const Shape& shape, double value);
+
+// ---- Input
+
+/// The ranks that a layer takes.
+struct RankRange {
+  int min;
+  int max = std::numeric_limits<int>::max();
+};
+inline constexpr RankRange kAnyRank{2};    ///< (N, C, *)
+inline constexpr RankRange kImages{4, 4};  ///< (N, C, H, W)
+/// Of the norm "<Name><D>d": one dim may be left out of (N, C, L), none of images and volumes.
+constexpr RankRange batch_ranks(int dims) { return {dims == 1 ? 2 : dims + 2, dims + 2}; }
+
+/// Throws for an undefined x and one of another rank, in PyTorch's words.
+void check_rank(const Module& layer, const Tensor& x, RankRange ranks);
+/// Throws unless x is (N, C, *) of these ranks with `channels` channels.
+void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, RankRange ranks);
+/// The same for layers that may look at another dim: at dim 1 of any rank from 2 or, with channels_last, at the last.
+void check_channels_at(const Module& layer, const Tensor& x, std::int64_t channels, bool channels_last);
+/// Throws PyTorch's sentence if `elements`, the number that a statistic is taken over, is 1.
+void check_count(const Module& layer, const Tensor& x, std::int64_t elements, std::string_view per);
 
 /// Elements per sample and channel of (N, C, *).
-inline std::int64_t spatial_size(const Shape& shape) {
-  std::int64_t size = 1;
-  for (int d = 2; d < shape.rank(); ++d) {
-    size *= shape[d];
-  }
-  return size;
-}
-
-/// PyTorch's sentence if x's shape does not end in `normalized_shape`, else "".
-inline std::string trailing_mismatch(const Shape& x, const Shape& normalized_shape) {
-  const int start = x.rank() - normalized_shape.rank();
-  if (start >= 0 && std::equal(normalized_shape.begin(), normalized_shape.end(), x.begin() + start)) {
-    return "";
-  }
-  std::string sizes = "[*";
-  for (const std::int64_t size : normalized_shape) {
-    sizes += ", " + std::to_string(size);
-  }
-  return concat("Given normalized_shape=", normalized_shape, ", expected input with shape ", sizes,
-                "], but got input of size ", x);
-}
+std::int64_t spatial_size(const Shape& shape);
 
 /// normalized_shape, if it has at least one size and all are positive.
-inline const Shape& checked_normalized_shape(const char* layer, const Shape& shape) {
-  require(!shape.empty() && std::all_of(shape.begin(), shape.end(), [](std::int64_t size) { return size > 0; }), layer,
-          "normalized_shape must have at least one size and only positive ones, got ", shape);
-  return shape;
-}
-
+const Shape& checked_normalized_shape(std::string_view layer, const Shape& shape);
+/// PyTorch's sentence if x's shape does not end in `normalized_shape`, else "".
+std::string trailing_mismatch(const Shape& x, const Shape& normalized_shape);
 /// Throws for an undefined x and one whose shape does not end in `normalized_shape`.
-inline void check_trailing(const Module& layer, const Tensor& x, const Shape& normalized_shape) {
-  if (!x.defined()) {
-    fail(error_name(layer), "the input is an undefined tensor");
-  }
-  if (const std::string mismatch = trailing_mismatch(x.shape(), normalized_shape); !mismatch.empty()) {
-    fail(error_name(layer), mismatch);
-  }
-}
+void check_trailing(const Module& layer, const Tensor& x, const Shape& normalized_shape);
 
-/// Throws unless x is (N, C, *) or, with channels_last, (*, C) with `channels` channels.
-inline void check_channels_at(const Module& layer, const Tensor& x, std::int64_t channels, bool channels_last) {
-  if (!x.defined()) {
-    fail(error_name(layer), "the input is an undefined tensor");
-  }
-  if (x.rank() < (channels_last ? 1 : 2)) {
-    fail(error_name(layer), "expected at least ", channels_last ? 1 : 2, "D input (got ", x.rank(), "D input of shape ",
-         x.shape(), ")");
-  }
-  if (const std::int64_t size = x.size(channels_last ? -1 : 1); size != channels) {
-    fail(error_name(layer), "expected ", channels, " channels at dim ", channels_last ? -1 : 1, ", got ", size,
-         " (input of shape ", x.shape(), ")");
-  }
-}
-
-/// The distance from 1 to the next number.
-inline double machine_epsilon(DType dtype) {
-  return dtype == DType::float32 ? static_cast<double>(std::numeric_limits<float>::epsilon())
-                                 : std::numeric_limits<double>::epsilon();
-}
+// ---- Formulas
 
 /// Statistics over the channels of each pixel; x: (N, C, *), weight and bias: (C) or undefined.
-inline Tensor normalize_pixels(const Tensor& x, const Tensor& weight, const Tensor& bias, const Normalization& how,
-                               const FusedActivation& activation) {
-  const std::int64_t pixels = spatial_size(x.shape());
-  return normalize_groups(x, weight, bias, {x.size(0), x.size(1), pixels, 1}, {x.size(1), pixels}, how, activation).y;
-}
+Tensor normalize_pixels(const Tensor& x, const Tensor& weight, const Tensor& bias, const Normalization& how,
+                        const FusedActivation& activation);
+
+/// x * weight + bias per channel; either may be undefined.
+Tensor scale_and_shift(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+/// The result for an empty x: x itself, on which the parameters hang with gradients of 0.
+Tensor empty_output(const Tensor& x, std::initializer_list<Tensor> parameters);
+
+// Statistics are float64 (autograd/ops/group_moments.hpp), and so is what is computed from them:
+
+/// A copy as float64 (also of a float64 one: an update of running statistics must not change what backward reads).
+Tensor in_double(const Tensor& x);
+
+/// scale, of one number, C or N * C, times the channels' weight; scale itself if that is undefined.
+Tensor times_weight(const Tensor& scale, const Tensor& weight);
+
+// ---- Running statistics
+
+/// Counts a batch; the weight t that it gets: momentum, or 1 / count.
+double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum);
+
+/// running = (1 - t) running + t factor batch, where `batch` has one value for each of `running` or, for each sample,
+/// one for each: then their mean.
+void move_toward(Tensor& running, const Array& batch, double factor, double t);
 
 }  // namespace evenkeel::nn

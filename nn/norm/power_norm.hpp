@@ -24,8 +24,8 @@ struct PowerNormOptions {
 /// Shen et al. 2020, arXiv:2003.07845, algorithm 2.
 class PowerNorm : public Layer {
  public:
-  explicit PowerNorm(std::int64_t features, PowerNormOptions opts = {});
-  std::string type_name() const override { return "PowerNorm"; }
+  using Options = PowerNormOptions;
+  explicit PowerNorm(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

@@ -15,7 +15,7 @@ class Gatherer {
   explicit Gatherer(BatchNormBase& layer)
       : layer_(layer), means_(channels()), squares_(channels()), before_{clones(layer)} {
     layer.train();
-    hook_ = layer.register_forward_hook([this](const Layer&, const Tensor& x, const Tensor&) { take(x); });
+    hook_ = layer.register_forward_hook([this](const Module&, const auto& inputs, const auto&) { take(inputs[0]); });
   }
   ~Gatherer() {
     layer_.remove_forward_hook(hook_);

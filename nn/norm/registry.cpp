@@ -1,6 +1,6 @@
 #include "evenkeel/nn/norm/registry.hpp"
 
-#include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/norm/act_norm.hpp"
 #include "evenkeel/nn/norm/batch_channel_norm.hpp"
 #include "evenkeel/nn/norm/batch_group_norm.hpp"
@@ -33,216 +33,150 @@
 namespace evenkeel::nn {
 namespace {
 
-/// The 1d, 2d or 3d form of a norm that has three.
-template <class Norm1d, class Norm2d, class Norm3d, class Options>
-std::unique_ptr<Layer> of_rank(int spatial_dims, std::int64_t channels, const Options& options) {
-  switch (spatial_dims) {
-    case 2:
-      return std::make_unique<Norm2d>(channels, options);
-    case 3:
-      return std::make_unique<Norm3d>(channels, options);
-    default:
-      return std::make_unique<Norm1d>(channels, options);
+using Made = std::unique_ptr<Layer>;
+
+/// Options of a layer: the given ones that it has, its own defaults for the rest.
+template <class Options>
+Options filled(const NormOptions& given, Options options = {}) {
+  const auto fill = [](auto& to, const auto& from) { to = from.value_or(to); };
+  if constexpr (requires { options.eps; }) {
+    fill(options.eps, given.eps);
   }
+  if constexpr (requires { options.affine; }) {
+    options.affine = given.affine;
+  }
+  if constexpr (requires { options.momentum = given.momentum; }) {
+    options.momentum = given.momentum;
+  } else if constexpr (
+      requires { options.momentum; } && !requires { options.track_running_stats; }) {
+    fill(options.momentum, given.momentum);  // InstanceNorm, which could do without, keeps no statistics by default
+  }
+  if constexpr (requires { options.num_groups; }) {
+    options.num_groups = given.num_groups;
+  }
+  if constexpr (requires { options.rmax; }) {
+    fill(options.rmax, given.rmax);
+    fill(options.dmax, given.dmax);
+    fill(options.warmup_steps, given.warmup_steps);
+  }
+  if constexpr (requires { options.virtual_batch_size; }) {
+    fill(options.virtual_batch_size, given.virtual_batch_size);
+  }
+  return options;
 }
 
-/// For (N, C) not one group per channel, which would have a single element.
-std::int64_t default_groups(std::int64_t channels, int spatial_dims) {
-  const std::int64_t groups = choose_gn_groups(channels);
-  return spatial_dims == 0 && groups == channels && groups > 1 ? groups / 2 : groups;
+/// A norm made from its number of channels.
+template <class Norm>
+Made make(std::int64_t channels, const NormOptions& given) {
+  return std::make_unique<Norm>(channels, filled<typename Norm::Options>(given));
+}
+
+/// The 1d, 2d or 3d form of a norm that has three.
+template <template <int> class Norm>
+Made make_of_rank(std::int64_t channels, const NormOptions& given) {
+  return given.spatial_dims == 2   ? make<Norm<2>>(channels, given)
+         : given.spatial_dims == 3 ? make<Norm<3>>(channels, given)
+                                   : make<Norm<1>>(channels, given);
+}
+
+/// A norm made from numbers of groups and channels. Of (N, C) the default is not one group per channel, which would
+/// have a single element.
+template <class Norm>
+Made make_of_groups(std::int64_t channels, const NormOptions& given) {
+  const std::int64_t chosen = choose_gn_groups(channels);
+  const bool halve = given.spatial_dims == 0 && chosen == channels && chosen > 1;
+  return std::make_unique<Norm>(given.num_groups.value_or(halve ? chosen / 2 : chosen), channels,
+                                filled<typename Norm::Options>(given));
 }
 
 constexpr NormEntry kNorms[] = {
     {"bn", "BatchNorm: statistics of the batch, per channel",
-     "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over N, H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return of_rank<BatchNorm1d, BatchNorm2d, BatchNorm3d>(
-           o.spatial_dims, channels,
-           BatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     },
+     "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over N, H, W", make_of_rank<BatchNorm>,
      0, 3},
     {"sync_bn", "SyncBatchNorm: BatchNorm over all ranks' batches (alone: bn; see convert_sync_batchnorm)",
      "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over all ranks' N, H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<SyncBatchNorm>(
-           channels, BatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     }},
+     make<SyncBatchNorm>},
     {"ghost_bn", "GhostBatchNorm: BatchNorm over virtual batches of virtual_batch_size samples",
      "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over parts of N, and H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<GhostBatchNorm>(channels,
-                                               GhostBatchNormOptions{.eps = o.eps.value_or(1e-5),
-                                                                     .momentum = o.momentum,
-                                                                     .affine = o.affine,
-                                                                     .virtual_batch_size = o.virtual_batch_size});
-     }},
+     make<GhostBatchNorm>},
     {"brn", "BatchRenorm2d: BatchNorm corrected towards its running statistics",
      "y = ((x - E[x]) / sqrt(Var[x] + eps) * r + d) * weight + bias, r and d towards the running statistics",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<BatchRenorm2d>(channels, BatchRenormOptions{.eps = o.eps.value_or(1e-5),
-                                                                           .momentum = o.momentum,
-                                                                           .affine = o.affine,
-                                                                           .rmax = o.rmax,
-                                                                           .dmax = o.dmax,
-                                                                           .warmup_steps = o.warmup_steps});
-     }},
+     make<BatchRenorm2d>},
     {"frozen_bn", "FrozenBatchNorm2d: given statistics, scale and shift; nothing learns",
-     "y = (x - running_mean) / sqrt(running_var + eps) * weight + bias, all of it given",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<FrozenBatchNorm2d>(channels, FrozenBatchNormOptions{.eps = o.eps.value_or(1e-5)});
-     }},
+     "y = (x - running_mean) / sqrt(running_var + eps) * weight + bias, all of it given", make<FrozenBatchNorm2d>},
     {"gn", "GroupNorm: statistics of groups of channels, per sample",
      "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample and group of channels",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       const std::int64_t groups = o.num_groups ? *o.num_groups : default_groups(channels, o.spatial_dims);
-       return std::make_unique<GroupNorm>(groups, channels,
-                                          GroupNormOptions{.eps = o.eps.value_or(1e-5), .affine = o.affine});
-     },
-     0, 3},
+     make_of_groups<GroupNorm>, 0, 3},
     {"ln", "GroupNorm with one group: statistics of the whole sample (nn.LayerNorm has a weight per element)",
      "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample over C, H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<GroupNorm>(1, channels,
-                                          GroupNormOptions{.eps = o.eps.value_or(1e-5), .affine = o.affine});
+     [](std::int64_t channels, const NormOptions& given) -> Made {
+       return std::make_unique<GroupNorm>(1, channels, filled<GroupNormOptions>(given));
      },
      0, 3},
     {"ln2d", "LayerNorm2d: statistics of each pixel's channels (ConvNeXt)",
-     "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per pixel over C",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<LayerNorm2d>(channels,
-                                            LayerNorm2dOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine});
-     }},
+     "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per pixel over C", make<LayerNorm2d>},
     {"in", "InstanceNorm: statistics of each channel, per sample; no running ones",
      "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per sample and channel over H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return of_rank<InstanceNorm1d, InstanceNorm2d, InstanceNorm3d>(
-           o.spatial_dims, channels, InstanceNormOptions{.eps = o.eps.value_or(1e-5), .affine = o.affine});
-     },
-     1, 3},
+     make_of_rank<InstanceNorm>, 1, 3},
     {"rms", "RMSNorm2d: quadratic mean of each pixel's channels",
-     "y = x / sqrt(E[x^2] + eps) * weight, E per pixel over C",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<RMSNorm2d>(channels, RMSNorm2dOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine});
-     }},
+     "y = x / sqrt(E[x^2] + eps) * weight, E per pixel over C", make<RMSNorm2d>},
     {"frn", "FilterResponseNorm without its TLU: quadratic mean of each channel, per sample",
      "y = x / sqrt(E[x^2] + eps) * weight + bias, E per sample and channel over H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<FilterResponseNorm>(
-           channels, FilterResponseNormOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine, .tlu = false});
+     [](std::int64_t channels, const NormOptions& given) -> Made {
+       return std::make_unique<FilterResponseNorm>(channels, filled<FilterResponseNormOptions>(given, {.tlu = false}));
      }},
     {"frn_tlu", "FilterResponseNorm with its TLU: norm and activation in one",
      "y = max(x / sqrt(E[x^2] + eps) * weight + bias, tau), E per sample and channel over H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<FilterResponseNorm>(
-           channels, FilterResponseNormOptions{.eps = o.eps.value_or(1e-6), .affine = o.affine});
-     },
-     2, 2, true},
+     make<FilterResponseNorm>, 2, 2, true},
     {"grn", "GlobalResponseNorm: channels of a sample compete by their responses; the identity at first",
      "y = x + x n * weight + bias, n = g / (mean of g over C + eps), g = sqrt(sum of x^2 over H, W)",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<GlobalResponseNorm>(channels, GlobalResponseNormOptions{.eps = o.eps.value_or(1e-6)});
-     }},
+     make<GlobalResponseNorm>},
     {"lrn", "LocalResponseNorm: each element by its 5 neighbouring channels at the same place (AlexNet)",
      "y = x / (k + alpha / 5 * sum of x^2 over 5 neighbouring channels)^beta",
-     [](std::int64_t, const NormOptions&) -> std::unique_ptr<Layer> { return std::make_unique<LocalResponseNorm>(5); },
-     1, 3},
+     [](std::int64_t, const NormOptions&) -> Made { return std::make_unique<LocalResponseNorm>(5); }, 1, 3},
     {"dyt", "DynamicTanh: no statistics, tanh with a learned slope", "y = tanh(alpha x) * weight + bias",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<DynamicTanh>(channels, DynamicTanhOptions{.affine = o.affine});
-     },
-     0, 3},
+     make<DynamicTanh>, 0, 3},
     {"derf", "DynamicErf: no statistics, erf with a learned slope and shift",
-     "y = erf(alpha x + shift) * weight + bias",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<DynamicErf>(channels, DynamicTanhOptions{.affine = o.affine});
-     },
-     0, 3},
+     "y = erf(alpha x + shift) * weight + bias", make<DynamicErf>, 0, 3},
     {"layer_scale", "LayerScale: no statistics, only a learned factor per channel, here from 1", "y = x * weight",
-     [](std::int64_t channels, const NormOptions&) -> std::unique_ptr<Layer> {
+     [](std::int64_t channels, const NormOptions&) -> Made {
        return std::make_unique<LayerScale>(channels, LayerScaleOptions{.init = 1});
      },
      0, 3},
     {"bcn", "BatchChannelNorm: running statistics per channel, then groups of channels, per sample",
      "y = GN(z), z = (x - running_mean) / sqrt(running_var + eps) * weight + bias, in training too",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       const std::int64_t groups = o.num_groups ? *o.num_groups : default_groups(channels, o.spatial_dims);
-       return std::make_unique<BatchChannelNorm>(
-           groups, channels,
-           BatchChannelNormOptions{
-               .eps = o.eps.value_or(1e-5), .momentum = o.momentum.value_or(0.1), .affine = o.affine});
-     },
-     0, 3},
+     make_of_groups<BatchChannelNorm>, 0, 3},
     {"bgn", "BatchGroupNorm: statistics of the batch, per group of channels",
      "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per group of channels over N, H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<BatchGroupNorm>(
-           channels,
-           BatchGroupNormOptions{
-               .num_groups = o.num_groups, .eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     },
-     0, 3},
+     make<BatchGroupNorm>, 0, 3},
     {"ebn", "ExtendedBatchNorm: means per channel, one variance, of the batch",
      "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E per channel over N, H, W, Var over N, C, H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<ExtendedBatchNorm>(
-           channels, ExtendedBatchNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     },
-     0, 3},
+     make<ExtendedBatchNorm>, 0, 3},
     {"evonorm_b0", "EvoNorm-B0: norm and activation in one, variances of batch and instance",
-     "y = x / max(sqrt(Var_batch[x] + eps), v x + sqrt(Var_instance[x] + eps)) * weight + bias",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<EvoNormB0>(
-           channels, EvoNormB0Options{.eps = o.eps.value_or(1e-3), .momentum = o.momentum, .affine = o.affine});
-     },
-     2, 2, true},
+     "y = x / max(sqrt(Var_batch[x] + eps), v x + sqrt(Var_instance[x] + eps)) * weight + bias", make<EvoNormB0>, 2, 2,
+     true},
     {"evonorm_s0", "EvoNorm-S0: norm and activation in one, variance of groups per sample",
-     "y = x sigmoid(v x) / sqrt(Var[x] + eps) * weight + bias, Var per sample and group of channels",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<EvoNormS0>(
-           channels, EvoNormS0Options{.num_groups = o.num_groups, .eps = o.eps.value_or(1e-5), .affine = o.affine});
-     },
+     "y = x sigmoid(v x) / sqrt(Var[x] + eps) * weight + bias, Var per sample and group of channels", make<EvoNormS0>,
      2, 2, true},
     {"pn", "PowerNorm: running quadratic mean per channel, approximate gradient",
      "y = x / sqrt(phi + eps) * weight + bias, phi = E[x^2] per channel, a running one after the warm-up",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<PowerNorm>(
-           channels, PowerNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     },
-     0, 3},
+     make<PowerNorm>, 0, 3},
     {"sn", "SwitchableNorm2d: a learned mixture of instance, layer and batch statistics",
      "y = (x - m) / sqrt(v + eps) * weight + bias, m and v learned mixtures of IN's, LN's and BN's",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<SwitchableNorm2d>(
-           channels, SwitchableNormOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     }},
+     make<SwitchableNorm2d>},
     {"ibn", "IBN: InstanceNorm for half of the channels, BatchNorm for the others",
-     "y = InstanceNorm(x) for the first half of the channels, BatchNorm(x) for the others",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<IBN>(
-           channels, IBNOptions{.eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     }},
+     "y = InstanceNorm(x) for the first half of the channels, BatchNorm(x) for the others", make<IBN>},
     {"iternorm", "IterNorm: whitening by statistics of the batch, so that channels are uncorrelated too",
-     "y = cov^(-1/2) (x - E[x]) * weight + bias, covariance of the channels over N, H, W",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<IterNorm>(
-           channels,
-           IterNormOptions{
-               .num_groups = o.num_groups, .eps = o.eps.value_or(1e-5), .momentum = o.momentum, .affine = o.affine});
-     },
-     0, 3},
+     "y = cov^(-1/2) (x - E[x]) * weight + bias, covariance of the channels over N, H, W", make<IterNorm>, 0, 3},
     {"actnorm", "ActNorm: a factor and shift per channel that start from the first batch's statistics",
-     "y = x * weight + bias, from the first batch's 1 / (std + eps) and -E[x] / (std + eps) on",
-     [](std::int64_t channels, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<ActNorm>(channels, ActNormOptions{.eps = o.eps.value_or(1e-6)});
-     },
-     0, 3},
+     "y = x * weight + bias, from the first batch's 1 / (std + eps) and -E[x] / (std + eps) on", make<ActNorm>, 0, 3},
     {"unit", "UnitNorm: each pixel's channels scaled to length 1", "y = x / max(sqrt(sum of x^2 over C), eps)",
-     [](std::int64_t, const NormOptions& o) -> std::unique_ptr<Layer> {
-       return std::make_unique<UnitNorm>(UnitNormOptions{.eps = o.eps.value_or(1e-12)});
+     [](std::int64_t, const NormOptions& given) -> Made {
+       return std::make_unique<UnitNorm>(filled<UnitNormOptions>(given));
      },
      0, 3},
     {"none", "Identity: no normalization", "y = x",
-     [](std::int64_t, const NormOptions&) -> std::unique_ptr<Layer> { return std::make_unique<Identity>(); }, 0, 3},
+     [](std::int64_t, const NormOptions&) -> Made { return std::make_unique<Identity>(); }, 0, 3},
 };
 
 }  // namespace

@@ -9,16 +9,16 @@
 
 namespace evenkeel::nn {
 
-/// What a model may say about its norms; each takes what concerns it.
+/// What a model may say about its norms; each takes what its own options have, which also give the defaults.
 struct NormOptions {
-  std::optional<double> eps = {};        ///< by default the norm's own (BatchNorm 1e-5, EvoNorm-B0 1e-3, ...)
+  std::optional<double> eps = {};
   std::optional<double> momentum = 0.1;  ///< of running statistics; see BatchNormOptions
   bool affine = true;
-  std::optional<std::int64_t> num_groups = {};  ///< of group norms; by default choose_gn_groups(channels)
-  double rmax = 3, dmax = 5;                    ///< of BatchRenorm
-  std::int64_t warmup_steps = 5000;             ///< of BatchRenorm; fewer for a run of fewer steps
-  std::int64_t virtual_batch_size = 32;         ///< of GhostBatchNorm
-  int spatial_dims = 2;                         ///< of the input: 2 (N, C, H, W), 0 (N, C) as Linear gives it, 1, 3
+  std::optional<std::int64_t> num_groups = {};          ///< of group norms; by default choose_gn_groups(channels)
+  std::optional<double> rmax = {}, dmax = {};           ///< of BatchRenorm
+  std::optional<std::int64_t> warmup_steps = {};        ///< of BatchRenorm; fewer for a run of fewer steps
+  std::optional<std::int64_t> virtual_batch_size = {};  ///< of GhostBatchNorm
+  int spatial_dims = 2;  ///< of the input: 2 (N, C, H, W), 0 (N, C) as Linear gives it, 1, 3
 };
 
 /// A row of the list behind every --norm.

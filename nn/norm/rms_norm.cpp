@@ -1,27 +1,18 @@
 #include "evenkeel/nn/norm/rms_norm.hpp"
 
 #include "evenkeel/nn/functional.hpp"
-#include "evenkeel/nn/norm/composite.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
-namespace {
 
-RMSNormOptions checked(RMSNormOptions options) {
-  checked_eps("RMSNorm", options.eps.value_or(0));
-  return options;
-}
-
-}  // namespace
-
-RMSNorm::RMSNorm(const Shape& shape, RMSNormOptions opts)
-    : normalized_shape(checked_normalized_shape("RMSNorm", shape)),
-      options(checked(opts)),
-      weight(parameter("weight", opts.elementwise_affine ? Array::ones(shape) : Array())) {}
+RMSNorm::RMSNorm(const Shape& normalized_shape, Options options)
+    : normalized_shape(checked_normalized_shape("RMSNorm", normalized_shape)),
+      options(checked("RMSNorm", options)),
+      weight(parameter("weight", value_if(options.elementwise_affine, normalized_shape, 1))) {}
 
 std::string RMSNorm::extra_repr() const {
-  return concat(repr(normalized_shape), ", eps=", options.eps ? repr(*options.eps) : "None",
+  return concat(repr(normalized_shape), ", eps=", repr(options.eps),
                 ", elementwise_affine=", repr(options.elementwise_affine));
 }
 
@@ -30,17 +21,15 @@ Tensor RMSNorm::forward_activated(const Tensor& x, const FusedActivation& activa
   return functional::rms_norm(x, normalized_shape, weight, options.eps, activation);
 }
 
-RMSNorm2d::RMSNorm2d(std::int64_t channels, RMSNorm2dOptions opts)
-    : num_channels(checked_channels("RMSNorm2d", "num_channels", channels)),
-      options{checked_eps("RMSNorm2d", opts.eps), opts.affine},
-      weight(parameter("weight", composite::value_if(opts.affine, channels, 1))) {}
+RMSNorm2d::RMSNorm2d(std::int64_t num_channels, Options options)
+    : num_channels(checked_channels("RMSNorm2d", "num_channels", num_channels)),
+      options(checked("RMSNorm2d", options)),
+      weight(parameter("weight", value_if(options.affine, {num_channels}, 1))) {}
 
-std::string RMSNorm2d::extra_repr() const {
-  return concat(num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
-}
+std::string RMSNorm2d::extra_repr() const { return concat(num_channels, repr_options(options)); }
 
 Tensor RMSNorm2d::forward_activated(const Tensor& x, const FusedActivation& activation) {
-  composite::check_channels(*this, x, num_channels, 4);
+  check_channels(*this, x, num_channels, kImages);
   return normalize_pixels(x, weight, {}, {.eps = options.eps, .center = false}, activation);
 }
 

@@ -19,9 +19,9 @@ struct RMSNormOptions {
 /// Zhang & Sennrich 2019, arXiv:1910.07467, equation 4.
 class RMSNorm : public FusibleNorm {
  public:
-  explicit RMSNorm(const Shape& shape, RMSNormOptions opts = {});
-  explicit RMSNorm(std::int64_t size, RMSNormOptions opts = {}) : RMSNorm(Shape{size}, opts) {}
-  std::string type_name() const override { return "RMSNorm"; }
+  using Options = RMSNormOptions;
+  explicit RMSNorm(const Shape& normalized_shape, Options options = {});
+  explicit RMSNorm(std::int64_t size, Options options = {}) : RMSNorm(Shape{size}, options) {}
   std::string extra_repr() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
@@ -40,8 +40,8 @@ struct RMSNorm2dOptions {
 /// Throws invalid_argument: wrong rank or C.
 class RMSNorm2d : public FusibleNorm {
  public:
-  explicit RMSNorm2d(std::int64_t channels, RMSNorm2dOptions opts = {});
-  std::string type_name() const override { return "RMSNorm2d"; }
+  using Options = RMSNorm2dOptions;
+  explicit RMSNorm2d(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 

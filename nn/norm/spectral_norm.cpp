@@ -16,13 +16,11 @@ namespace {
 Tensor unit(const Tensor& x, double eps) { return x / std::max(norm(x).item(), eps); }
 
 /// The level "0" of the names: the vectors of the power iteration.
-class SingularVectors : public Layer {
+class SingularVectors : public Module {
  public:
   SingularVectors(std::int64_t rows, std::int64_t columns, DType dtype, Generator& generator, double eps)
       : u(buffer("_u", unit(randn({rows}, generator, {.dtype = dtype}), eps).array())),
         v(buffer("_v", unit(randn({columns}, generator, {.dtype = dtype}), eps).array())) {}
-  std::string type_name() const override { return "SingularVectors"; }
-  Tensor forward(const Tensor&) override { fail(type_name(), "a parametrization has no forward"); }
 
   Tensor& u;
   Tensor& v;
@@ -35,20 +33,18 @@ class SpectralNorm : public WeightParametrization {
         dim_(dim),
         original_(parameter("original", weight.array())),
         vectors_(add<SingularVectors>("0", weight.size(dim), weight.numel() / weight.size(dim), weight.dtype(),
-                                      generator, options.eps)
-                     .as<SingularVectors>()) {
+                                      generator, options.eps)) {
     original_ = weight;
     iterate(15);
   }
-  std::string type_name() const override { return "SpectralNorm"; }
 
   Tensor value() override {
     if (training()) {
       iterate(options_.n_power_iterations);
     }
     // Copies: the next iteration may come before this graph's backward.
-    const Tensor u(vectors_.u.array().clone());
-    const Tensor v(vectors_.v.array().clone());
+    const Tensor u(vectors_->u.array().clone());
+    const Tensor v(vectors_->v.array().clone());
     return original_ / sum(u * matmul(matrix(original_), v));
   }
 
@@ -72,20 +68,20 @@ class SpectralNorm : public WeightParametrization {
     const NoGradGuard guard;
     const Tensor w = matrix(original_);
     for (std::int64_t i = 0; i < times; ++i) {
-      vectors_.u.mutable_array().copy_(unit(matmul(w, vectors_.v), options_.eps).array());
-      vectors_.v.mutable_array().copy_(unit(matmul(transpose(w, 0, 1), vectors_.u), options_.eps).array());
+      vectors_->u.mutable_array().copy_(unit(matmul(w, vectors_->v), options_.eps).array());
+      vectors_->v.mutable_array().copy_(unit(matmul(transpose(w, 0, 1), vectors_->u), options_.eps).array());
     }
   }
 
   const SpectralNormOptions options_;
   const std::int64_t dim_;
   Tensor& original_;
-  SingularVectors& vectors_;
+  Child<SingularVectors> vectors_;
 };
 
 }  // namespace
 
-void spectral_norm(Layer& layer, Generator& generator, const SpectralNormOptions& options) {
+void spectral_norm(Module& layer, Generator& generator, const SpectralNormOptions& options) {
   WeightedLayer& weighted = as_weighted("spectral_norm", layer);
   require(!weighted.parametrized(), "spectral_norm", "the weight of this ", layer.type_name(),
           " has a parametrization already");

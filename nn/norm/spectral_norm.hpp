@@ -21,6 +21,6 @@ struct SpectralNormOptions {
 /// goes on working. remove_parametrization(layer) undoes it.
 /// Throws invalid_argument: a layer without a weight, or with a parametrized one; n_power_iterations < 1.
 /// Miyato et al. 2018, arXiv:1802.05957, Algorithm 1.
-void spectral_norm(Layer& layer, Generator& generator, const SpectralNormOptions& options = {});
+void spectral_norm(Module& layer, Generator& generator, const SpectralNormOptions& options = {});
 
 }  // namespace evenkeel::nn

@@ -1,8 +1,6 @@
 #pragma once
 
-#include "evenkeel/nn/module.hpp"
-
-#include <optional>
+#include "evenkeel/nn/norm/norm_base.hpp"
 
 namespace evenkeel::nn {
 
@@ -21,22 +19,16 @@ struct SwitchableNormOptions {
 /// running = (1 - momentum) running + momentum batch. The authors' files have weight and bias as (1, C, 1, 1), the
 /// buffers as (1, C, 1). Throws invalid_argument: wrong rank or C; one value per channel in training; one value per
 /// instance with `unbiased`. Luo et al. 2019, arXiv:1806.10779, equations 2 to 5.
-class SwitchableNorm2d : public Layer {
+class SwitchableNorm2d : public NormBase<Layer> {
  public:
-  explicit SwitchableNorm2d(std::int64_t features, SwitchableNormOptions opts = {});
-  std::string type_name() const override { return "SwitchableNorm2d"; }
+  using Options = SwitchableNormOptions;
+  explicit SwitchableNorm2d(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 
-  const std::int64_t num_features;
-  const SwitchableNormOptions options;
-  Tensor& weight;
-  Tensor& bias;
+  const bool unbiased;
   Tensor& mean_weight;
   Tensor& var_weight;
-  Tensor& running_mean;
-  Tensor& running_var;
-  Tensor& num_batches_tracked;
 
  private:
   struct Moments {

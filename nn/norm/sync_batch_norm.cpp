@@ -1,13 +1,12 @@
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
 
 #include "evenkeel/autograd/ops/activation.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 
-SyncBatchNorm::SyncBatchNorm(std::int64_t features, BatchNormOptions opts, std::shared_ptr<Communicator> ranks)
-    : BatchNormBase("SyncBatchNorm", features, opts), communicator(std::move(ranks)) {
-  require(communicator != nullptr, "SyncBatchNorm", "the communicator is null");
+SyncBatchNorm::SyncBatchNorm(std::int64_t num_features, Options options, std::shared_ptr<Communicator> communicator)
+    : BatchNormBase("SyncBatchNorm", kAnyRank, num_features, options), communicator(std::move(communicator)) {
+  require(this->communicator != nullptr, "SyncBatchNorm", "the communicator is null");
 }
 
 Tensor SyncBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& activation) {

@@ -17,16 +17,14 @@ namespace evenkeel::nn {
 /// Throws as BatchNorm; one value per channel is refused if the ranks have no more together.
 class SyncBatchNorm : public BatchNormBase {
  public:
-  explicit SyncBatchNorm(std::int64_t features, BatchNormOptions opts = {},
-                         std::shared_ptr<Communicator> ranks = local_communicator());
-  std::string type_name() const override { return "SyncBatchNorm"; }
+  using Options = BatchNormOptions;
+  explicit SyncBatchNorm(std::int64_t num_features, Options options = {},
+                         std::shared_ptr<Communicator> communicator = local_communicator());
 
   const std::shared_ptr<Communicator> communicator;
 
  protected:
   Tensor normalize_batch(const Tensor& x, const FusedActivation& activation) override;
-  std::string_view expected_rank() const override { return "at least 2D"; }
-  bool accepts_rank(int rank) const override { return rank >= 2; }
 };
 
 }  // namespace evenkeel::nn

@@ -14,12 +14,12 @@ Tensor functional::normalize(const Tensor& x, const UnitNormOptions& options) {
   return x * reciprocal(clamp(length, options.eps, std::numeric_limits<double>::infinity()));
 }
 
-UnitNorm::UnitNorm(UnitNormOptions opts) : options{opts.p, opts.dim, checked_eps("UnitNorm", opts.eps)} {
-  require(opts.p >= 1, "UnitNorm", "p must be at least 1, got ", opts.p);
+UnitNorm::UnitNorm(Options options) : options(checked("UnitNorm", options)) {
+  require(options.p >= 1, "UnitNorm", "p must be at least 1, got ", options.p);
 }
 
 std::string UnitNorm::extra_repr() const {
-  return concat("p=", repr(options.p), ", dim=", options.dim, ", eps=", repr(options.eps));
+  return concat("p=", repr(options.p), ", dim=", options.dim, repr_options(options));
 }
 
 Tensor UnitNorm::forward(const Tensor& x) {

@@ -20,8 +20,8 @@ Tensor normalize(const Tensor& x, const UnitNormOptions& options = {});
 /// Throws invalid_argument: p < 1; eps < 0; x without that dim.
 class UnitNorm : public Layer {
  public:
-  explicit UnitNorm(UnitNormOptions opts = {});
-  std::string type_name() const override { return "UnitNorm"; }
+  using Options = UnitNormOptions;
+  explicit UnitNorm(Options options = {});
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override;
 

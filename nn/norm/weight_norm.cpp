@@ -30,7 +30,6 @@ class WeightNorm : public WeightParametrization {
         v_(parameter("original1", weight.array())) {
     v_ = weight;
   }
-  std::string type_name() const override { return "WeightNorm"; }
 
   Tensor value() override {
     const Tensor length = norm(v_, 2, dims_, keepdim_);
@@ -61,7 +60,7 @@ class WeightNorm : public WeightParametrization {
 
 }  // namespace
 
-void weight_norm(Layer& layer, std::optional<std::int64_t> dim) {
+void weight_norm(Module& layer, std::optional<std::int64_t> dim) {
   WeightedLayer& weighted = as_weighted("weight_norm", layer);
   require(!weighted.parametrized(), "weight_norm", "the weight of this ", layer.type_name(),
           " has a parametrization already");
@@ -72,7 +71,7 @@ void weight_norm(Layer& layer, std::optional<std::int64_t> dim) {
   weighted.parametrize(std::move(parametrization));
 }
 
-void remove_weight_norm(Layer& layer) {
+void remove_weight_norm(Module& layer) {
   WeightedLayer& weighted = as_weighted("remove_weight_norm", layer);
   require(weighted.parametrized() && dynamic_cast<WeightNorm*>(&*weighted.child("parametrizations.weight")) != nullptr,
           "remove_weight_norm", "weight_norm of 'weight' not found in this ", layer.type_name());

@@ -14,10 +14,10 @@ namespace evenkeel::nn {
 /// The optimizer must be given the parameters anew. remove_parametrization(layer) undoes it.
 /// Throws invalid_argument: a layer without a weight, or with a parametrized one; a norm of 0 (here and in forward,
 /// where PyTorch's weight becomes NaN). Salimans & Kingma 2016, arXiv:1602.07868, equation 2.
-void weight_norm(Layer& layer, std::optional<std::int64_t> dim = 0);
+void weight_norm(Module& layer, std::optional<std::int64_t> dim = 0);
 
 /// remove_parametrization(layer), but throws if what computes the weight is not weight_norm's.
-void remove_weight_norm(Layer& layer);
+void remove_weight_norm(Module& layer);
 
 /// `state` for torch 1.13's weight_norm and torch.nn.utils.weight_norm since: weight_g and weight_v instead of
 /// parametrizations.weight.original0 and .original1, in every layer.

@@ -3,10 +3,10 @@
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
+#include "evenkeel/autograd/ops/group_moments.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/autograd/ops/statistics.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 #include <cmath>
@@ -83,8 +83,8 @@ Tensor standardized_rows(const Tensor& w, std::int64_t filters, std::int64_t fan
   if (options.mode != Mode::nfnet) {
     return normalize_groups(w, scale, shift, view, {filters, fan_in}, standardization_of(options)).y;
   }
-  const Statistics s =
-      statistics(w, view);  // the limit stands under the product, so this is no row of normalize_groups()
+  const GroupMoments s =
+      group_moments(w, view);  // the limit stands under the product, so this is no row of normalize_groups()
   const Tensor limited = rsqrt(maximum(s.var * n, constant(eps_of(options), s.var)));
   const Tensor by_filter = scale.defined() ? limited * flatten(to(scale, limited.dtype())) : limited;
   return affine_rows(s.x, fan_in, s.mean, by_filter, shift);

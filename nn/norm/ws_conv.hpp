@@ -79,7 +79,6 @@ class WSConv2d : public Standardized<Conv2d> {
       : WSConv2d("WSConv2d", in, out, generator, opts, ws) {}
   /// With the options, parameters (the same handles: an optimizer goes on) and mode of `conv`.
   explicit WSConv2d(Conv2d& conv, WSOptions ws = {});
-  std::string type_name() const override { return "WSConv2d"; }
 
  protected:
   WSConv2d(const char* layer, std::int64_t in, std::int64_t out, Generator& generator, const Conv2dOptions& opts,
@@ -94,14 +93,12 @@ class WSConvTranspose2d : public Standardized<ConvTranspose2d> {
  public:
   WSConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts,
                     WSOptions ws = {});
-  std::string type_name() const override { return "WSConvTranspose2d"; }
 };
 
 /// Linear standardized per output feature, over in_features; otherwise as WSConv2d.
 class WSLinear : public Standardized<Linear> {
  public:
   WSLinear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts = {}, WSOptions ws = {});
-  std::string type_name() const override { return "WSLinear"; }
 };
 
 /// The convolution of normalizer-free networks: WSConv2d in mode scaled (timm's, the default) or nfnet, with a gain per
@@ -112,7 +109,6 @@ class ScaledStdConv2d : public WSConv2d {
  public:
   ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts,
                   WSOptions ws = {.mode = WeightStandardization::scaled});
-  std::string type_name() const override { return "ScaledStdConv2d"; }
 };
 
 }  // namespace evenkeel::nn

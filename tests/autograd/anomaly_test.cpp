@@ -1,3 +1,5 @@
+#include "evenkeel/autograd/anomaly.hpp"
+
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops.hpp"

@@ -2,66 +2,33 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "tests/support/cases.hpp"
+#include "tests/support/unary_functions.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
 
-double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+const CaseFile unary_functions{[]() -> OpCases {
+  OpCases rows;
+  for_each_unary_function([&]<class F, class Op>(const UnaryFunction<F, Op>& function) {
+    rows.push_back({.name = std::string(F::kName),
+                    .shapes = {{2, 3, 5}},
+                    .samples = {Sample::avoiding(function.kinks, function.low, function.high)},
+                    .fn = [op = function.op](Inputs x) { return op(x[0]); },
+                    .scalar_reference = [f = function.definition](double x) { return static_cast<double>(f(x)); },
+                    .keeps = function.keeps});
+  });
+  return rows;
+}};
 
 const CaseFile elementary{[]() -> OpCases {
   return {
-      {.name = "exp",
-       .shapes = {{2, 3, 5}},
-       .fn = [](Inputs x) { return exp(x[0]); },
-       .scalar_reference = [](double x) { return std::exp(x); },
-       .keeps = "y"},
-      {.name = "log",
-       .shapes = {{3, 7}},
-       .samples = {Sample::positive()},
-       .fn = [](Inputs x) { return log(x[0]); },
-       .scalar_reference = [](double x) { return std::log(x); },
-       .keeps = "0"},
-      {.name = "sqrt",
-       .shapes = {{3, 7}},
-       .samples = {Sample::positive()},
-       .fn = [](Inputs x) { return sqrt(x[0]); },
-       .scalar_reference = [](double x) { return std::sqrt(x); },
-       .keeps = "y"},
-      {.name = "rsqrt",
-       .shapes = {{3, 7}},
-       .samples = {Sample::positive()},
-       .fn = [](Inputs x) { return rsqrt(x[0]); },
-       .scalar_reference = [](double x) { return 1 / std::sqrt(x); },
-       .keeps = "y"},
-      {.name = "abs",
-       .shapes = {{2, 3, 5}},
-       .samples = {Sample::avoiding({0})},
-       .fn = [](Inputs x) { return abs(x[0]); },
-       .scalar_reference = [](double x) { return std::fabs(x); },
-       .keeps = "0"},
-      {.name = "square",
-       .shapes = {{2, 3, 5}},
-       .fn = [](Inputs x) { return square(x[0]); },
-       .scalar_reference = [](double x) { return x * x; },
-       .keeps = "0"},
-      {.name = "reciprocal",
-       .shapes = {{2, 3, 5}},
-       .samples = {Sample::avoiding({0})},
-       .fn = [](Inputs x) { return reciprocal(x[0]); },
-       .scalar_reference = [](double x) { return 1 / x; },
-       .keeps = "y"},
-      {.name = "erf",
-       .shapes = {{2, 3, 5}},
-       .fn = [](Inputs x) { return erf(x[0]); },
-       .scalar_reference = [](double x) { return std::erf(x); },
-       .keeps = "0"},
       {.name = "clamp",
        .shapes = {{2, 3, 5}},
        .samples = {Sample::avoiding({-0.5, 1.25})},
@@ -81,12 +48,6 @@ const CaseFile elementary{[]() -> OpCases {
 
 const CaseFile activations{[]() -> OpCases {
   return {
-      {.name = "relu",
-       .shapes = {{2, 3, 5}},
-       .samples = {Sample::avoiding({0})},
-       .fn = [](Inputs x) { return relu(x[0]); },
-       .scalar_reference = [](double x) { return x > 0 ? x : 0; },
-       .keeps = "y"},
       {.name = "relu_",
        .shapes = {{2, 3, 5}},
        .samples = {Sample::avoiding({0})},
@@ -116,22 +77,6 @@ const CaseFile activations{[]() -> OpCases {
        .fn = [](Inputs x) { return add_relu(x[0], x[1]); },
        .reference = broadcast_reference([](std::span<const double> x) { return std::max(x[0] + x[1], 0.0); }),
        .keeps = "y"},
-      {.name = "sigmoid",
-       .shapes = {{2, 3, 5}},
-       .fn = [](Inputs x) { return sigmoid(x[0]); },
-       .scalar_reference = logistic,
-       .keeps = "y"},
-      {.name = "tanh",
-       .shapes = {{2, 3, 5}},
-       .fn = [](Inputs x) { return tanh(x[0]); },
-       .scalar_reference = [](double x) { return std::tanh(x); },
-       .keeps = "y"},
-      {.name = "silu",
-       .shapes = {{2, 3, 5}},
-       .samples = {Sample::uniform(-6, 6)},
-       .fn = [](Inputs x) { return silu(x[0]); },
-       .scalar_reference = [](double x) { return x / (1 + std::exp(-x)); },
-       .keeps = "0"},
       {.name = "silu_",
        .shapes = {{2, 3, 5}},
        .samples = {Sample::uniform(-6, 6)},
@@ -142,12 +87,6 @@ const CaseFile activations{[]() -> OpCases {
            },
        .scalar_reference = [](double x) { return x / (1 + std::exp(-x)); },
        .keeps = ""},
-      {.name = "gelu",
-       .shapes = {{2, 3, 5}},
-       .samples = {Sample::uniform(-4, 4)},
-       .fn = [](Inputs x) { return gelu(x[0]); },
-       .scalar_reference = [](double x) { return x * std::erfc(-x / std::numbers::sqrt2) / 2; },
-       .keeps = "0"},
       {.name = "gelu",
        .variant = "tanh",
        .shapes = {{2, 3, 5}},
@@ -182,14 +121,6 @@ const CaseFile activations{[]() -> OpCases {
        .samples = {Sample::avoiding({0})},
        .fn = [](Inputs x) { return elu(x[0], 0.7); },
        .scalar_reference = [](double x) { return x > 0 ? x : 0.7 * (std::exp(x) - 1); }},
-      {.name = "hardswish",
-       .shapes = {{2, 3, 5}},
-       .samples = {Sample::avoiding({-3, 3}, -5, 5)},
-       .fn = [](Inputs x) { return hardswish(x[0]); },
-       .scalar_reference = [](double x) { return x <= -3  ? 0
-                                                 : x >= 3 ? x
-                                                          : x * (x + 3) / 6; },
-       .keeps = "0"},
       {.name = "softplus",
        .shapes = {{2, 3, 5}},
        .samples = {Sample::uniform(-5, 5)},
@@ -293,4 +224,4 @@ const CaseFile dropouts{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

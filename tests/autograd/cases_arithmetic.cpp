@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -202,4 +202,4 @@ const CaseFile selections{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

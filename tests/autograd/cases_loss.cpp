@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -227,4 +227,4 @@ const CaseFile binary{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -1,14 +1,14 @@
 #include "evenkeel/autograd/ops/gram.hpp"
+#include "evenkeel/autograd/ops/group_moments.hpp"
 #include "evenkeel/autograd/ops/local_response.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/autograd/ops/statistics.hpp"
 #include "tests/support/cases.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -132,7 +132,7 @@ Reference statistics_reference(bool by_channel, bool center) {
 }
 
 OpCase statistics_row(std::string variant, const Shape& shape, bool by_channel, bool center) {
-  return {.name = "statistics",
+  return {.name = "group_moments",
           .variant = std::move(variant),
           .shapes = {shape},
           .fn =
@@ -140,7 +140,7 @@ OpCase statistics_row(std::string variant, const Shape& shape, bool by_channel, 
                 const Shape& x = in[0].shape();
                 const GroupView view =
                     by_channel ? GroupView{1, x[0], x[1], plane(x)} : GroupView{1, 1, x[0] * x[1], plane(x)};
-                const Statistics s = statistics(in[0], view, center);
+                const GroupMoments s = group_moments(in[0], view, center);
                 return affine_rows(s.x, plane(x), {}, s.var, s.mean);
               },
           .reference = statistics_reference(by_channel, center),
@@ -210,4 +210,4 @@ const CaseFile norm_part_rows{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

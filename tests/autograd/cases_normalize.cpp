@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -328,4 +328,4 @@ const CaseFile normalize_rows{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

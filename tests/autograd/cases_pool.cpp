@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -23,7 +23,7 @@ DoubleArray pooled(const DoubleArray& x, const reference::Pool& s) {
   return DoubleArray(shape);
 }
 
-OpCase max_case(const std::string& variant, const reference::Pool& s, const MaxPool2dParams& params) {
+OpCase max_case(const std::string& variant, const reference::Pool& s, const MaxPool2dOptions& params) {
   return {.name = "max_pool2d",
           .variant = variant,
           .shapes = {{2, 3, s.h, s.w}},
@@ -39,7 +39,7 @@ OpCase max_case(const std::string& variant, const reference::Pool& s, const MaxP
           .keeps = ""};
 }
 
-OpCase avg_case(const std::string& variant, const reference::Pool& s, const AvgPool2dParams& params) {
+OpCase avg_case(const std::string& variant, const reference::Pool& s, const AvgPool2dOptions& params) {
   return {.name = "avg_pool2d",
           .variant = variant,
           .shapes = {{2, 3, s.h, s.w}},
@@ -109,4 +109,4 @@ const CaseFile rows{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -84,6 +84,8 @@ const CaseFile rows{[]() -> OpCases {
        [](const Group& x) { return std::sqrt(variance(x, 1)); }, "0y"},
       {"std", "correction 0", [](const Tensor& x, const Dims& d, bool k) { return evenkeel::std(x, d, 0, k); },
        [](const Group& x) { return std::sqrt(variance(x, 0)); }, "0y"},
+      {"standard_deviation", "", [](const Tensor& x, const Dims& d, bool k) { return standard_deviation(x, d, 1, k); },
+       [](const Group& x) { return std::sqrt(variance(x, 1)); }, "0y"},
       {"norm", "2", [](const Tensor& x, const Dims& d, bool k) { return norm(x, 2, d, k); },
        [](const Group& x) { return p_norm(x, 2); }, "0y", nonzero},
       {"norm", "1", [](const Tensor& x, const Dims& d, bool k) { return norm(x, 1, d, k); },
@@ -168,4 +170,4 @@ const CaseFile places{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Inputs = std::span<const Tensor>;
@@ -342,4 +342,4 @@ const CaseFile indexing{[]() -> OpCases {
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

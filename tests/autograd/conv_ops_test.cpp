@@ -37,7 +37,7 @@ TEST_CASE("conv2d says what does not fit") {
             [&] {
               conv2d(ones({2, 5, 8, 7}), w);
             }},
-           {"Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [8, 7]",
+           {"conv2d: the input must be 3D (unbatched) or 4D (batched), got shape [8, 7]",
             [&] {
               conv2d(ones({8, 7}), w);
             }},
@@ -55,33 +55,33 @@ TEST_CASE("conv2d says what does not fit") {
             [&] {
               conv2d(x, w, {}, {.dilation = {4, 1}});
             }},
-           {"non-zero spatial size",
+           {"the input must have no spatial size of 0, got shape [2, 3, 0, 7]",
             [&] {
               conv2d(ones({2, 3, 0, 7}), w);
             }},
-           {"non-positive stride is not supported",
+           {"stride must be positive, got (1, 0)",
             [&] {
               conv2d(x, w, {}, {.stride = {1, 0}});
             }},
-           {"negative padding is not supported",
+           {"padding must not be negative, got (-1, 0)",
             [&] {
               conv2d(x, w, {}, {.padding = {-1, 0}});
             }},
-           {"dilation should be greater than zero", [&] { conv2d(x, w, {}, {.dilation = 0}); }},
-           {"non-positive groups is not supported", [&] { conv2d(x, w, {}, {.groups = 0}); }},
+           {"dilation must be positive, got (0, 0)", [&] { conv2d(x, w, {}, {.dilation = 0}); }},
+           {"groups must be positive, got 0", [&] { conv2d(x, w, {}, {.groups = 0}); }},
            {"expected weight to be divisible by 3 at dimension 0",
             [&] {
               conv2d(x, ones({4, 1, 3, 3}), {}, {.groups = 3});
             }},
-           {"Input type (float32) and weight type (float64) should be the same",
+           {"weight must be float32, as the input, got float64",
             [&] {
               conv2d(x, ones({4, 3, 3, 3}, {.dtype = DType::float64}));
             }},
-           {"Input type (float32) and bias type (float64) should be the same",
+           {"bias must be float32, as the input, got float64",
             [&] { conv2d(x, w, ones({4}, {.dtype = DType::float64})); }},
            {"padding='same' is not supported for strided convolutions",
             [&] { conv2d(x, w, {}, {.stride = 2, .padding = "same"}); }},
-           {"'same' or 'valid', but got 'full'", [&] { conv2d(x, w, {}, {.padding = "full"}); }},
+           {"'same' or 'valid', got 'full'", [&] { conv2d(x, w, {}, {.padding = "full"}); }},
            {"must be below 2^31", [&] { conv2d(x, w, {}, {.padding = std::int64_t{1} << 40}); }},
            {"undefined", [&] { conv2d(Tensor(), w); }}}) {
     CAPTURE(wrong.text);
@@ -97,7 +97,7 @@ TEST_CASE("conv_transpose2d says what does not fit") {
   CHECK(contains(error_of([&] { conv_transpose2d(ones({2, 4, 4, 5}), w); }), "to have 3 channels, but got 4 channels"));
   CHECK(contains(error_of([&] { conv_transpose2d(x, w, ones({3})); }), "1-dimensional with 2 elements"));
   CHECK(contains(error_of([&] { conv_transpose2d(x, w, {}, {.stride = 2, .output_padding = 2}); }),
-                 "output padding must be smaller than either stride or dilation"));
+                 "output_padding must be smaller than either stride or dilation"));
   CHECK(contains(error_of([&] { conv_transpose2d(x, w, {}, {.padding = 4}); }), "Output size is too small"));
 }
 
@@ -125,14 +125,14 @@ TEST_CASE("pools say what does not fit") {
   const Tensor x = ones({2, 3, 6, 7});
   struct Wrong {
     std::string text;
-    MaxPool2dParams params;
+    MaxPool2dOptions params;
   };
   for (const Wrong& wrong :
-       std::vector<Wrong>{{"kernel size should be greater than zero, but got kH: 0 kW: 2", {.kernel_size = {0, 2}}},
-                          {"stride should be greater than zero", {.kernel_size = 2, .stride = Size2{2, 0}}},
-                          {"dilation should be greater than zero", {.kernel_size = 2, .dilation = 0}},
-                          {"pad must be non-negative", {.kernel_size = 2, .padding = -1}},
-                          {"pad should be smaller than or equal to half of kernel size, but got padW = 0, padH = 2",
+       std::vector<Wrong>{{"kernel_size must be positive, got (0, 2)", {.kernel_size = {0, 2}}},
+                          {"stride must be positive, got (2, 0)", {.kernel_size = 2, .stride = Size2{2, 0}}},
+                          {"dilation must be positive, got (0, 0)", {.kernel_size = 2, .dilation = 0}},
+                          {"padding must not be negative, got (-1, -1)", {.kernel_size = 2, .padding = -1}},
+                          {"padding must be at most half of kernel_size, got (2, 0) and (3, 3)",
                            {.kernel_size = 3, .padding = {2, 0}}},
                           {"Output size is too small", {.kernel_size = 7}}}) {
     CAPTURE(wrong.text);
@@ -140,14 +140,17 @@ TEST_CASE("pools say what does not fit") {
     CAPTURE(text);
     CHECK(contains(text, wrong.text));
   }
-  CHECK(contains(error_of([&] { max_pool2d(ones({2, 3, 0, 7}), {}); }), "optional 0 dim batch size"));
-  CHECK(contains(error_of([&] { max_pool2d(ones({6, 7}), {}); }), "Expected 3D or 4D"));
+  CHECK(contains(error_of([&] {
+                   max_pool2d(ones({2, 3, 0, 7}), {});
+                 }),
+                 "with no size of 0 but the batch's, got shape [2, 3, 0, 7]"));
+  CHECK(contains(error_of([&] { max_pool2d(ones({6, 7}), {}); }), "the input must be 3D or 4D"));
   CHECK(contains(error_of([&] {
                    max_pool2d(ones({1, 1, 1}), {.kernel_size = 2, .padding = 1, .dilation = 2});
                  }),
                  "no cell inside the input"));
   CHECK(contains(error_of([&] { avg_pool2d(x, {.divisor_override = 0}); }), "divisor must be not zero"));
-  CHECK(contains(error_of([&] { adaptive_avg_pool2d(x, {-1, 2}); }), "greater than or equal to 0"));
+  CHECK(contains(error_of([&] { adaptive_avg_pool2d(x, {-1, 2}); }), "output_size must not be negative, got (-1, 2)"));
   CHECK(contains(error_of([&] { max_pool2d(ones({2, 3, 6, 7}, {.dtype = DType::int64}), {}); }), "float32 or float64"));
 }
 
@@ -159,7 +162,7 @@ TEST_CASE("ceil_mode drops a last window that would start in the padding") {
 
 TEST_CASE("avg_pool2d with ceil_mode divides by the cells up to the end of the padding") {
   const Tensor x = tensor<double>({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, {1, 4, 4});
-  const AvgPool2dParams params{.kernel_size = 3, .stride = 2, .padding = 1, .ceil_mode = true};
+  const AvgPool2dOptions params{.kernel_size = 3, .stride = 2, .padding = 1, .ceil_mode = true};
   // (1 + 2 + 5 + 6) / 9 in the corner, (4 + 8) / 6 at the overhang on the right, 16 / 4 at both.
   const std::vector<double> expected{14.0 / 9, 30.0 / 9, 2, 57.0 / 9, 11, 6, 4.5, 7.5, 4};
   const std::vector<double> y = avg_pool2d(x, params).to_vector<double>();
@@ -186,8 +189,11 @@ TEST_CASE("linear and matmul say what does not fit") {
   CHECK(contains(error_of([] {
                    linear(ones({2, 5}), ones({4, 5}), ones({5}));
                  }),
-                 "expected a bias of shape [4], got [5]"));
-  CHECK(contains(error_of([] { linear(ones({2, 5}), ones({4, 5}, {.dtype = DType::float64})); }), "same dtype"));
+                 "the bias must have shape [4], got [5]"));
+  CHECK(contains(error_of([] {
+                   linear(ones({2, 5}), ones({4, 5}, {.dtype = DType::float64}));
+                 }),
+                 "input, weight and bias must have one dtype, got float32, float64"));
   CHECK(contains(error_of([] { linear(ones({}), ones({4, 5})); }), "at least one dim"));
   CHECK(contains(error_of([] { matmul(ones({2, 3}), ones({4, 5})); }), "[2, 3] and [4, 5]"));
 }

@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/gradcheck.hpp"
+#include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/ops.hpp"
 
 #include <doctest/doctest.h>

@@ -111,7 +111,7 @@ TEST_CASE("inputs are restored, values, strides and grads") {
 TEST_CASE("what can't be checked is refused") {
   const auto double_it = [](const Inputs& in) { return in[0] * 2.0; };
   CHECK_THROWS_WITH(gradcheck(double_it, {ones({2}, {.requires_grad = true})}),
-                    Contains("gradcheck: input 0 is float32, expected float64"));
+                    Contains("gradcheck: input 0 must be float64, got float32"));
   CHECK_THROWS_WITH(gradcheck(double_it, {matrix().detach()}),
                     Contains("expects at least one input tensor to require gradient"));
   CHECK_THROWS_WITH(gradcheck(double_it, {Tensor(Array::ones({1}, DType::float64).expand({3}), true)}),

@@ -1,12 +1,15 @@
 // In-place ops: what is refused, what is noticed, what works.
 
 #include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <functional>
+#include <string>
 
 namespace evenkeel {
 namespace {
@@ -16,6 +19,18 @@ using Values = std::vector<double>;
 
 Tensor leaf(const Values& values) { return tensor(values, {static_cast<std::int64_t>(values.size())}, true); }
 Tensor one() { return ones({}, {.dtype = DType::float64}); }
+
+/// The places of the arrays that y's op keeps beside inputs and outputs, in what it saved.
+std::vector<std::size_t> defined_extras(const Tensor& y) {
+  std::vector<std::size_t> places;
+  const auto& saved = y.meta()->node->saved;
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    if (saved[i].kind == SavedValue::Kind::extra && saved[i].value.defined()) {
+      places.push_back(i);
+    }
+  }
+  return places;
+}
 
 }  // namespace
 
@@ -139,6 +154,81 @@ TEST_CASE("an input that the op itself overwrote can't be kept") {
   record_in_place({.name = "careless_", .inputs = {before}, .keep = Keep::input(0)}, y,
                   [](const Saved& saved, const Tensor& dy) -> Grads { return {dy * saved.input(0)}; });
   CHECK_THROWS_WITH(sum(y).backward(), Contains("'careless_' needs its input 0 for backward, but it was changed"));
+}
+
+TEST_CASE("an array that is neither input nor output is kept, and its change noticed") {
+  const Tensor x = leaf({1, 2});
+  Array factor = Array::from(Values{3, 5}, {2});
+  const auto scaled = [&](std::size_t read) {
+    const Keep keep = Keep::extra(factor, Array()) | Keep::extra(x.array());
+    return record({.name = "scaled", .inputs = {x}, .keep = keep}, x.array().clone(),
+                  [read](const Saved& saved, const Tensor& dy) -> Grads {
+                    CHECK_FALSE(saved.extra(1).defined());
+                    return {dy * Tensor(saved.extra(read))};
+                  });
+  };
+  sum(scaled(0)).backward();
+  CHECK(x.grad().to_vector<double>() == Values{3, 5});
+  CHECK(grad({sum(scaled(2))}, {x})[0].to_vector<double>() == Values{1, 2});
+  CHECK_THROWS_WITH(sum(scaled(3)).backward(), Contains("'scaled' did not keep its extra array 3"));
+  const Tensor y = scaled(0);
+  factor.fill_(7);
+  CHECK_THROWS_WITH_AS(sum(y).backward(),
+                       Contains("'scaled' needs its extra array 0 for backward, but it was changed in place: version"),
+                       std::invalid_argument);
+}
+
+TEST_CASE("a change of the statistics that a norm hands out is noticed") {
+  const Tensor x = leaf({1, 2, 4, 8, 16, 32});
+  const GroupView view{1, 3, 2, 1};
+  for (const bool of_mean : {true, false}) {
+    Normalized n = normalize_groups(x, {}, {}, view, {2, 1}, {});
+    (of_mean ? n.mean : n.var).fill_(1);
+    CHECK_THROWS_WITH(sum(n.y).backward(), Contains("'normalize_groups' needs its extra array"));
+  }
+  GroupMoments s = group_moments(x, view);
+  s.mean.mutable_array().fill_(0);
+  CHECK_THROWS_WITH(sum(s.var).backward(), Contains("'group_moments' needs its output 1 for backward"));
+  const auto alone = local_communicator();
+  SyncNormalized synced = sync_normalize(x, {}, {}, {2, 1}, 1e-5, alone);
+  synced.var.fill_(1);
+  CHECK_THROWS_WITH(sum(synced.y).backward(), Contains("'sync_normalize' needs its extra array 1"));
+}
+
+TEST_CASE("what an op computes for its backward alone is declared") {
+  struct Case {
+    std::string name;
+    std::size_t extras;
+    std::function<Tensor(const Tensor&)> call;
+  };
+  const Tensor two = ones({2}, {.dtype = DType::float64});
+  const Tensor targets = tensor(std::vector<std::int64_t>{0, 1, 0, 1, 1, 0, 1, 0}, {2, 4});
+  const std::vector<Case> cases = {
+      {"max_pool2d", 1, [](const Tensor& x) { return max_pool2d(x, {.kernel_size = 2}); }},
+      {"max_pool2d", 1, [](const Tensor& x) { return max_pool2d(x, {.kernel_size = 2, .stride = 1, .dilation = 2}); }},
+      {"local_response", 1, [](const Tensor& x) { return local_response(x, 3, 1, 0.75, 1); }},
+      {"tanh_rows", 1, [&](const Tensor& x) { return tanh_rows(x, 12, two, {}, {}); }},
+      {"affine_rows", 0, [&](const Tensor& x) { return affine_rows(x, 12, two, {}, {}); }},
+      {"normalize_with", 2,
+       [&](const Tensor& x) {
+         return normalize_with(x, two, two, {}, {}, {2, 12}, 1e-5);
+       }},
+      {"cross_entropy", 2,
+       [&](const Tensor& x) {
+         return cross_entropy(reshape(x, {2, 3, 4}), targets);
+       }},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    Generator generator(5);
+    const Tensor x = randn({1, 2, 3, 4}, generator, {.dtype = DType::float64, .requires_grad = true});
+    REQUIRE(defined_extras(c.call(x)).size() == c.extras);
+    for (std::size_t i = 0; i < c.extras; ++i) {
+      const Tensor y = c.call(x);
+      y.meta()->node->saved[defined_extras(y)[i]].value.mutable_raw();
+      CHECK_THROWS_WITH(sum(y).backward(), Contains(("'" + c.name + "' needs its extra array").c_str()));
+    }
+  }
 }
 
 }  // namespace evenkeel

@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/function.hpp"
+#include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops.hpp"
 

@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/gradcheck.hpp"
+#include "evenkeel/autograd/graph.hpp"
 #include "tests/support/cases.hpp"
 
 #include <doctest/doctest.h>
@@ -16,7 +17,7 @@
 #include <regex>
 #include <set>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using Values = std::vector<double>;
@@ -409,6 +410,33 @@ TEST_CASE("backward keeps exactly what the row declares") {
   });
 }
 
+/// Drops the values kept by all nodes above the leaves.
+void drop_kept_values(Node* node) {
+  std::vector<Node*> open{node};
+  while (!open.empty()) {
+    Node* next = open.back();
+    open.pop_back();
+    next->saved = {};
+    for (std::size_t i = 0; i < next->edges.size(); ++i) {
+      if (next->edges[i] && next->edges[i]->node) {
+        open.push_back(next->edges[i]->node.get());
+      }
+    }
+  }
+}
+
+TEST_CASE("a formula holds no array but what its op declares") {
+  for_each_differentiable_case([](const OpCase& row) {
+    const std::vector<Tensor> inputs = leaves(row, make_inputs(row, row.shapes, DType::float64));
+    static_cast<void>(call(row, inputs));
+    const std::size_t bytes = memory_stats().in_use;
+    const std::shared_ptr<AutogradMeta> of_y = call(row, inputs).meta();
+    REQUIRE(of_y->node);
+    drop_kept_values(of_y->node.get());
+    CHECK(memory_stats().in_use == bytes);
+  });
+}
+
 TEST_CASE("a zero upstream gradient gives zero gradients") {
   for_each_differentiable_case([](const OpCase& row) {
     for (const std::vector<Shape>& shapes : all_shapes(row)) {
@@ -427,4 +455,4 @@ TEST_CASE("a zero upstream gradient gives zero gradients") {
 }
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

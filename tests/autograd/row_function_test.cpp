@@ -165,8 +165,8 @@ TEST_CASE("errors say what does not fit") {
                     doctest::Contains("affine_rows: a parameter of shape [4] does not fit 6 rows"));
   CHECK_THROWS_WITH(affine_rows(x, 5, {}, {}, {}), doctest::Contains("has no rows of 5 elements"));
   CHECK_THROWS_WITH(affine_rows(x, 4, Tensor(Array::zeros({3}, DType::int64)), {}, {}),
-                    doctest::Contains("a parameter is int64, the input float32"));
-  CHECK_THROWS_WITH(statistics(x, {1, 1, 6, 5}), doctest::Contains("statistics: input of shape [2, 3, 4]"));
+                    doctest::Contains("a parameter must be float32, as the input, or float64, got int64"));
+  CHECK_THROWS_WITH(group_moments(x, {1, 1, 6, 5}), doctest::Contains("group_moments: input of shape [2, 3, 4]"));
 }
 
 }  // namespace evenkeel

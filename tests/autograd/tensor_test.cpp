@@ -73,10 +73,9 @@ TEST_CASE("requires_grad_ belongs to leaves of floating dtype") {
 
 TEST_CASE("set_grad checks what it gets") {
   Tensor x = zeros({2, 3}, {.requires_grad = true});
-  CHECK_THROWS_WITH(x.set_grad(zeros({3, 2})),
-                    "set_grad: assigned grad has shape [3, 2], expected the tensor's [2, 3]");
+  CHECK_THROWS_WITH(x.set_grad(zeros({3, 2})), "set_grad: grad must have the tensor's shape [2, 3], got [3, 2]");
   CHECK_THROWS_WITH(x.set_grad(zeros({2, 3}, {.dtype = DType::float64})),
-                    "set_grad: assigned grad has dtype float64, expected the tensor's float32");
+                    "set_grad: grad must be float32, as the tensor, got float64");
   CHECK_THROWS_WITH(x.set_grad(x), Contains("its own grad"));
   const Tensor mine = full({2, 3}, 4);
   x.set_grad(mine);
@@ -161,6 +160,34 @@ TEST_CASE("grad mode is a matter of each thread") {
   std::thread([&] { other = grad_enabled(); }).join();
   CHECK(other);
   CHECK_FALSE(grad_enabled());
+}
+
+TEST_CASE("a const handle: flags, gradients and hooks of its tensor can be changed, dim and to as in PyTorch") {
+  const Tensor x = tensor<double>({1, 2, 3}, {3, 1});
+  CHECK(x.dim() == 2);
+  CHECK(x.requires_grad_().is(x));
+  CHECK(x.requires_grad());
+  int calls = 0;
+  const std::size_t hook = x.register_hook([&](const Tensor&) {
+    ++calls;
+    return Tensor();
+  });
+  const Tensor y = x.to(DType::float32);
+  CHECK(y.dtype() == DType::float32);
+  CHECK(y.to(DType::float32).is(y));
+  sum(y * y).backward();
+  CHECK(calls == 1);
+  CHECK(x.grad().dtype() == DType::float64);
+  CHECK(x.grad().to_vector<double>() == std::vector<double>{2, 4, 6});
+  x.zero_grad();
+  CHECK_FALSE(x.grad().defined());
+  x.remove_hook(hook);
+  sum(x.to(DType::float32)).backward();
+  CHECK(calls == 1);
+  x.set_grad({});
+  x.requires_grad_(false);
+  CHECK_FALSE(x.requires_grad());
+  CHECK(x.to(DType::int64).to_vector<std::int64_t>() == std::vector<std::int64_t>{1, 2, 3});
 }
 
 }  // namespace evenkeel

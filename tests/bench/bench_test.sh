@@ -51,9 +51,11 @@ for op in "conv2d " "conv2d backward" "engine" "optimizer step" "cross_entropy "
 done
 
 line="^\{\"group\": \"[a-z]+\", \"name\": \".+\", \"shape\": \[[0-9, ]+\], \"backward\": [01], \"ms\": $positive, \
-\"rate\": $positive, \"unit\": \"G(FLOP|B)/s\", \"limit\": $positive\}$"
+\"rate\": $positive, \"unit\": \"G(FLOP|B)/s\", \"limit\": $positive"
+conv_line="$line, \"im2col_ms\": $positive\}$"
+line="$line\}$"
 prints 4 "$line" "$bin/layers" --filter "norm: bn" --seconds 0
-prints 12 "$line" "$bin/layers" --filter "16->16" --seconds 0 --threads 2
+prints 12 "$conv_line" "$bin/layers" --filter "16->16" --seconds 0 --threads 2
 prints some "$line" "$bin/layers" --filter "pool: " --seconds 0
 prints 12 "$line" "$bin/layers" --filter "loss: " --seconds 0
 

@@ -17,5 +17,7 @@ int main() {
     optimizer.step();
   }
   const double slope = layer.weight.item();
-  return kUsersOwn == 42 && slope > 1.99 && slope < 2.01 ? 0 : 1;
+  const ConvAlgorithmGuard guard(ConvAlgorithm::im2col);  // as the README has it
+  const double sum = conv2d(ones({1, 1, 3, 3}), ones({1, 1, 3, 3})).item();
+  return kUsersOwn == 42 && sum == 9 && slope > 1.99 && slope < 2.01 ? 0 : 1;
 }

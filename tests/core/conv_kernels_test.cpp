@@ -1,5 +1,9 @@
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/kernels/conv/conv.hpp"
+#include "evenkeel/core/kernels/conv/depthwise.hpp"
+#include "evenkeel/core/kernels/conv/im2col.hpp"
+#include "evenkeel/core/kernels/conv/panel_conv.hpp"
+#include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "tests/support/isa_guard.hpp"
@@ -122,6 +126,24 @@ const std::vector<Case> kCases = {
     {"many channels", {.c = 70, .h = 40, .w = 32, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"tall, rows of 16", {.n = 2, .c = 2, .h = 300, .w = 16, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"enough channels for Winograd", {.c = 33, .h = 15, .w = 17, .o = 66, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"cropped", {.n = 2, .c = 3, .h = 9, .w = 8, .o = 4, .kh = 3, .kw = 2, .pad_h = -1, .pad_w = -2}},
+    {"3x3, cropped before, padded after",
+     {.n = 2, .c = 3, .h = 8, .w = 21, .o = 5, .kh = 3, .kw = 3, .pad_h = -1, .pad_w = -2, .extra_h = 3, .extra_w = 5}},
+    {"cropped after, strided",
+     {.n = 2,
+      .c = 4,
+      .h = 10,
+      .w = 9,
+      .o = 6,
+      .kh = 2,
+      .kw = 3,
+      .stride_h = 2,
+      .stride_w = 3,
+      .pad_h = 1,
+      .pad_w = 2,
+      .groups = 2,
+      .extra_h = -3,
+      .extra_w = -4}},
     {"large, rows of 143", {.n = 2, .c = 1, .h = 60, .w = 141, .o = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 2}},
 };
 
@@ -168,20 +190,25 @@ TEST_CASE("convolution kernels equal the seven loops") {
   }
 }
 
+template <class T>
+void check_same_bits(const ref::Conv& s) {
+  Gradients results[2];
+  for (const int threads : {1, 3}) {
+    const ThreadsGuard guard(threads);
+    results[threads / 2] = run<T>(s);
+  }
+  CHECK(results[0].y == results[1].y);
+  CHECK(results[0].dx == results[1].dx);
+  CHECK(results[0].dw == results[1].dw);
+  CHECK(results[0].db == results[1].db);
+}
+
 TEST_CASE("convolution kernels give the same bits with any number of threads") {
   for (const Case& c : kCases) {
     CAPTURE(c.name);
     ref::Conv s = c.sizes;
     s.n = 3;
-    Gradients results[2];
-    for (const int threads : {1, 3}) {
-      const ThreadsGuard guard(threads);
-      results[threads / 2] = run<float>(s);
-    }
-    CHECK(results[0].y == results[1].y);
-    CHECK(results[0].dx == results[1].dx);
-    CHECK(results[0].dw == results[1].dw);
-    CHECK(results[0].db == results[1].db);
+    check_same_bits<float>(s);
   }
 }
 
@@ -191,6 +218,25 @@ TEST_CASE("a large convolution, split among threads, equals the seven loops") {
   check_against_reference(s, run<float>(s), 1e-4);
   const ref::Conv strided{.n = 3, .c = 40, .h = 33, .w = 30, .o = 24, .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2};
   check_against_reference(strided, run<float>(strided), 1e-4);
+}
+
+TEST_CASE("im2col in several blocks equals the seven loops, with the same bits on any number of threads") {
+  const ConvAlgorithmGuard im2col(ConvAlgorithm::im2col);
+  for (const ref::Conv& s :
+       {ref::Conv{.c = 64, .h = 30, .w = 29, .o = 24, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+        ref::Conv{.c = 1, .h = 90, .w = 93, .o = 9, .kh = 5, .kw = 6, .stride_w = 2, .pad_h = 2, .pad_w = 3},
+        ref::Conv{.n = 2, .c = 6, .h = 70, .w = 81, .o = 8, .kh = 3, .kw = 4, .dilation_h = 2, .groups = 2},
+        ref::Conv{.n = 3, .c = 90, .h = 7, .w = 6, .o = 80, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+        ref::Conv{.n = 8, .c = 64, .h = 17, .w = 16, .o = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+        ref::Conv{.c = 40, .h = 3, .w = 3, .o = 3000, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+        ref::Conv{.c = 600, .h = 3, .w = 2, .o = 300, .kh = 3, .kw = 1, .pad_h = 1},
+        ref::Conv{.n = 2, .c = 40, .h = 61, .w = 64, .o = 80, .kh = 3, .kw = 3, .groups = 40}}) {
+    const ThreadsGuard guard(2);
+    check_against_reference(s, run<double>(s), 1e-12);
+    check_against_reference(s, run<float>(s), 1e-4);
+    check_same_bits<double>(s);
+    check_same_bits<float>(s);
+  }
 }
 
 TEST_CASE("without bias, and with a bias on the input gradient") {
@@ -270,87 +316,58 @@ TEST_CASE("the float32 weight gradient over a batch stays accurate") {
   }
 }
 
-TEST_CASE("the algorithm follows from the shape") {
-  using kernels::choose_algorithm;
-  using kernels::ConvAlgorithm;
-  using kernels::ConvPass;
-  const auto forward = [](const ConvGeometry& g) { return choose_algorithm<float>(g, ConvPass::forward); };
-  CHECK(forward({.channels = 6, .out_channels = 6, .groups = 6}) == ConvAlgorithm::depthwise);
-  CHECK(forward({.channels = 6, .out_channels = 6, .groups = 2}) == ConvAlgorithm::panels);
-  ConvGeometry g{.channels = 3, .width = 64, .out_channels = 6, .out_height = 9, .out_width = 32, .stride_w = 2};
-  CHECK(forward(g) == ConvAlgorithm::direct);
-  CHECK(choose_algorithm<double>(g, ConvPass::forward) == ConvAlgorithm::direct);
-  CHECK(choose_algorithm<float>(g, ConvPass::input_gradient) == ConvAlgorithm::direct);
-  CHECK(choose_algorithm<float>(g, ConvPass::weight_gradient) == ConvAlgorithm::panels);
-  g.width = 66;  // dx has two phases of 33 columns
-  CHECK(choose_algorithm<float>(g, ConvPass::input_gradient) ==
-        (active_isa() == Isa::avx512 ? ConvAlgorithm::panels : ConvAlgorithm::direct));
-  g.out_width = 1;  // one lane of a register
-  CHECK(forward(g) == ConvAlgorithm::panels);
-  g = {.channels = 32,
-       .height = 16,
-       .width = 16,
-       .out_channels = 64,
-       .out_height = 16,
-       .out_width = 16,
-       .kernel_h = 3,
-       .kernel_w = 3,
-       .pad_top = 1,
-       .pad_left = 1};
-  CHECK(forward(g) == ConvAlgorithm::winograd);
-  CHECK(choose_algorithm<float>(g, ConvPass::input_gradient) == ConvAlgorithm::winograd);
-  CHECK(choose_algorithm<float>(g, ConvPass::weight_gradient) == ConvAlgorithm::winograd);
-  CHECK(choose_algorithm<double>(g, ConvPass::forward) == ConvAlgorithm::direct);
-  kernels::set_winograd(false);
-  CHECK(forward(g) == ConvAlgorithm::direct);
-  kernels::set_winograd(true);
-  g.channels = 15;
-  CHECK(forward(g) == ConvAlgorithm::direct);
-  g.channels = g.out_channels = 17;  // half of the last register of channels is empty at least
-  CHECK(forward(g) == (active_isa() == Isa::avx512 ? ConvAlgorithm::direct : ConvAlgorithm::winograd));
-  g.channels = g.out_channels = 512;  // the weight costs more than 16 tiles gain, but not more than 32
-  CHECK(forward(g) == ConvAlgorithm::direct);
-  g.batch = 2;
-  CHECK(forward(g) == ConvAlgorithm::winograd);
-  g.channels = g.out_channels = 32;
-  g.dilation_w = 2;
-  CHECK(forward(g) == ConvAlgorithm::direct);
+/// Operands, and what the seven loops make of them.
+struct Problem {
+  explicit Problem(const ref::Conv& s) : sizes(s) {}
+  ref::Conv sizes;
+  ref::Values x = ref::random_values(sizes.x_size(), 1), w = ref::random_values(sizes.weight_size(), 2);
+  ref::Values bias = ref::random_values(sizes.o, 3), dy = ref::random_values(sizes.y_size(), 4);
+  ref::Values y = ref::conv2d(sizes, x, w, bias), dx = ref::conv2d_input_gradient(sizes, dy, w);
+  ref::Values dw = ref::conv2d_weight_gradient(sizes, x, dy);
+};
+
+/// Checks three passes that have the signatures of WinogradConv's.
+template <class T, class Forward, class InputGradient, class WeightGradient>
+void check_algorithm(const Problem& p, double tolerance, const Forward& forward, const InputGradient& input_gradient,
+                     const WeightGradient& weight_gradient) {
+  const ConvGeometry g = geometry(p.sizes);
+  const auto x = ref::cast<T>(p.x), w = ref::cast<T>(p.w), bias = ref::cast<T>(p.bias), dy = ref::cast<T>(p.dy);
+  std::vector<T> y(p.y.size(), T(kNaN)), dx(p.dx.size(), T(kNaN)), dw(p.dw.size(), T(kNaN));
+  forward(g, x.data(), w.data(), bias.data(), y.data());
+  input_gradient(g, dy.data(), w.data(), static_cast<const T*>(nullptr), dx.data());
+  weight_gradient(g, x.data(), dy.data(), dw.data());
+  CHECK(ref::worst_error(y, p.y) < tolerance);
+  CHECK(ref::worst_error(dx, p.dx) < tolerance);
+  CHECK(ref::worst_error(dw, p.dw) < tolerance);
 }
 
-/// Runs a forward and an input gradient that have the signatures of WinogradConv's, and checks both.
-template <class T, class Forward, class Backward>
-void check_algorithm(const ref::Conv& s, double tolerance, const Forward& forward, const Backward& input_gradient) {
-  const ConvGeometry g = geometry(s);
-  const ref::Values x = ref::random_values(s.x_size(), 1), w = ref::random_values(s.weight_size(), 2);
-  const ref::Values bias = ref::random_values(s.o, 3), dy = ref::random_values(s.y_size(), 4);
-  const auto tx = ref::cast<T>(x), tw = ref::cast<T>(w), tb = ref::cast<T>(bias), tdy = ref::cast<T>(dy);
-  std::vector<T> y(ref::at(g.y_size()), T(kNaN)), dx(ref::at(g.x_size()), T(kNaN));
-  forward(g, tx.data(), tw.data(), tb.data(), y.data());
-  input_gradient(g, tdy.data(), tw.data(), static_cast<const T*>(nullptr), dx.data());
-  CHECK(ref::worst_error(ref::Values(y.begin(), y.end()), ref::conv2d(s, x, w, bias)) < tolerance);
-  CHECK(ref::worst_error(ref::Values(dx.begin(), dx.end()), ref::conv2d_input_gradient(s, dy, w)) < tolerance);
+/// The same for an algorithm that is a struct of the three.
+template <class Algorithm, class T>
+void check_algorithm(const Problem& p, double tolerance) {
+  check_algorithm<T>(p, tolerance, Algorithm::forward, Algorithm::input_gradient, Algorithm::weight_gradient);
 }
 
 template <class T>
-void check_all_algorithms(const ref::Conv& s, double tolerance) {
-  using kernels::ConvAlgorithm;
+void check_all_algorithms(const Problem& p, double tolerance) {
+  check_algorithm<kernels::Im2colConv<T>, T>(p, tolerance);
   for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::panels}) {
     check_algorithm<T>(
-        s, tolerance,
+        p, tolerance,
         [&](const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
           kernels::PanelConv<T>::forward(g, algorithm, x, w, bias, y);
         },
         [&](const ConvGeometry& g, const T* dy, const T* w, const T* bias, T* dx) {
           kernels::PanelConv<T>::input_gradient(g, algorithm, dy, w, bias, dx);
-        });
+        },
+        kernels::PanelConv<T>::weight_gradient);
   }
+  const ref::Conv& s = p.sizes;
   const bool strided = s.stride_h * s.stride_w * s.dilation_h * s.dilation_w > 1;
   if (s.kh == 3 && s.kw == 3 && s.groups == 1 && !strided) {
-    check_algorithm<T>(s, tolerance, kernels::WinogradConv<T>::forward, kernels::WinogradConv<T>::input_gradient);
-    const ref::Values x = ref::random_values(s.x_size(), 1), dy = ref::random_values(s.y_size(), 4);
-    std::vector<T> dw(ref::at(geometry(s).weight_size()), T(kNaN));
-    kernels::WinogradConv<T>::weight_gradient(geometry(s), ref::cast<T>(x).data(), ref::cast<T>(dy).data(), dw.data());
-    CHECK(ref::worst_error(ref::Values(dw.begin(), dw.end()), ref::conv2d_weight_gradient(s, x, dy)) < tolerance);
+    check_algorithm<kernels::WinogradConv<T>, T>(p, tolerance);
+  }
+  if (s.groups == s.c) {
+    check_algorithm<kernels::DepthwiseConv<T>, T>(p, tolerance);
   }
 }
 
@@ -362,13 +379,14 @@ TEST_CASE("every algorithm equals the seven loops on every instruction set") {
     cases.push_back(
         {"3x3, wide", {.n = 2, .c = 9, .h = 12 + pad, .w = 37, .o = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = pad}});
   }
-  for (const Isa isa : supported_isas()) {
-    const IsaGuard guard(isa);
-    CAPTURE(name(isa));
-    for (const Case& c : cases) {
-      CAPTURE(c.name);
-      check_all_algorithms<double>(c.sizes, 1e-12);
-      check_all_algorithms<float>(c.sizes, 5e-5);
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const Problem problem(c.sizes);
+    for (const Isa isa : supported_isas()) {
+      const IsaGuard guard(isa);
+      CAPTURE(name(isa));
+      check_all_algorithms<double>(problem, 1e-12);
+      check_all_algorithms<float>(problem, 5e-5);
     }
   }
 }
@@ -394,10 +412,11 @@ TEST_CASE("Winograd's rounding errors stay within a few times those of plain sum
       const auto rounded = [](const std::vector<float>& v) { return ref::Values(v.begin(), v.end()); };
       const ref::Values w = rounded(ref::cast<float>(ref::random_values(s.weight_size(), 2)));
       const ref::Values dy = rounded(ref::cast<float>(ref::random_values(s.y_size(), 4)));
-      kernels::set_winograd(false);
-      const Gradients plain = run<float>(s, x, w, {}, dy);
-      kernels::set_winograd(true);
-      const Gradients winograd = run<float>(s, x, w, {}, dy);
+      const auto run_from = [&](ConvAlgorithm first) {
+        const ConvAlgorithmGuard guard(first);
+        return run<float>(s, x, w, {}, dy);
+      };
+      const Gradients plain = run_from(ConvAlgorithm::depthwise), winograd = run_from(ConvAlgorithm::winograd);
       const ref::Values y = ref::conv2d(s, x, w, {}), dx = ref::conv2d_input_gradient(s, dy, w);
       const ref::Values dw = ref::conv2d_weight_gradient(s, x, dy);
       CHECK(winograd.y != plain.y);

@@ -105,7 +105,7 @@ TEST_CASE("the thread count belongs to a scope and to a thread") {
     CHECK(elsewhere == before);
   }
   CHECK(num_threads() == before);
-  CHECK_THROWS_WITH(set_num_threads(0), "set_num_threads: expected at least 1, got 0");
+  CHECK_THROWS_WITH(set_num_threads(0), "set_num_threads: the number of threads must be at least 1, got 0");
   CHECK(num_threads() == before);
 }
 

@@ -1,4 +1,4 @@
-#include "evenkeel/core/array.hpp"
+#include "evenkeel/core/print.hpp"
 
 #include <doctest/doctest.h>
 

@@ -135,7 +135,7 @@ TEST_CASE("uniform") {
   CHECK(sum / 20000 == Approx(0.5).epsilon(0.02));
   CHECK_THROWS_AS(random_uniform({1}, generator, 1, 0), std::invalid_argument);
   CHECK_THROWS_AS(random_uniform({1}, generator, 0, NAN), std::invalid_argument);
-  CHECK_THROWS_WITH(random_uniform({1}, generator, 0, 1, DType::int64), Contains("expected float32 or float64"));
+  CHECK_THROWS_WITH(random_uniform({1}, generator, 0, 1, DType::int64), Contains("dtype must be float32 or float64"));
 }
 
 TEST_CASE("normal") {

@@ -109,5 +109,5 @@ TEST_CASE("dtypes have names and sizes") {
   CHECK(item_size(DType::boolean) == 1);
   CHECK_THROWS_WITH(dtype_from_name("float16"), Contains("unknown name \"float16\""));
   CHECK_THROWS_WITH(dispatch_float(DType::int64, "exp", []<class T>() {}),
-                    "exp: expected float32 or float64, got int64");
+                    "exp: dtype must be float32 or float64, got int64");
 }

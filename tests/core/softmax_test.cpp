@@ -202,7 +202,7 @@ TEST_CASE("rank, empty arrays, threads, errors") {
   CHECK(results[0] == results[2]);
   CHECK_THROWS_AS(softmax(x, 3), std::invalid_argument);
   CHECK_THROWS_WITH(softmax(Array::zeros({2}, DType::int64), 0),
-                    doctest::Contains("softmax: expected float32 or float64, got int64"));
+                    doctest::Contains("softmax: dtype must be float32 or float64, got int64"));
   CHECK_THROWS_WITH(softmax_gradient(Array::zeros({2}), Array::zeros({3}), 0),
                     doctest::Contains("softmax: the gradient is float32 [2], the value float32 [3]"));
 }

@@ -2,6 +2,7 @@
 
 #include "evenkeel/core/elementwise.hpp"
 #include "tests/support/isa_guard.hpp"
+#include "tests/support/unary_functions.hpp"
 
 #include <doctest/doctest.h>
 
@@ -17,7 +18,9 @@
 namespace evenkeel {
 namespace {
 
-using Real = long double;
+using test::logistic;
+using test::Real;
+using test::times;
 
 struct Row {
   std::string name;
@@ -34,7 +37,8 @@ struct Row {
 };
 
 template <class F>
-Row row(std::function<Real(Real, Real, Real)> definition, double ulp, std::vector<double> kinks = {}, Scalars s = {}) {
+Row row(std::function<Real(Real, Real, Real)> definition, double ulp, std::vector<double> kinks = {}, Scalars s = {},
+        bool product = false) {
   return {std::string(F::kName),
           kernels::UnaryOps::index_of<F>(),
           F::kDerivativeOfOutput,
@@ -45,42 +49,23 @@ Row row(std::function<Real(Real, Real, Real)> definition, double ulp, std::vecto
           s,
           ulp,
           std::move(kinks),
-          std::is_same_v<F, kernels::Silu> || std::is_same_v<F, kernels::Gelu> || std::is_same_v<F, kernels::GeluTanh>};
+          product};
 }
 
-Real logistic(Real x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
-Real times(Real x, Real factor) { return factor == 0 ? 0 : x * factor; }  // the limit at -inf
 Real sign(Real x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 Real clamped(Real x, Real a, Real b) { return x < a ? a : x > b ? b : x; }
 
 std::vector<Row> make_rows() {
   using namespace kernels;
-  const Real sqrt2 = std::sqrt(Real(2));
   const Real gelu_scale = std::sqrt(2 / std::acos(Real(-1)));
-  return {
-      row<Exp>([](Real x, Real, Real) { return std::exp(x); }, 1.5),
-      row<Log>([](Real x, Real, Real) { return std::log(x); }, 1.5, {0}),
-      row<Sqrt>([](Real x, Real, Real) { return std::sqrt(x); }, 0.51, {0}),
-      row<Rsqrt>([](Real x, Real, Real) { return 1 / std::sqrt(x); }, 1.5, {0}),
-      row<Abs>([](Real x, Real, Real) { return std::abs(x); }, 0, {0}),
+  std::vector<Row> all = {
       row<Neg>([](Real x, Real, Real) { return -x; }, 0),
-      row<Square>([](Real x, Real, Real) { return x * x; }, 0.51),
-      row<Reciprocal>([](Real x, Real, Real) { return 1 / x; }, 0.51, {0}),
       row<Sign>([](Real x, Real, Real) { return sign(x); }, 0, {0}),
-      row<Tanh>([](Real x, Real, Real) { return std::tanh(x); }, 2),
-      row<Sigmoid>([](Real x, Real, Real) { return logistic(x); }, 2.5),
-      row<Erf>([](Real x, Real, Real) { return std::erf(x); }, 3),
-      row<Relu>([](Real x, Real, Real) { return x <= 0 ? 0 : x; }, 0, {0}),
-      row<Silu>([](Real x, Real, Real) { return times(x, logistic(x)); }, 3.5),
-      row<Gelu>([=](Real x, Real, Real) { return times(x, std::erfc(-x / sqrt2) / 2); }, 8),
       row<GeluTanh>(
           [=](Real x, Real, Real) { return times(x, logistic(2 * gelu_scale * (x + Real(0.044715L) * x * x * x))); },
-          1200),  // a rounding of 2u is multiplied by 2u, which reaches 700 before the value is 0
+          1200, {}, {}, true),  // a rounding of 2u is multiplied by 2u, which reaches 700 before the value is 0
       row<LeakyRelu>([](Real x, Real a, Real) { return x > 0 ? x : a * x; }, 0.51, {0}, {.a = 0.01}),
       row<Elu>([](Real x, Real a, Real) { return x > 0 ? x : a * std::expm1(x); }, 3, {0}, {.a = 1.3}),
-      row<Hardswish>([](Real x, Real, Real) { return x <= -3  ? 0
-                                                     : x >= 3 ? x
-                                                              : x * (x + 3) / 6; }, 3, {-3, 3}),
       row<Softplus>([](Real x, Real a, Real b) { return a * x > b ? x : std::log1p(std::exp(a * x)) / a; }, 3, {6},
                     {.a = 0.5, .b = 3}),
       row<Clamp>([](Real x, Real a, Real b) { return clamped(x, a, b); }, 0, {-0.5, 2}, {.a = -0.5, .b = 2}),
@@ -104,6 +89,11 @@ std::vector<Row> make_rows() {
       row<RsubScalar>([](Real x, Real a, Real) { return a - x; }, 0.51, {}, {.a = 0.3}),
       row<RdivScalar>([](Real x, Real a, Real) { return a / x; }, 0.51, {0}, {.a = 0.3}),
   };
+  test::for_each_unary_function([&]<class F, class Op>(const test::UnaryFunction<F, Op>& function) {
+    all.push_back(row<F>([f = function.definition](Real x, Real, Real) { return f(x); }, function.ulp, function.kinks,
+                         {}, function.product));
+  });
+  return all;
 }
 
 const std::vector<Row>& rows() {
@@ -380,11 +370,11 @@ TEST_CASE("shapes, strides and threads") {
 
 TEST_CASE("errors name the op and what came") {
   CHECK_THROWS_WITH(map<kernels::Silu>(Array::zeros({2}, DType::int64)),
-                    doctest::Contains("silu: expected float32 or float64, got int64"));
+                    doctest::Contains("silu: dtype must be float32 or float64, got int64"));
   CHECK_THROWS_WITH(map_gradient<kernels::Tanh>(Array::zeros({2}), Array::zeros({3})),
                     doctest::Contains("tanh: the gradient has shape [2], the value [3]"));
   CHECK_THROWS_WITH(map_gradient<kernels::Tanh>(Array::zeros({2}), Array::zeros({2}, DType::float64)),
-                    doctest::Contains("expected operands of equal dtype, got float32 and float64"));
+                    doctest::Contains("operands must have one dtype, got float32 and float64"));
 }
 
 }  // namespace

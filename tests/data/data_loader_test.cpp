@@ -167,6 +167,29 @@ TEST_CASE("augmentation crops from a zero border and flips, by seed, epoch and i
   CHECK(kinds.size() > 6);
 }
 
+TEST_CASE("an epoch is a range of its batches; leaving it early ends nothing but the loop") {
+  const ArrayDataset dataset = numbered(7);
+  DataLoader loader(dataset, {.batch_size = 3, .shuffle = true, .seed = 4});
+  std::vector<std::vector<std::int64_t>> batches;
+  for (const auto& batch : loader.epoch(2)) {
+    batches.push_back(batch.labels.to_vector<std::int64_t>());
+  }
+  CHECK(batches.size() == 3);
+  CHECK(batches == label_batches(loader, 2));
+  CHECK(batches != label_batches(loader, 1));
+  for (const auto& batch : loader.epoch(2)) {
+    CHECK(batch.labels.to_vector<std::int64_t>() == batches[0]);
+    break;
+  }
+  CHECK(loader.next()->labels.to_vector<std::int64_t>() == batches[1]);
+  const ArrayDataset none = numbered(0);
+  DataLoader empty(none, {.batch_size = 3});
+  for (const auto& batch : empty.epoch(0)) {
+    FAIL(batch.images.shape());
+  }
+  CHECK_THROWS_WITH(loader.epoch(-1), "DataLoader::start_epoch: epoch must be at least 0, got -1");
+}
+
 TEST_CASE("order and bits do not depend on prefetching and timing") {
   const FakeData fake(37, {3, 4, 5}, 7, 11);
   const Slow slow(fake, -1);
@@ -219,14 +242,14 @@ TEST_CASE("an epoch can be left early, and a loader destroyed in its middle") {
 TEST_CASE("bad options are refused") {
   const ArrayDataset set = numbered(3, 2);
   const auto make = [&](DataLoaderOptions options) { DataLoader loader(set, std::move(options)); };
-  CHECK_THROWS_WITH(make({.batch_size = 0}), "DataLoader: batch_size is 0, expected at least 1");
-  CHECK_THROWS_WITH(make({.mean = {0}}), "DataLoader: got 1 means for 2 channels");
-  CHECK_THROWS_WITH(make({.std = {1, 1, 1}}), "DataLoader: got 3 stds for 2 channels");
-  CHECK_THROWS_WITH(make({.std = {1, 0}}), "DataLoader: a std of 0, expected a positive number");
+  CHECK_THROWS_WITH(make({.batch_size = 0}), "DataLoader: batch_size must be at least 1, got 0");
+  CHECK_THROWS_WITH(make({.mean = {0}}), "DataLoader: mean must have 2 values, got 1");
+  CHECK_THROWS_WITH(make({.std = {1, 1, 1}}), "DataLoader: std must have 2 values, got 3");
+  CHECK_THROWS_WITH(make({.std = {1, 0}}), "DataLoader: std must be positive, got 0");
   CHECK_THROWS_WITH(make({.augmentation = {.crop_padding = -1}}),
-                    "DataLoader: crop_padding is -1, expected at least 0");
-  CHECK_THROWS_WITH(make({.prefetch = -1}), "DataLoader: prefetch is -1, expected at least 0");
+                    "DataLoader: crop_padding must be at least 0, got -1");
+  CHECK_THROWS_WITH(make({.prefetch = -1}), "DataLoader: prefetch must be at least 0, got -1");
   DataLoader loader(set, {});
   CHECK_THROWS_WITH(loader.next(), "DataLoader::next: no epoch has begun, call start_epoch() first");
-  CHECK_THROWS_WITH(loader.start_epoch(-1), "DataLoader::start_epoch: epoch is -1, expected at least 0");
+  CHECK_THROWS_WITH(loader.start_epoch(-1), "DataLoader::start_epoch: epoch must be at least 0, got -1");
 }

@@ -129,8 +129,8 @@ TEST_CASE("FakeData is random bytes, the same for a seed and index") {
 }
 
 TEST_CASE("bad arguments are refused") {
-  CHECK_THROWS_WITH(SyntheticDigits({.size = -1}), "SyntheticDigits: size is -1, expected at least 0");
+  CHECK_THROWS_WITH(SyntheticDigits({.size = -1}), "SyntheticDigits: size must be at least 0, got -1");
   CHECK_THROWS_WITH(FakeData(1, {3, 0, 2}),
-                    "FakeData: images have shape [3, 0, 2], expected (channels, height, width), none 0");
-  CHECK_THROWS_WITH(FakeData(1, {3, 2, 2}, 0), "FakeData: num_classes is 0, expected at least 1");
+                    "FakeData: image_shape must be (channels, height, width), none 0, got [3, 0, 2]");
+  CHECK_THROWS_WITH(FakeData(1, {3, 2, 2}, 0), "FakeData: num_classes must be at least 1, got 0");
 }

@@ -70,8 +70,8 @@ TEST_CASE("SmallCNN: names, count and text are those of the PyTorch module") {
   (fc): Linear(in_features=64, out_features=10, bias=True)
 ))");
   SmallCNN_GN gn(g, {.in_channels = 1, .num_classes = 7, .norm = "not looked at", .g1 = 4});
-  CHECK(gn.child("net.1").as<nn::GroupNorm>().num_groups == 4);
-  CHECK(gn.child("net.4").as<nn::GroupNorm>().num_groups == 16);
+  CHECK(gn.child<nn::GroupNorm>("net.1")->num_groups == 4);
+  CHECK(gn.child<nn::GroupNorm>("net.4")->num_groups == 16);
   CHECK(keys(gn) == Names{"net.0.weight", "net.0.bias", "net.1.weight", "net.1.bias", "net.3.weight", "net.3.bias",
                           "net.4.weight", "net.4.bias", "fc.weight", "fc.bias"});
   CHECK(gn.num_parameters() == 32 * 9 + 32 + 64 + 32 * 64 * 9 + 64 + 128 + 64 * 7 + 7);
@@ -137,7 +137,7 @@ TEST_CASE("fc_block and conv_block") {
 
 TEST_CASE("models by name") {
   Generator g(6);
-  for (const ModelEntry& entry : registry()) {
+  for (const ModelEntry& entry : models::models()) {
     const std::string name(entry.name);
     CAPTURE(name);
     CHECK_FALSE(entry.description.empty());
@@ -150,7 +150,7 @@ TEST_CASE("models by name") {
   CHECK(make_model("frozen_se_resnet", g)->num_parameters() == 1649474);
   CHECK(make_model("ws_gn", g)->child("blocks.0.gn")->type_name() == "GroupNorm");
   CHECK(make_model("brn_classifier", g)->child("backbone.stem.norm")->type_name() == "BatchRenorm2d");
-  for (const ModelEntry& entry : registry()) {
+  for (const ModelEntry& entry : models::models()) {
     const std::string text = concat(*make_model(entry.name, g, {.norm_options = {.eps = 0.25}}));
     CAPTURE(text);
     CHECK(text.find("eps=0.25") != std::string::npos);

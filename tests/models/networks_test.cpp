@@ -13,6 +13,7 @@
 #include "evenkeel/models/ws_gn_networks.hpp"
 #include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/norm/convert.hpp"
+#include "evenkeel/nn/norm/fuse.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/squeeze_excitation.hpp"
 
@@ -328,7 +329,7 @@ TEST_CASE("a padded shortcut takes every second pixel and puts zeros around the 
 TEST_CASE("ResNets start as torchvision's do") {
   Generator g(9);
   const auto net = resnet18(g, {.zero_init_residual = true});
-  const auto& conv = net->child("layer3.1.conv1").as<nn::Conv2d>();
+  const auto& conv = *net->child<nn::Conv2d>("layer3.1.conv1");
   const double n = static_cast<double>(conv.weight.numel());
   const double deviation = norm(conv.weight.detach()).item() / std::sqrt(n);
   CHECK(deviation == doctest::Approx(std::sqrt(2 / (256 * 9.0))).epsilon(0.01));  // 590,000 values: 0.1 % expected
@@ -352,11 +353,11 @@ TEST_CASE("BatchRenorm's networks") {
   CHECK(keys(net).front() == "backbone.stem.conv.weight");
   CHECK(keys(net).back() == "fc.bias");
   CHECK(shape_of(net, "backbone.stages.2.0.downsample.conv.weight") == Shape{128, 64, 1, 1});
-  CHECK(net.backbone.as<BRNBackbone>()(ones({2, 3, 9, 14})).shape() == Shape{2, 128, 3, 4});
+  CHECK(net.backbone(ones({2, 3, 9, 14})).shape() == Shape{2, 128, 3, 4});
   CHECK(ConvBRNAct(3, 5, g, {.stride = 2, .norm = "gn"})(ones({2, 3, 7, 4})).shape() == Shape{2, 5, 4, 2});
   CHECK(keys(ConvBRNAct(3, 5, g, {.norm = "none"})) == Names{"conv.weight", "conv.bias"});
   const ResidualBRNBlock same(4, 4, g);
-  CHECK(same.downsample == nullptr);
+  CHECK_FALSE(same.downsample);
   ResidualBRNBlock smaller(4, 6, g, {.stride = 2});
   CHECK(smaller(ones({2, 4, 5, 6})).shape() == Shape{2, 6, 3, 3});
 }
@@ -370,14 +371,14 @@ TEST_CASE("bottlenecks with squeeze-and-excitation, and their network") {
   CHECK(shape_of(net, "stages.1.0.se.fc2.bias") == Shape{24});
   CHECK(shape_of(net, "stages.1.0.downsample.conv.weight") == Shape{24, 12, 1, 1});
   CHECK(shape_of(net, "head_norm.running_var") == Shape{24});
-  CHECK(net.child("stages.1.0.conv2.conv").as<nn::Conv2d>().options.stride == Size2(2));
+  CHECK(net.child<nn::Conv2d>("stages.1.0.conv2.conv")->options.stride == Size2(2));
   CHECK(net(ones({2, 3, 33, 17})).shape() == Shape{2, 10});
   CHECK(net.stages(net.pool(net.stem(ones({2, 3, 33, 17})))).shape() == Shape{2, 24, 5, 3});
   const Bottleneck plain(8, 2, g, {.se_ratio = 0});
   CHECK(plain.se->type_name() == "Identity");
-  CHECK(plain.downsample == nullptr);
+  CHECK_FALSE(plain.downsample);
   const Bottleneck wider(8, 4, g);
-  CHECK(wider.downsample != nullptr);
+  CHECK(bool(wider.downsample));
 }
 
 TEST_CASE("squeeze-and-excitation scales each channel of each sample") {
@@ -387,10 +388,10 @@ TEST_CASE("squeeze-and-excitation scales each channel of each sample") {
   const Tensor x = randn({2, 6, 4, 5}, g);
   const std::vector<float> xs = x.to_vector<float>();
   const std::vector<float> ys = se(x).to_vector<float>();
-  const auto w1 = se.fc1.as<nn::Conv2d>().weight.to_vector<float>();
-  const auto b1 = se.fc1.as<nn::Conv2d>().bias.to_vector<float>();
-  const auto w2 = se.fc2.as<nn::Conv2d>().weight.to_vector<float>();
-  const auto b2 = se.fc2.as<nn::Conv2d>().bias.to_vector<float>();
+  const auto w1 = se.fc1->weight.to_vector<float>();
+  const auto b1 = se.fc1->bias.to_vector<float>();
+  const auto w2 = se.fc2->weight.to_vector<float>();
+  const auto b2 = se.fc2->bias.to_vector<float>();
   for (std::size_t n = 0; n < 2; ++n) {
     std::vector<double> hidden(b1.begin(), b1.end());
     for (std::size_t c = 0; c < 6; ++c) {
@@ -424,7 +425,7 @@ TEST_CASE("squeeze-and-excitation scales each channel of each sample") {
 TEST_CASE("WS_GN_Block takes the first group number that divides, unless one is given") {
   Generator g(13);
   const auto groups = [&](std::int64_t out, std::optional<std::int64_t> given) {
-    return WS_GN_Block(3, out, g, {.groups = given}).gn.as<nn::GroupNorm>().num_groups;
+    return WS_GN_Block(3, out, g, {.groups = given}).child<nn::GroupNorm>("gn")->num_groups;
   };
   CHECK(groups(64, {}) == 32);
   CHECK(groups(48, {}) == 16);

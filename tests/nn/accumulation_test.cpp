@@ -8,7 +8,7 @@
 #include "evenkeel/nn/flatten.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/batch_norm.hpp"
-#include "evenkeel/nn/norm/registry.hpp"
+#include "tests/support/norm_traits.hpp"
 #include "tests/support/reference.hpp"
 
 #include <doctest/doctest.h>
@@ -32,7 +32,7 @@ std::unique_ptr<Sequential> network(const std::string& norm) {
   Generator generator(7);
   auto net = std::make_unique<Sequential>();
   net->append<Conv2d>(3, 6, generator, Conv2dOptions{.kernel_size = 3});
-  net->append_layer(make_norm(norm, 6, {.num_groups = 2}));
+  net->append(make_norm(norm, 6, {.num_groups = 2}));
   net->append<ReLU>().append<Flatten>().append<Linear>(6 * 3 * 2, 3, generator);
   net->to(DType::float64);
   return net;
@@ -74,14 +74,16 @@ const std::vector<std::vector<std::int64_t>> kSplits = {{4, 4, 4, 4}, {8, 8}, {5
 
 TEST_CASE("a norm of each sample: the accumulated gradient is the whole batch's") {
   const Problem problem;
-  for (const char* norm : {"gn"}) {
-    CAPTURE(norm);
+  test::for_each_norm([&](const std::string& norm, const test::NormTraits& traits) {
+    if (traits.of_batch) {
+      return;
+    }
     const auto net = network(norm);
     const std::vector<double> whole = gradients(*net, problem, {kBatch});
     for (const std::vector<std::int64_t>& sizes : kSplits) {
       CHECK(relative_difference(gradients(*net, problem, sizes), whole) < 1e-12);
     }
-  }
+  });
 }
 
 TEST_CASE("BatchNorm: the accumulated gradient is another one, the further off the smaller the micro-batches") {

@@ -6,23 +6,19 @@
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
-#include "tests/support/reference.hpp"
-#include "tests/support/training_steps.hpp"
+#include "tests/support/layer_replay.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
+using test::random;
 
 namespace {
 
 template <class... Args>
 MakeLayer layer(Args... args) {
   return [=] { return std::make_unique<BatchChannelNorm>(args...); };
-}
-
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape));
 }
 
 /// The authors' formulas in differentiable ops, by the layer's state before this forward.
@@ -46,13 +42,12 @@ Tensor composite(const BatchChannelNorm& norm, const Tensor& x) {
 }  // namespace
 
 TEST_CASE("BatchChannelNorm equals PyTorch's composition over several steps, with either batch norm") {
-  test::check_all_training_steps(
-      "batch_channel_norm",
-      {
-          {"batch_channel_norm", layer(3, 6, BatchChannelNormOptions{.momentum = 0.2})},
-          {"batch_channel_norm_plain", layer(2, 6, BatchChannelNormOptions{.estimate = false})},
-      },
-      1e-5);
+  test::replay_layers("norms_weight.safetensors",
+                      {
+                          {"batch_channel_norm", layer(3, 6, BatchChannelNormOptions{.momentum = 0.2})},
+                          {"batch_channel_norm_plain", layer(2, 6, BatchChannelNormOptions{.estimate = false})},
+                      },
+                      test::descent("batch_channel_norm"));
 }
 
 TEST_CASE("BatchChannelNorm equals its formula in differentiable ops, forward and backward") {
@@ -160,7 +155,7 @@ TEST_CASE("BatchChannelNorm is in the registry and refuses what it cannot do") {
   const auto made = make_norm("bcn", 48, {.eps = 1e-3, .momentum = 0.2});
   auto& norm = dynamic_cast<BatchChannelNorm&>(*made);
   CHECK(norm.num_groups == 16);
-  CHECK(norm.bn.as<EstimatedBatchNorm>().estbn_moving_speed.item() == doctest::Approx(0.2));
+  CHECK(norm.child<EstimatedBatchNorm>("bn")->estbn_moving_speed.item() == doctest::Approx(0.2));
   CHECK(norm(ones({2, 48, 2, 2})).shape() == Shape{2, 48, 2, 2});
 
   CHECK_THROWS_WITH(BatchChannelNorm(4, 6),

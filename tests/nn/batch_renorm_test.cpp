@@ -3,7 +3,7 @@
 #include "evenkeel/autograd/gradcheck.hpp"
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 #include <doctest/doctest.h>
 
@@ -15,20 +15,13 @@ using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Approx;
 using doctest::Contains;
+using test::check_close;
+using test::doubles;
+using test::random;
 
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-
-Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
-}
-
-std::vector<double> doubles(const Tensor& t) { return t.array().to(DType::float64).to_vector<double>(); }
-
-void check_near(const Tensor& a, const Tensor& b, double tolerance) {
-  CHECK(reference::worst_error(doubles(a), doubles(b)) <= tolerance);
-}
 
 /// Values that are no defaults, so that each of them shows.
 void randomize(BatchNormBase& norm) {
@@ -130,7 +123,7 @@ TEST_CASE("without clipping, training gives what eval gives with the statistics 
       norm.eval();
       const Tensor expected = norm(x);
       norm.train();
-      check_near(norm(x), expected, 1e-12);
+      check_close(norm(x), expected, 1e-12);
     }
   }
 }
@@ -148,12 +141,12 @@ TEST_CASE(
     const Tensor dy = random(x.shape(), 2);
     const Tensor y = norm(x);
     const Tensor expected = composite(z, given, weight, bias, 0.01);
-    check_near(y, expected, 1e-12);
+    check_close(y, expected, 1e-12);
     y.backward(dy);
     expected.backward(dy);
-    check_near(x.grad(), z.grad(), 1e-12);
-    check_near(norm.weight.grad(), weight.grad(), 1e-12);
-    check_near(norm.bias.grad(), bias.grad(), 1e-12);
+    check_close(x.grad(), z.grad(), 1e-12);
+    check_close(norm.weight.grad(), weight.grad(), 1e-12);
+    check_close(norm.bias.grad(), bias.grad(), 1e-12);
     const auto fixed = [&](const std::vector<Tensor>& in) { return composite(in[0], given, in[1], in[2], 0.01); };
     CHECK(gradcheck(fixed, {z, weight, bias}));
   }

@@ -3,12 +3,13 @@
 #include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/flatten.hpp"
+#include "evenkeel/nn/identity.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/pool.hpp"
 #include "evenkeel/nn/squeeze_excitation.hpp"
 #include "tests/support/layer_cases.hpp"
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using namespace evenkeel::nn;
@@ -31,7 +32,7 @@ LayerCases linear_rows() {
        .printed = "Linear(in_features=4, out_features=5, bias=False)",
        .state = {"weight"},
        .macs = 120},
-      {.layer = "Identity", .make = plain<Identity>(), .input = {2, 3}, .output = {2, 3}, .printed = "Identity()"},
+      {.layer = "Identity", .make = plain<Identity>(), .input = {2, 3}, .printed = "Identity()"},
       {.layer = "Flatten",
        .make = plain<Flatten>(),
        .input = {2, 3, 4},
@@ -58,7 +59,6 @@ LayerCases linear_rows() {
        .variant = "empty",
        .make = plain<Sequential>(),
        .input = {2, 3},
-       .output = {2, 3},
        .printed = "Sequential()"},
   };
 }
@@ -140,7 +140,7 @@ LayerCases activation_rows() {
   const Shape shape = {2, 3, 4};
   const ActivationOptions inplace{.inplace = true};
   return {
-      {.layer = "ReLU", .make = plain<ReLU>(), .input = shape, .output = shape, .printed = "ReLU()"},
+      {.layer = "ReLU", .make = plain<ReLU>(), .input = shape, .printed = "ReLU()"},
       {.layer = "ReLU",
        .variant = "in place, behind Linear",
        .make =
@@ -153,7 +153,7 @@ LayerCases activation_rows() {
        .output = {2, 3},
        .printed = "Sequential(\n  (0): Linear(in_features=4, out_features=3, bias=True)\n  (1): ReLU(inplace=True)\n)",
        .state = {"0.weight", "0.bias"}},
-      {.layer = "SiLU", .make = plain<SiLU>(), .input = shape, .output = shape, .printed = "SiLU()"},
+      {.layer = "SiLU", .make = plain<SiLU>(), .input = shape, .printed = "SiLU()"},
       {.layer = "SiLU",
        .variant = "in place, behind Linear",
        .make =
@@ -166,65 +166,38 @@ LayerCases activation_rows() {
        .output = {2, 3},
        .printed = "Sequential(\n  (0): Linear(in_features=4, out_features=3, bias=True)\n  (1): SiLU(inplace=True)\n)",
        .state = {"0.weight", "0.bias"}},
-      {.layer = "Sigmoid", .make = plain<Sigmoid>(), .input = shape, .output = shape, .printed = "Sigmoid()"},
-      {.layer = "Tanh", .make = plain<Tanh>(), .input = shape, .output = shape, .printed = "Tanh()"},
-      {.layer = "GELU", .make = plain<GELU>(), .input = shape, .output = shape, .printed = "GELU(approximate='none')"},
+      {.layer = "Sigmoid", .make = plain<Sigmoid>(), .input = shape, .printed = "Sigmoid()"},
+      {.layer = "Tanh", .make = plain<Tanh>(), .input = shape, .printed = "Tanh()"},
+      {.layer = "GELU", .make = plain<GELU>(), .input = shape, .printed = "GELU(approximate='none')"},
       {.layer = "GELU",
        .variant = "tanh",
        .make = plain<GELU>(GeluApproximation::tanh),
        .input = shape,
-       .output = shape,
        .printed = "GELU(approximate='tanh')"},
-      {.layer = "LeakyReLU",
-       .make = plain<LeakyReLU>(),
-       .input = shape,
-       .output = shape,
-       .printed = "LeakyReLU(negative_slope=0.01)"},
+      {.layer = "LeakyReLU", .make = plain<LeakyReLU>(), .input = shape, .printed = "LeakyReLU(negative_slope=0.01)"},
       {.layer = "LeakyReLU",
        .variant = "0.2",
        .make = plain<LeakyReLU>(0.2),
        .input = shape,
-       .output = shape,
        .printed = "LeakyReLU(negative_slope=0.2)"},
-      {.layer = "ELU", .make = plain<ELU>(), .input = shape, .output = shape, .printed = "ELU(alpha=1.0)"},
-      {.layer = "ELU",
-       .variant = "1.5",
-       .make = plain<ELU>(1.5),
-       .input = shape,
-       .output = shape,
-       .printed = "ELU(alpha=1.5)"},
-      {.layer = "Hardswish",
-       .make = plain<Hardswish>(),
-       .input = shape,
-       .output = shape,
-       .printed = "Hardswish()",
-       .range = 4.5},
-      {.layer = "Softplus",
-       .make = plain<Softplus>(),
-       .input = shape,
-       .output = shape,
-       .printed = "Softplus(beta=1, threshold=20)"},
+      {.layer = "ELU", .make = plain<ELU>(), .input = shape, .printed = "ELU(alpha=1.0)"},
+      {.layer = "ELU", .variant = "1.5", .make = plain<ELU>(1.5), .input = shape, .printed = "ELU(alpha=1.5)"},
+      {.layer = "Hardswish", .make = plain<Hardswish>(), .input = shape, .printed = "Hardswish()", .range = 4.5},
+      {.layer = "Softplus", .make = plain<Softplus>(), .input = shape, .printed = "Softplus(beta=1, threshold=20)"},
       {.layer = "Softplus",
        .variant = "both sides of the threshold",
        .make = plain<Softplus>(2.5, 3.0),
        .input = shape,
-       .output = shape,
        .printed = "Softplus(beta=2.5, threshold=3)"},
-      {.layer = "Softmax", .make = plain<Softmax>(1), .input = shape, .output = shape, .printed = "Softmax(dim=1)"},
-      {.layer = "LogSoftmax",
-       .make = plain<LogSoftmax>(-1),
-       .input = shape,
-       .output = shape,
-       .printed = "LogSoftmax(dim=-1)"},
+      {.layer = "Softmax", .make = plain<Softmax>(1), .input = shape, .printed = "Softmax(dim=1)"},
+      {.layer = "LogSoftmax", .make = plain<LogSoftmax>(-1), .input = shape, .printed = "LogSoftmax(dim=-1)"},
       {.layer = "Dropout",
        .make = [](Generator& g) { return std::make_unique<Dropout>(0.5, g); },
        .input = shape,
-       .output = shape,
        .printed = "Dropout(p=0.5, inplace=False)"},
       {.layer = "Dropout2d",
        .make = [](Generator& g) { return std::make_unique<Dropout2d>(0.25, g); },
        .input = {2, 5, 3, 1},
-       .output = {2, 5, 3, 1},
        .printed = "Dropout2d(p=0.25, inplace=False)"},
   };
 }
@@ -238,7 +211,7 @@ LayerCases pool_rows() {
        .printed = "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)"},
       {.layer = "MaxPool2d",
        .variant = "uneven",
-       .make = plain<MaxPool2d>(MaxPool2dParams{
+       .make = plain<MaxPool2d>(MaxPool2dOptions{
            .kernel_size = {3, 2}, .stride = Size2(1, 2), .padding = 1, .dilation = 2, .ceil_mode = true}),
        .input = {1, 2, 5, 4},
        .output = {1, 2, 3, 3},
@@ -251,7 +224,7 @@ LayerCases pool_rows() {
       {.layer = "AvgPool2d",
        .variant = "uneven",
        .make = plain<AvgPool2d>(
-           AvgPool2dParams{.kernel_size = {3, 2}, .stride = 1, .padding = {1, 0}, .count_include_pad = false}),
+           AvgPool2dOptions{.kernel_size = {3, 2}, .stride = 1, .padding = {1, 0}, .count_include_pad = false}),
        .input = {1, 2, 5, 4},
        .output = {1, 2, 5, 3},
        .printed = "AvgPool2d(kernel_size=(3, 2), stride=1, padding=(1, 0))"},
@@ -269,7 +242,6 @@ LayerCases pool_rows() {
       {.layer = "SqueezeExcitation",
        .make = [](Generator& g) { return std::make_unique<SqueezeExcitation>(6, g, SqueezeExcitationOptions{0.5}); },
        .input = {2, 6, 3, 1},
-       .output = {2, 6, 3, 1},
        .state = {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}},
   };
 }
@@ -280,4 +252,4 @@ const LayerCaseFile activation_file{activation_rows};
 const LayerCaseFile pool_file{pool_rows};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

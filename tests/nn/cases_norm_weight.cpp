@@ -1,11 +1,11 @@
-// Layers that compute their weight from other parameters, and BatchChannelNorm.
+// Convolutions and linear layers that compute their weight from other parameters, or normalize what they give.
 
-#include "evenkeel/nn/norm/batch_channel_norm.hpp"
+#include "evenkeel/nn/norm/cross_iteration_conv.hpp"
 #include "evenkeel/nn/norm/weight_norm.hpp"
 #include "evenkeel/nn/norm/ws_conv.hpp"
 #include "tests/support/layer_cases.hpp"
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 namespace {
 
 using namespace evenkeel::nn;
@@ -139,52 +139,24 @@ const LayerCaseFile weight_norm_rows{[]() -> LayerCases {
   };
 }};
 
-// Training of EstimatedBatchNorm has the derivative of a constant statistic, so differences need one: momentum 0.
-const LayerCaseFile batch_channel_norm_rows{[]() -> LayerCases {
-  const Keys estimated = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "estbn_moving_speed"};
-  const Keys all = {"weight",
-                    "bias",
-                    "bn.weight",
-                    "bn.bias",
-                    "bn.running_mean",
-                    "bn.running_var",
-                    "bn.num_batches_tracked",
-                    "bn.estbn_moving_speed"};
+const LayerCaseFile cross_iteration_rows{[]() -> LayerCases {
   return {
-      {.layer = "EstimatedBatchNorm",
-       .make = plain<EstimatedBatchNorm>(3, EstimatedBatchNormOptions{.eps = 0.5, .momentum = 0}),
-       .input = {2, 3, 5, 4},
-       .output = {2, 3, 5, 4},
-       .printed = "EstimatedBatchNorm(3, eps=0.5, momentum=0.0, affine=True, track_running_stats=True)",
-       .state = estimated},
-      {.layer = "EstimatedBatchNorm",
-       .variant = "2-D, batch 1, no affine",
-       .make = plain<EstimatedBatchNorm>(4, EstimatedBatchNormOptions{.momentum = 0, .affine = false}),
-       .input = {1, 4},
-       .output = {1, 4},
-       .state = {"running_mean", "running_var", "num_batches_tracked", "estbn_moving_speed"}},
-      {.layer = "BatchChannelNorm",
-       .make = plain<BatchChannelNorm>(3, 6, BatchChannelNormOptions{.momentum = 0}),
-       .input = {2, 6, 3, 5},
-       .output = {2, 6, 3, 5},
-       .printed = "BatchChannelNorm(\n  3, 6, eps=1e-05, affine=True\n  (bn): EstimatedBatchNorm(6, eps=1e-05, "
-                  "momentum=0.0, affine=True, track_running_stats=True)\n)",
-       .state = all},
-      {.layer = "BatchChannelNorm",
-       .variant = "3-D, batch 5, one group, no affine",
-       .make = plain<BatchChannelNorm>(1, 3, BatchChannelNormOptions{.eps = 0.1, .momentum = 0, .affine = false}),
-       .input = {5, 3, 2},
-       .output = {5, 3, 2},
-       .state = {"bn.running_mean", "bn.running_var", "bn.num_batches_tracked", "bn.estbn_moving_speed"}},
-      {.layer = "BatchChannelNorm",
-       .variant = "BatchNorm2d, a group per channel, batch 1",
-       .make = plain<BatchChannelNorm>(2, 2, BatchChannelNormOptions{.estimate = false}),
-       .input = {1, 2, 3, 4},
-       .output = {1, 2, 3, 4},
-       .state = {"weight", "bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var",
-                 "bn.num_batches_tracked"}},
+      {.layer = "CrossIterationConv2d",  // in the table without a window: cross_iteration_conv_test.cpp has it
+       .make =
+           [](Generator& g) {
+             return std::make_unique<CrossIterationConv2d>(
+                 2, 3, g, Conv2dOptions{.kernel_size = {3, 2}, .stride = 2, .bias = false},
+                 CrossIterationOptions{.window = 1});
+           },
+       .input = {2, 2, 7, 5},
+       .output = {2, 3, 3, 2},
+       .printed = R"(CrossIterationConv2d(
+  eps=1e-05, momentum=0.1, affine=True, window=1, burn_in=0
+  (conv): Conv2d(2, 3, kernel_size=(3, 2), stride=(2, 2), bias=False)
+))",
+       .state = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked", "conv.weight"}},
   };
 }};
 
 }  // namespace
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

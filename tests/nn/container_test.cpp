@@ -36,7 +36,7 @@ TEST_CASE("layers draw their weights in the order in which they are appended") {
 
 TEST_CASE("children by index, from the front and from the back") {
   Sequential net;
-  net.append<ReLU>().append<SiLU>().append_layer(std::make_unique<Tanh>());
+  net.append<ReLU>().append<SiLU>().append(std::make_unique<Tanh>());
   CHECK(net.size() == 3);
   CHECK(net[1]->type_name() == "SiLU");
   CHECK(net[-1]->type_name() == "Tanh");
@@ -55,5 +55,7 @@ TEST_CASE("ModuleList registers its children and has no forward") {
   CHECK(list.named_parameters()[2].first == "1.weight");
   const Tensor x = ones({5, 2});
   CHECK(list[1](list[0](x)).shape() == Shape{5, 1});
-  CHECK_THROWS_WITH(list(x), Contains("Module [ModuleList] is missing the required \"forward\" function"));
+  Sequential net;
+  net.add<ModuleList>("list");
+  CHECK_THROWS_WITH(net(x), Contains("Module [ModuleList] is missing the required \"forward\" function"));
 }

@@ -5,25 +5,25 @@
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/norm/batch_renorm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/fuse.hpp"
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
 #include "evenkeel/nn/norm/weight_norm.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
+using test::doubles;
 
 namespace {
 
 Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float32) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
+  return test::random(shape, seed, dtype);
 }
-
-std::vector<double> doubles(const Tensor& t) { return t.array().to(DType::float64).to_vector<double>(); }
 
 /// Parameters and buffers that are no defaults.
 void randomize(Module& model) {
@@ -45,14 +45,13 @@ class Block : public Layer {
       : conv(add<Conv2d>("conv", 4, 4, generator, Conv2dOptions{.kernel_size = 3, .padding = 1})),
         bn(add<BatchNorm2d>("bn", 4)),
         twice_(twice) {}
-  std::string type_name() const override { return "Block"; }
   Tensor forward(const Tensor& x) override {
     const Tensor c = conv(x);
     return relu(twice_ ? bn(c) + c : bn(c) + x);
   }
 
-  Slot& conv;
-  Slot& bn;
+  Child<Conv2d> conv;
+  Child<BatchNorm2d> bn;
 
  private:
   bool twice_;
@@ -67,7 +66,7 @@ std::unique_ptr<Sequential> network(bool twice = false) {
   auto net = std::make_unique<Sequential>();
   net->append<Conv2d>(3, 4, generator, Conv2dOptions{.kernel_size = 3, .bias = false});
   net->append<BatchNorm2d>(4).append<ReLU>();
-  net->append_layer(std::move(inner));
+  net->append(std::move(inner));
   randomize(*net);
   return net;
 }
@@ -238,7 +237,7 @@ TEST_CASE("gn: keep takes over the handles of weight and bias, reset makes new o
   CHECK(net->get_parameter("1.weight").is(weight));
   CHECK(net->get_parameter("3.0.bn.bias").is(bias));
   CHECK(net->named_buffers().empty());
-  const auto& last = net->child("3.1").as<GroupNorm>();
+  const auto& last = *net->child<GroupNorm>("3.1");
   CHECK_FALSE(last.weight.defined());  // the BatchNorm had no affine part
   CHECK(last.options.eps == 0.01);
   CHECK(last.num_groups == 2);
@@ -278,7 +277,7 @@ TEST_CASE("sync: 1d, 2d and 3d become SyncBatchNorm with the same handles; other
   net.to(DType::float64);
   const StateDict before = net.state_dict();
   const std::vector<Tensor> parameters = net.parameters();
-  net[0].as<BatchNorm1d>().freeze_statistics();
+  net.child<BatchNorm1d>("0")->freeze_statistics();
   const auto ranks = local_communicator();
   CHECK(texts(convert_sync_batchnorm(net, ranks)) ==
         Texts{"0: BatchNorm1d -> SyncBatchNorm", "1: BatchNorm2d -> SyncBatchNorm", "2: BatchNorm3d -> SyncBatchNorm",
@@ -294,12 +293,12 @@ TEST_CASE("sync: 1d, 2d and 3d become SyncBatchNorm with the same handles; other
   for (std::size_t i = 0; i < now.size(); ++i) {
     CHECK(now[i].is(parameters[i]));
   }
-  const auto& second = net[1].as<SyncBatchNorm>();
+  const auto& second = *net.child<SyncBatchNorm>("1");
   CHECK(second.options.eps == 0.5);
   CHECK_FALSE(second.options.momentum.has_value());
   CHECK(second.communicator == ranks);
-  CHECK(net[0].as<SyncBatchNorm>().statistics_frozen());
-  CHECK_FALSE(net[0].as<SyncBatchNorm>().training());
+  CHECK(net.child<SyncBatchNorm>("0")->statistics_frozen());
+  CHECK_FALSE(net.child<SyncBatchNorm>("0")->training());
   CHECK(convert_sync_batchnorm(net, ranks).empty());
   ThreadGroup group(2);
   CHECK(convert_sync_batchnorm(net, group.communicator(0)).size() == 4);
@@ -459,14 +458,13 @@ TEST_CASE("fuse: what is called twice, is read by another layer, or is in traini
         : conv(add<Conv2d>("conv", 2, 2, g, Conv2dOptions{.kernel_size = 1})),
           bn(add<BatchNorm2d>("bn", 2)),
           other(add<ReLU>("other")) {}
-    std::string type_name() const override { return "Shared"; }
     Tensor forward(const Tensor& x) override {
       const Tensor c = conv(x);
       return by_relu ? bn(c) + other(c) : bn(conv(bn(c)));
     }
-    Slot& conv;
-    Slot& bn;
-    Slot& other;
+    Child<Conv2d> conv;
+    Child<BatchNorm2d> bn;
+    Child<ReLU> other;
     bool by_relu = false;
   };
   Shared net(generator);

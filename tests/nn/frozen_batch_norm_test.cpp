@@ -7,7 +7,7 @@
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 #include <doctest/doctest.h>
 
@@ -17,14 +17,13 @@ using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Approx;
 using doctest::Contains;
+using test::doubles;
 
 namespace {
 
 Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float32) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
+  return test::random(shape, seed, dtype);
 }
-
-std::vector<double> doubles(const Tensor& t) { return t.array().to(DType::float64).to_vector<double>(); }
 
 StateDict random_state(std::int64_t c, bool with_counter) {
   StateDict state{{"weight", random({c}, 1).array()},
@@ -46,7 +45,7 @@ std::unique_ptr<Sequential> network() {
   auto net = std::make_unique<Sequential>();
   net->append<Conv2d>(3, 4, generator, Conv2dOptions{.kernel_size = 3});
   net->append<BatchNorm2d>(4);
-  net->append_layer(std::move(inner));
+  net->append(std::move(inner));
   return net;
 }
 
@@ -127,8 +126,8 @@ TEST_CASE("bad input names the layer") {
 
 TEST_CASE("freeze_batchnorm_stats: statistics stay after a later train(), weight and bias learn") {
   const auto net = network();
-  auto& norm = net->child("1").as<BatchNorm2d>();
-  auto& renorm = net->child("2.1").as<BatchRenorm2d>();
+  auto& norm = *net->child<BatchNorm2d>("1");
+  auto& renorm = *net->child<BatchRenorm2d>("2.1");
   const Tensor x = random({2, 3, 6, 5}, 1);
   (*net)(x);
   norm.weight.requires_grad_(false);

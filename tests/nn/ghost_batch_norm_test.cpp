@@ -1,27 +1,16 @@
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 
 #include "evenkeel/autograd/ops.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
-
-namespace {
-
-Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
-}
-
-std::vector<double> doubles(const Tensor& t) { return t.array().to(DType::float64).to_vector<double>(); }
-
-void check_near(const Tensor& a, const Tensor& b, double tolerance = 1e-12) {
-  CHECK(reference::worst_error(doubles(a), doubles(b)) <= tolerance);
-}
-
-}  // namespace
+using test::check_close;
+using test::doubles;
+using test::random;
 
 TEST_CASE("forward, gradients and buffers are BatchNorm's called on one ghost batch after the other") {
   for (const std::int64_t batch : {1, 2, 5, 6, 7}) {
@@ -43,14 +32,14 @@ TEST_CASE("forward, gradients and buffers are BatchNorm's called on one ghost ba
         parts.push_back(plain(slice(z, 0, first, std::min(first + 2, batch))));
       }
       const Tensor expected = cat(parts);
-      check_near(y, expected);
+      check_close(y, expected, 1e-12);
       y.backward(dy);
       expected.backward(dy);
-      check_near(x.grad(), z.grad());
-      check_near(ghost.weight.grad(), plain.weight.grad());
-      check_near(ghost.bias.grad(), plain.bias.grad());
-      check_near(ghost.running_mean, plain.running_mean);
-      check_near(ghost.running_var, plain.running_var);
+      check_close(x.grad(), z.grad(), 1e-12);
+      check_close(ghost.weight.grad(), plain.weight.grad(), 1e-12);
+      check_close(ghost.bias.grad(), plain.bias.grad(), 1e-12);
+      check_close(ghost.running_mean, plain.running_mean, 1e-12);
+      check_close(ghost.running_var, plain.running_var, 1e-12);
       CHECK(ghost.num_batches_tracked.array().item_int64() == (batch + 1) / 2);
       ghost.eval();
       plain.eval();

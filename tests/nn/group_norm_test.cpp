@@ -4,7 +4,7 @@
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/functional.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,14 +14,10 @@ using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Approx;
 using doctest::Contains;
+using test::doubles;
+using test::random;
 
 namespace {
-
-Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
-}
-
-std::vector<double> doubles(const Tensor& t) { return t.array().to(DType::float64).to_vector<double>(); }
 
 /// Group of channel c is c / (C / groups); plain loops over (N, C, *).
 std::vector<double> group_norm(const Tensor& x, std::int64_t groups, const std::vector<double>& weight,

@@ -1,5 +1,6 @@
 #include "evenkeel/nn/module.hpp"
 
+#include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
@@ -26,7 +27,6 @@ class Scale : public Layer {
         weight(parameter("weight", Array::full({n}, 2))),
         count(optional_buffer("count", Array::full({}, 7, DType::int64))),
         bias(parameter("bias", with_bias ? Array::full({n}, 1) : Array{})) {}
-  std::string type_name() const override { return "Scale"; }
   Tensor forward(const Tensor& x) override { return x * weight; }
 
   Tensor& mean;
@@ -39,7 +39,6 @@ class Scale : public Layer {
 class Frozen : public Scale {
  public:
   using Scale::Scale;
-  std::string type_name() const override { return "Frozen"; }
 
  protected:
   void on_train(bool /*mode*/) override { training_ = false; }
@@ -48,23 +47,20 @@ class Frozen : public Scale {
 class Net : public Layer {
  public:
   Net() : body(add<Sequential>("body")), head(add<Scale>("head", 2)) {
-    body.as<Sequential>().append<Scale>(3).append<ReLU>().append<Scale>(1, false);
+    body->append<Scale>(3).append<ReLU>().append<Scale>(1, false);
   }
-  std::string type_name() const override { return "Net"; }
   Tensor forward(const Tensor& x) override { return head(body(x)); }
 
   Tensor& gain = parameter("gain", Array::ones({2, 2}));
-  Slot& body;
-  Slot& head;
+  Child<Sequential> body;
+  Child<Scale> head;
 };
 
 /// Opens the registration functions to a test.
 class Open : public Layer {
  public:
-  std::string type_name() const override { return "Open"; }
   Tensor forward(const Tensor& x) override { return x; }
   using Module::add;
-  using Module::add_layer;
   using Module::buffer;
   using Module::generator;
   using Module::parameter;
@@ -145,13 +141,13 @@ TEST_CASE("names must not be empty, dotted or taken") {
   CHECK_THROWS_WITH(m.add<ReLU>("absent"), "module: attribute 'absent' already exists");
   Generator g(1);
   CHECK_THROWS_WITH(m.generator("weight", g), "generator: attribute 'weight' already exists");
-  CHECK_THROWS_WITH(m.add_layer("none", nullptr), Contains("needs a layer, got nullptr"));
+  CHECK_THROWS_WITH(m.add("none", std::unique_ptr<Layer>()), Contains("needs a layer, got nullptr"));
   CHECK(m.children().size() == 1);
 }
 
 TEST_CASE("entries stay where they are, and assigning a member changes the registry") {
   Net net;
-  Scale& scale = net.head.as<Scale>();
+  Scale& scale = *net.head;
   Tensor& weight = scale.weight;
   CHECK(&weight == &net.get_parameter("head.weight"));
   weight = Tensor(Array::full({2}, 5), true);
@@ -170,8 +166,8 @@ TEST_CASE("a slot survives the replacement of its layer") {
   Net net;
   Slot& place = net.child("body.1");
   CHECK(place.name() == "1");
-  CHECK_THROWS_WITH(place.as<Scale>(), "Slot::as: child '1' is a ReLU, not the type asked for");
-  const std::unique_ptr<Layer> old = place.replace(std::make_unique<Scale>(3));
+  CHECK_THROWS_WITH(*Child<Scale>(place), "Child: child '1' is a ReLU, expected a Scale");
+  const std::unique_ptr<Module> old = place.replace(std::make_unique<Scale>(3));
   CHECK(old->type_name() == "ReLU");
   CHECK(&net.child("body.1") == &place);
   CHECK(names_of(net.named_parameters())[3] == "body.1.weight");
@@ -183,7 +179,7 @@ TEST_CASE("a slot survives the replacement of its layer") {
 
 TEST_CASE("train and eval reach every module; a frozen layer stays as it is") {
   Net net;
-  net.body.as<Sequential>().append<Frozen>(3);
+  net.body->append<Frozen>(3);
   net.train();
   CHECK(net.training());
   CHECK(net.child("body.0")->training());
@@ -370,10 +366,10 @@ TEST_CASE("generators are their own, are saved and come back") {
 TEST_CASE("forward hooks run in order with input and output, until removed") {
   Scale layer(2);
   std::string calls;
-  const auto a = layer.register_forward_hook([&](const Layer& l, const Tensor& x, const Tensor& y) {
-    calls += concat("a", l.type_name(), x.shape(), y.to_vector<float>()[0], " ");
+  const auto a = layer.register_forward_hook([&](const Module& m, const auto& in, const auto& out) {
+    calls += concat("a", m.type_name(), in[0].shape(), out[0].template to_vector<float>()[0], " ");
   });
-  layer.register_forward_hook([&](const Layer&, const Tensor&, const Tensor&) { calls += "b "; });
+  layer.register_forward_hook([&](const Module&, const auto&, const auto&) { calls += "b "; });
   layer(ones({3, 2}));
   CHECK(calls == "aScale[3, 2]2 b ");
   layer.remove_forward_hook(a);

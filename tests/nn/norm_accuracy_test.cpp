@@ -6,37 +6,21 @@
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/init.hpp"
 #include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/dynamic_tanh.hpp"
+#include "evenkeel/nn/norm/filter_response_norm.hpp"
+#include "evenkeel/nn/norm/global_response_norm.hpp"
 #include "evenkeel/nn/norm/instance_norm.hpp"
 #include "evenkeel/nn/norm/layer_norm.hpp"
-#include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/norm/local_response_norm.hpp"
 #include "evenkeel/nn/norm/rms_norm.hpp"
-#include "tests/support/fixture.hpp"
-
-#include <functional>
+#include "tests/support/layer_replay.hpp"
+#include "tests/support/norm_traits.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
-using evenkeel::test::check_close;
-using evenkeel::test::Fixture;
+using namespace evenkeel::test;
 
 namespace {
-
-/// The largest |a - b| relative to the largest |b|.
-double relative_error(const Array& actual, const Array& expected) {
-  REQUIRE(actual.shape() == expected.shape());
-  const std::vector<double> a = actual.to(DType::float64).to_vector<double>();
-  const std::vector<double> b = expected.to(DType::float64).to_vector<double>();
-  double error = 0;
-  double size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    REQUIRE(std::isfinite(a[i]));
-    error = std::max(error, std::abs(a[i] - b[i]));
-    size = std::max(size, std::abs(b[i]));
-  }
-  return error == 0 ? 0 : error / size;
-}
-
-using MakeLayer = std::function<std::unique_ptr<Layer>()>;
 
 struct Outputs {
   Array training, eval;
@@ -60,15 +44,12 @@ Outputs run(const MakeLayer& make, const Array& x, DType dtype) {
   return outputs;
 }
 
-/// ActNorm's shift of -1e4 is a float32 parameter, whose last digit is 1 % of the spread.
-double tolerance(const std::string& name) { return name == "actnorm" ? 1e-2 : 1e-5; }
-
-void check_accuracy(const std::string& name, const MakeLayer& make, const Array& x) {
+void check_accuracy(const std::string& name, const MakeLayer& make, const Array& x, double tolerance = 1e-5) {
   CAPTURE(name);
   const Outputs narrow = run(make, x, DType::float32);
   const Outputs wide = run(make, x, DType::float64);
-  CHECK(relative_error(narrow.training, wide.training) < tolerance(name));
-  CHECK(relative_error(narrow.eval, wide.eval) < tolerance(name));
+  CHECK(relative_error(narrow.training, wide.training) < tolerance);
+  CHECK(relative_error(narrow.eval, wide.eval) < tolerance);
 }
 
 Array far_off(const Shape& shape) {
@@ -76,20 +57,15 @@ Array far_off(const Shape& shape) {
   return (1e4 + 0.1 * randn(shape, generator)).array();
 }
 
-template <class T, class... Args>
-MakeLayer layer(Args... args) {
-  return [=] { return std::make_unique<T>(args...); };
-}
-
 }  // namespace
 
 TEST_CASE("every norm of the registry gives what it gives in float64") {
   const Fixture fixture("norms_layer.safetensors");
   const Array& x = fixture.at("far_off/x");
-  for (const NormEntry& entry : norms()) {
+  test::for_each_norm([&](const std::string& name, const NormTraits& traits) {
     check_accuracy(
-        std::string(entry.name), [&] { return make_norm(entry.name, x.shape()[1]); }, x);
-  }
+        name, [&] { return make_norm(name, x.shape()[1]); }, x, traits.far_off);
+  });
 }
 
 TEST_CASE("the norms of other ranks") {
@@ -129,8 +105,10 @@ TEST_CASE("gradients, too: of the input and the parameters") {
   const Array x = far_off({4, 6, 5, 7});
   Generator generator(8);
   const Array dy = randn({4, 6, 5, 7}, generator).array();
-  for (const char* name : {"bn", "gn", "ln", "ln2d", "in"}) {
-    CAPTURE(name);
+  test::for_each_norm([&](const std::string& name, const NormTraits& traits) {
+    if (!traits.central) {
+      return;
+    }
     std::vector<Array> gradients[2];
     for (const DType dtype : {DType::float32, DType::float64}) {
       const auto layer = make_norm(name, 6);
@@ -147,7 +125,7 @@ TEST_CASE("gradients, too: of the input and the parameters") {
     for (std::size_t i = 0; i < gradients[0].size(); ++i) {
       CHECK(relative_error(gradients[0][i], gradients[1][i]) < 1e-5);
     }
-  }
+  });
 }
 
 TEST_CASE("rows of four large neighbouring numbers") {
@@ -161,4 +139,34 @@ TEST_CASE("rows of four large neighbouring numbers") {
   check_close(mean(z, {1}).array(), Array::zeros({500}), 1e-6, "means");
   const Tensor v = var(rows, {1}, 0);
   check_close((var(z, {1}, 0) * (v + 1e-5)).array(), v.array(), 1e-5, "variances");
+}
+
+TEST_CASE("a channel of zeros, values far below eps and far above 1: finite outputs and gradients") {
+  std::unique_ptr<Layer> layers[] = {
+      std::make_unique<LayerNorm2d>(3),        std::make_unique<RMSNorm2d>(3),
+      std::make_unique<InstanceNorm2d>(3),     std::make_unique<GlobalResponseNorm>(3),
+      std::make_unique<FilterResponseNorm>(3), std::make_unique<LocalResponseNorm>(3),
+      std::make_unique<DynamicTanh>(3),
+  };
+  for (const double scale : {0.0, 1e-12, 1e15}) {
+    CAPTURE(scale);
+    for (const auto& layer : layers) {
+      const std::string what = layer->type_name();
+      CAPTURE(what);
+      layer->requires_grad_();
+      layer->zero_grad();
+      Tensor x = (random({2, 3, 2, 5}, 4, DType::float32) * scale).detach().requires_grad_();
+      const Tensor y = (*layer)(x);
+      y.backward(random(y.shape(), 5, DType::float32));
+      std::vector<Tensor> results = {y, x.grad()};
+      for (const Tensor& parameter : layer->parameters()) {
+        results.push_back(parameter.grad());
+      }
+      for (const Tensor& result : results) {
+        for (const double value : doubles(result)) {
+          REQUIRE(std::isfinite(value));
+        }
+      }
+    }
+  }
 }

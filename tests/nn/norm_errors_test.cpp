@@ -2,31 +2,30 @@
 
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "evenkeel/nn/norm/registry.hpp"
+#include "tests/support/norm_traits.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <set>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
+using test::NormTraits;
+using test::SingleValue;
 
 namespace {
 
 constexpr std::int64_t kChannels = 8;
-using Names = std::set<std::string>;
 
+/// Every norm but "none", which takes anything.
 template <class Check>
-void for_each_norm(const Check& check) {
-  for (const NormEntry& entry : norms()) {
-    if (entry.name != "none") {
-      const std::string name(entry.name);
-      CAPTURE(name);
-      check(name);
+void for_each_layer(const Check& check) {
+  test::for_each_norm([&](const std::string& name, const NormTraits& traits) {
+    if (name != "none") {
+      check(name, traits);
     }
-  }
+  });
 }
 
 /// What the call throws; "" if nothing.
@@ -54,7 +53,7 @@ void check_refuses(const std::string& name, const Shape& shape, std::vector<std:
   const auto call = [&] { (*layer)(ones(shape)); };
   check_says(error_of(call), parts);
   Sequential net;
-  net.append_layer(std::make_unique<Sequential>()).append_layer(make_norm(name, kChannels));
+  net.append(std::make_unique<Sequential>()).append(make_norm(name, kChannels));
   parts.back() += " (1)";
   check_says(error_of([&] { net(ones(shape)); }), parts);
 }
@@ -66,26 +65,25 @@ std::string printed(const std::string& name, const NormOptions& options) {
 }  // namespace
 
 TEST_CASE("an undefined input") {
-  for_each_norm([](const std::string& name) {
+  for_each_layer([](const std::string& name, const NormTraits&) {
     const auto layer = make_norm(name, kChannels);
     check_says(error_of([&] { (*layer)(Tensor()); }), {layer->type_name(), "undefined"});
   });
 }
 
 TEST_CASE("wrong rank: expected and actual rank, and the shape") {
-  for_each_norm([](const std::string& name) { check_refuses(name, {kChannels}, {"[8]", "D"}); });
-  // The norms that only know images.
-  for (const char* name : {"bn", "ln2d", "rms", "frn", "grn", "evonorm_b0", "evonorm_s0", "sn"}) {
-    CAPTURE(name);
-    check_refuses(name, {2, kChannels, 5}, {"expected 4D input (got 3D input", "[2, 8, 5]"});
-    check_refuses(name, {2, kChannels, 5, 3, 2}, {"expected 4D input (got 5D input", "[2, 8, 5, 3, 2]"});
-  }
+  for_each_layer([](const std::string& name, const NormTraits& traits) {
+    check_refuses(name, {kChannels}, {"[8]", "D"});
+    if (traits.images_only) {
+      check_refuses(name, {2, kChannels, 5}, {"expected 4D input (got 3D input", "[2, 8, 5]"});
+      check_refuses(name, {2, kChannels, 5, 3, 2}, {"expected 4D input (got 5D input", "[2, 8, 5, 3, 2]"});
+    }
+  });
 }
 
 TEST_CASE("wrong channels: both numbers, and the shape") {
-  const Names any_channels = {"unit", "lrn"};
-  for_each_norm([&](const std::string& name) {
-    if (any_channels.contains(name)) {
+  for_each_layer([&](const std::string& name, const NormTraits& traits) {
+    if (traits.any_channels) {
       CHECK_NOTHROW((*make_norm(name, kChannels))(ones({2, 7, 5, 3})));
     } else {
       check_refuses(name, {2, 7, 5, 3}, {"8", "7", "[2, 7, 5, 3]"});
@@ -96,7 +94,7 @@ TEST_CASE("wrong channels: both numbers, and the shape") {
 }
 
 TEST_CASE("another dtype") {
-  for_each_norm([](const std::string& name) {
+  for_each_layer([](const std::string& name, const NormTraits&) {
     const auto layer = make_norm(name, kChannels);
     if (layer->num_parameters() > 0) {
       check_says(error_of([&] {
@@ -108,10 +106,9 @@ TEST_CASE("another dtype") {
 }
 
 TEST_CASE("eps below 0 or not a number, by every norm that takes one") {
-  const Names without = {"dyt", "derf", "layer_scale", "lrn"};
-  for_each_norm([&](const std::string& name) {
-    CHECK((printed(name, {.eps = 0.25}) == printed(name, {.eps = 0.5})) == without.contains(name));
-    if (!without.contains(name)) {
+  for_each_layer([&](const std::string& name, const NormTraits& traits) {
+    CHECK((printed(name, {.eps = 0.25}) == printed(name, {.eps = 0.5})) != traits.eps);
+    if (traits.eps) {
       const std::string type = make_norm(name, kChannels)->type_name();
       for (const auto& [eps, text] : {std::pair{-1e-3, "-0.001"}, std::pair{std::nan(""), "nan"}}) {
         check_says(error_of([&, e = eps] { make_norm(name, kChannels, {.eps = e}); }),
@@ -122,11 +119,9 @@ TEST_CASE("eps below 0 or not a number, by every norm that takes one") {
 }
 
 TEST_CASE("momentum outside [0, 1], by every norm with running statistics: how Keras's maps to it") {
-  const Names with = {"bn",  "sync_bn",    "ghost_bn", "brn",      "bcn", "bgn",
-                      "ebn", "evonorm_b0", "ibn",      "iternorm", "pn",  "sn"};
-  for_each_norm([&](const std::string& name) {
-    CHECK((printed(name, {.momentum = 0.25}) != printed(name, {.momentum = 0.5})) == with.contains(name));
-    if (with.contains(name)) {
+  for_each_layer([&](const std::string& name, const NormTraits& traits) {
+    CHECK((printed(name, {.momentum = 0.25}) != printed(name, {.momentum = 0.5})) == traits.momentum);
+    if (traits.momentum) {
       const std::string type = make_norm(name, kChannels)->type_name();
       for (const auto& [momentum, text] : {std::pair{1.5, "1.5"}, std::pair{-0.5, "-0.5"}}) {
         check_says(error_of([&, m = momentum] { make_norm(name, kChannels, {.momentum = m}); }),
@@ -139,10 +134,9 @@ TEST_CASE("momentum outside [0, 1], by every norm with running statistics: how K
 }
 
 TEST_CASE("groups that do not divide the channels") {
-  const Names with = {"gn", "bcn", "bgn", "evonorm_s0", "iternorm"};
-  for_each_norm([&](const std::string& name) {
-    CHECK((printed(name, {.num_groups = 2}) != printed(name, {.num_groups = 4})) == with.contains(name));
-    if (with.contains(name)) {
+  for_each_layer([&](const std::string& name, const NormTraits& traits) {
+    CHECK((printed(name, {.num_groups = 2}) != printed(name, {.num_groups = 4})) == traits.num_groups);
+    if (traits.num_groups) {
       const std::string type = make_norm(name, kChannels)->type_name();
       for (const auto& [groups, text] : {std::pair{3, "3"}, std::pair{16, "16"}, std::pair{0, "0"}}) {
         check_says(error_of([&, g = groups] { make_norm(name, kChannels, {.num_groups = g}); }),
@@ -153,9 +147,8 @@ TEST_CASE("groups that do not divide the channels") {
 }
 
 TEST_CASE("no channels at all") {
-  const Names any_channels = {"unit", "lrn"};
-  for_each_norm([&](const std::string& name) {
-    if (!any_channels.contains(name)) {
+  for_each_layer([&](const std::string& name, const NormTraits& traits) {
+    if (!traits.any_channels) {
       const std::string type = make_norm(name, kChannels)->type_name();
       check_says(error_of([&] { make_norm(name, 0); }), {"must be positive, got 0"});
       check_says(error_of([&] { make_norm(name, -2); }), {"must be positive, got -2"});
@@ -164,12 +157,9 @@ TEST_CASE("no channels at all") {
 }
 
 TEST_CASE("a single value per statistic in training: PyTorch's sentence, the shape, and in eval no error") {
-  // Those whose statistic takes more than one value even there, or that have none.
-  const Names fine = {"ln",  "ln2d", "rms",  "frn",         "frn_tlu", "grn",      "lrn",
-                      "dyt", "derf", "unit", "layer_scale", "pn",      "frozen_bn"};
-  for_each_norm([&](const std::string& name) {
+  for_each_layer([&](const std::string& name, const NormTraits& traits) {
     const Shape shape = {1, kChannels, 1, 1};
-    if (fine.contains(name)) {
+    if (traits.single_value == SingleValue::fine) {
       const Tensor y = (*make_norm(name, kChannels))(ones(shape));
       for (const float value : y.to_vector<float>()) {
         CHECK(std::isfinite(value));
@@ -180,7 +170,6 @@ TEST_CASE("a single value per statistic in training: PyTorch's sentence, the sha
     const auto layer = make_norm(name, kChannels);
     layer->eval();
     const std::string error = error_of([&] { (*layer)(ones(shape)); });
-    const bool own_statistics_in_eval = name == "gn" || name == "in" || name == "ibn" || name == "bcn";
-    CHECK(error.empty() != own_statistics_in_eval);
+    CHECK(error.empty() == (traits.single_value == SingleValue::refused_in_training));
   });
 }

@@ -15,26 +15,24 @@
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/instance_norm.hpp"
 #include "evenkeel/nn/norm/layer_norm.hpp"
-#include "evenkeel/nn/norm/registry.hpp"
 #include "evenkeel/nn/norm/rms_norm.hpp"
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
 #include "evenkeel/nn/norm/unit_norm.hpp"
 #include "evenkeel/nn/norm/ws_conv.hpp"
-#include "tests/support/fixture.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/norm_traits.hpp"
+#include "tests/support/values.hpp"
 
 #include <limits>
-#include <set>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
-using evenkeel::test::check_close;
+using test::check_close;
+using test::Ignores;
+using test::NormTraits;
 
 namespace {
 
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape), true);
-}
+Tensor random(const Shape& shape, unsigned seed) { return test::random(shape, seed).requires_grad_(); }
 
 template <class T, class... Args>
 std::unique_ptr<T> wide(Args&&... args) {
@@ -281,27 +279,19 @@ TEST_CASE("WSConv2d's filters have mean 0 and standard deviation 1, whatever sca
 
 TEST_CASE("which norms ignore the input's scale, and which an added constant") {
   // Without eps, in the first training step.
-  const std::set<std::string> shift = {"bn",  "sync_bn", "ghost_bn", "gn",       "ln",      "ln2d", "in",
-                                       "bgn", "ebn",     "ibn",      "iternorm", "actnorm", "sn"};
-  std::set<std::string> scale = shift;
-  scale.insert({"rms", "frn", "frn_tlu", "evonorm_b0", "pn", "unit"});
-  for (const NormEntry& entry : norms()) {
-    const std::string name(entry.name);
-    CAPTURE(name);
-    const auto outputs = [&](const std::set<std::string>& invariant, double factor, double constant) {
+  test::for_each_norm([](const std::string& name, const NormTraits& traits) {
+    const auto check = [&](bool ignored, double factor, double constant) {
       const Tensor x = random({2, 8, 5, 3}, 3);
       const NormOptions how{.eps = 0, .num_groups = 2};
       const auto layer = make_norm(name, 8, how), twin = make_norm(name, 8, how);
       layer->to(DType::float64);
       twin->to(DType::float64);
       const Tensor difference = max(abs((*layer)(x) - (*twin)(x * factor + constant)));
-      CHECK((difference.item() < 1e-11) == invariant.contains(name));
+      CHECK((difference.item() < 1e-11) == ignored);
     };
-    if (name != "none") {
-      outputs(scale, 3.5, 0);
-      outputs(shift, 1, 2.5);
-    }
-  }
+    check(traits.ignores == Ignores::scale || traits.ignores == Ignores::scale_and_shift, 3.5, 0);
+    check(traits.ignores == Ignores::shift || traits.ignores == Ignores::scale_and_shift, 1, 2.5);
+  });
 }
 
 TEST_CASE("the gradient of a centring norm sums to 0 over its set, also against x_hat where eps is 0") {
@@ -328,18 +318,14 @@ TEST_CASE("the gradient of a centring norm sums to 0 over its set, also against 
 }
 
 TEST_CASE("batch mates: in training they change a sample's output under batch norms, and under no others") {
-  const std::set<std::string> by_batch = {"bn",         "sync_bn", "ghost_bn", "brn",     "bcn", "bgn", "ebn",
-                                          "evonorm_b0", "ibn",     "iternorm", "actnorm", "pn",  "sn"};
   const Tensor first = random({4, 8, 5, 3}, 3);
   Tensor second = first.detach() * 1.0;
   second = cat({slice(second, 0, 0, 1), random({3, 8, 5, 3}, 5).detach() * 2.0});
-  for (const NormEntry& entry : norms()) {
-    const std::string name(entry.name);
-    CAPTURE(name);
+  test::for_each_norm([&](const std::string& name, const NormTraits& traits) {
     const auto layer = make_norm(name, 8), twin = make_norm(name, 8);
     layer->to(DType::float64);
     twin->to(DType::float64);
     const Tensor a = slice((*layer)(first), 0, 0, 1), b = slice((*twin)(second), 0, 0, 1);
-    CHECK((max(abs(a - b)).item() > 1e-9) == by_batch.contains(name));
-  }
+    CHECK((max(abs(a - b)).item() > 1e-9) == traits.of_batch);
+  });
 }

@@ -1,35 +1,27 @@
-// Every row of the norm registry through make_norm: what --norm promises. A new row is tested by being there, here and
-// in norm_gradcheck_test, norm_accuracy_test, norm_errors_test and the models' tests.
+// Every row of the norm registry through make_norm: what --norm promises. A new row is tested by being there and having
+// its traits, here and in norm_gradcheck_test, norm_accuracy_test, norm_errors_test and the models' tests.
 
 #include "evenkeel/autograd/ops.hpp"
-#include "evenkeel/nn/norm/registry.hpp"
-#include "tests/support/fixture.hpp"
+#include "tests/support/layer_classes.hpp"
 #include "tests/support/layer_function.hpp"
+#include "tests/support/norm_traits.hpp"
+#include "tests/support/values.hpp"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
-using evenkeel::test::check_close;
-using evenkeel::testing::sample;
+using namespace evenkeel::test;
 
 namespace {
 
 constexpr std::int64_t kChannels = 8;
 const Shape kShape = {2, kChannels, 5, 3};
 
-template <class Check>
-void for_each_norm(const Check& check) {
-  for (const NormEntry& entry : norms()) {
-    const std::string name(entry.name);
-    CAPTURE(name);
-    check(name, entry);
-  }
+const NormEntry& entry_of(const std::string& name) {
+  return *std::find_if(norms().begin(), norms().end(), [&](const NormEntry& entry) { return entry.name == name; });
 }
 
 Tensor input(const Shape& shape, DType dtype, std::uint64_t seed = 3) {
@@ -65,29 +57,13 @@ void check_equal(const Array& actual, const Array& expected, const std::string& 
   check_close(actual, expected, 0, what);
 }
 
-/// Names of the classes in nn/norm/*.hpp that say what they are called.
-std::set<std::string> norm_classes() {
-  std::set<std::string> classes;
-  const std::regex names(R"re(type_name\(\) const override \{\s*return "(\w+)")re");
-  for (const auto& file :
-       std::filesystem::directory_iterator(std::filesystem::path(EVENKEEL_FIXTURES) / "../../nn/norm")) {
-    if (file.path().extension() == ".hpp") {
-      std::ifstream in(file.path());
-      const std::string text{std::istreambuf_iterator<char>(in), {}};
-      for (std::sregex_iterator match(text.begin(), text.end(), names), end; match != end; ++match) {
-        classes.insert((*match)[1]);
-      }
-    }
-  }
-  return classes;
-}
-
 }  // namespace
 
 TEST_CASE("names are unique words, descriptions short lines that begin with the class") {
   std::set<std::string> seen;
   const std::regex word("[a-z][a-z0-9_]*");
-  for_each_norm([&](const std::string& name, const NormEntry& entry) {
+  for_each_norm([&](const std::string& name, const NormTraits&) {
+    const NormEntry& entry = entry_of(name);
     CHECK(seen.insert(name).second);
     CHECK(std::regex_match(name, word));
     const std::string description(entry.description);
@@ -102,8 +78,20 @@ TEST_CASE("names are unique words, descriptions short lines that begin with the 
   CHECK_THROWS_WITH(make_norm("nope", 8), Contains("no norm is called 'nope'; there are bn, "));
 }
 
+TEST_CASE("every name has one row of traits, and every row of traits a name") {
+  std::multiset<std::string> named, described;
+  for (const NormEntry& entry : norms()) {
+    named.insert(std::string(entry.name));
+  }
+  for (const NormTraits& row : NormTraitsFile::all()) {
+    described.insert(std::string(row.name));
+  }
+  CHECK(named == described);
+}
+
 TEST_CASE("every rank that a row names: the shape stays; others are refused") {
-  for_each_norm([](const std::string& name, const NormEntry& entry) {
+  for_each_norm([](const std::string& name, const NormTraits&) {
+    const NormEntry& entry = entry_of(name);
     Shape shape = {3, kChannels};
     for (int dims = 0; dims <= 4; ++dims) {
       CAPTURE(dims);
@@ -123,7 +111,7 @@ TEST_CASE("every rank that a row names: the shape stays; others are refused") {
 }
 
 TEST_CASE("forward and backward in both dtypes: shape and dtype stay, everything is finite") {
-  for_each_norm([](const std::string& name, const NormEntry&) {
+  for_each_norm([](const std::string& name, const NormTraits&) {
     for (const DType dtype : {DType::float32, DType::float64}) {
       CAPTURE(dtype);
       const auto layer = make_norm(name, kChannels);
@@ -153,7 +141,7 @@ TEST_CASE("forward and backward in both dtypes: shape and dtype stay, everything
 }
 
 TEST_CASE("float32 gives what float64 gives") {
-  for_each_norm([](const std::string& name, const NormEntry&) {
+  for_each_norm([](const std::string& name, const NormTraits&) {
     const auto wide = make_norm(name, kChannels), narrow = make_norm(name, kChannels);
     wide->to(DType::float64);
     check_close((*narrow)(input(kShape, DType::float32)).array(), (*wide)(input(kShape, DType::float64)).array(), 1e-5,
@@ -162,7 +150,7 @@ TEST_CASE("float32 gives what float64 gives") {
 }
 
 TEST_CASE("a state dict goes into a new layer, which then goes on to the bit") {
-  for_each_norm([](const std::string& name, const NormEntry&) {
+  for_each_norm([](const std::string& name, const NormTraits&) {
     const auto first = make_norm(name, kChannels), second = make_norm(name, kChannels);
     train_steps(*first, 3, DType::float32);
     second->load_state_dict(first->state_dict());
@@ -188,7 +176,7 @@ TEST_CASE("a state dict goes into a new layer, which then goes on to the bit") {
 }
 
 TEST_CASE("eval changes no buffer, repeats itself, and treats each sample alone") {
-  for_each_norm([](const std::string& name, const NormEntry&) {
+  for_each_norm([](const std::string& name, const NormTraits&) {
     const auto layer = make_norm(name, kChannels);
     layer->to(DType::float64);
     train_steps(*layer, 2, DType::float64);
@@ -208,7 +196,7 @@ TEST_CASE("eval changes no buffer, repeats itself, and treats each sample alone"
 }
 
 TEST_CASE("a strided input and its contiguous copy give the same") {
-  for_each_norm([](const std::string& name, const NormEntry&) {
+  for_each_norm([](const std::string& name, const NormTraits&) {
     for (const bool training : {true, false}) {
       const auto layer = make_norm(name, kChannels), twin = make_norm(name, kChannels);
       layer->train(training);
@@ -221,7 +209,7 @@ TEST_CASE("a strided input and its contiguous copy give the same") {
 }
 
 TEST_CASE("an empty batch gives an empty result and finite gradients, and leaves the buffers alone") {
-  for_each_norm([](const std::string& name, const NormEntry&) {
+  for_each_norm([](const std::string& name, const NormTraits&) {
     const auto layer = make_norm(name, kChannels);
     train_steps(*layer, 1, DType::float32);
     layer->zero_grad();
@@ -254,12 +242,12 @@ TEST_CASE("options reach the layer") {
   const auto printed = [](const std::string& name, const NormOptions& options) {
     return concat(*make_norm(name, kChannels, options));
   };
-  for_each_norm([&](const std::string& name, const NormEntry&) {
+  for_each_norm([&](const std::string& name, const NormTraits& traits) {
     const std::string plain = printed(name, {});
     CHECK(plain.starts_with(make_norm(name, kChannels)->type_name() + "("));
     CHECK(plain.ends_with(")"));
     CHECK((plain.find("eps=") == std::string::npos || printed(name, {.eps = 0.125}).find("eps=0.125") < 1000));
-    if (plain.find("momentum=") != std::string::npos && name != "in") {  // without running statistics it has no say
+    if (traits.momentum) {
       CHECK(printed(name, {.momentum = 0.25}).find("momentum=0.25") < 1000);
     }
     if (plain.find("affine=True") != std::string::npos) {
@@ -294,9 +282,9 @@ TEST_CASE("every norm class has a name in the registry, or a reason for having n
   };
   std::set<std::string> named;
   for_each_norm(
-      [&](const std::string& name, const NormEntry&) { named.insert(make_norm(name, kChannels)->type_name()); });
-  const std::set<std::string> classes = norm_classes();
-  CHECK(classes.size() >= 10);
+      [&](const std::string& name, const NormTraits&) { named.insert(make_norm(name, kChannels)->type_name()); });
+  const std::set<std::string> classes = layer_classes("nn/norm");
+  CHECK(classes.size() >= 40);
   for (const std::string& type : classes) {
     CHECK_MESSAGE(named.contains(type) != without.contains(type), type);
   }

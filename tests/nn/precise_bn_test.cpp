@@ -5,17 +5,14 @@
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "tests/support/fixture.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
+using test::random;
 
 namespace {
-
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape));
-}
 
 /// Batches of different size, of channels with different means.
 std::vector<Tensor> uneven_batches() {
@@ -97,20 +94,20 @@ TEST_CASE("other layers evaluate, modes end as they were, frozen and not trackin
       .append<BatchNorm1d>(2)
       .append<BatchNorm1d>(2, BatchNormOptions{.track_running_stats = false})
       .append<BatchNorm1d>(2);
-  model[3].as<BatchNorm1d>().freeze_statistics();
+  model.child<BatchNorm1d>("3")->freeze_statistics();
   model.eval();
   model[0]->train();
   const Tensor x = tensor(std::vector<float>{1, 10, 3, 30}, {2, 2});
   CHECK(update_bn_stats(model, std::vector<Tensor>{x, x}) == 1);
-  const auto& bn = model[1].as<BatchNorm1d>();
+  const auto& bn = *model.child<BatchNorm1d>("1");
   CHECK(bn.running_mean.to_vector<float>() == std::vector<float>{2, 20});
   CHECK(bn.running_var.to_vector<float>()[1] == doctest::Approx(400.0 / 3));
-  CHECK(model[3].as<BatchNorm1d>().running_mean.to_vector<float>() == std::vector<float>{0, 0});
+  CHECK(model.child<BatchNorm1d>("3")->running_mean.to_vector<float>() == std::vector<float>{0, 0});
   CHECK(model[0]->training());
   CHECK(!model.training());
   CHECK(!bn.training());
   // The hooks are gone.
-  model[1].as<BatchNorm1d>().running_mean.mutable_array().fill_(7);
+  model.child<BatchNorm1d>("1")->running_mean.mutable_array().fill_(7);
   model(x);
   CHECK(bn.running_mean.to_vector<float>()[0] == 7);
 }

@@ -41,11 +41,11 @@ TEST_CASE("numbers print as Python's repr") {
 TEST_CASE("nested modules print as PyTorch prints them") {
   Generator g(1);
   Sequential net;
-  Sequential& inner = net.add<Sequential>("inner").as<Sequential>();
-  inner.append<Conv2d>(3, 8, g, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false})
+  const Child<Sequential> inner = net.add<Sequential>("inner");
+  inner->append<Conv2d>(3, 8, g, Conv2dOptions{.kernel_size = 3, .padding = 1, .bias = false})
       .append<ReLU>(ActivationOptions{.inplace = true});
   net.add<ModuleList>("empty");
-  net.add<ModuleList>("list").as<ModuleList>().append<Linear>(8, 2, g);
+  net.add<ModuleList>("list")->append<Linear>(8, 2, g);
   net.add<Softplus>("out");
   CHECK(concat(net) == R"(Sequential(
   (inner): Sequential(
@@ -66,18 +66,16 @@ class SmallBNNet : public Layer {
  public:
   explicit SmallBNNet(Generator& g) : net(add<Sequential>("net")) {
     const Conv2dOptions conv{.kernel_size = 3, .padding = 1, .bias = false};
-    net.as<Sequential>()
-        .append<Conv2d>(3, 16, g, conv)
+    net->append<Conv2d>(3, 16, g, conv)
         .append<BatchNorm2d>(16)
         .append<ReLU>()
         .append<Conv2d>(16, 32, g, conv)
         .append<BatchNorm2d>(32)
         .append<ReLU>();
   }
-  std::string type_name() const override { return "SmallBNNet"; }
   Tensor forward(const Tensor& x) override { return net(x); }
 
-  Slot& net;
+  Child<Sequential> net;
 };
 
 }  // namespace
@@ -111,7 +109,6 @@ namespace {
 class Wordy : public Layer {
  public:
   Wordy() { add<Tanh>("act"); }
-  std::string type_name() const override { return "Wordy"; }
   std::string extra_repr() const override { return "a=1\nb=2"; }
   Tensor forward(const Tensor& x) override { return x; }
 };

@@ -8,13 +8,13 @@
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/linear.hpp"
-#include "tests/support/reference.hpp"
-#include "tests/support/training_steps.hpp"
+#include "tests/support/layer_replay.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
+using test::random;
 
 namespace {
 
@@ -27,10 +27,6 @@ MakeLayer normed(std::int64_t in, std::int64_t out, Options options, const Spect
     spectral_norm(*layer, generator, how);
     return layer;
   };
-}
-
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape));
 }
 
 std::vector<double> values(Module& module, const std::string& buffer) {
@@ -49,8 +45,8 @@ std::unique_ptr<Linear> linear_with(const std::vector<double>& weight, const Spe
 }  // namespace
 
 TEST_CASE("spectral_norm equals PyTorch's parametrization over several steps") {
-  test::check_all_training_steps(
-      "spectral_norm",
+  test::replay_layers(
+      "norms_weight.safetensors",
       {
           {"spectral_norm_linear", normed<Linear>(6, 4, LinearOptions{})},
           {"spectral_norm_conv",
@@ -59,7 +55,7 @@ TEST_CASE("spectral_norm equals PyTorch's parametrization over several steps") {
            normed<ConvTranspose2d>(3, 4, ConvTranspose2dOptions{.kernel_size = 2, .bias = false})},
           {"spectral_norm_conv_dim2", normed<Conv2d>(3, 4, Conv2dOptions{.kernel_size = {2, 5}}, {.dim = 2})},
       },
-      1e-5);
+      test::descent("spectral_norm"));
 }
 
 TEST_CASE("the weight's largest singular value becomes 1") {

@@ -7,6 +7,8 @@
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/flatten.hpp"
 #include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/pool.hpp"
 
 #include <doctest/doctest.h>
@@ -20,7 +22,6 @@ namespace {
 /// Counts its training calls in a buffer, as BatchNorm does.
 class Counting : public Layer {
  public:
-  std::string type_name() const override { return "Counting"; }
   Tensor forward(const Tensor& x) override {
     if (training()) {
       add_(count, ones({}));
@@ -52,20 +53,20 @@ TEST_CASE("numbers of a small network, counted by hand") {
   REQUIRE(s.layers.size() == 9);
   CHECK(s.layers[0].type == "Sequential");
   CHECK(s.layers[0].name.empty());
-  CHECK(s.layers[0].output == Shape{2, 5});
+  CHECK(s.layers[0].outputs == std::vector<Shape>{{2, 5}});
   CHECK(s.layers[0].parameters == 0);
 
   const LayerSummary& conv = s.layers[1];
   CHECK(conv.name == "0");
-  CHECK(conv.output == Shape{2, 8, 6, 8});
+  CHECK(conv.outputs == std::vector<Shape>{{2, 8, 6, 8}});
   CHECK(conv.parameters == 8 * 3 * 9 + 8);
   CHECK(conv.macs == 2 * 8 * 6 * 8 * 3 * 9);
   CHECK(conv.output_bytes == 2 * 8 * 6 * 8 * 4);
   CHECK(s.layers[2].parameter_bytes == 4);  // a buffer
   CHECK(s.layers[2].parameters == 0);
   CHECK(s.layers[3].output_bytes == 0);  // in place
-  CHECK(s.layers[4].output == Shape{2, 8, 3, 4});
-  CHECK(s.layers[5].output == Shape{2, 4, 3, 2});
+  CHECK(s.layers[4].outputs == std::vector<Shape>{{2, 8, 3, 4}});
+  CHECK(s.layers[5].outputs == std::vector<Shape>{{2, 4, 3, 2}});
   CHECK(s.layers[5].macs == 2 * 4 * 3 * 2 * 4 * 3);
   CHECK(s.layers[5].parameters == 4 * 4 * 3);
   CHECK(s.layers[6].output_bytes == 0);  // a view
@@ -104,16 +105,63 @@ namespace {
 class Odd : public Layer {
  public:
   explicit Odd(Generator& g) : twice(add<Linear>("twice", 3, 3, g)), never(add<Linear>("never", 3, 3, g)) {
-    never.as<Linear>().weight = twice.as<Linear>().weight;
+    never->weight = twice->weight;
   }
-  std::string type_name() const override { return "Odd"; }
   Tensor forward(const Tensor& x) override { return twice(twice(x)); }
 
-  Slot& twice;
-  Slot& never;
+  Child<Linear> twice, never;
 };
 
 }  // namespace
+
+namespace {
+
+/// A norm that runs its activation, one that does not, one whose output goes two ways, and a Sequential.
+class Pairs : public Layer {
+ public:
+  Pairs()
+      : one(add<BatchNorm2d>("one", 3)),
+        two(add<GroupNorm>("two", 1, 3)),
+        both(add<BatchNorm2d>("both", 3)),
+        act(add<SiLU>("act", {.inplace = true})),
+        net(add<Sequential>("net")) {
+    net->append<BatchNorm2d>(3).append<ReLU>().append<BatchNorm2d>(3).append<Tanh>();
+  }
+  Tensor forward(const Tensor& x) override {
+    const Tensor y = relu(two(one(x, relu)));
+    const Tensor z = both(y);
+    return net(act(net(relu(z) + z)));
+  }
+  Child<BatchNorm2d> one;
+  Child<GroupNorm> two;
+  Child<BatchNorm2d> both;
+  Child<SiLU> act;
+  Child<Sequential> net;
+};
+
+/// The activation as a child of its own, in place.
+class Apart : public Layer {
+ public:
+  Tensor forward(const Tensor& x) override { return act(norm(x)); }
+  Child<BatchNorm2d> norm = add<BatchNorm2d>("norm", 3);
+  Child<SiLU> act = add<SiLU>("act", {.inplace = true});
+};
+
+}  // namespace
+
+TEST_CASE("norms that could run the activation behind them and do not are marked") {
+  Pairs net;
+  const Summary s = summary(net, {2, 3, 4, 5});
+  for (const LayerSummary& layer : s.layers) {
+    CAPTURE(layer.name);
+    CHECK(layer.apart == (layer.name == "two" ? "relu" : ""));
+  }
+  CHECK(concat(s).find("  two: GroupNorm *  ") != std::string::npos);
+  CHECK(concat(s).ends_with("\n* two could run the relu behind it in its own op: norm(x, nn::relu)\n"));
+  const Summary child = summary(*std::make_unique<Apart>(), {1, 3, 2, 2});
+  CHECK(child.layers[1].apart == "silu");
+  CHECK(child.layers[2].output_bytes == 0);  // in place
+}
 
 TEST_CASE("layers called twice or never, tied weights, and the printed table") {
   Generator g(1);

@@ -2,7 +2,7 @@
 
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "tests/support/reference.hpp"
+#include "tests/support/values.hpp"
 
 #include <doctest/doctest.h>
 
@@ -15,18 +15,11 @@ using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using Ranks = std::shared_ptr<Communicator>;
+using test::check_close;
+using test::doubles;
+using test::random;
 
 namespace {
-
-Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
-}
-
-std::vector<double> doubles(const Tensor& t) { return t.array().to(DType::float64).to_vector<double>(); }
-
-void check_near(const std::vector<double>& a, const std::vector<double>& b, double tolerance) {
-  CHECK(reference::worst_error(a, b) <= tolerance);
-}
 
 void randomize(BatchNormBase& norm, DType dtype) {
   norm.to(dtype);
@@ -118,12 +111,12 @@ void check_against_whole(const Case& c, DType dtype, double tolerance) {
   }
   BatchNorm2d whole(c.sample[0], c.options);
   const Result expected = run(whole, c, 0, static_cast<std::int64_t>(1) << 20, dtype);
-  check_near(all.y, expected.y, tolerance);
-  check_near(all.dx, expected.dx, tolerance);
-  check_near(all.dweight, expected.dweight, tolerance);
-  check_near(all.dbias, expected.dbias, tolerance);
-  check_near(results[0].mean, expected.mean, tolerance);
-  check_near(results[0].var, expected.var, tolerance);  // unbiased by the common count
+  check_close(all.y, expected.y, tolerance);
+  check_close(all.dx, expected.dx, tolerance);
+  check_close(all.dweight, expected.dweight, tolerance);
+  check_close(all.dbias, expected.dbias, tolerance);
+  check_close(results[0].mean, expected.mean, tolerance);
+  check_close(results[0].var, expected.var, tolerance);  // unbiased by the common count
   CHECK(results[0].batches == expected.batches);
 }
 
@@ -280,7 +273,7 @@ TEST_CASE("several layers in a row: the ranks train in step as one does") {
   append(dx[0], dx[1]);
   Tensor whole(values, true);
   (*make(local_communicator()))(tanh(whole)).backward(dy);
-  check_near(dx[0], doubles(whole.grad()), 1e-12);
+  check_close(dx[0], doubles(whole.grad()), 1e-12);
 }
 
 TEST_CASE("bad input") {

@@ -8,13 +8,13 @@
 #include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/spectral_norm.hpp"
-#include "tests/support/reference.hpp"
-#include "tests/support/training_steps.hpp"
+#include "tests/support/layer_replay.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
+using test::random;
 
 namespace {
 
@@ -43,22 +43,18 @@ std::vector<std::string> names(const Module& module) {
   return result;
 }
 
-Tensor random(const Shape& shape, unsigned seed) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape));
-}
-
 }  // namespace
 
 TEST_CASE("weight_norm equals torch 1.13's over several steps, whose files load") {
-  test::check_all_training_steps(
-      "weight_norm",
+  test::replay_layers(
+      "norms_weight.safetensors",
       {
           {"weight_norm_linear", normed<Linear>(6, 4, LinearOptions{})},
           {"weight_norm_conv", normed<Conv2d>(4, 6, Conv2dOptions{.kernel_size = 3, .padding = 1, .groups = 2})},
           {"weight_norm_conv_whole", normed<Conv2d>(2, 3, Conv2dOptions{.kernel_size = 3}, std::nullopt)},
           {"weight_norm_conv_transpose", normed<ConvTranspose2d>(3, 4, ConvTranspose2dOptions{.kernel_size = 2}, 1)},
       },
-      1e-5, old_name);
+      test::descent("weight_norm", old_name));
 }
 
 TEST_CASE("applying and removing weight_norm keeps the function; v is the former weight, g its row norms") {
@@ -143,7 +139,7 @@ TEST_CASE("inside a model, new and old names load, and a mixture of both is refu
 TEST_CASE("a weight without direction is refused with the slice, and in forward with the layer's path") {
   Sequential model;
   model.append<Linear>(3, 4, generator);
-  auto& layer = model[0].as<Linear>();
+  auto& layer = *model.child<Linear>("0");
   select(layer.weight.detach(), 0, 2).mutable_array().fill_(0);
   CHECK_THROWS_WITH(weight_norm(layer), Contains("slice 2 of the weight of shape [4, 3] has norm 0"));
   CHECK(layer.weight.defined());

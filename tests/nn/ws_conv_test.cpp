@@ -4,14 +4,14 @@
 
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/container.hpp"
-#include "tests/support/reference.hpp"
-#include "tests/support/training_steps.hpp"
+#include "tests/support/layer_replay.hpp"
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
 using doctest::Contains;
 using evenkeel::test::MakeLayer;
 using Mode = WeightStandardization;
+using test::random;
 
 namespace {
 
@@ -30,10 +30,6 @@ MakeLayer conv_in(Mode mode, double gamma = 1) {
     return std::make_unique<WSConv2d>(3, 5, generator, Conv2dOptions{.kernel_size = 3, .padding = 1},
                                       WSOptions{.mode = mode, .gamma = gamma});
   };
-}
-
-Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::float64) {
-  return Tensor(Array::from(reference::random_values(numel(shape), seed), shape).to(dtype));
 }
 
 struct FilterMoments {
@@ -61,8 +57,8 @@ FilterMoments filter_moments(const std::vector<double>& w, std::size_t first, st
 }  // namespace
 
 TEST_CASE("every mode and layer equals PyTorch's values over several steps") {
-  test::check_all_training_steps(
-      "ws_",
+  test::replay_layers(
+      "norms_weight.safetensors",
       {
           {"ws_conv_seed", conv_in(Mode::seed)},
           {"ws_conv_bcn", conv_in(Mode::bcn)},
@@ -82,7 +78,7 @@ TEST_CASE("every mode and layer equals PyTorch's values over several steps") {
            layer<WSConvTranspose2d>(
                4, 6, ConvTranspose2dOptions{.kernel_size = {2, 3}, .stride = 2, .groups = 2, .bias = false})},
       },
-      1e-5);
+      test::descent("ws_"));
 }
 
 TEST_CASE("filters have mean 0 and unbiased standard deviation 1, up to the eps beside it") {
@@ -237,7 +233,7 @@ TEST_CASE("mode aws: a plain convolution's file keeps its function, a file with 
   state.emplace_back("0.weight_gamma", Array::full({4, 1, 1, 1}, 2, DType::float64));
   state.emplace_back("0.weight_beta", Array::full({4, 1, 1, 1}, 0.25, DType::float64));
   model.load_state_dict(state);
-  const auto filters = model.child("0").as<WSConv2d>().effective_weight().to_vector<double>();
+  const auto filters = model.child<WSConv2d>("0")->effective_weight().to_vector<double>();
   CHECK(filter_moments(filters, 0, 1, 0, 27).mean == doctest::Approx(0.25));
   CHECK(filter_moments(filters, 0, 1, 0, 27).std_unbiased == doctest::Approx(2).epsilon(1e-3));
 }

@@ -177,11 +177,9 @@ TEST_CASE("adaptive_clip_grad_ knows shared gradients, zeros, NaN, scalars and s
 }
 
 TEST_CASE("bad arguments are refused") {
-  CHECK_THROWS_WITH(adaptive_clip_grad_({}, -1),
-                    "adaptive_clip_grad_: clip_factor is -1, expected a number of at least 0");
-  CHECK_THROWS_WITH(adaptive_clip_grad_({}, 1, -2), "adaptive_clip_grad_: eps is -2, expected a number of at least 0");
-  CHECK_THROWS_WITH(clip_grad_norm_({}, -1), "clip_grad_norm_: max_norm is -1, expected a number of at least 0");
-  CHECK_THROWS_WITH(clip_grad_norm_({}, 1, 0),
-                    "clip_grad_norm_: norm_type is 0, expected a positive number or infinity");
-  CHECK_THROWS_WITH(clip_grad_value_({}, -1), "clip_grad_value_: clip_value is -1, expected a number of at least 0");
+  CHECK_THROWS_WITH(adaptive_clip_grad_({}, -1), "adaptive_clip_grad_: clip_factor must be at least 0, got -1");
+  CHECK_THROWS_WITH(adaptive_clip_grad_({}, 1, -2), "adaptive_clip_grad_: eps must be at least 0, got -2");
+  CHECK_THROWS_WITH(clip_grad_norm_({}, -1), "clip_grad_norm_: max_norm must be at least 0, got -1");
+  CHECK_THROWS_WITH(clip_grad_norm_({}, 1, 0), "clip_grad_norm_: norm_type must be positive or infinity, got 0");
+  CHECK_THROWS_WITH(clip_grad_value_({}, -1), "clip_grad_value_: clip_value must be at least 0, got -1");
 }

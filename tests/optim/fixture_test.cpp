@@ -9,10 +9,7 @@
 #include <functional>
 #include <memory>
 
-using namespace evenkeel;
-using evenkeel::test::check_close;
-using evenkeel::test::Fixture;
-
+namespace evenkeel::test {
 namespace {
 
 using Params = std::vector<Tensor>;
@@ -39,33 +36,22 @@ const std::vector<std::pair<std::string, Make>> kOptimizers = {
     {"adamw", make<optim::AdamW>(optim::AdamWOptions{.lr = 0.02, .weight_decay = 0.1})},
 };
 
-void check_optimizer(const Fixture& fixture, const std::string& name, const Make& make_optimizer, DType dtype,
-                     double tolerance) {
-  CAPTURE(name);
-  Params params;
-  for (int i = 0; i < 2; ++i) {
-    params.emplace_back(fixture.at(concat(name, "/p", i)).to(dtype).clone(), true);
-  }
-  const auto optimizer = make_optimizer(params);
-  for (int step = 0; step < 6; ++step) {
-    for (std::size_t i = 0; i < 2; ++i) {
-      const std::string gradient = concat(name, "/g", i, "_", step);
-      params[i].set_grad(fixture.has(gradient) ? Tensor(fixture.at(gradient).to(dtype)) : Tensor());
+TEST_CASE("every optimizer equals PyTorch's") {
+  replay("optimizers.safetensors", kOptimizers, {}, [](FixtureCase& one, const Make& make_optimizer) {
+    const Params params = {one.input("p0", true), one.input("p1", true)};
+    const auto optimizer = make_optimizer(params);
+    for (int step = 0; step < 6; ++step) {
+      for (std::size_t i = 0; i < 2; ++i) {
+        Tensor parameter = params[i];
+        parameter.set_grad(one.input(concat("g", i, "_", step)));
+      }
+      optimizer->step();
+      for (std::size_t i = 0; i < 2; ++i) {
+        one.check(params[i].array(), concat("p", i, "_", step));
+      }
     }
-    optimizer->step();
-    for (std::size_t i = 0; i < 2; ++i) {
-      check_close(params[i].array(), fixture.at(concat(name, "/p", i, "_", step)), tolerance,
-                  concat("parameter ", i, " after step ", step));
-    }
-  }
+  });
 }
 
 }  // namespace
-
-TEST_CASE("every optimizer equals PyTorch's") {
-  const Fixture fixture("optimizers.safetensors");
-  for (const auto& [name, make_optimizer] : kOptimizers) {
-    check_optimizer(fixture, name, make_optimizer, DType::float64, 1e-10);
-    check_optimizer(fixture, name, make_optimizer, DType::float32, 1e-5);
-  }
-}
+}  // namespace evenkeel::test

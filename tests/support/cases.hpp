@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 
 /// Values in double, row-major; what references work on. Integers and booleans are converted.
 struct DoubleArray {
@@ -126,4 +126,4 @@ inline Reference broadcast_reference(std::function<double(std::span<const double
   };
 }
 
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

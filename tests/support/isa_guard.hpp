@@ -6,10 +6,10 @@
 
 namespace evenkeel {
 
-/// The instruction sets of this machine.
+/// The instruction sets that were built and that this machine has.
 inline std::vector<Isa> supported_isas() {
   std::vector<Isa> isas;
-  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : {Isa::generic, Isa::sse2, Isa::avx2, Isa::avx512}) {
     if (isa_supported(isa)) {
       isas.push_back(isa);
     }

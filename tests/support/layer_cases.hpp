@@ -11,14 +11,14 @@
 #include <string>
 #include <vector>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 
 struct LayerCase {
   std::string layer;         ///< its type_name()
   std::string variant = "";  ///< tells rows of one layer apart
   std::function<std::unique_ptr<nn::Layer>(Generator&)> make;
   Shape input;                          ///< small, sizes pairwise different
-  Shape output;                         ///< what it must give for `input`
+  Shape output = {};                    ///< what it must give for `input`; by default its shape
   std::string printed = "";             ///< what PyTorch prints; not checked if empty
   std::vector<std::string> state = {};  ///< the keys of its state_dict, in order
   std::int64_t macs = 0;                ///< for `input`, counted by hand
@@ -44,4 +44,4 @@ class LayerCaseFile {
   }
 };
 
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

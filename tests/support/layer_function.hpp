@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace evenkeel::testing {
+namespace evenkeel::test {
 
 /// Pairwise different values, symmetric around 0 and never nearer to it than half their distance.
 inline Array sample(const Shape& shape, double range, Generator& generator, DType dtype) {
@@ -68,4 +68,4 @@ struct LayerFunction {
   }
 };
 
-}  // namespace evenkeel::testing
+}  // namespace evenkeel::test

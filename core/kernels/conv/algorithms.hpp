@@ -1,56 +1,56 @@
 #pragma once
 
 #include "evenkeel/core/kernels/conv/conv.hpp"
-#include "evenkeel/core/kernels/simd/sizes.hpp"
 
-#include <algorithm>
+#include <optional>
 
-namespace evenkeel::kernels {
+namespace evenkeel {
 
-/// The ways to compute a convolution. Direct and panels read a staged copy of their input (stage_shape.hpp), a
-/// padded block that stays in the cache, and multiply by the register tile of matmul/panels.hpp, which reads weights in
-/// place: no column matrix of a whole image, no packed weights, no flipped kernels. Winograd stages its input with
-/// channels side by side (winograd_tiles.hpp). GFLOP/s per core beside OpenBLAS's 120 (its AVX2 sgemm) on the
-/// AVX-512 machine that they were tuned on.
+/// The ways to compute a convolution, the most special first. The one to read first is the last, im2col (im2col.hpp),
+/// the way that everybody learns: a product of the weight with the matrix of all patches, for any geometry, by gemm,
+/// whose rates are in matmul/gemm.cpp; making that matrix comes on top. What the others gain over it: direct and panels
+/// read a staged copy of their input (stage_shape.hpp), a padded block that stays in the cache, and multiply by the
+/// register tile of matmul/panels.hpp, which reads weights in place: no column matrix in memory, no packed weights.
+/// Depthwise keeps one channel's rows in the cache for a product too small for gemm. Winograd needs a quarter of the
+/// products, and stages its input with channels side by side (winograd_tiles.hpp). GFLOP/s per core of the plain count
+/// on the AVX-512 machine that they were tuned on:
 enum class ConvAlgorithm {
+  winograd,   ///< F(4x4, 3x3): 240 to 690; float32 errors about 2.6 times those of a plain sum
+  depthwise,  ///< one channel per group: bound by loads, 15 to 45
   direct,     ///< tiles over staged rows in place, any stride; rows that fill registers: 200 to 255
   panels,     ///< the same tiles over packed columns; any geometry: 160 to 230; also every plain weight gradient
-  winograd,   ///< F(4x4, 3x3): 240 to 690 of the plain count; float32 errors about 2.6 times those of a plain sum
-  depthwise,  ///< one channel per group: bound by loads, 15 to 45
+  im2col,     ///< gemm with a column matrix; any geometry
 };
+
+/// Chooses the algorithm of the convolutions that this thread starts within a scope, those of a backward() that it
+/// calls there included: of `first` and what is behind it in ConvAlgorithm, the first that suits the geometry. So
+/// im2col and panels take everything; direct leaves narrow rows and weight gradients to panels; winograd is the whole
+/// table; and depthwise is the table without Winograd, from which a NaN or infinity in x reaches the whole 4x4 tile of
+/// outputs whose 6x6 inputs it is among.
+///
+/// std::nullopt is the library's own choice: the whole table, or, where the instruction set has no tuned tile
+/// (kHasTunedTile), depthwise and im2col. Threads start with it, unless the environment variable EVENKEEL_CONV (a name
+/// from ConvAlgorithm, or auto; read once) says otherwise. Guards nest, and restore the former choice also when an
+/// exception leaves; each thread has its own. Throws std::invalid_argument if EVENKEEL_CONV is none of these names.
+class ConvAlgorithmGuard {
+ public:
+  explicit ConvAlgorithmGuard(std::optional<ConvAlgorithm> first);
+  ~ConvAlgorithmGuard();
+  ConvAlgorithmGuard(const ConvAlgorithmGuard&) = delete;
+  ConvAlgorithmGuard& operator=(const ConvAlgorithmGuard&) = delete;
+
+ private:
+  std::optional<ConvAlgorithm> before_;
+};
+
+namespace kernels {
 
 enum class ConvPass { forward, input_gradient, weight_gradient };
 
-/// The table of shape conditions; depends on the geometry, the element type and the active instruction set only.
+/// The table of shape conditions; depends on the geometry, the element type, the active instruction set and the
+/// innermost ConvAlgorithmGuard. Throws std::invalid_argument if EVENKEEL_CONV is no name of an algorithm.
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass);
 
-/// dweight (output, product) of each group = the sum over parts of sums (part, group, product, output); changes sums.
-template <class T>
-void finish_weight_gradient(const ConvGeometry& g, std::int64_t parts, T* sums, T* dweight);
-
-/// algorithm: direct or panels.
-template <class T>
-struct PanelConv {
-  static void forward(const ConvGeometry& g, ConvAlgorithm algorithm, const T* x, const T* weight, const T* bias, T* y);
-  static void input_gradient(const ConvGeometry& g, ConvAlgorithm algorithm, const T* dy, const T* weight,
-                             const T* bias, T* dx);
-  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
-};
-
-/// 3x3, stride and dilation 1, one group.
-template <class T>
-struct WinogradConv {
-  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
-  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
-  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
-};
-
-template <class T>
-struct DepthwiseConv {
-  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
-  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
-  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
-};
-
-}  // namespace evenkeel::kernels
+}  // namespace kernels
+}  // namespace evenkeel

@@ -1,69 +1,17 @@
 #include "evenkeel/core/kernels/conv/conv.hpp"
 
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
-#include "evenkeel/core/kernels/conv/stage_shape.hpp"
+#include "evenkeel/core/kernels/conv/depthwise.hpp"
+#include "evenkeel/core/kernels/conv/im2col.hpp"
+#include "evenkeel/core/kernels/conv/panel_conv.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
-#include "evenkeel/core/kernels/matmul/panels.hpp"
 #include "evenkeel/core/kernels/reduce/block_sum.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <type_traits>
 
 namespace evenkeel::kernels {
-namespace {
-
-std::atomic<bool> winograd_allowed = true;
-
-/// Share of the cells that are of use when a row of `size` is cut into units.
-double use(std::int64_t size, std::int64_t unit) {
-  return static_cast<double>(size) / static_cast<double>(ceil_div(size, unit) * unit);
-}
-
-/// Winograd computes whole tiles and whole registers of channels, and transforms the weight anew in each call, so that
-/// it must have tiles enough. Measured per core, forward, in GFLOP/s of the plain count, Winograd / others, AVX-512: 64
-/// to 64 channels at 64x64: 490 / 255, 8x8, batch 16: 586 / 203, batch 1: 179 / 120; 32 at 16x16: 476 / 241; 16 at
-/// 32x32: 245 / 219 (weight gradient 277 / 181); 24 at 28x28: 278 / 210; 48 at 9x9: 333 / 173; but 20 at 32x32, where
-/// six of ten products are of zeros: 152 / 234; and one image of 256 at 8x8: 157 / 202, two: 304 / 228. AVX2 is alike.
-bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width, std::int64_t lanes) {
-  constexpr double kMinUse = 0.5;
-  constexpr std::int64_t kFiltersPerTile = 8192;
-  const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
-  return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
-         g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 16 &&
-         use(g.channels, lanes) * use(g.out_channels, lanes) >= kMinUse &&
-         use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse &&
-         g.channels * g.out_channels <= kFiltersPerTile * tiles;
-}
-
-/// Direct tiles compute whole registers of an output row: below this share of used lanes, packing them wins.
-bool fills_registers(std::int64_t columns, std::int64_t lanes) {
-  constexpr double kMinLaneUse = 0.7;
-  return use(columns, lanes) >= kMinLaneUse;
-}
-
-}  // namespace
-
-void set_winograd(bool allowed) { winograd_allowed = allowed; }
-
-template <class T>
-ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
-  const std::int64_t lanes = dispatch_isa([]<class Arch>() { return PanelTile<Arch, T>::lanes; });
-  const bool forward = pass != ConvPass::input_gradient;
-  const std::int64_t height = forward ? g.out_height : g.height, width = forward ? g.out_width : g.width;
-  if (g.group_channels() == 1 && g.groups > 1) {
-    return ConvAlgorithm::depthwise;
-  }
-  if (std::is_same_v<T, float> && winograd_allowed && suits_winograd(g, height, width, lanes)) {
-    return ConvAlgorithm::winograd;
-  }
-  if (pass != ConvPass::weight_gradient && fills_registers(forward ? width : ceil_div(width, g.stride_w), lanes)) {
-    return ConvAlgorithm::direct;
-  }
-  return ConvAlgorithm::panels;
-}
 
 template <class T>
 void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
@@ -75,6 +23,8 @@ void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T
     DepthwiseConv<T>::forward(g, x, weight, bias, y);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::forward(g, x, weight, bias, y);
+  } else if (algorithm == ConvAlgorithm::im2col) {
+    Im2colConv<T>::forward(g, x, weight, bias, y);
   } else {
     PanelConv<T>::forward(g, algorithm, x, weight, bias, y);
   }
@@ -90,6 +40,8 @@ void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, 
     DepthwiseConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::input_gradient(g, dy, weight, bias, dx);
+  } else if (algorithm == ConvAlgorithm::im2col) {
+    Im2colConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else {
     PanelConv<T>::input_gradient(g, algorithm, dy, weight, bias, dx);
   }
@@ -104,6 +56,8 @@ void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* d
     DepthwiseConv<T>::weight_gradient(g, x, dy, dweight);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::weight_gradient(g, x, dy, dweight);
+  } else if (algorithm == ConvAlgorithm::im2col) {
+    Im2colConv<T>::weight_gradient(g, x, dy, dweight);
   } else {
     PanelConv<T>::weight_gradient(g, x, dy, dweight);
   }
@@ -111,7 +65,7 @@ void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* d
 
 template <class T>
 void channel_sums(std::int64_t batch, std::int64_t channels, std::int64_t inner, const T* dy, T* db) {
-  const std::int64_t grain = std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(1, batch * inner));
+  const std::int64_t grain = grain_of(batch * inner);
   const std::int64_t image = channels * inner;
   dispatch_isa([&]<class Arch>() {
     using K = BlockSumKernels<Arch, T>;
@@ -127,8 +81,6 @@ void channel_sums(std::int64_t batch, std::int64_t channels, std::int64_t inner,
   });
 }
 
-template ConvAlgorithm choose_algorithm<float>(const ConvGeometry&, ConvPass);
-template ConvAlgorithm choose_algorithm<double>(const ConvGeometry&, ConvPass);
 template void conv2d(const ConvGeometry&, const float*, const float*, const float*, float*);
 template void conv2d(const ConvGeometry&, const double*, const double*, const double*, double*);
 template void conv2d_input_gradient(const ConvGeometry&, const float*, const float*, const float*, float*);

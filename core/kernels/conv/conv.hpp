@@ -32,13 +32,9 @@ struct ConvGeometry {
 
 namespace kernels {
 
-/// Whether float32 convolutions may use Winograd's F(4x4, 3x3) where it is faster (on by default; see
-/// algorithms.hpp). Its rounding errors are up to about three times those of the plain sums, and a NaN or infinity
-/// in x reaches the whole 4x4 tile of outputs whose 6x6 inputs it is among. Not meant to change while kernels run.
-void set_winograd(bool allowed);
-
 // All write their result completely (whatever was there), use the threads of parallel_for also at batch 1, and give the
-// same bits for any number of threads. T is float or double. `bias` may be null.
+// same bits for any number of threads. T is float or double. `bias` may be null. The algorithm follows from the sizes
+// unless a ConvAlgorithmGuard (algorithms.hpp) says otherwise.
 
 template <class T>
 void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);

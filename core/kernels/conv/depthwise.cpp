@@ -1,9 +1,9 @@
 #include "evenkeel/core/kernels/conv/depthwise.hpp"
 
-#include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/kernels/conv/correlation.hpp"
 #include "evenkeel/core/kernels/conv/stage_shape.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/kernels/simd/workspace.hpp"
 #include "evenkeel/core/parallel.hpp"
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "evenkeel/core/kernels/conv/conv.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
 
 #include <cstdint>
@@ -38,6 +39,14 @@ template <class Arch, class T>
 struct DepthwiseKernels {
   static void forward(const DepthwiseForward<T>& job);
   static void weight_gradient(const DepthwiseWeightGradient<T>& job);
+};
+
+/// Convolutions with one input channel per group.
+template <class T>
+struct DepthwiseConv {
+  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
+  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
 };
 
 }  // namespace evenkeel::kernels

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "evenkeel/core/kernels/conv/depthwise.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
-#include "evenkeel/core/kernels/simd/interleave.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 
 namespace evenkeel::kernels {
 namespace simd::conv_depthwise {
@@ -30,15 +30,11 @@ void forward_segments(const DepthwiseForward<T>& job, std::int64_t& row, std::in
     const V w(job.w[job.steps[k].a]);
     const std::int64_t step = job.steps[k].b;
     for (int s = 0; s < kSegments; ++s) {
-      sum[s] = xsimd::fma(w, V::load_unaligned(x[s] + step), sum[s]);
+      sum[s] = fma(w, V::load_unaligned(x[s] + step), sum[s]);
     }
   }
   for (int s = 0; s < kSegments; ++s) {
-    if (count[s] >= kLanes<Arch, T>) {
-      sum[s].store_unaligned(y[s]);
-    } else {
-      store_partial<Arch, T>(sum[s], y[s], count[s]);
-    }
+    Loop<Arch, T>::store(y[s], sum[s], Some{count[s]});
   }
 }
 
@@ -46,34 +42,28 @@ void forward_segments(const DepthwiseForward<T>& job, std::int64_t& row, std::in
 /// dropped.
 template <class Arch, class T, int kSteps>
 void add_gradient(const DepthwiseWeightGradient<T>& job, std::int64_t first) {
-  using V = Batch<Arch, T>;
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
   std::int64_t steps[kSteps];
   V sum[kSteps];
   for (int k = 0; k < kSteps; ++k) {
     steps[k] = job.x_steps[first + k < job.steps ? first + k : job.steps - 1];
     sum[k] = V(T(0));
   }
-  const std::int64_t rest = job.columns % kLanes<Arch, T>, whole = job.columns - rest;
   for (std::int64_t n = 0; n < job.images; ++n) {
     const T* dy = job.dy + n * job.dy_image;
     for (std::int64_t i = 0; i < job.rows; ++i, dy += job.columns) {
       const T* x = job.x + n * job.x_image + i * job.x_row;
-      for (std::int64_t j = 0; j < whole; j += kLanes<Arch, T>) {
-        const V gradient = V::load_unaligned(dy + j);
-        for (int k = 0; k < kSteps; ++k) {
-          sum[k] = xsimd::fma(gradient, V::load_unaligned(x + j + steps[k]), sum[k]);
+      L::each(job.columns, [&](std::int64_t j, auto tag) {
+        const V gradient = L::load(dy + j, tag);
+        for (int k = 0; k < kSteps; ++k) {  // a NaN of x behind the row's last window must not meet the zeros of dy
+          sum[k] = fma(gradient, L::load(x + j + steps[k], tag), sum[k]);
         }
-      }
-      if (rest > 0) {  // a NaN of x behind the row's last window must not meet the zeros of dy
-        const V gradient = load_partial<Arch, T>(dy + whole, rest, T(0));
-        for (int k = 0; k < kSteps; ++k) {
-          sum[k] = xsimd::fma(gradient, load_partial<Arch, T>(x + whole + steps[k], rest, T(0)), sum[k]);
-        }
-      }
+      });
     }
   }
   for (int k = 0; k < kSteps && first + k < job.steps; ++k) {
-    job.dw[first + k] += static_cast<double>(xsimd::hadd(sum[k]));
+    job.dw[first + k] += static_cast<double>(lane_sum(sum[k]));
   }
 }
 
@@ -103,7 +93,7 @@ struct Square {
 /// sum + the products of a row of cells with the weights w of one row of the kernel.
 template <class Arch, class T>
 Batch<Arch, T> add_products(const Batch<Arch, T>* w, const Batch<Arch, T>* x, const Batch<Arch, T>& sum) {
-  return xsimd::fma(w[2], x[2], xsimd::fma(w[1], x[1], xsimd::fma(w[0], x[0], sum)));
+  return fma(w[2], x[2], fma(w[1], x[1], fma(w[0], x[0], sum)));
 }
 
 /// y of a square, row by row: each row of x is loaded once, for the three rows of y that it is in.
@@ -133,19 +123,19 @@ void forward_square(const DepthwiseForward<T>& job, const Square<Arch>& square) 
       const V done = add_products<Arch, T>(w + 6, x, upper);
       upper = add_products<Arch, T>(w + 3, x, lower);
       lower = add_products<Arch, T>(w, x, bias);
-      store_some<Arch, T>(done, job.y + i * job.y_row + j, job.columns - j);
+      Loop<Arch, T>::store(job.y + i * job.y_row + j, done, Some{job.columns - j});
     }
   }
 }
 
-/// Adds the products of one image of two rows of pixels or more, a register of a row's pixels or, unless kWhole,
-/// `count`. Each row of x meets the three rows of dy that it has a part in.
-template <class Arch, class T, bool kWhole>
+/// Adds the products of one image of two rows of pixels or more, a register of a row's pixels or the tail of the row.
+/// Each row of x meets the three rows of dy that it has a part in.
+template <class Arch, class T, class Tag>
 void add_square_products(const DepthwiseWeightGradient<T>& job, const Square<Arch>& square, const T* x, const T* dy,
-                         std::int64_t count, Batch<Arch, T>* sum) {
+                         Tag tag, Batch<Arch, T>* sum) {
   using V = Batch<Arch, T>;
   const auto load = [&](const T* p) {  // a NaN of x behind the row's last window must not meet dy's zeros
-    return kWhole ? V::load_unaligned(p) : load_partial<Arch, T>(p, count, T(0));
+    return Loop<Arch, T>::load(p, tag);
   };
   V cells[3];
   const auto load_row = [&](std::int64_t r) {
@@ -155,7 +145,7 @@ void add_square_products(const DepthwiseWeightGradient<T>& job, const Square<Arc
   };
   const auto add = [&](int p, const V& gradient) {
     for (int k = 0; k < 3; ++k) {
-      sum[3 * p + k] = xsimd::fma(gradient, cells[k], sum[3 * p + k]);
+      sum[3 * p + k] = fma(gradient, cells[k], sum[3 * p + k]);
     }
   };
   V first = load(dy), second = load(dy + job.columns);
@@ -184,7 +174,6 @@ void add_square_products(const DepthwiseWeightGradient<T>& job, const Square<Arc
 template <class Arch, class T>
 void add_square_gradient(const DepthwiseWeightGradient<T>& job, const Square<Arch>& square) {
   using V = Batch<Arch, T>;
-  const std::int64_t rest = job.columns % kLanes<Arch, T>, whole = job.columns - rest;
   V sum[9];
   for (V& each : sum) {
     each = V(T(0));
@@ -192,15 +181,12 @@ void add_square_gradient(const DepthwiseWeightGradient<T>& job, const Square<Arc
   for (std::int64_t n = 0; n < job.images; ++n) {
     const T* x = job.x + n * job.x_image;
     const T* dy = job.dy + n * job.dy_image;
-    for (std::int64_t j = 0; j < whole; j += kLanes<Arch, T>) {
-      add_square_products<Arch, T, true>(job, square, x + j, dy + j, 0, sum);
-    }
-    if (rest > 0) {
-      add_square_products<Arch, T, false>(job, square, x + whole, dy + whole, rest, sum);
-    }
+    Loop<Arch, T>::each(job.columns, [&](std::int64_t j, auto tag) {
+      add_square_products<Arch, T>(job, square, x + j, dy + j, tag, sum);
+    });
   }
   for (int k = 0; k < 9; ++k) {
-    job.dw[square.cell(k / 3, k % 3)] += static_cast<double>(xsimd::hadd(sum[k]));
+    job.dw[square.cell(k / 3, k % 3)] += static_cast<double>(lane_sum(sum[k]));
   }
 }
 
@@ -215,7 +201,7 @@ void DepthwiseKernels<Arch, T>::forward(const DepthwiseForward<T>& job) {
     return;
   }
   constexpr int kSegments = 4;
-  std::int64_t left = job.rows * ((job.columns + simd::kLanes<Arch, T> - 1) / simd::kLanes<Arch, T>);
+  std::int64_t left = job.rows * ceil_div(job.columns, simd::kLanes<Arch, T>);
   std::int64_t row = 0, column = 0;
   for (; left >= kSegments; left -= kSegments) {
     loops::forward_segments<Arch, T, kSegments>(job, row, column);

@@ -1,7 +1,7 @@
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 
-#include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/kernels/conv/winograd_tiles.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
@@ -51,7 +51,7 @@ template <class Arch, class T>
 void transform_weight(const TileConvolution& c, const T* weight, std::int64_t width, WinogradCells<T> u) {
   constexpr std::int64_t kInputs = 16, kGrain = 2048;  // inputs at a time, filters per chunk
   const std::int64_t inputs = c.source.planes;
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / (kInputs * width));
+  const std::int64_t grain = grain_of(kInputs * width, kGrain);
   parallel_for(0, ceil_div(inputs, kInputs), grain, [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> filters(kInputs * 9 * width);
     for (std::int64_t part = begin; part < end; ++part) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "evenkeel/core/kernels/conv/conv.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 
 #include <cstdint>
@@ -93,6 +94,14 @@ struct WinogradKernels {
   static void output(const WinogradOutput<T>& job);
   static void output_gradient(const WinogradSpread<T>& job);
   static void weight_gradient(const WinogradWeightGradient<T>& job);
+};
+
+/// Convolutions with 3x3 weights, stride and dilation 1, one group.
+template <class T>
+struct WinogradConv {
+  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+  static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
+  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
 };
 
 }  // namespace evenkeel::kernels

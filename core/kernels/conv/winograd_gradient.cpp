@@ -1,6 +1,7 @@
-#include "evenkeel/core/kernels/conv/algorithms.hpp"
+#include "evenkeel/core/kernels/conv/panel_conv.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/conv/winograd_tiles.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>

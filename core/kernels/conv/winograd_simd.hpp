@@ -2,7 +2,8 @@
 
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 
 namespace evenkeel::kernels {
 namespace simd::conv_winograd {
@@ -20,8 +21,8 @@ struct FilterTransform {
   static constexpr int kIn = 3, kOut = 6;
   template <class V>
   static void apply(const V* in, V* out) {
-    const V a_even = xsimd::fma(constant<V>(0.5), in[2], in[0]) * constant<V>(-2.0 / 3);
-    const V b_even = xsimd::fma(constant<V>(2), in[2], in[0]) * constant<V>(1.0 / 6);
+    const V a_even = fma(constant<V>(0.5), in[2], in[0]) * constant<V>(-2.0 / 3);
+    const V b_even = fma(constant<V>(2), in[2], in[0]) * constant<V>(1.0 / 6);
     const V a_odd = in[1] * constant<V>(-2.0 / 3 * kA), b_odd = in[1] * constant<V>(kB / 6);
     out[0] = in[0];
     out[1] = a_even + a_odd;
@@ -38,14 +39,14 @@ struct InputTransform {
   template <class V>
   static void apply(const V* in, V* out) {
     const V a = constant<V>(kA), b = constant<V>(kB), minus_two = constant<V>(-2), minus_half = constant<V>(-0.5);
-    const V a_even = xsimd::fma(minus_two, in[2], in[4]), a_odd = xsimd::fma(minus_two, in[1], in[3]);
-    const V b_even = xsimd::fma(minus_half, in[2], in[4]), b_odd = xsimd::fma(minus_half, in[1], in[3]);
-    out[0] = xsimd::fma(constant<V>(-2.5), in[2], in[0] + in[4]);
-    out[1] = xsimd::fma(a, a_odd, a_even);
-    out[2] = xsimd::fnma(a, a_odd, a_even);
-    out[3] = xsimd::fma(b, b_odd, b_even);
-    out[4] = xsimd::fnma(b, b_odd, b_even);
-    out[5] = xsimd::fma(constant<V>(-2.5), in[3], in[1] + in[5]);
+    const V a_even = fma(minus_two, in[2], in[4]), a_odd = fma(minus_two, in[1], in[3]);
+    const V b_even = fma(minus_half, in[2], in[4]), b_odd = fma(minus_half, in[1], in[3]);
+    out[0] = fma(constant<V>(-2.5), in[2], in[0] + in[4]);
+    out[1] = fma(a, a_odd, a_even);
+    out[2] = fnma(a, a_odd, a_even);
+    out[3] = fma(b, b_odd, b_even);
+    out[4] = fnma(b, b_odd, b_even);
+    out[5] = fma(constant<V>(-2.5), in[3], in[1] + in[5]);
   }
 };
 
@@ -55,13 +56,13 @@ struct GradientTransform {
   template <class V>
   static void apply(const V* in, V* out) {
     const V a = constant<V>(kA), b = constant<V>(kB), two = constant<V>(2), half = constant<V>(0.5);
-    const V a_even = xsimd::fma(half, in[2], in[0]), a_odd = xsimd::fma(half, in[3], in[1]);
-    const V b_even = xsimd::fma(two, in[2], in[0]), b_odd = xsimd::fma(two, in[3], in[1]);
+    const V a_even = fma(half, in[2], in[0]), a_odd = fma(half, in[3], in[1]);
+    const V b_even = fma(two, in[2], in[0]), b_odd = fma(two, in[3], in[1]);
     out[0] = in[0];
-    out[1] = xsimd::fma(a, a_odd, a_even);
-    out[2] = xsimd::fnma(a, a_odd, a_even);
-    out[3] = xsimd::fma(b, b_odd, b_even);
-    out[4] = xsimd::fnma(b, b_odd, b_even);
+    out[1] = fma(a, a_odd, a_even);
+    out[2] = fnma(a, a_odd, a_even);
+    out[3] = fma(b, b_odd, b_even);
+    out[4] = fnma(b, b_odd, b_even);
     out[5] = in[3];
   }
 };
@@ -76,8 +77,8 @@ struct OutputTransform {
     const V a_odd = (in[1] - in[2]) * constant<V>(kA), b_odd = (in[3] - in[4]) * constant<V>(kB);
     out[0] = in[0] + (a_even + b_even);
     out[1] = a_odd + b_odd;
-    out[2] = xsimd::fma(half, a_even, two * b_even);
-    out[3] = xsimd::fma(half, a_odd, xsimd::fma(two, b_odd, in[5]));
+    out[2] = fma(half, a_even, two * b_even);
+    out[3] = fma(half, a_odd, fma(two, b_odd, in[5]));
   }
 };
 
@@ -89,8 +90,13 @@ struct FilterGradientTransform {
     const V a_even = (in[1] + in[2]) * constant<V>(-2.0 / 3), b_even = (in[3] + in[4]) * constant<V>(1.0 / 6);
     const V a_odd = in[1] - in[2], b_odd = in[3] - in[4];
     out[0] = in[0] + (a_even + b_even);
-    out[1] = xsimd::fma(constant<V>(-2.0 / 3 * kA), a_odd, constant<V>(kB / 6) * b_odd);
-    out[2] = xsimd::fma(constant<V>(0.5), a_even, xsimd::fma(constant<V>(2), b_even, in[5]));
+    const V a_factor = constant<V>(-2.0 / 3 * kA), b_factor = constant<V>(kB / 6);
+    if constexpr (simd::Set<typename V::arch_type, float>::kRegisters > 16) {  // as the compiler has always had it
+      out[1] = fused(b_factor, b_odd, a_factor * a_odd);
+    } else {
+      out[1] = fused(a_factor, a_odd, b_factor * b_odd);
+    }
+    out[2] = fma(constant<V>(0.5), a_even, fma(constant<V>(2), b_even, in[5]));
   }
 };
 
@@ -177,7 +183,7 @@ void multiply_tile(const T* a, std::int64_t a_part, const T* b, std::int64_t b_p
       for (int i = 0; i < Tile::kRows; ++i) {
         const V value(factor[i * Tile::kRowStep]);
         for (int s = 0; s < kSegments; ++s) {
-          sum[i][s] = xsimd::fma(value, column[s], sum[i][s]);
+          sum[i][s] = fma(value, column[s], sum[i][s]);
         }
       }
     }
@@ -208,9 +214,9 @@ void multiply_cells(const WinogradProduct<T>& job) {
   constexpr std::int64_t kSegments = PanelTile<Arch, T>::segments;
   const std::int64_t segments = job.width / simd::kLanes<Arch, T>;
   for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
-    std::int64_t panels = (segments + kSegments - 1) / kSegments;
+    std::int64_t panels = ceil_div(segments, kSegments);
     for (std::int64_t first = 0; panels > 0; --panels) {
-      const std::int64_t count = (segments - first + panels - 1) / panels;
+      const std::int64_t count = ceil_div(segments - first, panels);
       if (count == 3) {
         multiply_rows<Arch, T, 3, kGradient>(job, cell, first);
       } else if (count == 2) {
@@ -285,17 +291,13 @@ void WinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<T>& 
   constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
   for (std::int64_t c = 0; c < job.channels; ++c) {
     for (std::int64_t o = 0; o < job.outputs; o += kLanes) {
-      const std::int64_t count = job.outputs - o < kLanes ? job.outputs - o : kLanes;
+      const simd::Some count{job.outputs - o};
       const T* n = job.n.data + o / kLanes * job.n.part + c * kLanes;
       T* dw = job.dw + c * 9 * job.outputs + o;
       simd::conv_winograd::transform_both<V, simd::conv_winograd::FilterGradientTransform>(
           [&](int p, int q) { return V::load_aligned(n + (p * 6 + q) * job.n.cell); },
           [&](int p, int q, const V& value) {
-            if (count == kLanes) {
-              value.store_unaligned(dw + (3 * p + q) * job.outputs);
-            } else {
-              simd::store_partial<Arch, T>(value, dw + (3 * p + q) * job.outputs, count);
-            }
+            simd::Loop<Arch, T>::store(dw + (3 * p + q) * job.outputs, value, count);
           });
     }
   }

@@ -1,16 +1,17 @@
 #pragma once
 
 #include "evenkeel/core/kernels/elementwise/binary.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
 #include "evenkeel/core/kernels/simd/math_simd.hpp"
 
 namespace evenkeel::kernels {
 namespace simd {
 
-/// One functor's loops.
+/// One functor's loops, over whole registers.
 template <class Arch, class T, class F>
 struct BinaryLoops {
-  using V = Batch<Arch, T>;
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
 
   /// An operand of a run: the next elements, or one number again and again.
   template <bool kRepeat>
@@ -18,39 +19,19 @@ struct BinaryLoops {
     const T* p;
     V number;
     explicit Operand(const T* first) : p(first), number(kRepeat ? *first : T(0)) {}
-    V load(std::int64_t i) const {
-      if constexpr (kRepeat) {
-        return number;
-      } else {
-        return V::load_unaligned(p + i);
-      }
-    }
-    V load_rest(std::int64_t i, std::int64_t count) const {
-      if constexpr (kRepeat) {
-        return number;
-      } else {
-        return load_partial<Arch, T>(p + i, count, T(1));
-      }
-    }
+    V load(std::int64_t i) const { return kRepeat ? number : V::load_unaligned(p + i); }
   };
 
   template <bool kRepeatA, bool kRepeatB>
   static void loop(std::int64_t n, const T* pa, const T* pb, T* y) {
     const Operand<kRepeatA> a(pa);
     const Operand<kRepeatB> b(pb);
-    std::int64_t i = 0;
-    for (; i + kLanes<Arch, T> <= n; i += kLanes<Arch, T>) {
+    for (std::int64_t i = 0; i < n; i += L::kWidth) {
       V(F::f(a.load(i), b.load(i))).store_unaligned(y + i);
-    }
-    if (i < n) {
-      store_partial<Arch, T>(F::f(a.load_rest(i, n - i), b.load_rest(i, n - i)), y + i, n - i);
     }
   }
 
   static void run(Repeat repeat, std::int64_t n, const T* a, const T* b, T* y) {
-    if (n <= 0) {
-      return;
-    }
     switch (repeat) {
       case Repeat::left:
         return loop<true, false>(n, a, b, y);
@@ -73,23 +54,18 @@ struct BinaryTable<Arch, T, OpList<F...>> {
 
 template <class Arch, class T>
 void BinaryKernels<Arch, T>::run(std::size_t op, Repeat repeat, std::int64_t n, const T* a, const T* b, T* y) {
-  simd::BinaryTable<Arch, T, BinaryOps>::run[op](repeat, n, a, b, y);
+  using L = simd::Loop<Arch, T>;
+  L::table_loop(n, {{a, repeat == Repeat::left}, {b, repeat == Repeat::right}}, y,
+                [&](std::int64_t count, const T* const* in, T* out) {
+                  simd::BinaryTable<Arch, T, BinaryOps>::run[op](repeat, count, in[0], in[1], out);
+                });
 }
 
 template <class Arch, class T>
 void BinaryKernels<Arch, T>::add_scaled(std::int64_t n, T scale, const T* b, T* a) {
-  using V = simd::Batch<Arch, T>;
-  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
-  const V s(scale);
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    fma(s, V::load_unaligned(b + i), V::load_unaligned(a + i)).store_unaligned(a + i);
-  }
-  if (i < n) {
-    const V rest_a = simd::load_partial<Arch, T>(a + i, n - i, T(0));
-    const V rest_b = simd::load_partial<Arch, T>(b + i, n - i, T(0));
-    simd::store_partial<Arch, T>(fma(s, rest_b, rest_a), a + i, n - i);
-  }
+  using L = simd::Loop<Arch, T>;
+  const typename L::V s(scale);
+  L::each(n, [&](std::int64_t i, auto tag) { L::store(a + i, fma(s, L::load(b + i, tag), L::load(a + i, tag)), tag); });
 }
 
 }  // namespace evenkeel::kernels

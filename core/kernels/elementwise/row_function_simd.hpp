@@ -1,7 +1,7 @@
 #pragma once
 
 #include "evenkeel/core/kernels/elementwise/row_function.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
 #include "evenkeel/core/kernels/simd/math_simd.hpp"
 
 namespace evenkeel::kernels {
@@ -10,8 +10,8 @@ namespace simd {
 /// One function's loops.
 template <class Arch, class T, class F>
 struct RowLoops {
-  using V = Batch<Arch, T>;
-  static constexpr std::int64_t kWidth = kLanes<Arch, T>;
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
   /// Registers that one accumulator takes before it is emptied into a double.
   static constexpr std::int64_t kTerms = 32;
 
@@ -30,21 +30,13 @@ struct RowLoops {
 
   static void forward(std::int64_t n, const T* x, T* y, T* u, const RowNumbers<T>& numbers) {
     const Row row(numbers);
-    V kept(T(0));
-    std::int64_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) {
-      F::f(row.centred(V::load_unaligned(x + i)), row.p, kept).store_unaligned(y + i);
+    L::each(n, [&](std::int64_t i, auto tag) {
+      V kept(T(0));
+      L::store(y + i, F::f(row.centred(L::load(x + i, tag, x[0])), row.p, kept), tag);
       if (F::kKeeps && u) {
-        kept.store_unaligned(u + i);
+        L::store(u + i, kept, tag);
       }
-    }
-    if (i < n) {
-      const V value = F::f(row.centred(load_partial<Arch, T>(x + i, n - i, x[0])), row.p, kept);
-      store_partial<Arch, T>(value, y + i, n - i);
-      if (F::kKeeps && u) {
-        store_partial<Arch, T>(kept, u + i, n - i);
-      }
-    }
+    });
   }
 
   struct Sums {
@@ -63,7 +55,7 @@ struct RowLoops {
     }
     void empty_into(double* sums) {
       for (std::size_t k = 0; k < F::kParams; ++k) {
-        sums[k] += static_cast<double>(xsimd::hadd(p[k]));
+        sums[k] += static_cast<double>(lane_sum(p[k]));
       }
       clear();
     }
@@ -75,40 +67,27 @@ struct RowLoops {
     for (std::size_t k = 0; k < F::kParams; ++k) {
       sums[k] = 0;
     }
-    V terms[F::kParams];
-    const auto step = [&](std::int64_t i, Sums& into) {
-      const V kept = F::kKeeps ? V::load_unaligned(u + i) : V(T(0));
-      const V d = F::df(row.centred(V::load_unaligned(x + i)), kept, V::load_unaligned(dy + i), row.p, terms);
+    const auto step = [&](std::int64_t i, auto tag, Sums& into) {
+      V terms[F::kParams];
+      const V kept = F::kKeeps ? L::load(u + i, tag, u[0]) : V(T(0));
+      const V d = F::df(row.centred(L::load(x + i, tag, x[0])), kept, L::load(dy + i, tag), row.p, terms);
       if (dx) {
-        d.store_unaligned(dx + i);
+        L::store(dx + i, d, tag);
       }
       into.add(terms);
     };
-    std::int64_t i = 0;
-    while (i + kWidth <= n) {
-      const std::int64_t steps = (n - i) / kWidth;
-      const std::int64_t stop = i + (steps < 2 * kTerms ? steps : 2 * kTerms) * kWidth;
-      Sums even, odd;
-      for (; i + 2 * kWidth <= stop; i += 2 * kWidth) {
-        step(i, even);
-        step(i + kWidth, odd);
-      }
-      if (i < stop) {
-        step(i, even);
-        i += kWidth;
-      }
-      even.add(odd.p);
-      even.empty_into(sums);
+    constexpr std::int64_t kBlock = 2 * kTerms * L::kWidth;
+    const std::int64_t whole = n - n % L::kWidth;
+    for (std::int64_t begin = 0; begin < whole; begin += kBlock) {
+      Sums chains[2];
+      L::template each_whole<2>(whole - begin < kBlock ? whole - begin : kBlock,
+                                [&](std::int64_t i, auto tag, int chain) { step(begin + i, tag, chains[chain]); });
+      chains[0].add(chains[1].p);
+      chains[0].empty_into(sums);
     }
-    if (i < n) {
-      const V kept = F::kKeeps ? load_partial<Arch, T>(u + i, n - i, u[0]) : V(T(0));
-      const V d = F::df(row.centred(load_partial<Arch, T>(x + i, n - i, x[0])), kept,
-                        load_partial<Arch, T>(dy + i, n - i, T(0)), row.p, terms);
-      if (dx) {
-        store_partial<Arch, T>(d, dx + i, n - i);
-      }
+    if (whole < n) {
       Sums rest;
-      rest.add(terms);
+      step(whole, Tail{n - whole}, rest);
       rest.empty_into(sums);
     }
   }

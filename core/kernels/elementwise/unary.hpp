@@ -231,8 +231,7 @@ struct Gelu : OfInput, BoundedSlope {
   template <class V>
   static V df(V x) {
     const math::NormalTail<V> tail = math::normal_tail(x);
-    const V rest = tail.probability - tail.z * tail.density;
-    return select(x < V(0), rest, V(1) - rest);
+    return select(x < V(0), tail.slope, V(1) - tail.slope);
   }
 };
 

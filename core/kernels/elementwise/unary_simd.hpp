@@ -1,16 +1,17 @@
 #pragma once
 
 #include "evenkeel/core/kernels/elementwise/unary.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
-#include "evenkeel/core/kernels/simd/math_simd.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
+#include "evenkeel/core/kernels/simd/math_xsimd.hpp"
 
 namespace evenkeel::kernels {
 namespace simd {
 
-/// One functor's loops.
+/// One functor's loops, over whole registers.
 template <class Arch, class T, class F>
 struct UnaryLoops {
-  using V = Batch<Arch, T>;
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
 
   static V value(V x, V a, V b) {
     if constexpr (requires { F::f(x); }) {
@@ -38,25 +39,15 @@ struct UnaryLoops {
 
   static void forward(std::int64_t n, const T* x, T* y, Scalars s) {
     const V a(static_cast<T>(s.a)), b(static_cast<T>(s.b));
-    std::int64_t i = 0;
-    for (; i + kLanes<Arch, T> <= n; i += kLanes<Arch, T>) {
+    for (std::int64_t i = 0; i < n; i += L::kWidth) {
       value(V::load_unaligned(x + i), a, b).store_unaligned(y + i);
-    }
-    if (i < n) {
-      store_partial<Arch, T>(value(load_partial<Arch, T>(x + i, n - i, T(1)), a, b), y + i, n - i);
     }
   }
 
   static void gradient(std::int64_t n, const T* dy, const T* v, T* dx, Scalars s) {
     const V a(static_cast<T>(s.a)), b(static_cast<T>(s.b));
-    std::int64_t i = 0;
-    for (; i + kLanes<Arch, T> <= n; i += kLanes<Arch, T>) {
+    for (std::int64_t i = 0; i < n; i += L::kWidth) {
       slope(V::load_unaligned(dy + i), V::load_unaligned(v + i), a, b).store_unaligned(dx + i);
-    }
-    if (i < n) {
-      const V rest_dy = load_partial<Arch, T>(dy + i, n - i, T(1));
-      const V rest_v = load_partial<Arch, T>(v + i, n - i, T(1));
-      store_partial<Arch, T>(slope(rest_dy, rest_v, a, b), dx + i, n - i);
     }
   }
 };
@@ -73,12 +64,18 @@ struct UnaryTable<Arch, T, OpList<F...>> {
 
 template <class Arch, class T>
 void UnaryKernels<Arch, T>::forward(std::size_t op, std::int64_t n, const T* x, T* y, Scalars s) {
-  simd::UnaryTable<Arch, T, UnaryOps>::forward[op](n, x, y, s);
+  using L = simd::Loop<Arch, T>;
+  L::table_loop(n, {{x}}, y, [&](std::int64_t count, const T* const* in, T* out) {
+    simd::UnaryTable<Arch, T, UnaryOps>::forward[op](count, in[0], out, s);
+  });
 }
 
 template <class Arch, class T>
 void UnaryKernels<Arch, T>::gradient(std::size_t op, std::int64_t n, const T* dy, const T* v, T* dx, Scalars s) {
-  simd::UnaryTable<Arch, T, UnaryOps>::gradient[op](n, dy, v, dx, s);
+  using L = simd::Loop<Arch, T>;
+  L::table_loop(n, {{dy}, {v}}, dx, [&](std::int64_t count, const T* const* in, T* out) {
+    simd::UnaryTable<Arch, T, UnaryOps>::gradient[op](count, in[0], in[1], out, s);
+  });
 }
 
 }  // namespace evenkeel::kernels

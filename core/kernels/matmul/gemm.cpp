@@ -3,6 +3,7 @@
 #include "evenkeel/core/error.hpp"
 #include "evenkeel/core/kernels/matmul/own_gemm.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <cblas.h>
@@ -55,7 +56,7 @@ std::int64_t split_block(const GemmDims& d) {
   if (static_cast<double>(d.m) * static_cast<double>(d.n) * static_cast<double>(d.k) < double{kMinSplitWork}) {
     return length;
   }
-  const std::int64_t quarter = (length / 4 + 15) / 16 * 16;
+  const std::int64_t quarter = kernels::round_up(length / 4, 16);
   return std::clamp<std::int64_t>(quarter, 16, 256);
 }
 
@@ -140,7 +141,7 @@ GemmAlgorithm choose_gemm(const GemmDims& dims) {
   const GemmDims d = stored_dims(dims);
   const bool avx512 = active_isa() == Isa::avx512;
   const auto suits = [&](GemmAlgorithm algorithm) { return gemm_suits(algorithm, d); };
-  if (active_isa() == Isa::sse2) {
+  if (active_isa() == Isa::sse2 || active_isa() == Isa::generic) {
     return GemmAlgorithm::blas;
   }
   if (std::min(d.m, d.n) <= 8 && suits(GemmAlgorithm::dots)) {

@@ -1,56 +1,44 @@
 #pragma once
 
 #include "evenkeel/core/kernels/matmul/own_gemm.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
 
 namespace evenkeel::kernels {
 namespace simd::gemm {
 
 /// Rows of x and y per tile; 32 registers hold more sums than 16.
 template <class Arch>
-inline constexpr int kFew = std::is_same_v<Arch, Avx512> ? 4 : 2;
+inline constexpr int kFew = Set<Arch, float>::kRegisters >= 32 ? 4 : 2;
 inline constexpr int kMany = 4;
 /// Steps per pass over C, whose factors stay in registers.
 template <class Arch>
-inline constexpr int kSteps = std::is_same_v<Arch, Avx512> ? 8 : 4;
+inline constexpr int kSteps = Set<Arch, float>::kRegisters >= 32 ? 8 : 4;
 
 template <class Arch, class T, int kX, int kY>
 void dot_tile(const DotProducts<T>& job, std::int64_t few, std::int64_t many) {
-  using V = Batch<Arch, T>;
-  constexpr std::int64_t kWidth = kLanes<Arch, T>;
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
   const T* x = job.x + few * job.x_stride;
   const T* y = job.y + many * job.y_stride;
   V sum[kX][kY], column[kY];
   for (int i = 0; i < kX * kY; ++i) {
     sum[i / kY][i % kY] = V(T(0));
   }
-  std::int64_t k = 0;
-  for (; k + kWidth <= job.steps; k += kWidth) {
+  L::each(job.steps, [&](std::int64_t k, auto tag) {
     for (int j = 0; j < kY; ++j) {
-      column[j] = V::load_unaligned(y + j * job.y_stride + k);
+      column[j] = L::load(y + j * job.y_stride + k, tag);
     }
     for (int i = 0; i < kX; ++i) {
-      const V row = V::load_unaligned(x + i * job.x_stride + k);
+      const V row = L::load(x + i * job.x_stride + k, tag);
       for (int j = 0; j < kY; ++j) {
-        sum[i][j] = xsimd::fma(row, column[j], sum[i][j]);
+        sum[i][j] = fma(row, column[j], sum[i][j]);
       }
     }
-  }
-  if (k < job.steps) {
-    for (int j = 0; j < kY; ++j) {
-      column[j] = load_partial<Arch, T>(y + j * job.y_stride + k, job.steps - k, T(0));
-    }
-    for (int i = 0; i < kX; ++i) {
-      const V row = load_partial<Arch, T>(x + i * job.x_stride + k, job.steps - k, T(0));
-      for (int j = 0; j < kY; ++j) {
-        sum[i][j] = xsimd::fma(row, column[j], sum[i][j]);
-      }
-    }
-  }
+  });
   for (int i = 0; i < kX; ++i) {
     for (int j = 0; j < kY; ++j) {
       T* c = job.c + (few + i) * job.c_few + (many + j) * job.c_many;
-      *c = (job.accumulate ? *c : T(0)) + job.alpha * xsimd::hadd(sum[i][j]);
+      *c = (job.accumulate ? *c : T(0)) + job.alpha * lane_sum(sum[i][j]);
     }
   }
 }
@@ -74,8 +62,8 @@ void dot_rows(const DotProducts<T>& job, std::int64_t many) {
 /// kR rows of C from `row` on gain kK products per element, from step `first` on.
 template <class Arch, class T, int kR, int kK>
 void add_tile(const RowSums<T>& job, std::int64_t row, std::int64_t first, bool accumulate) {
-  using V = Batch<Arch, T>;
-  constexpr std::int64_t kWidth = kLanes<Arch, T>;
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
   const T* b = job.b + first * job.b_step;
   T* c = job.c + row * job.ldc;
   V factor[kR][kK], sum[kR];
@@ -84,29 +72,20 @@ void add_tile(const RowSums<T>& job, std::int64_t row, std::int64_t first, bool 
       factor[i][k] = V(job.alpha * job.a[(row + i) * job.a_row + (first + k) * job.a_step]);
     }
   }
-  for (std::int64_t j = 0; j < job.columns; j += kWidth) {
-    const std::int64_t count = job.columns - j;
-    const bool whole = count >= kWidth;
+  L::each_once(job.columns, [&](std::int64_t j, Some count) {
     for (int i = 0; i < kR; ++i) {
-      const T* at = c + i * job.ldc + j;
-      sum[i] = !accumulate ? V(T(0)) : whole ? V::load_unaligned(at) : load_partial<Arch, T>(at, count, T(0));
+      sum[i] = accumulate ? L::load(c + i * job.ldc + j, count) : V(T(0));
     }
     for (int k = 0; k < kK; ++k) {
-      const T* at = b + k * job.b_step + j;
-      const V value = whole ? V::load_unaligned(at) : load_partial<Arch, T>(at, count, T(0));
+      const V value = L::load(b + k * job.b_step + j, count);
       for (int i = 0; i < kR; ++i) {
-        sum[i] = xsimd::fma(factor[i][k], value, sum[i]);
+        sum[i] = fma(factor[i][k], value, sum[i]);
       }
     }
     for (int i = 0; i < kR; ++i) {
-      T* at = c + i * job.ldc + j;
-      if (whole) {
-        sum[i].store_unaligned(at);
-      } else {
-        store_partial<Arch, T>(sum[i], at, count);
-      }
+      L::store(c + i * job.ldc + j, sum[i], count);
     }
-  }
+  });
 }
 
 /// All rows of C gain kK products per element.

@@ -45,9 +45,9 @@ Batch<Arch, T> local_divisor(const LocalResponse& s, const RowRegisters<Arch, T>
   V sum(T(0));
   for (std::int64_t c = first; c <= last; ++c) {
     const V value = r.load(x + c * s.plane);
-    sum = xsimd::fma(value, value, sum);
+    sum = fma(value, value, sum);
   }
-  return xsimd::fma(sum, V(static_cast<T>(s.a)), V(static_cast<T>(s.k)));
+  return fma(sum, V(static_cast<T>(s.a)), V(static_cast<T>(s.k)));
 }
 
 }  // namespace simd
@@ -103,7 +103,7 @@ void LocalResponseKernels<Arch, T>::gradient(const LocalResponse& s, std::int64_
         sum = sum + r.load(terms + k * width + place);
       }
       const std::int64_t i = c + place;
-      r.store(dx + i, xsimd::fma(r.load(dy + i), r.load(powers + i), factor * r.load(x + i) * sum));
+      r.store(dx + i, fma(r.load(dy + i), r.load(powers + i), factor * r.load(x + i) * sum));
     });
   }
 }

@@ -122,8 +122,8 @@ class PieceWalk {
   bool has_all_ = false, at_start_ = true;
 };
 
-/// The runs of a unit with a parameter per element, cut where the parameters begin anew. Neighbouring groups are taken at
-/// once if each is one period of the parameters, or several fill one.
+/// The runs of a unit with a parameter per element, cut where the parameters begin anew. Neighbouring groups are taken
+/// at once if each is one period of the parameters, or several fill one.
 class ElementWalk {
  public:
   ElementWalk(const Plan& plan, const Unit& u);

@@ -1,26 +1,26 @@
 #pragma once
 
 #include "evenkeel/core/kernels/pool/halving_pool.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
-#include "evenkeel/core/kernels/simd/interleave.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
 
 namespace evenkeel::kernels {
 namespace simd {
 
 template <class Arch, class T>
-struct HalvingPoolLoop {
-  using V = Batch<Arch, T>;
-  static constexpr std::int64_t kWidth = kLanes<Arch, T>;
+struct HalvingPoolLoop : Loop<Arch, T> {
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
+  using L::kWidth;
 
   /// The left and the right cells of a row of a register of windows, or of `count` windows.
   static void load_pairs(const T* x, std::int64_t count, V& left, V& right) {
-    unzip<Arch, T>(load_some<Arch, T>(x, 2 * count), load_some<Arch, T>(x + kWidth, 2 * count - kWidth), left, right);
+    unzip(L::load(x, Some{2 * count}), L::load(x + kWidth, Some{2 * count - kWidth}), left, right);
   }
   static void store_pairs(const V& left, const V& right, T* x, std::int64_t count) {
     V low, high;
-    zip<Arch, T>(left, right, low, high);
-    store_some<Arch, T>(low, x, 2 * count);
-    store_some<Arch, T>(high, x + kWidth, 2 * count - kWidth);
+    zip(left, right, low, high);
+    L::store(x, low, Some{2 * count});
+    L::store(x + kWidth, high, Some{2 * count - kWidth});
   }
 
   /// The larger of two numbers and its cell; the first at a tie, the last NaN.
@@ -73,8 +73,8 @@ void HalvingPoolKernels<Arch, T>::max(const SlidingPool& pool, std::int64_t plan
     L::take_larger(top, top_at, top_right, second);
     L::take_larger(bottom, bottom_at, bottom_right, fourth);
     L::take_larger(top, top_at, bottom, bottom_at);
-    simd::store_some<Arch, T>(top, y + output, count);
-    simd::store_bytes<Arch, T>(top_at, cells + output, count);
+    L::store(y + output, top, simd::Some{count});
+    simd::store_bytes(top_at, cells + output, count);
   });
 }
 
@@ -85,7 +85,7 @@ void HalvingPoolKernels<Arch, T>::max_gradient(const SlidingPool& pool, std::int
   using V = typename L::V;
   const V zero(T(0));
   L::for_windows(pool, planes, dx, [&](T* window, std::int64_t output, std::int64_t count) {
-    const V sent = simd::load_some<Arch, T>(dy + output, count);
+    const V sent = L::load(dy + output, simd::Some{count});
     const V at = simd::load_bytes<Arch, T>(cells + output);
     const auto to = [&](int cell) { return select(at == V(static_cast<T>(cell)), sent, zero); };
     L::store_pairs(to(0), to(1), window, count);
@@ -100,13 +100,12 @@ void HalvingPoolKernels<Arch, T>::average(const SlidingPool& pool, std::int64_t 
   using V = typename L::V;
   L::for_windows(pool, planes, x, [&](const T* window, std::int64_t output, std::int64_t count) {
     const auto column_sums = [&](std::int64_t place) {
-      const std::int64_t left = 2 * count - place;
-      return V(simd::load_some<Arch, T>(window + place, left) +
-               simd::load_some<Arch, T>(window + pool.width + place, left));
+      const simd::Some left{2 * count - place};
+      return L::load(window + place, left) + L::load(window + pool.width + place, left);
     };
     V left, right;
-    simd::unzip<Arch, T>(column_sums(0), column_sums(L::kWidth), left, right);
-    simd::store_some<Arch, T>(V((left + right) * V(T(0.25))), y + output, count);
+    simd::unzip(column_sums(0), column_sums(L::kWidth), left, right);
+    L::store(y + output, (left + right) * V(T(0.25)), simd::Some{count});
   });
 }
 
@@ -115,7 +114,7 @@ void HalvingPoolKernels<Arch, T>::average_gradient(const SlidingPool& pool, std:
   using L = simd::HalvingPoolLoop<Arch, T>;
   using V = typename L::V;
   L::for_windows(pool, planes, dx, [&](T* window, std::int64_t output, std::int64_t count) {
-    const V sent(simd::load_some<Arch, T>(dy + output, count) * V(T(0.25)));
+    const V sent(L::load(dy + output, simd::Some{count}) * V(T(0.25)));
     L::store_pairs(sent, sent, window, count);
     L::store_pairs(sent, sent, window + pool.width, count);
   });

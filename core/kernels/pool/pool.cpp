@@ -1,6 +1,7 @@
 #include "evenkeel/core/kernels/pool/pool.hpp"
 
 #include "evenkeel/core/kernels/reduce/block_sum.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ std::vector<PoolWindow> sliding_windows(std::int64_t size, std::int64_t outputs,
   std::vector<PoolWindow> windows;
   for (std::int64_t i = 0; i < outputs; ++i) {
     const std::int64_t start = i * stride - pad;
-    const std::int64_t skipped = start < 0 ? (-start + dilation - 1) / dilation : 0;  // cells in the padding before
+    const std::int64_t skipped = start < 0 ? kernels::ceil_div(-start, dilation) : 0;  // cells in the padding before
     const std::int64_t first = start + skipped * dilation;
     const std::int64_t inside = first < size ? (size - 1 - first) / dilation + 1 : 0;
     const std::int64_t padded = (size + pad - 1 - start) / dilation + 1;
@@ -27,7 +28,7 @@ std::vector<PoolWindow> adaptive_windows(std::int64_t size, std::int64_t outputs
   std::vector<PoolWindow> windows;
   for (std::int64_t i = 0; i < outputs; ++i) {
     const std::int64_t first = i * size / outputs;
-    const std::int64_t last = ((i + 1) * size + outputs - 1) / outputs;
+    const std::int64_t last = kernels::ceil_div((i + 1) * size, outputs);
     windows.push_back({first, last - first, 1, last - first});
   }
   return windows;
@@ -60,9 +61,7 @@ namespace {
 /// Calls body(plane) for every plane, on several threads where it pays.
 template <class Body>
 void for_each_plane(const PoolGeometry& g, const Body& body) {
-  const std::int64_t work = g.height * g.width + g.outputs();
-  const std::int64_t grain = std::max<std::int64_t>(1, kElementGrain / std::max<std::int64_t>(1, work));
-  parallel_for(0, g.planes, grain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, g.planes, grain_of(g.height * g.width + g.outputs()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t plane = begin; plane < end; ++plane) {
       body(plane);
     }

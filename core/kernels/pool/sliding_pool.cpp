@@ -2,6 +2,7 @@
 
 #include "evenkeel/core/kernels/pool/halving_pool.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
@@ -13,16 +14,13 @@ namespace {
 
 using std::int64_t;
 
-int64_t whole_registers(int64_t elements) {
-  constexpr int64_t kLargest = 16;  // elements of a register
-  return (elements + kLargest - 1) / kLargest * kLargest;
-}
+constexpr int64_t kLargest = 16;  // elements of a register
 
 /// Room for whole registers behind the last output of a row, and for every column of x.
 PoolBlock layout_of(const SlidingPool& pool) {
-  const int64_t windows = whole_registers(pool.out_width) + (pool.kernel_w - 1) / pool.stride_w;
+  const int64_t windows = round_up(pool.out_width, kLargest) + (pool.kernel_w - 1) / pool.stride_w;
   const int64_t columns = (pool.pad_w + pool.width - 1) / pool.stride_w + 1;
-  const int64_t phase = whole_registers(std::max(windows, columns));
+  const int64_t phase = round_up(std::max(windows, columns), kLargest);
   const int64_t rows = std::max((pool.out_height - 1) * pool.stride_h + pool.kernel_h, pool.pad_h + pool.height);
   return {rows, phase * pool.stride_w, phase};
 }
@@ -30,9 +28,8 @@ PoolBlock layout_of(const SlidingPool& pool) {
 /// Calls body.operator()<Kernels>(first plane, last plane) on several threads where it pays.
 template <template <class, class> class Kernels, class T, class Body>
 void for_planes(const SlidingPool& pool, const Body& body) {
-  const int64_t work = std::max<int64_t>(1, pool.height * pool.width + pool.outputs());
   dispatch_isa([&]<class Arch>() {
-    parallel_for(0, pool.planes, std::max<int64_t>(1, kElementGrain / work),
+    parallel_for(0, pool.planes, grain_of(pool.inputs() + pool.outputs()),
                  [&](int64_t first, int64_t last) { body.template operator()<Kernels<Arch, T>>(first, last); });
   });
 }
@@ -112,8 +109,7 @@ void sliding_max_gradient(const SlidingPool& pool, const T* dy, const std::uint8
 
 template <class T>
 void sliding_max_gather(const SlidingPool& pool, const T* x, const std::uint8_t* cells, T* y) {
-  const int64_t work = std::max<int64_t>(1, pool.outputs());
-  parallel_for(0, pool.planes, std::max<int64_t>(1, kElementGrain / work), [&](int64_t first, int64_t last) {
+  parallel_for(0, pool.planes, grain_of(pool.outputs()), [&](int64_t first, int64_t last) {
     for (int64_t i = first * pool.outputs(); i < last * pool.outputs(); ++i) {
       const int64_t cell = cells[i];
       const int64_t place = i % pool.outputs();

@@ -1,16 +1,16 @@
 #pragma once
 
 #include "evenkeel/core/kernels/pool/sliding_pool.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
-#include "evenkeel/core/kernels/simd/interleave.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
 
 namespace evenkeel::kernels {
 namespace simd {
 
 template <class Arch, class T>
-struct SlidingPoolLoop {
-  using V = Batch<Arch, T>;
-  static constexpr std::int64_t kWidth = kLanes<Arch, T>;
+struct SlidingPoolLoop : Loop<Arch, T> {
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
+  using L::kWidth;
 
   /// Calls f(c, phase, place) for the columns of x before and behind the pairs, and pairs(c, place, count) for `count`
   /// pairs of columns from c on, which lie at `place` of phases 0 and 1. For a stride of 2.
@@ -41,10 +41,9 @@ struct SlidingPoolLoop {
               const T* from = x + c + 2 * i;
               const std::int64_t rest = 2 * (count - i);
               V even, odd;
-              unzip<Arch, T>(load_some<Arch, T>(from, rest), load_some<Arch, T>(from + kWidth, rest - kWidth), even,
-                             odd);
-              store_some<Arch, T>(even, row + place + i, count - i);
-              store_some<Arch, T>(odd, row + phase_size + place + i, count - i);
+              unzip(L::load(from, Some{rest}), L::load(from + kWidth, Some{rest - kWidth}), even, odd);
+              L::store(row + place + i, even, Some{count - i});
+              L::store(row + phase_size + place + i, odd, Some{count - i});
             }
           });
     } else {
@@ -64,12 +63,12 @@ struct SlidingPoolLoop {
           pool, [&](std::int64_t c, std::int64_t phase, std::int64_t place) { x[c] = row[phase * phase_size + place]; },
           [&](std::int64_t c, std::int64_t place, std::int64_t count) {
             for (std::int64_t i = 0; i < count; i += kWidth) {
-              const V even = load_some<Arch, T>(row + place + i, count - i);
-              const V odd = load_some<Arch, T>(row + phase_size + place + i, count - i);
+              const V even = L::load(row + place + i, Some{count - i});
+              const V odd = L::load(row + phase_size + place + i, Some{count - i});
               V low, high;
-              zip<Arch, T>(even, odd, low, high);
-              store_some<Arch, T>(low, x + c + 2 * i, 2 * (count - i));
-              store_some<Arch, T>(high, x + c + 2 * i + kWidth, 2 * (count - i) - kWidth);
+              zip(even, odd, low, high);
+              L::store(x + c + 2 * i, low, Some{2 * (count - i)});
+              L::store(x + c + 2 * i + kWidth, high, Some{2 * (count - i) - kWidth});
             }
           });
     } else {
@@ -109,8 +108,8 @@ struct SlidingPoolLoop {
           at = select(wins, V(static_cast<T>(cell)), at);
         }
         const std::int64_t i = row * pool.out_width + j;
-        store_some<Arch, T>(best, y + i, pool.out_width - j);
-        store_bytes<Arch, T>(at, cells + i, pool.out_width - j);
+        L::store(y + i, best, Some{pool.out_width - j});
+        store_bytes(at, cells + i, pool.out_width - j);
       }
     }
   }
@@ -258,7 +257,7 @@ void SlidingPoolKernels<Arch, T>::max_gradient(const SlidingPool& pool, const Po
     T* at = outputs.at + o * outputs.row_size + outputs.margin;
     for (std::int64_t j = 0; j < pool.out_width; j += L::kWidth) {
       const std::int64_t i = o * pool.out_width + j;
-      simd::load_some<Arch, T>(dy + i, pool.out_width - j).store_unaligned(sent + j);
+      L::load(dy + i, simd::Some{pool.out_width - j}).store_unaligned(sent + j);
       simd::load_bytes<Arch, T>(cells + i).store_unaligned(at + j);
     }
   }

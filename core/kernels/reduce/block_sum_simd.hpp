@@ -1,8 +1,7 @@
 #pragma once
 
 #include "evenkeel/core/kernels/reduce/block_sum.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
-#include "evenkeel/core/kernels/simd/interleave.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
 
 namespace evenkeel::kernels {
 namespace simd {
@@ -13,9 +12,8 @@ Batch<Arch, double> add_as_doubles(const Batch<Arch, double>& total, const Batch
   if constexpr (sizeof(T) == sizeof(double)) {
     return total + value;
   } else {
-    alignas(64) T lanes[kLanes<Arch, T>];
-    value.store_aligned(lanes);
-    return total + (load_as_double<Arch>(lanes) + load_as_double<Arch>(lanes + kLanes<Arch, double>));
+    using D = Batch<Arch, double>;
+    return total + (D(Set<Arch, T>::widen(value, 0)) + D(Set<Arch, T>::widen(value, 1)));
   }
 }
 
@@ -23,15 +21,16 @@ Batch<Arch, double> add_as_doubles(const Batch<Arch, double>& total, const Batch
 
 template <class Arch, class T>
 double BlockSumKernels<Arch, T>::sum(std::int64_t n, std::int64_t runs, std::int64_t stride, const T* x) {
-  using V = simd::Batch<Arch, T>;
-  constexpr std::int64_t kWidth = simd::kLanes<Arch, T>;
+  using L = simd::Loop<Arch, T>;
+  using V = typename L::V;
+  constexpr std::int64_t kWidth = L::kWidth;
   constexpr int kSums = 4;  // so that an addition need not wait for the last one
   constexpr int kMostAdded = 16;
   V sums[kSums] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
   simd::Batch<Arch, double> total(0.0);
   int added = 0;
   const auto flush = [&] {
-    total = simd::add_as_doubles<Arch, T>(total, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+    total = simd::add_as_doubles(total, L::join(sums));
     for (V& sum : sums) {
       sum = V(T(0));
     }
@@ -49,7 +48,7 @@ double BlockSumKernels<Arch, T>::sum(std::int64_t n, std::int64_t runs, std::int
     }
     if (k < n) {
       for (int j = 0; j < kSums; ++j) {
-        sums[j] = sums[j] + simd::load_some<Arch, T>(x + k + j * kWidth, n - k - j * kWidth);
+        sums[j] = sums[j] + L::load(x + k + j * kWidth, simd::Some{n - k - j * kWidth});
       }
       if (++added == kMostAdded) {
         flush();
@@ -57,7 +56,7 @@ double BlockSumKernels<Arch, T>::sum(std::int64_t n, std::int64_t runs, std::int
     }
   }
   flush();
-  return xsimd::hadd(total);
+  return lane_sum(total);
 }
 
 template <class Arch, class T>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "evenkeel/core/kernels/reduce/reduce.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
 #include "evenkeel/core/kernels/simd/math_simd.hpp"
 
 namespace evenkeel::kernels {
@@ -34,9 +34,10 @@ struct Accumulator {
 /// One reduction's loops. Everything runs in lanes of doubles.
 template <class Arch, class T, class F>
 struct Reduction {
-  using V = Batch<Arch, double>;
+  using L = Loop<Arch, double>;
+  using V = typename L::V;
   using Acc = Accumulator<Arch, F>;
-  static constexpr std::int64_t kStep = kLanes<Arch, double>;
+  static constexpr std::int64_t kStep = L::kWidth;
   static constexpr std::int64_t kNarrow = 32;  // fewer columns are folded into a wider matrix
   static constexpr std::int64_t kWide = 64;
   static constexpr std::int64_t kRows = 8;  // per read and write of the results of columns
@@ -45,15 +46,19 @@ struct Reduction {
 
   /// Up to kStep elements, `step` apart; the other lanes are zero.
   static V load(const T* x, std::int64_t count, std::int64_t step) {
-    alignas(64) double lanes[kStep];
-    if (count >= kStep) {
-      for (std::int64_t i = 0; i < kStep; ++i) {
-        lanes[i] = static_cast<double>(x[i * step]);
-      }
-    } else {
-      for (std::int64_t i = 0; i < kStep; ++i) {
-        lanes[i] = i < count ? static_cast<double>(x[i * step]) : 0;
-      }
+    if (count < kStep) {
+      return load_few(x, count, step);
+    }
+    alignas(V) double lanes[kStep];
+    for (std::int64_t i = 0; i < kStep; ++i) {
+      lanes[i] = static_cast<double>(x[i * step]);
+    }
+    return V::load_aligned(lanes);
+  }
+  [[gnu::noinline]] static V load_few(const T* x, std::int64_t count, std::int64_t step) {
+    alignas(V) double lanes[kStep] = {};
+    for (std::int64_t i = 0; i < count; ++i) {
+      lanes[i] = static_cast<double>(x[i * step]);
     }
     return V::load_aligned(lanes);
   }
@@ -83,42 +88,43 @@ struct Reduction {
   static void row(std::int64_t n, const T* x, ReduceTarget target, std::int64_t i) {
     const V m(number(target, i));
     Acc acc[4];
-    std::int64_t k = 0;
-    for (; k + 4 * kStep <= n; k += 4 * kStep) {
-      for (int j = 0; j < 4; ++j) {
-        acc[j].add(load_as_double<Arch>(x + k + j * kStep), m);
-      }
-    }
-    for (; k + kStep <= n; k += kStep) {
-      acc[0].add(load_as_double<Arch>(x + k), m);
-    }
+    const std::int64_t k = L::template each_whole<4>(
+        n, [&](std::int64_t j, Whole, int chain) { acc[chain].add(load_as_double<Arch>(x + j), m); });
     acc[0].merge(acc[1]);
     acc[2].merge(acc[3]);
     acc[0].merge(acc[2]);
-    Acc rest;
+    double results[F::kTerms];
+    for (int t = 0; t < F::kTerms; ++t) {
+      results[t] = merge_lanes(acc[0].terms[t], kStep);
+    }
     if (k < n) {
-      rest.add(load(x + k, n - k, 1), m);
+      merge_tail(n - k, x + k, m, results);
     }
     for (int t = 0; t < F::kTerms; ++t) {
-      double result = merge_lanes(acc[0].terms[t], kStep);
-      if (k < n) {
-        result = merge_numbers(result, merge_lanes(rest.terms[t], n - k));
-      }
-      target.out[t * target.stride + i] = result;
+      target.out[t * target.stride + i] = results[t];
+    }
+  }
+
+  /// Of the last `count` elements; their lanes alone are merged, as the others hold nothing.
+  [[gnu::noinline]] static void merge_tail(std::int64_t count, const T* x, V m, double* results) {
+    Acc rest;
+    rest.add(load_few(x, count, 1), m);
+    for (int t = 0; t < F::kTerms; ++t) {
+      results[t] = merge_numbers(results[t], merge_lanes(rest.terms[t], count));
     }
   }
 
   /// Rows that would hardly fill a register: one row per lane.
   static void short_rows(std::int64_t rows, std::int64_t n, const T* x, ReduceTarget target) {
     for (std::int64_t r = 0; r < rows; r += kStep) {
-      const std::int64_t count = rows - r < kStep ? rows - r : kStep;
-      const V m = target.m == nullptr ? V(0) : load_partial<Arch, double>(target.m + r, count, 0);
+      const Some some{rows - r};
+      const V m = target.m == nullptr ? V(0) : L::load(target.m + r, some);
       Acc acc;
       for (std::int64_t k = 0; k < n; ++k) {
-        acc.add(load(x + r * n + k, count, n), m);
+        acc.add(load(x + r * n + k, rows - r, n), m);
       }
       for (int t = 0; t < F::kTerms; ++t) {
-        store_partial<Arch, double>(acc.terms[t], target.out + t * target.stride + r, count);
+        L::store(target.out + t * target.stride + r, acc.terms[t], some);
       }
     }
   }
@@ -136,32 +142,23 @@ struct Reduction {
   /// Adds a few rows to the results of kStep columns, or of `count` columns at the end.
   static void add_rows(std::int64_t rows, std::int64_t pitch, const T* x, ReduceTarget target, std::int64_t c,
                        std::int64_t count) {
-    const bool full = count >= kStep;
-    V m(0);
-    if (target.m != nullptr) {
-      m = full ? V::load_unaligned(target.m + c) : load_partial<Arch, double>(target.m + c, count, 0);
-    }
+    const Some some{count};
+    const V m = target.m == nullptr ? V(0) : L::load(target.m + c, some);
     Acc acc;
     for (int t = 0; t < F::kTerms; ++t) {
-      const double* out = target.out + t * target.stride + c;
-      acc.terms[t] = full ? V::load_unaligned(out) : load_partial<Arch, double>(out, count, 0);
+      acc.terms[t] = L::load(target.out + t * target.stride + c, some);
     }
     for (std::int64_t r = 0; r < rows; ++r) {
-      acc.add(full ? load_as_double<Arch>(x + r * pitch + c) : load(x + r * pitch + c, count, 1), m);
+      acc.add(count >= kStep ? load_as_double<Arch>(x + r * pitch + c) : load(x + r * pitch + c, count, 1), m);
     }
     for (int t = 0; t < F::kTerms; ++t) {
-      double* out = target.out + t * target.stride + c;
-      if (full) {
-        acc.terms[t].store_unaligned(out);
-      } else {
-        store_partial<Arch, double>(acc.terms[t], out, count);
-      }
+      L::store(target.out + t * target.stride + c, acc.terms[t], some);
     }
   }
 
   /// Adds all rows to target.out, which holds results already.
-  static void add_columns(std::int64_t rows, std::int64_t columns, std::int64_t pitch, const T* x,
-                          ReduceTarget target) {
+  [[gnu::noinline]] static void add_columns(std::int64_t rows, std::int64_t columns, std::int64_t pitch, const T* x,
+                                            ReduceTarget target) {
     for (std::int64_t r = 0; r < rows; r += kRows) {
       const std::int64_t count = rows - r < kRows ? rows - r : kRows;
       for (std::int64_t c = 0; c < columns; c += kStep) {
@@ -179,7 +176,8 @@ struct Reduction {
   }
 
   /// Reads `fold` rows of few columns as one wide row that fills whole registers; returns how many rows were done.
-  static std::int64_t add_folded(std::int64_t rows, std::int64_t columns, const T* x, ReduceTarget target) {
+  [[gnu::noinline]] static std::int64_t add_folded(std::int64_t rows, std::int64_t columns, const T* x,
+                                                   ReduceTarget target) {
     const std::int64_t fold = kStep * (columns * kStep < kWide ? kWide / (columns * kStep) : 1);
     constexpr std::int64_t kMost = kNarrow * kStep > kWide ? kNarrow * kStep : kWide;
     const std::int64_t width = fold * columns;
@@ -191,10 +189,12 @@ struct Reduction {
     const ReduceTarget wide{m, out, kMost};
     clear(width, wide);
     add_columns(rows / fold, width, width, x, wide);
-    for (int t = 0; t < F::kTerms; ++t) {
-      for (std::int64_t c = 0; c < width; ++c) {
-        double& result = target.out[t * target.stride + c % columns];
-        result = merge_numbers(result, out[t * kMost + c]);
+    for (std::int64_t r = 0; r < fold; ++r) {
+      for (int t = 0; t < F::kTerms; ++t) {
+        for (std::int64_t c = 0; c < columns; ++c) {
+          double& result = target.out[t * target.stride + c];
+          result = merge_numbers(result, out[t * kMost + r * columns + c]);
+        }
       }
     }
     return rows / fold * fold;

@@ -1,8 +1,9 @@
 #pragma once
 
+#include "evenkeel/core/kernels/elementwise/unary.hpp"
 #include "evenkeel/core/kernels/reduce/softmax.hpp"
-#include "evenkeel/core/kernels/simd/batch.hpp"
 #include "evenkeel/core/kernels/simd/double_sum.hpp"
+#include "evenkeel/core/kernels/simd/loop.hpp"
 #include "evenkeel/core/kernels/simd/math_simd.hpp"
 
 namespace evenkeel::kernels {
@@ -13,76 +14,34 @@ namespace simd {
 /// One row at a time.
 template <class Arch, class T>
 struct SoftmaxRow {
-  using V = Batch<Arch, T>;
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
   using Sum = DoubleSum<Arch, T>;
-  static constexpr std::int64_t kStep = kLanes<Arch, T>;
 
-  static V load(const T* p, std::int64_t i, std::int64_t n, T rest) {
-    return i + kStep <= n ? V::load_unaligned(p + i) : load_partial<Arch, T>(p + i, n - i, rest);
-  }
-  static void store(V value, T* p, std::int64_t i, std::int64_t n) {
-    if (i + kStep <= n) {
-      value.store_unaligned(p + i);
-    } else {
-      store_partial<Arch, T>(value, p + i, n - i);
-    }
-  }
-
-  static T largest_lane(V x) {
-    if constexpr (std::is_same_v<Arch, Avx512> && sizeof(T) == sizeof(float)) {
-      return _mm512_reduce_max_ps(x);
-    } else if constexpr (std::is_same_v<Arch, Avx512>) {
-      return _mm512_reduce_max_pd(x);
-    } else {
-      alignas(64) T lanes[kStep];
-      x.store_aligned(lanes);
-      T result = lanes[0];
-      for (const T lane : lanes) {
-        result = lane > result ? lane : result;
-      }
-      return result;
-    }
-  }
-
-  /// Four accumulators, so that a comparison need not wait for the last one.
   static T largest(std::int64_t n, const T* x) {
     V most[4] = {V(x[0]), V(x[0]), V(x[0]), V(x[0])};
-    std::int64_t i = 0;
-    for (; i + 4 * kStep <= n; i += 4 * kStep) {
-      for (int j = 0; j < 4; ++j) {
-        most[j] = xsimd::max(most[j], V::load_unaligned(x + i + j * kStep));
-      }
-    }
-    for (; i < n; i += kStep) {
-      most[0] = xsimd::max(most[0], load(x, i, n, x[0]));
-    }
-    return largest_lane(xsimd::max(xsimd::max(most[0], most[1]), xsimd::max(most[2], most[3])));
+    L::template each_chain<4>(
+        n, [&](std::int64_t i, auto tag, int chain) { most[chain] = max(most[chain], L::load(x + i, tag, x[0])); });
+    return lane_max(L::join(most, [](const V& a, const V& b) { return max(a, b); }));
   }
 
   /// The sum of exp(x - most), which are stored, too, if y is not null. The lanes beyond the end are exp(-inf) = 0.
   template <bool kStore>
   static double exponentials(std::int64_t n, const T* x, T most, T* y) {
     Sum total;
-    for (std::int64_t i = 0; i < n; i += kStep) {
-      const V e = math::exp_not_positive(V(load(x, i, n, static_cast<T>(-__builtin_inf())) - V(most)));
+    L::each_once(n, [&](std::int64_t i, Some count) {
+      const V e = math::exp_not_positive(V(L::load(x + i, count, static_cast<T>(-__builtin_inf())) - V(most)));
       total.add(e);
       if constexpr (kStore) {
-        store(e, y, i, n);
+        L::store(y + i, e, count);
       }
-    }
+    });
     return total.total();
   }
 
   static double sum(std::int64_t n, const T* x) {
     Sum sums[2];
-    std::int64_t i = 0;
-    for (; i + 2 * kStep <= n; i += 2 * kStep) {
-      sums[0].add(V::load_unaligned(x + i));
-      sums[1].add(V::load_unaligned(x + i + kStep));
-    }
-    for (; i < n; i += kStep) {
-      sums[0].add(load(x, i, n, T(0)));
-    }
+    L::template each_chain<2>(n, [&](std::int64_t i, auto tag, int chain) { sums[chain].add(L::load(x + i, tag)); });
     sums[0].merge(sums[1]);
     return sums[0].total();
   }
@@ -99,8 +58,8 @@ struct SoftmaxRow {
         sums[j] = fma(load_as_double<Arch>(a + k), load_as_double<Arch>(b + k), sums[j]);
       }
     }
-    double result = xsimd::hadd((sums[0] + sums[1]) + (sums[2] + sums[3]));
-    for (; i < n; ++i) {
+    double result = lane_sum(Loop<Arch, double>::join(sums));
+    for (; i < n; ++i) {  // up to four registers: not a tail
       result += static_cast<double>(a[i]) * static_cast<double>(b[i]);
     }
     return result;
@@ -108,61 +67,51 @@ struct SoftmaxRow {
 
   static void softmax(std::int64_t n, const T* x, T* y) {
     const V factor(static_cast<T>(1 / exponentials<true>(n, x, largest(n, x), y)));
-    for (std::int64_t i = 0; i < n; i += kStep) {
-      store(load(y, i, n, T(1)) * factor, y, i, n);
-    }
+    L::each(n, [&](std::int64_t i, auto tag) { L::store(y + i, L::load(y + i, tag) * factor, tag); });
   }
 
   static void log_softmax(std::int64_t n, const T* x, T* y) {
     const T most = largest(n, x);
     const V log_total(static_cast<T>(__builtin_log(exponentials<false>(n, x, most, nullptr))));
-    for (std::int64_t i = 0; i < n; i += kStep) {
-      store((load(x, i, n, most) - V(most)) - log_total, y, i, n);
-    }
+    L::each(n, [&](std::int64_t i, auto tag) { L::store(y + i, (L::load(x + i, tag) - V(most)) - log_total, tag); });
   }
 
   static void softmax_gradient(std::int64_t n, const T* dy, const T* y, T* dx) {
     const V mean(static_cast<T>(dot(n, dy, y)));  // of dy, weighted by y
-    for (std::int64_t i = 0; i < n; i += kStep) {
-      store(load(y, i, n, T(0)) * (load(dy, i, n, T(0)) - mean), dx, i, n);
-    }
+    L::each(n, [&](std::int64_t i, auto tag) {
+      L::store(dx + i, L::load(y + i, tag) * (L::load(dy + i, tag) - mean), tag);
+    });
   }
 
   static void log_softmax_gradient(std::int64_t n, const T* dy, const T* y, T* dx) {
     const V total(static_cast<T>(sum(n, dy)));
-    for (std::int64_t i = 0; i < n; i += kStep) {
-      store(load(dy, i, n, T(0)) - math::exp(load(y, i, n, T(0))) * total, dx, i, n);
-    }
+    L::each_once(n, [&](std::int64_t i, Some count) {
+      L::store(dx + i, L::load(dy + i, count) - math::exp(L::load(y + i, count)) * total, count);
+    });
   }
 
   static void scaled_exponentials(std::int64_t n, const T* x, T most, T scale, T shift, T* y) {
-    for (std::int64_t i = 0; i < n; i += kStep) {
-      const V e = math::exp_not_positive(V(load(x, i, n, most) - V(most)));
-      store(e * V(scale) - V(shift), y, i, n);
-    }
+    L::each_once(n, [&](std::int64_t i, Some count) {
+      const V e = math::exp_not_positive(V(L::load(x + i, count, most) - V(most)));
+      L::store(y + i, e * V(scale) - V(shift), count);
+    });
   }
 };
 
-/// kV registers of neighbouring columns at a time, `count` columns in all: kV registers full, or a part of one.
-template <class Arch, class T, int kV>
+/// kV registers of neighbouring columns at a time, all Whole, or Some columns of one.
+template <class Arch, class T, int kV, class Tag>
 struct SoftmaxColumns {
-  using V = Batch<Arch, T>;
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
   using Sum = DoubleSum<Arch, T>;
-  static constexpr std::int64_t kStep = kLanes<Arch, T>;
+  static constexpr std::int64_t kStep = L::kWidth;
   static constexpr std::int64_t kColumns = kV * kStep;
 
-  std::int64_t n, pitch, count;
+  std::int64_t n, pitch;
+  Tag tag;
 
-  V load(const T* p, int v) const {
-    return kV > 1 || count == kStep ? V::load_unaligned(p + v * kStep) : load_partial<Arch, T>(p, count, T(0));
-  }
-  void store(V value, T* p, int v) const {
-    if (kV > 1 || count == kStep) {
-      value.store_unaligned(p + v * kStep);
-    } else {
-      store_partial<Arch, T>(value, p, count);
-    }
-  }
+  V load(const T* p, int v) const { return L::load(p + v * kStep, tag); }
+  void store(V value, T* p, int v) const { L::store(p + v * kStep, value, tag); }
 
   /// f(row, register) over all rows.
   template <class F>
@@ -178,7 +127,7 @@ struct SoftmaxColumns {
     for (int v = 0; v < kV; ++v) {
       most[v] = load(x, v);
     }
-    for_each([&](std::int64_t row, int v) { most[v] = xsimd::max(most[v], load(x + row, v)); });
+    for_each([&](std::int64_t row, int v) { most[v] = max(most[v], load(x + row, v)); });
   }
 
   template <bool kStore>
@@ -203,13 +152,21 @@ struct SoftmaxColumns {
     for_each([&](std::int64_t row, int v) { store(load(y + row, v) * factor[v], y + row, v); });
   }
 
+  /// The kernel of unary.hpp, so that this header need not have logarithms.
+  static Batch<Arch, double> log(const Batch<Arch, double>& sum) {
+    alignas(Batch<Arch, double>) double lanes[kLanes<Arch, double>];
+    sum.store_aligned(lanes);
+    UnaryKernels<Arch, double>::forward(UnaryOps::index_of<Log>(), kLanes<Arch, double>, lanes, lanes, {});
+    return Batch<Arch, double>::load_aligned(lanes);
+  }
+
   void log_softmax(const T* x, T* y) const {
     V most[kV], log_total[kV];
     Sum total[kV];
     largest(x, most);
     exponentials<false>(x, most, total, nullptr);
     for (int v = 0; v < kV; ++v) {
-      log_total[v] = total[v].map([](auto sum) { return math::log(sum); });
+      log_total[v] = total[v].map([](auto sum) { return log(sum); });
     }
     for_each([&](std::int64_t row, int v) { store((load(x + row, v) - most[v]) - log_total[v], y + row, v); });
   }
@@ -245,7 +202,7 @@ struct SoftmaxColumns {
       store(highest[v], most, v);
       alignas(64) double sums[kStep];
       total[v].store(sums);
-      for (std::int64_t c = 0; c < kStep && v * kStep + c < count; ++c) {
+      for (std::int64_t c = 0; c < kStep && c < L::count(tag); ++c) {
         totals[v * kStep + c] = sums[c];
       }
     }
@@ -274,15 +231,14 @@ void for_each_run(const SoftmaxRuns& runs, const Row& row, const Columns& column
     }
     return;
   }
-  using Wide = SoftmaxColumns<Arch, T, 4>;
-  using Narrow = SoftmaxColumns<Arch, T, 1>;
+  using Wide = SoftmaxColumns<Arch, T, 4, Whole>;
+  using Narrow = SoftmaxColumns<Arch, T, 1, Some>;
   std::int64_t c = 0;
   for (; c + Wide::kColumns <= runs.count; c += Wide::kColumns) {
-    columns(Wide{runs.n, runs.pitch, Wide::kColumns}, c);
+    columns(Wide{runs.n, runs.pitch, Whole()}, c);
   }
   for (; c < runs.count; c += Narrow::kColumns) {
-    const std::int64_t left = runs.count - c;
-    columns(Narrow{runs.n, runs.pitch, left < Narrow::kColumns ? left : Narrow::kColumns}, c);
+    columns(Narrow{runs.n, runs.pitch, Some{runs.count - c}}, c);
   }
 }
 

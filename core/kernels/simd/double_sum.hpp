@@ -41,22 +41,16 @@ class DoubleSum {
     if constexpr (kParts == 2) {
       sum += sums_[1];
     }
-    return xsimd::hadd(sum);
+    return lane_sum(sum);
   }
 
   /// f(sum) of each lane, f a function of registers of double.
   template <class F>
   V map(const F& f) const {
-    if constexpr (sizeof(T) == sizeof(double)) {
+    if constexpr (kParts == 1) {
       return f(sums_[0]);
-    } else if constexpr (std::is_same_v<Arch, Avx512>) {
-      const __m512 low = _mm512_castps256_ps512(_mm512_cvtpd_ps(f(sums_[0])));
-      return _mm512_insertf32x8(low, _mm512_cvtpd_ps(f(sums_[1])), 1);
-    } else if constexpr (std::is_same_v<Arch, Avx2>) {
-      const __m256 low = _mm256_castps128_ps256(_mm256_cvtpd_ps(f(sums_[0])));
-      return _mm256_insertf128_ps(low, _mm256_cvtpd_ps(f(sums_[1])), 1);
     } else {
-      return _mm_movelh_ps(_mm_cvtpd_ps(f(sums_[0])), _mm_cvtpd_ps(f(sums_[1])));
+      return Set<Arch, T>::narrow(f(sums_[0]), f(sums_[1]));
     }
   }
 
@@ -72,14 +66,10 @@ class DoubleSum {
 
   /// The lower or upper half of the lanes, as doubles.
   static D part(V value, int k) {
-    if constexpr (sizeof(T) == sizeof(double)) {
+    if constexpr (kParts == 1) {
       return value;
-    } else if constexpr (std::is_same_v<Arch, Avx512>) {
-      return _mm512_cvtps_pd(k == 0 ? _mm512_castps512_ps256(value) : _mm512_extractf32x8_ps(value, 1));
-    } else if constexpr (std::is_same_v<Arch, Avx2>) {
-      return _mm256_cvtps_pd(k == 0 ? _mm256_castps256_ps128(value) : _mm256_extractf128_ps(value, 1));
     } else {
-      return _mm_cvtps_pd(k == 0 ? __m128(value) : _mm_movehl_ps(value, value));
+      return Set<Arch, T>::widen(value, k);
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include "evenkeel/core/error.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <string>
@@ -9,30 +10,60 @@
 namespace evenkeel {
 namespace {
 
-constexpr Isa kAll[] = {Isa::avx512, Isa::avx2, Isa::sse2};
+constexpr Isa kAll[] = {Isa::avx512, Isa::avx2, Isa::sse2, Isa::generic};
 
-Isa best_isa() {
-  for (const Isa isa : kAll) {
-    if (isa_supported(isa)) {
-      return isa;
+template <class... Arch>
+constexpr std::array<Isa, sizeof...(Arch)> list(IsaList<Arch...>) {
+  return {Arch::kIsa...};
+}
+constexpr auto kBuilt = list(BuiltIsas());  // the best first
+
+bool is_built(Isa isa) {
+  for (const Isa built : kBuilt) {
+    if (built == isa) {
+      return true;
     }
   }
-  return Isa::sse2;
+  return false;
 }
 
-/// EVENKEEL_ISA if it is set. A set that this machine lacks, or an unknown name, is an error rather than a guess.
+bool machine_has([[maybe_unused]] Isa isa) {
+#ifdef __x86_64__
+  __builtin_cpu_init();
+  if (isa == Isa::avx512) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
+  }
+  if (isa == Isa::avx2) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  }
+#endif
+  return true;
+}
+
+void require_supported(Isa isa, std::string_view where) {
+  require(is_built(isa), where, "this library was built without ", name(isa));
+  require(machine_has(isa), where, "this machine has no ", name(isa));
+}
+
+/// EVENKEEL_ISA if it is set: what is not there is an error rather than a guess.
 Isa initial_isa() {
   const char* variable = std::getenv("EVENKEEL_ISA");
   if (variable == nullptr || *variable == '\0') {
-    return best_isa();
+    for (const Isa isa : kBuilt) {
+      if (machine_has(isa)) {
+        return isa;
+      }
+    }
+    return kBuilt.back();
   }
   for (const Isa isa : kAll) {
     if (name(isa) == variable) {
-      require(isa_supported(isa), "EVENKEEL_ISA", "this machine has no ", variable);
+      require_supported(isa, "EVENKEEL_ISA");
       return isa;
     }
   }
-  fail("EVENKEEL_ISA", "expected sse2, avx2 or avx512, got ", variable);
+  fail("EVENKEEL_ISA", "expected generic, sse2, avx2 or avx512, got ", variable);
 }
 
 std::atomic<Isa>& active() {
@@ -42,23 +73,12 @@ std::atomic<Isa>& active() {
 
 }  // namespace
 
-bool isa_supported(Isa isa) {
-  __builtin_cpu_init();
-  switch (isa) {
-    case Isa::avx512:
-      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
-             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
-    case Isa::avx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    default:
-      return true;
-  }
-}
+bool isa_supported(Isa isa) { return is_built(isa) && machine_has(isa); }
 
 Isa active_isa() { return active().load(std::memory_order_relaxed); }
 
 void set_isa(Isa isa) {
-  require(isa_supported(isa), "set_isa", "this machine has no ", name(isa));
+  require_supported(isa, "set_isa");
   active().store(isa, std::memory_order_relaxed);
 }
 
@@ -68,8 +88,10 @@ std::string_view name(Isa isa) {
       return "avx512";
     case Isa::avx2:
       return "avx2";
-    default:
+    case Isa::sse2:
       return "sse2";
+    default:
+      return "generic";
   }
 }
 

@@ -59,6 +59,7 @@ struct Loop {
 
   static constexpr std::int64_t count(Whole) { return kWidth; }
   static constexpr std::int64_t count(Tail tail) { return tail.count; }
+  static constexpr std::int64_t count(Some some) { return some.count < kWidth ? some.count : kWidth; }
 
   /// f(i, tag) for the registers of n elements.
   template <class F>
@@ -72,11 +73,59 @@ struct Loop {
     }
   }
 
+  /// The same with one copy of a long f, which finds out at each load and store how many lanes there are.
+  template <class F>
+  [[gnu::always_inline]] static void each_once(std::int64_t n, const F& f) {
+    for (std::int64_t i = 0; i < n; i += kWidth) {
+      f(i, Some{n - i});
+    }
+  }
+
   /// f(i, tag, chain) for the registers of n elements: kChains whole ones in turn, one to each chain; the rest, fewer
   /// than kChains and the tail, to chain 0. `chain` is a std::integral_constant.
   template <int kChains, class F>
   [[gnu::always_inline]] static void each_chain(std::int64_t n, const F& f) {
-    each_chain(n, f, std::make_integer_sequence<int, kChains>());
+    if (const std::int64_t i = each_whole<kChains>(n, f); i < n) {
+      f(i, Tail{n - i}, std::integral_constant<int, 0>());
+    }
+  }
+
+  /// The same without the tail; returns where that begins.
+  template <int kChains, class F>
+  [[gnu::always_inline]] static std::int64_t each_whole(std::int64_t n, const F& f) {
+    return each_whole(n, f, std::make_integer_sequence<int, kChains>());
+  }
+
+  /// An input of table_loop(): an array, or one number for all elements.
+  struct Input {
+    const T* p;
+    bool repeated = false;
+  };
+
+  /// run(count, in, y) for the whole registers of n elements, then for the tail, which is copied to a register in
+  /// memory (its other lanes are 1) and back. For functions out of a table: none of them has code for a tail of its
+  /// own.
+  template <int kInputs, class Run>
+  static void table_loop(std::int64_t n, const Input (&inputs)[kInputs], T* y, const Run& run) {
+    const std::int64_t whole = n - n % kWidth;
+    const T* in[kInputs];
+    for (int k = 0; k < kInputs; ++k) {
+      in[k] = inputs[k].p;
+    }
+    if (whole > 0) {
+      run(whole, in, y);
+    }
+    if (whole < n) {
+      alignas(V) T lanes[kInputs + 1][kWidth];
+      for (int k = 0; k < kInputs; ++k) {
+        if (!inputs[k].repeated) {
+          load_partial<Arch, T>(in[k] + whole, n - whole, T(1)).store_aligned(lanes[k]);
+          in[k] = lanes[k];
+        }
+      }
+      run(kWidth, in, lanes[kInputs]);
+      store_partial(V::load_aligned(lanes[kInputs]), y + whole, n - whole);
+    }
   }
 
   /// The accumulators merged in pairs: (a[0] a[1]) (a[2] a[3]). merge(x, y) gives one of two.
@@ -96,18 +145,19 @@ struct Loop {
 
  private:
   template <class F, int... kChain>
-  [[gnu::always_inline]] static void each_chain(std::int64_t n, const F& f, std::integer_sequence<int, kChain...>) {
+  [[gnu::always_inline]] static std::int64_t each_whole(std::int64_t n, const F& f,
+                                                        std::integer_sequence<int, kChain...>) {
     constexpr std::int64_t kStep = sizeof...(kChain) * kWidth;
     std::int64_t i = 0;
     for (; i + kStep <= n; i += kStep) {
       (f(i + kChain * kWidth, Whole(), std::integral_constant<int, kChain>()), ...);
     }
-    for (; i + kWidth <= n; i += kWidth) {
-      f(i, Whole(), std::integral_constant<int, 0>());
+    if constexpr (sizeof...(kChain) > 1) {
+      for (; i + kWidth <= n; i += kWidth) {
+        f(i, Whole(), std::integral_constant<int, 0>());
+      }
     }
-    if (i < n) {
-      f(i, Tail{n - i}, std::integral_constant<int, 0>());
-    }
+    return i;
   }
 };
 

@@ -40,10 +40,10 @@ Complements<V> logistic_both(V x);
 template <class V>
 V erf(V x);
 /// The standard normal distribution at z = |x|, cut off where no probability is left: that of exceeding z,
-/// erfc(z / sqrt 2) / 2, and its density, exp(-z^2 / 2) / sqrt(2 pi).
+/// P = erfc(z / sqrt 2) / 2, and P - z p, with the density p = exp(-z^2 / 2) / sqrt(2 pi).
 template <class V>
 struct NormalTail {
-  V z, probability, density;
+  V z, probability, slope;
 };
 template <class V>
 NormalTail<V> normal_tail(V x);

@@ -1,13 +1,19 @@
 #pragma once
 
-// The functions of core/kernels/simd/math.hpp for SIMD batches. xsimd's own where they are right over the whole range;
-// exp, erf and the normal distribution are computed here (xsimd 8.1 ends exp at +-88.4 and loses digits in erf and
-// erfc).
+// The functions of core/kernels/simd/math.hpp for SIMD batches. Those that are xsimd's (log, log1p, expm1, tanh) are
+// only declared here: whoever needs them includes simd/math_xsimd.hpp, which takes the compiler a second.
 
 #include "evenkeel/core/kernels/simd/batch.hpp"
 #include "evenkeel/core/kernels/simd/math.hpp"
 
+#include <cstddef>
+#include <cstdint>
+
 namespace evenkeel::kernels::math {
+
+/// What V's instruction set brings.
+template <class V>
+using SetOf = simd::Set<typename V::arch_type, typename V::value_type>;
 
 template <class T>
 struct Constants;
@@ -78,8 +84,7 @@ V polynomial(const typename V::value_type (&c)[N], V t) {
 template <class V>
 V power_of_two(V n) {
   using C = Constants<typename V::value_type>;
-  using Bits = xsimd::as_integer_t<V>;
-  return xsimd::bitwise_cast<V>(xsimd::bitwise_cast<Bits>(n + V(C::round + C::exponent_bias)) << C::mantissa_bits);
+  return SetOf<V>::shift_left(n + V(C::round + C::exponent_bias), C::mantissa_bits);
 }
 
 template <class V>
@@ -92,13 +97,10 @@ V round_to_integer(V x) {
 /// lie below the normal range.
 template <class V>
 V scale(V y, V n) {
-  using T = typename V::value_type;
-  if constexpr (std::is_same_v<V, simd::Batch<Avx512, float>>) {
-    return _mm512_scalef_ps(y, n);
-  } else if constexpr (std::is_same_v<V, simd::Batch<Avx512, double>>) {
-    return _mm512_scalef_pd(y, n);
+  if constexpr (requires { SetOf<V>::scale(y, n); }) {
+    return SetOf<V>::scale(y, n);
   } else {
-    const V half = round_to_integer(n * V(T(0.5)));
+    const V half = round_to_integer(n * V(typename V::value_type(0.5)));
     return y * power_of_two(half) * power_of_two(n - half);
   }
 }
@@ -120,13 +122,13 @@ V exp_sum(V x, Low... low) {
 template <class V>
 V exp(V x) {
   using C = Constants<typename V::value_type>;
-  return exp_sum(V(xsimd::min(V(C::exp_high), xsimd::max(V(C::exp_low), x))));
+  return exp_sum(V(min(V(C::exp_high), max(V(C::exp_low), x))));
 }
 
 /// exp(x) for x <= 0
 template <class V>
 V exp_not_positive(V x) {
-  return exp_sum(V(xsimd::max(V(Constants<typename V::value_type>::exp_low), x)));
+  return exp_sum(V(max(V(Constants<typename V::value_type>::exp_low), x)));
 }
 
 template <class V>
@@ -136,39 +138,12 @@ V exp_minus_magnitude(V x) {
 
 template <class V>
 V at_least(V x, V low) {
-  return xsimd::max(low, x);
+  return max(low, x);
 }
 
 template <class V>
 V clamp(V x, V low, V high) {
-  return xsimd::min(high, xsimd::max(low, x));
-}
-
-template <class V>
-V expm1(V x) {
-  return select(x == V(0), x, xsimd::expm1(x));
-}
-
-template <class V>
-V log(V x) {
-  using T = typename V::value_type;
-  if constexpr (sizeof(T) == sizeof(float)) {
-    return xsimd::log(x);
-  } else {
-    const auto subnormal = x < V(0x1p-1022);
-    const V y = xsimd::log(select(subnormal, x * V(0x1p54), x));
-    return select(subnormal, y - V(54 * 0.69314718055994530942), y);
-  }
-}
-
-template <class V>
-V log1p(V x) {
-  return select(x == V(0), x, xsimd::log1p(x));
-}
-
-template <class V>
-V tanh(V x) {
-  return xsimd::tanh(x);
+  return min(high, max(low, x));
 }
 
 /// ln(1 + u) for 0 <= u <= 1
@@ -202,31 +177,17 @@ Complements<V> logistic_both(V x) {
   return {select(x < V(0), rest, r), select(x < V(0), r, rest)};
 }
 
-/// a b - c rounded once, on instruction sets that can (xsimd 8.1 leaves that to the compiler on AVX-512).
-template <class V>
-V fused_multiply_subtract(V a, V b, V c) {
-  if constexpr (std::is_same_v<V, simd::Batch<Avx512, float>>) {
-    return _mm512_fmsub_ps(a, b, c);
-  } else if constexpr (std::is_same_v<V, simd::Batch<Avx512, double>>) {
-    return _mm512_fmsub_pd(a, b, c);
-  } else {
-    return xsimd::fms(a, b, c);
-  }
-}
-
 /// exp(-scale x^2), scale a power of two, with the rounding error of x^2 made up for. Without fused multiply-add:
 /// x^2 = h^2 + (x - h) (x + h), where h is x cut to half its digits.
 template <class V>
 V exp_minus_square(V x, typename V::value_type scale) {
   const V factor = V(-scale) * x;
-  if constexpr (std::is_same_v<typename V::arch_type, typename simd::XsimdArch<Sse2>::type>) {
-    using Bits = xsimd::as_integer_t<V>;
-    const Bits mask(Constants<typename V::value_type>::square_mask);
-    const V h = xsimd::bitwise_cast<V>(xsimd::bitwise_cast<Bits>(x) & mask);
-    return exp_sum(V(V(-scale) * h * h), V(V(-scale) * (x - h) * (x + h)));
-  } else {
+  if constexpr (SetOf<V>::kFusedMultiplyAdd) {
     const V square = x * factor;
-    return exp_sum(square, fused_multiply_subtract(x, factor, square));
+    return exp_sum(square, fms(x, factor, square));
+  } else {
+    const V h = SetOf<V>::bits_and(x, Constants<typename V::value_type>::square_mask);
+    return exp_sum(V(V(-scale) * h * h), V(V(-scale) * (x - h) * (x + h)));
   }
 }
 
@@ -234,9 +195,8 @@ V exp_minus_square(V x, typename V::value_type scale) {
 /// beside few slower (sigmoid by 1/4).
 template <class V>
 V inverse(V x) {
-  if constexpr (std::is_same_v<V, simd::Batch<Avx512, float>>) {
-    const V r = _mm512_rcp14_ps(x);
-    return fma(V(_mm512_fnmadd_ps(x, r, V(1))), r, r);  // one step of Newton's
+  if constexpr (requires { SetOf<V>::inverse(x); }) {
+    return SetOf<V>::inverse(x);
   } else {
     return V(1) / x;
   }
@@ -264,7 +224,7 @@ template <class V>
 V erf(V x) {
   using T = typename V::value_type;
   using C = Constants<T>;
-  const V z = xsimd::min(V(C::erf_end), abs(x));
+  const V z = min(V(C::erf_end), abs(x));
   const V large = V(1) - V(2) * exp_minus_square(z, 1) * normal_ratio(z * V(T(1.41421356237309504880)));
   const V small = x * polynomial(C::erf, fma(z + z, z, V(-1)));
   return select(z <= V(1), small, select(x < V(0), -large, large));
@@ -273,14 +233,19 @@ V erf(V x) {
 template <class V>
 NormalTail<V> normal_tail(V x) {
   using T = typename V::value_type;
-  const V z = xsimd::min(V(Constants<T>::normal_end), abs(x));
-  const V e = exp_minus_square(z, T(0.5));
-  return {z, e * normal_ratio(z), V(T(0.39894228040143267794)) * e};
+  const V z = min(V(Constants<T>::normal_end), abs(x));
+  const V e = exp_minus_square(z, T(0.5)), ratio = normal_ratio(z);
+  const V probability = e * ratio, density = V(T(0.39894228040143267794)) * e;
+  if constexpr (SetOf<V>::kRegisters > 16) {  // as the compiler has always had it
+    return {z, probability, fms(e, ratio, z * density)};
+  } else {
+    return {z, probability, fused(V(-z), density, probability)};
+  }
 }
 
 /// Lane by lane through the C library, the only way to std::pow's accuracy and special cases.
 template <class V>
-V pow(V x, V exponent) {
+[[gnu::noinline]] V pow(V x, V exponent) {
   using T = typename V::value_type;
   alignas(64) T base[V::size];
   alignas(64) T power[V::size];

@@ -1,21 +1,30 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 namespace evenkeel::kernels {
 
+// Always inlined, so that the sources of an instruction set may use them (simd/batch.hpp says why).
+
 /// How many units of b cover a: the quotient, rounded up.
-inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+template <class I>
+[[gnu::always_inline]] constexpr I ceil_div(I a, std::type_identity_t<I> b) {
+  return (a + b - 1) / b;
+}
 
 /// The least multiple of `unit` that is not below `count`.
-inline std::int64_t round_up(std::int64_t count, std::int64_t unit) { return ceil_div(count, unit) * unit; }
+template <class I>
+[[gnu::always_inline]] constexpr I round_up(I count, std::type_identity_t<I> unit) {
+  return ceil_div(count, unit) * unit;
+}
 
 /// Units per chunk of a parallel loop over `units` units of `work` multiply-adds in all: enough to be worth waking a
 /// thread.
-inline std::int64_t work_grain(std::int64_t work, std::int64_t units) {
+[[gnu::always_inline]] constexpr std::int64_t work_grain(std::int64_t work, std::int64_t units) {
   constexpr std::int64_t kChunkWork = 250'000;
-  return std::max<std::int64_t>(1, kChunkWork / std::max<std::int64_t>(1, work / units));
+  const std::int64_t each = work / units;
+  return each >= kChunkWork ? 1 : each > 1 ? kChunkWork / each : kChunkWork;
 }
 
 }  // namespace evenkeel::kernels

@@ -1,0 +1,118 @@
+#include "evenkeel/core/kernels/conv/algorithms.hpp"
+
+#include "evenkeel/core/error.hpp"
+#include "evenkeel/core/kernels/conv/winograd.hpp"
+#include "evenkeel/core/kernels/matmul/panels.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace evenkeel {
+namespace {
+
+/// EVENKEEL_CONV if it is set; an unknown name is an error rather than a guess.
+std::optional<ConvAlgorithm> environment_choice() {
+  const char* variable = std::getenv("EVENKEEL_CONV");
+  const std::string_view text = variable != nullptr ? variable : "";
+  if (text.empty() || text == "auto") {
+    return std::nullopt;
+  }
+  const std::pair<std::string_view, ConvAlgorithm> names[] = {{"winograd", ConvAlgorithm::winograd},
+                                                              {"depthwise", ConvAlgorithm::depthwise},
+                                                              {"direct", ConvAlgorithm::direct},
+                                                              {"panels", ConvAlgorithm::panels},
+                                                              {"im2col", ConvAlgorithm::im2col}};
+  for (const auto& [name, algorithm] : names) {
+    if (text == name) {
+      return algorithm;
+    }
+  }
+  fail("EVENKEEL_CONV", "expected auto, winograd, depthwise, direct, panels or im2col, got ", text);
+}
+
+/// Where the table begins for this thread.
+std::optional<ConvAlgorithm>& first_algorithm() {
+  static const std::optional<ConvAlgorithm> initial = environment_choice();
+  thread_local std::optional<ConvAlgorithm> first = initial;
+  return first;
+}
+
+}  // namespace
+
+ConvAlgorithmGuard::ConvAlgorithmGuard(std::optional<ConvAlgorithm> first) : before_(first_algorithm()) {
+  first_algorithm() = first;
+}
+ConvAlgorithmGuard::~ConvAlgorithmGuard() { first_algorithm() = before_; }
+
+namespace kernels {
+namespace {
+
+/// Share of the cells that are of use when a row of `size` is cut into units.
+double use(std::int64_t size, std::int64_t unit) {
+  return static_cast<double>(size) / static_cast<double>(round_up(size, unit));
+}
+
+/// Winograd computes whole tiles and whole registers of channels, and transforms the weight anew in each call, so that
+/// it must have tiles enough. Measured per core, forward, in GFLOP/s of the plain count, Winograd / others, AVX-512: 64
+/// to 64 channels at 64x64: 490 / 255, 8x8, batch 16: 586 / 203, batch 1: 179 / 120; 32 at 16x16: 476 / 241; 16 at
+/// 32x32: 245 / 219 (weight gradient 277 / 181); 24 at 28x28: 278 / 210; 48 at 9x9: 333 / 173; but 20 at 32x32, where
+/// six of ten products are of zeros: 152 / 234; and one image of 256 at 8x8: 157 / 202, two: 304 / 228. AVX2 is alike.
+bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width, std::int64_t lanes) {
+  constexpr double kMinUse = 0.5;
+  constexpr std::int64_t kFiltersPerTile = 8192;
+  const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
+  return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
+         g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 16 &&
+         use(g.channels, lanes) * use(g.out_channels, lanes) >= kMinUse &&
+         use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse &&
+         g.channels * g.out_channels <= kFiltersPerTile * tiles;
+}
+
+/// Direct tiles compute whole registers of an output row: below this share of used lanes, packing them wins.
+bool fills_registers(std::int64_t columns, std::int64_t lanes) {
+  constexpr double kMinLaneUse = 0.7;
+  return use(columns, lanes) >= kMinLaneUse;
+}
+
+}  // namespace
+
+/// The first row that holds, and what it gains over im2col: millions of instructions with AVX2, im2col's / its own, of
+/// forward, input gradient and weight gradient. Layers: A 64 to 64 channels 3x3 at 32x32, batch 2; B the same at 8x8,
+/// batch 16; C 3 to 32 channels 3x3 at 32x32, batch 2; D A's with a channel per group; E 64 to 128 3x3 with stride 2 at
+/// 32x32, batch 2; F 64 to 256 1x1 at 16x16, batch 2, where im2col has little to copy.
+template <class T>
+ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
+  const auto [lanes, tuned] = dispatch_isa(
+      []<class Arch>() { return std::pair(std::int64_t{PanelTile<Arch, T>::lanes}, kHasTunedTile<Arch>); });
+  const bool forward = pass != ConvPass::input_gradient;
+  const std::int64_t height = forward ? g.out_height : g.height, width = forward ? g.out_width : g.width;
+  const std::int64_t columns = forward ? width : ceil_div(width, g.stride_w);
+  const std::optional<ConvAlgorithm> first = first_algorithm();
+  const auto allowed = [&](ConvAlgorithm algorithm) {
+    return first.has_value() ? algorithm >= *first : tuned || algorithm == ConvAlgorithm::depthwise;
+  };
+  if (allowed(ConvAlgorithm::winograd) && std::is_same_v<T, float> && suits_winograd(g, height, width, lanes)) {
+    return ConvAlgorithm::winograd;  // A: 25.0 / 8.0, 27.5 / 8.1, 33.7 / 10.4; B: 18.8 / 4.3, 20.8 / 4.4, 22.7 / 5.8
+  }
+  if (allowed(ConvAlgorithm::depthwise) && g.group_channels() == 1 && g.groups > 1) {
+    return ConvAlgorithm::depthwise;  // D: 8.9 / 1.5, 6.8 / 1.5, 8.1 / 1.4
+  }
+  if (allowed(ConvAlgorithm::direct) && pass != ConvPass::weight_gradient && fills_registers(columns, lanes)) {
+    return ConvAlgorithm::direct;  // A: 25.0 / 23.8, 27.5 / 23.8; C: 1.2 / 0.9, 1.3 / 1.2; F: 2.8 / 3.2, 2.9 / 3.2
+  }
+  if (allowed(ConvAlgorithm::panels)) {
+    return ConvAlgorithm::panels;  // B: 18.8 / 12.8, 20.8 / 12.8, 22.7 / 13.5; A, E, weight: 33.7 / 26.2, 17.4 / 14.4
+  }
+  return ConvAlgorithm::im2col;
+}
+
+template ConvAlgorithm choose_algorithm<float>(const ConvGeometry&, ConvPass);
+template ConvAlgorithm choose_algorithm<double>(const ConvGeometry&, ConvPass);
+
+}  // namespace kernels
+}  // namespace evenkeel

@@ -1,0 +1,215 @@
+#include "evenkeel/core/kernels/conv/panel_conv.hpp"
+
+#include "evenkeel/core/kernels/conv/correlation.hpp"
+#include "evenkeel/core/kernels/conv/panel_plan.hpp"
+#include "evenkeel/core/kernels/conv/stage_shape.hpp"
+#include "evenkeel/core/kernels/matmul/panels.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
+#include "evenkeel/core/kernels/simd/workspace.hpp"
+#include "evenkeel/core/parallel.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::kernels {
+namespace {
+
+/// Products whose share of a panel (three registers per product) stays in the first-level cache.
+constexpr std::int64_t kSteps = 288;
+
+/// One unit of parallel work, and where its memory is.
+template <class T>
+struct Unit {
+  const Correlation& c;
+  const StepTables& tables;
+  const std::int64_t* weight_rows;
+  PixelBlock block;
+  bool packed;
+  std::int64_t image_stride;  // of the staged input
+  const T* staged;
+  const T* weight;  // of the first output
+  const T* bias;    // of the first output, or null
+  T* y;             // the first output's plane of the block's first image
+  std::int64_t outputs;
+};
+
+/// c (outputs, the panel's pixels) = the correlation of one phase. Packed, `b` holds a panel.
+template <class Arch, class T>
+void multiply_panel(const Unit<T>& unit, const Panel& panel, std::int64_t phase, T* b, PanelProduct<T> product) {
+  const StepTables::Table& table = unit.tables[phase];
+  const std::int64_t most_steps = product.packed ? kSteps : std::max<std::int64_t>(1, table.count);
+  product.b = product.packed ? b : unit.staged;
+  std::int64_t first = 0;
+  do {  // once also without any product
+    product.steps = table.steps + first;
+    product.step_count = std::min(most_steps, table.count - first);
+    if (product.packed) {
+      PanelsKernels<Arch, T>::pack({.x = unit.staged,
+                                    .steps = product.steps,
+                                    .step_count = product.step_count,
+                                    .runs = panel.runs,
+                                    .run_count = panel.run_count,
+                                    .segments = panel.segments,
+                                    .b = b});
+    }
+    PanelsKernels<Arch, T>::multiply(product);
+    product.accumulate = true;
+    first += product.step_count;
+  } while (first < table.count);
+}
+
+/// Copies the results of a row of phases, (phase, output, pixel of the panel), to their places in y.
+template <class T>
+void scatter_panel(const Unit<T>& unit, const Panel& panel, std::int64_t row_phase, const T* results,
+                   std::int64_t c_stride) {
+  const Correlation& c = unit.c;
+  for (std::int64_t r = 0; r < panel.run_count; ++r) {
+    const PanelRun& run = panel.runs[r];
+    const PanelRow& at = panel.rows[r];
+    const std::int64_t row = (unit.block.first_row + at.row) * c.out_stride_h + row_phase;
+    if (row >= c.out_height) {
+      continue;
+    }
+    for (std::int64_t o = 0; o < unit.outputs; ++o) {
+      T* out = unit.y + (at.image * c.groups * c.outputs + o) * c.out_plane() + row * c.out_width;
+      write_phases(c, at.column, run.length, results + o * c_stride + run.to, unit.outputs * c_stride, out);
+    }
+  }
+}
+
+/// Sends the panel's results straight to their places in y if each register's are consecutive pixels of one image;
+/// otherwise returns false.
+template <class T>
+bool place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, PanelProduct<T>& product) {
+  const Correlation& c = unit.c;
+  std::int64_t run = 0, run_end = 0;
+  for (std::int64_t s = 0; s < panel.segments; ++s) {
+    const std::int64_t first = s * lanes, last = first + product.segment[s].columns - 1;
+    while (panel.runs[run].to + panel.runs[run].length <= first) {
+      ++run;
+    }
+    for (run_end = run; panel.runs[run_end].to + panel.runs[run_end].length <= last;) {
+      ++run_end;
+    }
+    const PanelRow& at = panel.rows[run];
+    if (c.out_stride_h != 1 || c.out_stride_w != 1 || at.image != panel.rows[run_end].image) {
+      return false;
+    }
+    product.segment[s].c = at.image * c.groups * c.outputs * c.out_plane() +
+                           (unit.block.first_row + at.row) * c.out_width + at.column + first - panel.runs[run].to;
+  }
+  product.c = unit.y;
+  product.c_stride = c.out_plane();
+  return true;
+}
+
+template <class Arch, class T>
+void run_unit(const Unit<T>& unit) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kSegments = PanelTile<Arch, T>::segments;
+  constexpr std::int64_t kWidth = kSegments * kLanes;
+  const Correlation& c = unit.c;
+  Workspace<T> b(unit.packed ? kSteps * kWidth : 0);
+  Workspace<T> results(c.phases_w * unit.outputs * kWidth);
+  PanelCutter cutter(unit.block, c.stage, unit.image_stride, {kLanes, kSegments}, !unit.packed);
+  while (const Panel* panel = cutter.next()) {
+    PanelProduct<T> product{.a = unit.weight,
+                            .a_rows = unit.weight_rows,
+                            .rows = unit.outputs,
+                            .packed = unit.packed,
+                            .segments = panel->segments,
+                            .c_stride = kWidth,
+                            .bias = unit.bias};
+    for (std::int64_t s = 0; s < panel->segments; ++s) {
+      const PanelRun& run = panel->runs[unit.packed ? 0 : s];
+      const std::int64_t columns = unit.packed ? std::min(kLanes, panel->pixels - s * kLanes) : run.length;
+      product.segment[s] = {.b = run.from, .c = s * kLanes, .columns = columns};
+    }
+    if (PanelProduct<T> placed = product; place_in_y(unit, *panel, kLanes, placed)) {
+      multiply_panel<Arch>(unit, *panel, 0, b.data(), placed);
+      continue;
+    }
+    for (std::int64_t row_phase = 0; row_phase < c.phases_h; ++row_phase) {
+      for (std::int64_t phase = 0; phase < c.phases_w; ++phase) {
+        product.c = results.data() + phase * unit.outputs * kWidth;
+        multiply_panel<Arch>(unit, *panel, row_phase * c.phases_w + phase, b.data(), product);
+      }
+      scatter_panel(unit, *panel, row_phase, results.data(), kWidth);
+    }
+  }
+}
+
+template <class Arch, class T>
+void correlate_on(Correlation c, bool packed, std::int64_t work, const T* source, const T* weight, const T* bias,
+                  T* y) {
+  constexpr std::int64_t kUnits = 4;  // at least, where there is enough work
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  if (!packed) {  // whole registers are loaded
+    c.stage.slack = ceil_div(c.stage.columns, kLanes) * kLanes - c.stage.columns;
+  }
+  const BlockPlan plan = plan_blocks(c.stage, c.batch, c.rows(), c.inputs * static_cast<std::int64_t>(sizeof(T)));
+  const std::int64_t blocks = plan.count() * c.groups;
+  const std::int64_t wanted = std::clamp<std::int64_t>(kUnits / blocks, 1, ceil_div(c.outputs, 16));
+  const std::int64_t outputs = ceil_div(ceil_div(c.outputs, wanted), 8) * 8;
+  const std::int64_t parts = ceil_div(c.outputs, outputs);
+  const std::int64_t plane_stride = c.stage.plane_stride(plan.rows), image_stride = c.inputs * plane_stride;
+  const StepTables tables(c, plane_stride);
+  Workspace<std::int64_t> weight_rows(outputs);
+  for (std::int64_t o = 0; o < outputs; ++o) {
+    weight_rows.data()[o] = o * c.weight_output;
+  }
+  const std::int64_t units = blocks * parts;
+  parallel_for(0, units, work_grain(work, units), [&](std::int64_t begin, std::int64_t end) {
+    Workspace<T> staged(plan.images * image_stride);
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const PixelBlock block = plan.block(unit / (c.groups * parts));
+      const std::int64_t group = unit / parts % c.groups, first = unit % parts * outputs;
+      for (std::int64_t k = 0; k < block.images; ++k) {
+        const std::int64_t plane = (block.image + k) * c.stage.planes + group * c.inputs;
+        fill_stage(c.stage, source + plane * c.stage.source_stride, c.inputs, block.first_row, block.rows, plane_stride,
+                   staged.data() + k * image_stride);
+      }
+      const std::int64_t output = group * c.outputs + first;
+      run_unit<Arch, T>({.c = c,
+                         .tables = tables,
+                         .weight_rows = weight_rows.data(),
+                         .block = block,
+                         .packed = packed,
+                         .image_stride = image_stride,
+                         .staged = staged.data(),
+                         .weight = weight + group * c.weight_group + first * c.weight_output,
+                         .bias = bias != nullptr ? bias + output : nullptr,
+                         .y = y + (block.image * c.groups * c.outputs + output) * c.out_plane(),
+                         .outputs = std::min(outputs, c.outputs - first)});
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void PanelConv<T>::forward(const ConvGeometry& g, ConvAlgorithm algorithm, const T* x, const T* weight, const T* bias,
+                           T* y) {
+  const bool packed = algorithm == ConvAlgorithm::panels;
+  dispatch_isa([&]<class Arch>() {
+    correlate_on<Arch>(forward_correlation(g), packed, g.y_size() * g.patch(), x, weight, bias, y);
+  });
+}
+
+template <class T>
+void PanelConv<T>::input_gradient(const ConvGeometry& g, ConvAlgorithm algorithm, const T* dy, const T* weight,
+                                  const T* bias, T* dx) {
+  const bool packed = algorithm == ConvAlgorithm::panels;
+  dispatch_isa([&]<class Arch>() {
+    correlate_on<Arch>(gradient_correlation(g), packed, g.y_size() * g.patch(), dy, weight, bias, dx);
+  });
+}
+
+template void PanelConv<float>::forward(const ConvGeometry&, ConvAlgorithm, const float*, const float*, const float*,
+                                        float*);
+template void PanelConv<double>::forward(const ConvGeometry&, ConvAlgorithm, const double*, const double*,
+                                         const double*, double*);
+template void PanelConv<float>::input_gradient(const ConvGeometry&, ConvAlgorithm, const float*, const float*,
+                                               const float*, float*);
+template void PanelConv<double>::input_gradient(const ConvGeometry&, ConvAlgorithm, const double*, const double*,
+                                                const double*, double*);
+
+}  // namespace evenkeel::kernels

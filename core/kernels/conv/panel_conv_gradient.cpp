@@ -1,0 +1,199 @@
+#include "evenkeel/core/kernels/conv/panel_conv.hpp"
+#include "evenkeel/core/kernels/conv/panel_plan.hpp"
+#include "evenkeel/core/kernels/conv/stage_shape.hpp"
+#include "evenkeel/core/kernels/matmul/panels.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
+#include "evenkeel/core/kernels/simd/workspace.hpp"
+#include "evenkeel/core/parallel.hpp"
+
+#include <algorithm>
+
+namespace evenkeel::kernels {
+namespace {
+
+// dw^T (products, outputs) = sum over pixels of columns(x) dy^T: the pixels are the steps. A is the staged x, read in
+// place: a product and a pixel each add their offset. B is dy, turned into (pixel, output).
+
+/// Pixels of one turn, whose products are summed in registers before they are added to the sums of the turns before:
+/// a longer sum would lose float32 digits.
+constexpr std::int64_t kTurnPixels = 256;
+
+/// How the work is cut: parts of the list of turns, whose sums are added in order, by parts of the channels of a
+/// group, which own their rows of dw^T.
+struct GradientPlan {
+  BlockPlan turns;
+  std::int64_t turn_parts, channel_parts, channels;
+};
+
+GradientPlan gradient_plan(const ConvGeometry& g) {
+  constexpr std::int64_t kUnits = 8;
+  constexpr std::int64_t kProducts = 128;  // of one part at least, since each part turns dy anew
+  GradientPlan plan{};
+  plan.turns = {.batch = g.batch,
+                .height = g.out_height,
+                .images = std::clamp<std::int64_t>(kTurnPixels / g.pixels(), 1, g.batch),
+                .rows = std::clamp<std::int64_t>(kTurnPixels / g.out_width, 1, g.out_height)};
+  plan.channel_parts = std::clamp<std::int64_t>(g.patch() / kProducts, 1, std::min(kUnits, g.group_channels()));
+  plan.channels = ceil_div(g.group_channels(), plan.channel_parts);
+  plan.channel_parts = ceil_div(g.group_channels(), plan.channels);
+  plan.turn_parts = std::clamp<std::int64_t>(kUnits / (plan.channel_parts * g.groups), 1, plan.turns.count());
+  return plan;
+}
+
+/// Offsets in the staged x: of the products (channel, kernel cell) and of the pixels of a turn.
+struct GradientTables {
+  Workspace<std::int64_t> products;
+  Workspace<PanelStep> pixels;
+  std::int64_t plane_stride, image_stride;
+
+  GradientTables(const ConvGeometry& g, const GradientPlan& plan, const StageShape& stage)
+      : products(plan.channels * g.taps()),
+        pixels(plan.turns.images * plan.turns.rows * g.out_width),
+        plane_stride(stage.plane_stride(plan.turns.rows)),
+        image_stride(plan.channels * plane_stride) {
+    std::int64_t* out = products.data();
+    for (std::int64_t c = 0; c < plan.channels; ++c) {
+      for (std::int64_t tap = 0; tap < g.taps(); ++tap) {
+        *out++ = c * plane_stride + stage.offset(tap / g.kernel_w * g.dilation_h, tap % g.kernel_w * g.dilation_w);
+      }
+    }
+    PanelStep* pixel = pixels.data();
+    for (std::int64_t line = 0; line < plan.turns.images * plan.turns.rows; ++line) {
+      const std::int64_t start =
+          line / plan.turns.rows * image_stride + line % plan.turns.rows * stage.row_step() * stage.row_stride();
+      for (std::int64_t j = 0; j < g.out_width; ++j) {
+        *pixel++ = {.a = start + j};
+      }
+    }
+  }
+};
+
+/// dw^T += the share of one turn, for all outputs of a group; `dy` is the group's first plane of the turn's image.
+template <class Arch, class T>
+void add_turn(const ConvGeometry& g, const PixelBlock& turn, GradientTables& tables, const T* staged, const T* dy,
+              std::int64_t products, T* panel, bool accumulate, T* sums) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  const std::int64_t pixels = turn.rows * g.out_width;  // of one image
+  std::int64_t segments_left = ceil_div(g.group_outputs(), kLanes);
+  std::int64_t panels_left = ceil_div(segments_left, PanelTile<Arch, T>::segments);
+  for (std::int64_t o = 0; panels_left > 0;) {
+    const std::int64_t segments = ceil_div(segments_left, panels_left--);
+    const std::int64_t outputs = std::min(segments * kLanes, g.group_outputs() - o);
+    for (std::int64_t k = 0; k < turn.images; ++k) {
+      PanelsKernels<Arch, T>::transpose({.x = dy + (k * g.out_channels + o) * g.pixels() + turn.first_row * g.out_width,
+                                         .x_stride = g.pixels(),
+                                         .columns = outputs,
+                                         .steps = pixels,
+                                         .b = panel + k * pixels * segments * kLanes,
+                                         .b_stride = segments * kLanes,
+                                         .width = segments * kLanes});
+    }
+    PanelProduct<T> product{.a = staged,
+                            .a_rows = tables.products.data(),
+                            .steps = tables.pixels.data(),
+                            .rows = products,
+                            .step_count = turn.images * pixels,
+                            .b = panel,
+                            .packed = true,
+                            .segments = segments,
+                            .c = sums + o,
+                            .c_stride = g.group_outputs(),
+                            .accumulate = accumulate};
+    for (std::int64_t s = 0; s < segments; ++s) {
+      product.segment[s] = {.c = s * kLanes, .columns = std::min(kLanes, outputs - s * kLanes)};
+    }
+    PanelsKernels<Arch, T>::multiply(product);
+    segments_left -= segments;
+    o += outputs;
+  }
+}
+
+/// Adds the sums of the parts to those of the first, in order.
+template <class T>
+void add_parts(std::int64_t parts, std::int64_t size, T* sums) {
+  parallel_for(0, size, kElementGrain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t part = 1; part < parts; ++part) {
+      for (std::int64_t i = first; i < last; ++i) {
+        sums[i] += sums[part * size + i];
+      }
+    }
+  });
+}
+
+/// dweight (group, output, product) = sums (group, product, output).
+template <class Arch, class T>
+void transpose_sums(const ConvGeometry& g, const T* sums, T* dweight) {
+  constexpr std::int64_t kOutputs = 16;  // at a time, so that the rows of dweight are written in whole cache lines
+  const std::int64_t parts = ceil_div(g.group_outputs(), kOutputs);
+  const std::int64_t grain = grain_of(kOutputs * g.patch());
+  parallel_for(0, g.groups * parts, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) {
+      const std::int64_t group = part / parts * g.group_outputs() * g.patch(), o = part % parts * kOutputs;
+      PanelsKernels<Arch, T>::transpose({.x = sums + group + o,
+                                         .x_stride = g.group_outputs(),
+                                         .columns = g.patch(),
+                                         .steps = std::min(kOutputs, g.group_outputs() - o),
+                                         .b = dweight + group + o * g.patch(),
+                                         .b_stride = g.patch(),
+                                         .width = g.patch()});
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void finish_weight_gradient(const ConvGeometry& g, std::int64_t parts, T* sums, T* dweight) {
+  add_parts(parts, g.weight_size(), sums);
+  dispatch_isa([&]<class Arch>() { transpose_sums<Arch>(g, sums, dweight); });
+}
+
+namespace {
+
+template <class Arch, class T>
+void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+  constexpr std::int64_t kWidth = PanelTile<Arch, T>::segments * PanelTile<Arch, T>::lanes;
+  const GradientPlan plan = gradient_plan(g);
+  const StageShape stage = input_stage(g);
+  GradientTables tables(g, plan, stage);
+  const std::int64_t parts = plan.turn_parts, turns = plan.turns.count();
+  Workspace<T> sums(parts * g.weight_size());
+  const std::int64_t units = parts * g.groups * plan.channel_parts;
+  parallel_for(0, units, work_grain(g.y_size() * g.patch(), units), [&](std::int64_t begin, std::int64_t end) {
+    Workspace<T> staged(plan.turns.images * tables.image_stride);
+    Workspace<T> panel(plan.turns.images * plan.turns.rows * g.out_width * kWidth);
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t part = unit / (g.groups * plan.channel_parts);
+      const std::int64_t group = unit / plan.channel_parts % g.groups;
+      const std::int64_t first = unit % plan.channel_parts * plan.channels;
+      const std::int64_t channels = std::min(plan.channels, g.group_channels() - first);
+      T* out = sums.data() + part * g.weight_size() + (group * g.patch() + first * g.taps()) * g.group_outputs();
+      for (std::int64_t i = turns * part / parts; i < turns * (part + 1) / parts; ++i) {
+        const PixelBlock turn = plan.turns.block(i);
+        for (std::int64_t k = 0; k < turn.images; ++k) {
+          const std::int64_t plane = (turn.image + k) * g.channels + group * g.group_channels() + first;
+          fill_stage(stage, x + plane * g.plane(), channels, turn.first_row, turn.rows, tables.plane_stride,
+                     staged.data() + k * tables.image_stride);
+        }
+        add_turn<Arch>(g, turn, tables, staged.data(),
+                       dy + (turn.image * g.out_channels + group * g.group_outputs()) * g.pixels(), channels * g.taps(),
+                       panel.data(), i > turns * part / parts, out);
+      }
+    }
+  });
+  finish_weight_gradient(g, parts, sums.data(), dweight);
+}
+
+}  // namespace
+
+template <class T>
+void PanelConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+  dispatch_isa([&]<class Arch>() { weight_gradient_on<Arch>(g, x, dy, dweight); });
+}
+
+template void finish_weight_gradient(const ConvGeometry&, std::int64_t, float*, float*);
+template void finish_weight_gradient(const ConvGeometry&, std::int64_t, double*, double*);
+template void PanelConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
+template void PanelConv<double>::weight_gradient(const ConvGeometry&, const double*, const double*, double*);
+
+}  // namespace evenkeel::kernels
