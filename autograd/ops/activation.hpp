@@ -1,7 +1,7 @@
 #pragma once
 
 #include "evenkeel/autograd/tensor.hpp"
-#include "evenkeel/core/kernels/norm/normalize.hpp"
+#include "evenkeel/core/kernels/norm/views.hpp"
 
 #include <optional>
 #include <string_view>

@@ -8,6 +8,7 @@
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/elementwise.hpp"
+#include "evenkeel/core/kernels/norm/normalize.hpp"
 
 #include <vector>
 

@@ -7,6 +7,7 @@
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/kernels/norm/normalize.hpp"
 #include "evenkeel/core/sync_moments.hpp"
 
 #include <vector>

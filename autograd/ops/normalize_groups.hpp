@@ -2,7 +2,7 @@
 
 #include "evenkeel/autograd/tensor.hpp"
 #include "evenkeel/core/communicator.hpp"
-#include "evenkeel/core/kernels/norm/normalize.hpp"
+#include "evenkeel/core/kernels/norm/views.hpp"
 
 #include <memory>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/core/kernels/norm/normalize.hpp"
+#include "evenkeel/core/kernels/norm/views.hpp"
 #include "evenkeel/nn/module.hpp"
 
 namespace evenkeel::nn {
