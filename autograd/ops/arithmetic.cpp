@@ -33,7 +33,7 @@ void check_in_place(std::string_view op, const Tensor& a, const Tensor& b) {
   check_in_place(op, a);
 }
 
-Keep keep_if(bool needed, Keep keep) { return needed ? keep : Keep::nothing(); }
+Keep keep_if(bool needed, const Keep& keep) { return needed ? keep : Keep::nothing(); }
 
 /// b, or a copy of it if writing into a would change it.
 Tensor apart_from(const Tensor& b, const Tensor& a) { return b.array().shares_storage(a.array()) ? clone(b) : b; }

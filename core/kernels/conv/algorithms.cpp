@@ -87,8 +87,8 @@ bool fills_registers(std::int64_t columns, std::int64_t lanes) {
 /// 32x32, batch 2; F 64 to 256 1x1 at 16x16, batch 2, where im2col has little to copy.
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
-  const auto [lanes, tuned] = dispatch_isa(
-      []<class Arch>() { return std::pair(std::int64_t{PanelTile<Arch, T>::lanes}, kHasTunedTile<Arch>); });
+  const std::int64_t lanes = dispatch_isa([]<class Arch>() { return PanelTile<Arch, T>::lanes; });
+  const bool tuned = dispatch_isa([]<class Arch>() { return kHasTunedTile<Arch>; });
   const bool forward = pass != ConvPass::input_gradient;
   const std::int64_t height = forward ? g.out_height : g.height, width = forward ? g.out_width : g.width;
   const std::int64_t columns = forward ? width : ceil_div(width, g.stride_w);
