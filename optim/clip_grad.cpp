@@ -154,7 +154,7 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, d
   if (factor >= 1) {
     return norm;
   }
-  for (Tensor parameter : parameters) {
+  for (const Tensor& parameter : parameters) {
     if (parameter.grad().defined()) {
       parameter.set_grad(Tensor(mapped(parameter.grad().array(), [factor](auto x) {
         return static_cast<decltype(x)>(static_cast<double>(x) * factor);
@@ -166,7 +166,7 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, d
 
 void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) {
   require(clip_value >= 0, "clip_grad_value_", "clip_value must be at least 0, got ", clip_value);
-  for (Tensor parameter : parameters) {
+  for (const Tensor& parameter : parameters) {
     if (parameter.grad().defined()) {
       parameter.set_grad(Tensor(mapped(parameter.grad().array(), [clip_value](auto x) {
         const auto limit = static_cast<decltype(x)>(clip_value);
@@ -180,7 +180,7 @@ std::int64_t adaptive_clip_grad_(const std::vector<Tensor>& parameters, double c
   require(clip_factor >= 0, "adaptive_clip_grad_", "clip_factor must be at least 0, got ", clip_factor);
   require(eps >= 0, "adaptive_clip_grad_", "eps must be at least 0, got ", eps);
   std::int64_t clipped = 0;
-  for (Tensor parameter : parameters) {
+  for (const Tensor& parameter : parameters) {
     if (!parameter.grad().defined() || parameter.numel() == 0) {
       continue;
     }
