@@ -173,14 +173,12 @@ class GridParts : public Parts<T> {
     for (std::int64_t g = 0; g < u.groups; ++g) {
       const Standard<T>& of = this->standards[g];
       const Piece<T> p = per_row ? step.piece(of) : step.piece(of, walk.parameter());
-      std::fill_n(numbers_.hi + g * inner, inner, p.hi);
-      std::fill_n(numbers_.lo + g * inner, inner, p.lo);
-      std::fill_n(numbers_.a + g * inner, inner, p.a);
-      std::fill_n(numbers_.b + g * inner, inner, p.b);
+      std::fill_n(columns_.hi + g * inner, inner, p.hi);
+      std::fill_n(columns_.lo + g * inner, inner, p.lo);
+      std::fill_n(columns_.a + g * inner, inner, p.a);
+      std::fill_n(columns_.b + g * inner, inner, p.b);
       walk.advance(inner);
     }
-    numbers_.row_w = step.laid_out_weight.data() + u.row;
-    numbers_.row_b = step.laid_out_bias.data() + u.row;
   }
 
   /// There is one part.
@@ -191,28 +189,30 @@ class GridParts : public Parts<T> {
   std::int64_t begin() const { return this->unit.offset; }
   const Pieces& at() const { return rows_; }
 
-  const GridNumbers<T>& numbers() const { return numbers_; }
-  const GridNumbers<T>& numbers(const Slope<T>* of_groups) {
+  GridNumbers<T> numbers() const {
+    const std::int64_t row = this->unit.row;
+    return {&columns_, this->step.laid_out_weight.data() + row, this->step.laid_out_bias.data() + row};
+  }
+  GridNumbers<T> numbers(const Slope<T>* of_groups) {
     const std::int64_t inner = this->plan.view.inner;
     for (std::int64_t g = 0; g < this->unit.groups; ++g) {
-      std::fill_n(numbers_.s + g * inner, inner, of_groups[g].s);
-      std::fill_n(numbers_.c2 + g * inner, inner, of_groups[g].c2);
-      std::fill_n(numbers_.c3 + g * inner, inner, of_groups[g].c3);
+      std::fill_n(columns_.s + g * inner, inner, of_groups[g].s);
+      std::fill_n(columns_.c2 + g * inner, inner, of_groups[g].c2);
+      std::fill_n(columns_.c3 + g * inner, inner, of_groups[g].c3);
     }
-    return numbers_;
+    return numbers();
   }
   /// z = x s weight; no_bias: a 0 per row.
-  const GridNumbers<T>& factors(const T* no_bias) {
-    std::fill_n(numbers_.hi, rows_.width, T(0));
-    std::fill_n(numbers_.lo, rows_.width, T(0));
-    std::fill_n(numbers_.b, rows_.width, T(0));
-    numbers_.row_b = no_bias;
-    return numbers_;
+  GridNumbers<T> factors(const T* no_bias) {
+    std::fill_n(columns_.hi, rows_.width, T(0));
+    std::fill_n(columns_.lo, rows_.width, T(0));
+    std::fill_n(columns_.b, rows_.width, T(0));
+    return {&columns_, numbers().row_w, no_bias};
   }
 
  private:
   Pieces rows_;
-  GridNumbers<T> numbers_;
+  Columns<T> columns_;
   bool at_start_ = true;
 };
 

@@ -9,18 +9,6 @@
 
 namespace evenkeel::kernels::simd {
 
-/// The activation of a functor.
-template <class F>
-inline constexpr NormActivation kActivationOf = NormActivation::none;
-template <>
-inline constexpr NormActivation kActivationOf<Relu> = NormActivation::relu;
-template <>
-inline constexpr NormActivation kActivationOf<LeakyRelu> = NormActivation::leaky_relu;
-template <>
-inline constexpr NormActivation kActivationOf<Silu> = NormActivation::silu;
-template <>
-inline constexpr NormActivation kActivationOf<Hardswish> = NormActivation::hardswish;
-
 template <class Arch, class T>
 struct NormFormulas {
   using L = Loop<Arch, T>;
@@ -72,7 +60,8 @@ struct NormFormulas {
     return {Same(p.hi), Same(p.lo), Same(p.a), Each{n.w + k * n.step}, Each{n.b + k * n.step}, One()};
   }
   static Affine<Each, Each, Same, EachAndSame, One> affine(const GridNumbers<T>& n, std::int64_t k) {
-    return {Each{n.hi}, Each{n.lo}, Each{n.a}, Same(n.row_w[k]), {Each{n.b}, Same(n.row_b[k])}, One()};
+    const Columns<T>& c = *n.columns;
+    return {Each{c.hi}, Each{c.lo}, Each{c.a}, Same(n.row_w[k]), {Each{c.b}, Same(n.row_b[k])}, One()};
   }
 
   /// The rows of a piece: one, but for pieces with numbers of their own.
@@ -97,7 +86,8 @@ struct NormFormulas {
     return {Each{n.w + k * n.step}, Same(n.pieces[k].a), Same(c.s), Same(c.c2), Same(c.c3)};
   }
   static InputGradient<Same, Each> input_gradient(const GridNumbers<T>& n, std::int64_t k) {
-    return {Same(n.row_w[k]), Each{n.a}, Each{n.s}, Each{n.c2}, Each{n.c3}};
+    const Columns<T>& c = *n.columns;
+    return {Same(n.row_w[k]), Each{c.a}, Each{c.s}, Each{c.c2}, Each{c.c3}};
   }
 
   /// An activation; F: its functor, or void.
@@ -124,11 +114,17 @@ struct NormFormulas {
     }
   };
 
-  /// loop(activation), compiled for each of F, one of which f must be.
+  /// loop(activation) for f, compiled for each of F: as a function of its own, so that registers are given out for it
+  /// alone. What the loop captures should be copies.
   template <class... F, class Loop>
-  [[gnu::always_inline]] static void with_activation(FusedActivation f, const Loop& loop) {
-    const V slope(static_cast<T>(f.slope));
-    static_cast<void>(((f.f == kActivationOf<F> && (loop(Activation<F>{slope}), true)) || ...));
+  static void with_activation(OpList<F...>, FusedActivation f, const Loop& loop) {
+    static_cast<void>(((f.f == kActivationOf<F> && (run<F>(static_cast<T>(f.slope), loop), true)) || ...));
+  }
+
+ private:
+  template <class F, class Loop>
+  [[gnu::noinline]] static void run(T slope, Loop loop) {
+    loop(Activation<F>{slope});
   }
 };
 

@@ -2,6 +2,7 @@
 
 // What is handed from the plan of a normalization to its loops; for this room only.
 
+#include "evenkeel/core/kernels/elementwise/unary.hpp"
 #include "evenkeel/core/kernels/norm/views.hpp"
 
 namespace evenkeel::kernels {
@@ -52,16 +53,28 @@ struct ElementNumbers {
 
 /// Every column, but w is every row's (a piece); b is the sum of a column's and a row's.
 template <class T>
-struct GridNumbers {
+struct Columns {
   T hi[kUnitWidth], lo[kUnitWidth], a[kUnitWidth], b[kUnitWidth], s[kUnitWidth], c2[kUnitWidth], c3[kUnitWidth];
+};
+template <class T>
+struct GridNumbers {
+  const Columns<T>* columns;
   const T *row_w, *row_b;
 };
 
-/// Whether f'(z) is found anew in every loop that needs it; those of the others are taken once, by `gate`.
-inline bool is_cheap(const FusedActivation& f) { return f.f == NormActivation::none || f.f == NormActivation::relu; }
+/// The functors of NormActivation, in its order; void: none.
+using FusibleOps = OpList<void, Relu, LeakyRelu, Silu, Hardswish>;
+template <class F>
+inline constexpr NormActivation kActivationOf = static_cast<NormActivation>(FusibleOps::index_of<F>());
 
-/// The loops of normalization for one instruction set. Outputs may be inputs. Of the activations, gate() takes all but
-/// none, and the sums and gradients the cheap ones.
+/// Those whose f'(z) is found anew in every loop that needs it; that of the others is taken once, and dz stored.
+using CheapOps = OpList<void, Relu, LeakyRelu>;
+inline bool is_cheap(FusedActivation f) {
+  return [f]<class... F>(OpList<F...>) { return ((f.f == kActivationOf<F>) || ...); }(CheapOps());
+}
+
+/// The loops of normalization for one instruction set. Outputs may be inputs. scale(), gate() and gate_and_sums() take
+/// any activation, the others a cheap one, if not none.
 template <class Arch, class T>
 struct NormalizeKernels {
   /// The mean of each piece's first values, exact for constant ones.
@@ -74,12 +87,12 @@ struct NormalizeKernels {
 
   static void scale(const T* x, T* y, Pieces at, PieceNumbers<T> n, FusedActivation f);
   static void scale(const T* x, T* y, Pieces at, ElementNumbers<T> n, FusedActivation f);
-  static void scale(const T* x, T* y, Pieces at, const GridNumbers<T>& n, FusedActivation f);
+  static void scale(const T* x, T* y, Pieces at, GridNumbers<T> n, FusedActivation f);
 
   /// out = dz, or dz by
   static void gate(const T* x, const T* dy, T* out, Pieces at, PieceNumbers<T> n, FusedActivation f);
   static void gate(const T* x, const T* dy, T* out, Pieces at, ElementNumbers<T> n, FusedActivation f);
-  static void gate(const T* x, const T* dy, T* out, Pieces at, const GridNumbers<T>& n, FusedActivation f);
+  static void gate(const T* x, const T* dy, T* out, Pieces at, GridNumbers<T> n, FusedActivation f);
 
   /// Sets each piece's (sum(dz), sum(dz xc)).
   static void gradient_sums(const T* x, const T* dy, Pieces at, PieceNumbers<T> n, FusedActivation f, SumPair* sums);
@@ -89,15 +102,15 @@ struct NormalizeKernels {
   /// sums += (sum(dz w), sum(dz w xc)) of one piece or kPiecesAtOnce; also dw += dz xc a and db += dz, per element.
   static void gradient_sums(const T* x, const T* dz, Pieces at, ElementNumbers<T> n, T* dw, T* db, SumPair* sums);
   /// Sets each column's (sum(dz w), sum(dz w xc)), and dz where an activation follows.
-  static void gradient_sums(const T* x, const T* dy, T* dz, Pieces at, const GridNumbers<T>& n, FusedActivation f,
+  static void gradient_sums(const T* x, const T* dy, T* dz, Pieces at, GridNumbers<T> n, FusedActivation f,
                             SumPair* sums);
   /// Sets each row's (sum(dz), sum(dz xc a)), `step` apart.
-  static void row_sums(const T* x, const T* dz, Pieces at, const GridNumbers<T>& n, SumPair* sums, std::int64_t step);
+  static void row_sums(const T* x, const T* dz, Pieces at, GridNumbers<T> n, SumPair* sums, std::int64_t step);
 
   static void gradient(const T* x, const T* dy, T* dx, Pieces at, PieceNumbers<T> n, FusedActivation f);
   /// f: none
   static void gradient(const T* x, const T* dz, T* dx, Pieces at, ElementNumbers<T> n, FusedActivation f);
-  static void gradient(const T* x, const T* dz, T* dx, Pieces at, const GridNumbers<T>& n, FusedActivation f);
+  static void gradient(const T* x, const T* dz, T* dx, Pieces at, GridNumbers<T> n, FusedActivation f);
 };
 
 }  // namespace evenkeel::kernels

@@ -43,7 +43,7 @@ struct Incoming {
   FusedActivation f;
 };
 
-/// The gradients of a chunk's units. Three functions depend on the way: gates_first, add_up, and scale.
+/// The gradients of a chunk's units. Two functions depend on the way: add_up and scale.
 template <class K, class T>
 class UnitGradient {
  public:
@@ -57,7 +57,7 @@ class UnitGradient {
   void run(const Unit& u) {
     Parts parts(step_, u);
     Incoming<T> in{job_.dy, step_.spec.activation};
-    if (in.f.f != NormActivation::none && gates_first(parts, in.f)) {
+    if (gates_first(in.f)) {
       while (parts.next()) {
         const int64_t i = parts.begin();
         K::gate(step_.x + i, in.dy + i, job_.dz + i, parts.at(), parts.numbers(), in.f);
@@ -108,33 +108,35 @@ class UnitGradient {
   }
 
   /// Whether dy goes back through the activation in a pass of its own.
-  bool gates_first(const PieceParts<T>&, FusedActivation f) const {
-    return !is_cheap(f) && (job_.takes_sums() || job_.wanted == InputGradient::full);
-  }
-  bool gates_first(const ElementParts<T>&, FusedActivation) const { return true; }
-  bool gates_first(const GridParts<T>&, FusedActivation f) const {
-    return !is_cheap(f) || plan_.kind == AffineKind::per_row || job_.wanted == InputGradient::scaled;
+  bool gates_first(FusedActivation f) const {
+    const bool from_columns = is_cheap(f) && plan_.kind != AffineKind::per_row && job_.wanted != InputGradient::scaled;
+    return f.f != NormActivation::none && (plan_.way == Way::elements || (plan_.way == Way::grid && !from_columns));
   }
 
-  /// Sets the cells; dx too, if that is only scaled.
-  void add_up(PieceParts<T>& parts, const Incoming<T>& in, SumPair* q_sums) const {
+  /// Sets the sums of the pieces, and dz behind an activation that is not cheap; dx too, if that is only scaled.
+  void add_up(PieceParts<T>& parts, Incoming<T>& in, SumPair* q_sums) const {
     while (parts.next()) {
       const detail::PieceWalk& walk = parts.walk;
       const T* x = step_.x + walk.begin;
       const T* dy = in.dy + walk.begin;
-      SumPair* cells = job_.parameters.piece_cells(parts.unit, walk);
+      SumPair* sums = job_.parameters.of_pieces(parts.unit, walk);
       if (job_.wanted == InputGradient::scaled) {
-        K::gate_and_sums(x, dy, job_.dx + walk.begin, walk.pieces, parts.scaled_numbers(), in.f, cells);
+        K::gate_and_sums(x, dy, job_.dx + walk.begin, walk.pieces, parts.scaled_numbers(), in.f, sums);
+      } else if (is_cheap(in.f)) {
+        K::gradient_sums(x, dy, walk.pieces, parts.numbers(), in.f, sums);
       } else {
-        K::gradient_sums(x, dy, walk.pieces, parts.numbers(), in.f, cells);
+        K::gate_and_sums(x, dy, job_.dz + walk.begin, walk.pieces, parts.numbers(), in.f, sums);
       }
       for (int64_t k = 0; k < walk.pieces.count; ++k) {
         const double weight = step_.weight_of(walk.parameter[k]);
         const int64_t g = walk.group[k];
-        cells[k].second *= parts.standards[g].s;
-        q_sums[g].first += cells[k].first * weight;
-        q_sums[g].second += cells[k].second * weight;
+        sums[k].second *= parts.standards[g].s;
+        q_sums[g].first += sums[k].first * weight;
+        q_sums[g].second += sums[k].second * weight;
       }
+    }
+    if (!is_cheap(in.f)) {
+      in = {job_.dz, {}};
     }
   }
 
@@ -150,20 +152,20 @@ class UnitGradient {
     }
   }
 
-  /// Sets the cells, and dz behind an activation.
+  /// Sets the sums of the groups or rows, and dz behind an activation.
   void add_up(GridParts<T>& parts, Incoming<T>& in, SumPair* q_sums) const {
     const Unit& u = parts.unit;
     const T* x = step_.x + u.offset;
+    const bool stores = in.f.f != NormActivation::none;
     SumPair columns[kUnitWidth];
-    if (in.f.f == NormActivation::none) {
-      K::gradient_sums(x, in.dy + u.offset, nullptr, parts.at(), parts.numbers(), in.f, columns);
-    } else {
-      K::gradient_sums(x, in.dy + u.offset, job_.dz + u.offset, parts.at(), parts.numbers(), in.f, columns);
+    K::gradient_sums(x, in.dy + u.offset, stores ? job_.dz + u.offset : nullptr, parts.at(), parts.numbers(), in.f,
+                     columns);
+    if (stores) {
       in = {job_.dz, {}};
     }
     const bool per_row = plan_.kind == AffineKind::per_row;
     if (per_row && job_.wants_parameters) {
-      K::row_sums(x, in.dy + u.offset, parts.at(), parts.numbers(), job_.parameters.row_cells(u), plan_.blocks);
+      K::row_sums(x, in.dy + u.offset, parts.at(), parts.numbers(), job_.parameters.of_rows(u), plan_.blocks);
     }
     detail::ParameterWalk walk(plan_, u.offset);
     for (int64_t g = 0; g < u.groups; ++g) {
@@ -171,7 +173,7 @@ class UnitGradient {
       sums.second *= parts.standards[g].s;
       const double weight = per_row ? 1 : step_.weight_of(walk.parameter());
       if (!per_row) {
-        job_.parameters.group_cells(u)[g] = sums;
+        job_.parameters.of_groups(u)[g] = sums;
       }
       q_sums[g] = {sums.first * weight, sums.second * weight};
       walk.advance(plan_.view.inner);

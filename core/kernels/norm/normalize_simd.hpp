@@ -15,73 +15,76 @@ struct NormLoops : NormFormulas<Arch, T>, NormSums<Arch, T> {
   using F = NormFormulas<Arch, T>;
   using S = NormSums<Arch, T>;
 
+  /// f(first, i, tag) for the registers of all pieces, where f is formula(k) for piece k, and place i of a row that
+  /// starts at `first` is meant.
+  template <class N, class Formula>
+  [[gnu::always_inline]] static void each(Pieces at, const N& n, const Formula& formula) {
+    for (std::int64_t k = 0; k < at.count; ++k) {
+      const auto f = formula(k);
+      std::int64_t first = k * at.step;
+      for (std::int64_t row = 0; row < F::rows(at, n); ++row, first += at.stride) {
+        L::each(
+            at.width, [&](std::int64_t i, auto tag) __attribute__((always_inline)) { f(first, i, tag); });
+      }
+    }
+  }
+
   /// y = f(z)
   template <class N>
-  [[gnu::always_inline]] static void scale(const T* x, T* y, Pieces at, const N& n, FusedActivation f) {
-    F::template with_activation<void, Relu, LeakyRelu, Silu, Hardswish>(
-        f, [&](auto activation) __attribute__((always_inline)) {
-          for (std::int64_t k = 0; k < at.count; ++k) {
-            const auto affine = F::affine(n, k);
-            for (std::int64_t row = 0; row < F::rows(at, n); ++row) {
-              const std::int64_t first = k * at.step + row * at.stride;
-              L::each(
-                  at.width, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
-                    const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
-                    L::store(y + first + i, activation.value(z), tag);
-                  });
-            }
-          }
+  static void scale(const T* x, T* y, Pieces at, N n, FusedActivation f) {
+    F::with_activation(
+        FusibleOps(), f, [=](auto activation) __attribute__((always_inline)) {
+          each(
+              at, n, [=](std::int64_t k) __attribute__((always_inline)) {
+                return [ =, affine = F::affine(n, k) ](std::int64_t first, std::int64_t i, auto tag)
+                    __attribute__((always_inline)) {
+                  const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
+                  L::store(y + first + i, activation.value(z), tag);
+                };
+              });
         });
   }
 
   /// out = dz by
   template <class N>
-  [[gnu::always_inline]] static void gate(const T* x, const T* dy, T* out, Pieces at, const N& n, FusedActivation f) {
-    F::template with_activation<Relu, LeakyRelu, Silu, Hardswish>(
-        f, [&](auto activation) __attribute__((always_inline)) {
-          for (std::int64_t k = 0; k < at.count; ++k) {
-            const auto affine = F::affine(n, k);
-            for (std::int64_t row = 0; row < F::rows(at, n); ++row) {
-              const std::int64_t first = k * at.step + row * at.stride;
-              L::each(
-                  at.width, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
-                    const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
-                    const V dz = activation.gradient(L::load(dy + first + i, tag), z);
-                    L::store(out + first + i, affine.by.times(dz, i, tag), tag);
-                  });
-            }
-          }
+  static void gate(const T* x, const T* dy, T* out, Pieces at, N n, FusedActivation f) {
+    F::with_activation(
+        FusibleOps(), f, [=](auto activation) __attribute__((always_inline)) {
+          each(
+              at, n, [=](std::int64_t k) __attribute__((always_inline)) {
+                return [ =, affine = F::affine(n, k) ](std::int64_t first, std::int64_t i, auto tag)
+                    __attribute__((always_inline)) {
+                  const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
+                  const V dz = activation.gradient(L::load(dy + first + i, tag), z);
+                  L::store(out + first + i, affine.by.times(dz, i, tag), tag);
+                };
+              });
         });
   }
 
-  /// dx of dz = dy f'(z); A: the activations that f may be.
-  template <class... A, class N>
-  [[gnu::always_inline]] static void gradient(const T* x, const T* dy, T* dx, Pieces at, const N& n,
-                                              FusedActivation f) {
-    F::template with_activation<A...>(
-        f, [&](auto activation) __attribute__((always_inline)) {
-          for (std::int64_t k = 0; k < at.count; ++k) {
-            const auto affine = F::affine(n, k);
-            const auto slope = F::input_gradient(n, k);
-            for (std::int64_t row = 0; row < F::rows(at, n); ++row) {
-              const std::int64_t first = k * at.step + row * at.stride;
-              L::each(
-                  at.width, [&](std::int64_t i, auto tag) __attribute__((always_inline)) {
-                    const V xc = affine.centred(x + first, i, tag);
-                    const V dz = activation.gradient(L::load(dy + first + i, tag), affine.z(xc, i, tag));
-                    L::store(dx + first + i, slope.dx(dz, xc, i, tag), tag);
-                  });
-            }
-          }
+  /// dx of dz = dy f'(z), f one of the list.
+  template <class N>
+  static void gradient(auto list, const T* x, const T* dy, T* dx, Pieces at, N n, FusedActivation f) {
+    F::with_activation(
+        list, f, [=](auto activation) __attribute__((always_inline)) {
+          each(
+              at, n, [=](std::int64_t k) __attribute__((always_inline)) {
+                return [ =, affine = F::affine(n, k), slope = F::input_gradient(n, k) ](
+                    std::int64_t first, std::int64_t i, auto tag) __attribute__((always_inline)) {
+                  const V xc = affine.centred(x + first, i, tag);
+                  const V dz = activation.gradient(L::load(dy + first + i, tag), affine.z(xc, i, tag));
+                  L::store(dx + first + i, slope.dx(dz, xc, i, tag), tag);
+                };
+              });
         });
   }
 
-  /// Of pieces; out(i, dz, by, tag) may store dz.
+  /// Of pieces, f one of the list; out(i, dz by, tag) may store that.
   template <class Out>
-  [[gnu::always_inline]] static void gradient_sums(const T* x, const T* dy, Pieces at, PieceNumbers<T> n,
-                                                   FusedActivation f, SumPair* sums, const Out& out) {
-    F::template with_activation<void, Relu>(
-        f, [&](auto activation) __attribute__((always_inline)) {
+  static void gradient_sums(auto list, const T* x, const T* dy, Pieces at, PieceNumbers<T> n, FusedActivation f,
+                            SumPair* sums, const Out& out) {
+    F::with_activation(
+        list, f, [=](auto activation) __attribute__((always_inline)) {
           for (std::int64_t k = 0; k < at.count; ++k) {
             const auto affine = F::affine(n, k);
             const std::int64_t first = k * at.step;
@@ -216,7 +219,8 @@ void NormalizeKernels<Arch, T>::column_moments(const T* x, Pieces at, const T* s
 template <class Arch, class T>
 void NormalizeKernels<Arch, T>::gradient_sums(const T* x, const T* dy, Pieces at, PieceNumbers<T> n, FusedActivation f,
                                               SumPair* sums) {
-  simd::NormLoops<Arch, T>::gradient_sums(x, dy, at, n, f, sums, [](auto...) __attribute__((always_inline)){});
+  simd::NormLoops<Arch, T>::gradient_sums(CheapOps(), x, dy, at, n, f, sums,
+                                          [](auto...) __attribute__((always_inline)){});
 }
 
 template <class Arch, class T>
@@ -224,7 +228,8 @@ void NormalizeKernels<Arch, T>::gate_and_sums(const T* x, const T* dy, T* out, P
                                               FusedActivation f, SumPair* sums) {
   using L = simd::Loop<Arch, T>;
   simd::NormLoops<Arch, T>::gradient_sums(
-      x, dy, at, n, f, sums, [&](std::int64_t i, typename L::V dz, auto tag) __attribute__((always_inline)) {
+      FusibleOps(), x, dy, at, n, f,
+      sums, [=](std::int64_t i, typename L::V dz, auto tag) __attribute__((always_inline)) {
         L::store(out + i, dz, tag);
       });
 }
@@ -241,12 +246,12 @@ void NormalizeKernels<Arch, T>::gradient_sums(const T* x, const T* dz, Pieces at
 }
 
 template <class Arch, class T>
-void NormalizeKernels<Arch, T>::gradient_sums(const T* x, const T* dy, T* dz, Pieces at, const GridNumbers<T>& n,
+void NormalizeKernels<Arch, T>::gradient_sums(const T* x, const T* dy, T* dz, Pieces at, GridNumbers<T> n,
                                               FusedActivation f, SumPair* sums) {
   using R = simd::NormLoops<Arch, T>;
   using V = typename R::V;
-  R::template with_activation<void, Relu>(
-      f, [&](auto activation) __attribute__((always_inline)) {
+  R::with_activation(
+      CheapOps(), f, [=](auto activation) __attribute__((always_inline)) {
         R::column_sums(
             at, sums, [&](std::int64_t row, std::int64_t j, auto tag) __attribute__((always_inline)) {
               const auto affine = R::affine(n, row);
@@ -264,7 +269,7 @@ void NormalizeKernels<Arch, T>::gradient_sums(const T* x, const T* dy, T* dz, Pi
 }
 
 template <class Arch, class T>
-void NormalizeKernels<Arch, T>::row_sums(const T* x, const T* dz, Pieces at, const GridNumbers<T>& n, SumPair* sums,
+void NormalizeKernels<Arch, T>::row_sums(const T* x, const T* dz, Pieces at, GridNumbers<T> n, SumPair* sums,
                                          std::int64_t step) {
   using R = simd::NormLoops<Arch, T>;
   using L = simd::Loop<Arch, T>;
@@ -290,7 +295,7 @@ void NormalizeKernels<Arch, T>::gate(const T* x, const T* dy, T* out, Pieces at,
 template <class Arch, class T>
 void NormalizeKernels<Arch, T>::gradient(const T* x, const T* dy, T* dx, Pieces at, PieceNumbers<T> n,
                                          FusedActivation f) {
-  simd::NormLoops<Arch, T>::template gradient<void, Relu>(x, dy, dx, at, n, f);
+  simd::NormLoops<Arch, T>::gradient(CheapOps(), x, dy, dx, at, n, f);
 }
 
 template <class Arch, class T>
@@ -305,22 +310,21 @@ void NormalizeKernels<Arch, T>::gate(const T* x, const T* dy, T* out, Pieces at,
 template <class Arch, class T>
 void NormalizeKernels<Arch, T>::gradient(const T* x, const T* dy, T* dx, Pieces at, ElementNumbers<T> n,
                                          FusedActivation f) {
-  simd::NormLoops<Arch, T>::template gradient<void>(x, dy, dx, at, n, f);
+  simd::NormLoops<Arch, T>::gradient(OpList<void>(), x, dy, dx, at, n, f);
 }
 
 template <class Arch, class T>
-void NormalizeKernels<Arch, T>::scale(const T* x, T* y, Pieces at, const GridNumbers<T>& n, FusedActivation f) {
+void NormalizeKernels<Arch, T>::scale(const T* x, T* y, Pieces at, GridNumbers<T> n, FusedActivation f) {
   simd::NormLoops<Arch, T>::scale(x, y, at, n, f);
 }
 template <class Arch, class T>
-void NormalizeKernels<Arch, T>::gate(const T* x, const T* dy, T* out, Pieces at, const GridNumbers<T>& n,
-                                     FusedActivation f) {
+void NormalizeKernels<Arch, T>::gate(const T* x, const T* dy, T* out, Pieces at, GridNumbers<T> n, FusedActivation f) {
   simd::NormLoops<Arch, T>::gate(x, dy, out, at, n, f);
 }
 template <class Arch, class T>
-void NormalizeKernels<Arch, T>::gradient(const T* x, const T* dy, T* dx, Pieces at, const GridNumbers<T>& n,
+void NormalizeKernels<Arch, T>::gradient(const T* x, const T* dy, T* dx, Pieces at, GridNumbers<T> n,
                                          FusedActivation f) {
-  simd::NormLoops<Arch, T>::template gradient<void>(x, dy, dx, at, n, f);
+  simd::NormLoops<Arch, T>::gradient(OpList<void>(), x, dy, dx, at, n, f);
 }
 
 }  // namespace evenkeel::kernels

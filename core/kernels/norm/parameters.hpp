@@ -49,30 +49,29 @@ class ElementSums {
 };
 
 /// What dweight and dbias are added up from. On the way of elements: the totals of each chunk's ElementSums. Else one
-/// (sum(dz), sum(dz x_hat)) per cell, the part of x with one parameter that one unit sees whole: a piece, or a unit's
-/// part of a row.
+/// (sum(dz), sum(dz x_hat)) per piece; in a grid a group's rows are one piece, or a unit's part of a row is.
 class ParameterSums {
  public:
   explicit ParameterSums(const Plan& plan)
       : plan_(plan),
         period_(plan.way == Way::elements ? plan.period() : 0),
         chunks_(ceil_div(plan.units, plan.grain)),
-        cell_count_(count_cells(plan)),
+        count_(count_pieces(plan)),
         totals_(chunks_ * 2 * period_),
-        cells_(cell_count_) {}
+        sums_of_pieces_(count_) {}
 
-  /// 0 where there are cells instead.
+  /// 0 where pieces are summed instead.
   std::int64_t period() const { return period_; }
   double* totals(std::int64_t chunk) { return totals_.data() + chunk * 2 * period_; }
   /// Of neighbouring pieces.
-  SumPair* piece_cells(const Unit& u, const PieceWalk& walk) {
-    return cells_.data() +
+  SumPair* of_pieces(const Unit& u, const PieceWalk& walk) {
+    return sums_of_pieces_.data() +
            (plan_.kind == AffineKind::per_group ? u.statistic + walk.group[0] : walk.begin / plan_.piece);
   }
   /// Of groups.
-  SumPair* group_cells(const Unit& u) { return cells_.data() + u.statistic; }
+  SumPair* of_groups(const Unit& u) { return sums_of_pieces_.data() + u.statistic; }
   /// Of the unit's part of its first row; plan.blocks further on that of the next.
-  SumPair* row_cells(const Unit& u) { return cells_.data() + u.row * plan_.blocks + u.block; }
+  SumPair* of_rows(const Unit& u) { return sums_of_pieces_.data() + u.row * plan_.blocks + u.block; }
 
   template <class P>
   void write(std::span<P> dweight, std::span<P> dbias) {
@@ -80,7 +79,7 @@ class ParameterSums {
     Workspace<SumPair> sums(params);
     std::fill_n(sums.data(), params, SumPair{0, 0});
     add_totals(sums.data());
-    add_cells(sums.data());
+    add_pieces(sums.data());
     for (std::int64_t p = 0; p < params; ++p) {
       if (!dweight.empty()) {
         dweight[static_cast<std::size_t>(p)] = static_cast<P>(sums.data()[p].second);
@@ -92,11 +91,11 @@ class ParameterSums {
   }
 
  private:
-  static std::int64_t count_cells(const Plan& plan) {
+  static std::int64_t count_pieces(const Plan& plan) {
     switch (plan.kind) {
       case AffineKind::per_group:
         return plan.view.statistics();
-      case AffineKind::per_segment:
+      case AffineKind::per_piece:
         return plan.view.numel() / plan.piece;
       case AffineKind::per_row:
         return plan.view.slices * plan.view.outer * plan.blocks;
@@ -119,27 +118,27 @@ class ParameterSums {
   }
 
   /// In the order of their index; without divisions, as they may be short.
-  void add_cells(SumPair* sums) {
+  void add_pieces(SumPair* sums) {
     const bool per_row = plan_.kind == AffineKind::per_row;
     const std::int64_t params = plan_.affine.params;
-    const std::int64_t together = params <= 1 ? cell_count_
+    const std::int64_t together = params <= 1 ? count_
                                   : per_row   ? plan_.affine.inner / plan_.row_size() * plan_.blocks
                                               : plan_.affine.inner / plan_.piece;
-    const SumPair* cell = cells_.data();
-    for (const SumPair* end = cell + cell_count_; cell < end;) {
-      for (SumPair* sum = sums; sum < sums + params && cell < end; ++sum) {
-        for (const SumPair* stop = cell + together; cell < stop; ++cell) {
-          sum->first += cell->first;
-          sum->second += cell->second;
+    const SumPair* piece = sums_of_pieces_.data();
+    for (const SumPair* end = piece + count_; piece < end;) {
+      for (SumPair* sum = sums; sum < sums + params && piece < end; ++sum) {
+        for (const SumPair* stop = piece + together; piece < stop; ++piece) {
+          sum->first += piece->first;
+          sum->second += piece->second;
         }
       }
     }
   }
 
   const Plan& plan_;
-  std::int64_t period_, chunks_, cell_count_;
+  std::int64_t period_, chunks_, count_;
   Workspace<double> totals_;
-  Workspace<SumPair> cells_;
+  Workspace<SumPair> sums_of_pieces_;
 };
 
 }  // namespace evenkeel::kernels::detail

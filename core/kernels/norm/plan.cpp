@@ -17,7 +17,7 @@ constexpr int64_t kMiddleRun = 128;
 constexpr int64_t kLargeBatch = 64;
 // Elements of neighbouring groups that share the cost of a unit.
 constexpr int64_t kUnitElements = 4096;
-// Parameters of shorter stretches are read per element.
+// Parameters of shorter pieces are read per element.
 constexpr int64_t kShortPiece = 16;
 // With parameters per element each chunk has its own sums for them.
 constexpr int64_t kMaxChunksPerElement = 16;
@@ -31,7 +31,7 @@ AffineKind affine_kind(const GroupView& v, const AffineView& a) {
     return AffineKind::per_row;
   }
   const bool nested = run_has_one || v.inner % a.inner == 0;
-  return nested && std::min(v.inner, a.inner) >= kShortPiece ? AffineKind::per_segment : AffineKind::per_element;
+  return nested && std::min(v.inner, a.inner) >= kShortPiece ? AffineKind::per_piece : AffineKind::per_element;
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ Plan::Plan(const NormalizeSpec& spec)
       affine(spec.affine),
       kind(affine_kind(view, affine)),
       way(kind == AffineKind::per_element ? Way::elements : Way::pieces),
-      piece(kind == AffineKind::per_segment ? std::min(view.inner, affine.inner) : view.inner) {
+      piece(kind == AffineKind::per_piece ? std::min(view.inner, affine.inner) : view.inner) {
   // Given statistics take the same way for every batch size, so that a row's result does not depend on its batch.
   const bool by_row = kind == AffineKind::per_group || kind == AffineKind::per_row;
   const int64_t short_run = !spec.fixed && view.outer >= kLargeBatch ? kMiddleRun : kShortRun;

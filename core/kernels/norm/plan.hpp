@@ -5,20 +5,22 @@
 #include "evenkeel/core/kernels/norm/kernels.hpp"
 #include "evenkeel/core/kernels/norm/normalize.hpp"
 
+#include <limits>
+
 namespace evenkeel::kernels::detail {
 
 /// How parameters meet groups.
 enum class AffineKind {
   per_group,    ///< one parameter for all of a group (BatchNorm, InstanceNorm), or none at all
-  per_segment,  ///< one per stretch of a run (GroupNorm)
+  per_piece,    ///< one per piece of a run (GroupNorm)
   per_element,  ///< one per element of a run (LayerNorm)
   per_row,      ///< one per row, while every column is a group (LayerNorm over channels)
 };
 
 /// How a unit is walked, after who has numbers of its own (kernels.hpp).
 enum class Way {
-  pieces,    ///< groups or segments
-  elements,  ///< runs, or stretches of them, with a parameter per element
+  pieces,    ///< with one parameter each
+  elements,  ///< runs, or parts of them, with a parameter per element
   grid,      ///< row by row: a register takes the same place of neighbouring groups
 };
 
@@ -82,26 +84,28 @@ class ParameterWalk {
  public:
   ParameterWalk(const Plan& plan, std::int64_t element)
       : params_(plan.affine.params),
-        inner_(plan.affine.inner),
+        inner_(params_ > 1 ? plan.affine.inner : std::numeric_limits<std::int64_t>::max()),
         parameter_(plan.parameter(element)),
-        place_(params_ > 1 ? element % inner_ : 0) {}
+        place_(element % inner_) {}
 
   std::int64_t parameter() const { return parameter_; }
   /// By no more than the elements that share a parameter.
   void advance(std::int64_t elements) {
     place_ += elements;
-    if (params_ > 1 && place_ >= inner_) {
+    if (place_ >= inner_) {
       place_ -= inner_;
       parameter_ = parameter_ + 1 == params_ ? 0 : parameter_ + 1;
     }
   }
 
  private:
-  std::int64_t params_, inner_, parameter_;
-  std::int64_t place_;  // within the elements that share the parameter
+  std::int64_t params_;
+  std::int64_t inner_;  // elements that share a parameter
+  std::int64_t parameter_;
+  std::int64_t place_;  // among them
 };
 
-/// The pieces of a unit with one parameter each, at most kUnitWidth at a time: groups, or segments of one run (of all
+/// The pieces of a unit with one parameter each, at most kUnitWidth at a time: groups, or parts of one run (of all
 /// runs, where one follows the other).
 class PieceWalk {
  public:
