@@ -15,71 +15,65 @@ struct NormLoops : NormFormulas<Arch, T>, NormSums<Arch, T> {
   using F = NormFormulas<Arch, T>;
   using S = NormSums<Arch, T>;
 
-  /// f(first, i, tag) for the registers of all pieces, where f is formula(k) for piece k, and place i of a row that
-  /// starts at `first` is meant.
+  /// For the registers of all pieces: formula(activation, k) is that of piece k, a function of (first, i, tag) for place
+  /// i of a row that starts at `first`. The activation is f, one of the list.
   template <class N, class Formula>
-  [[gnu::always_inline]] static void each(Pieces at, const N& n, const Formula& formula) {
-    for (std::int64_t k = 0; k < at.count; ++k) {
-      const auto f = formula(k);
-      std::int64_t first = k * at.step;
-      for (std::int64_t row = 0; row < F::rows(at, n); ++row, first += at.stride) {
-        L::each(
-            at.width, [&](std::int64_t i, auto tag) __attribute__((always_inline)) { f(first, i, tag); });
-      }
-    }
+  [[gnu::always_inline]] static void each(auto list, FusedActivation f, Pieces at, N n, const Formula& formula) {
+    F::with_activation(
+        list, f, [=](auto activation) __attribute__((always_inline)) {
+          for (std::int64_t k = 0; k < at.count; ++k) {
+            const auto of_piece = formula(activation, k);
+            std::int64_t first = k * at.step;
+            for (std::int64_t row = 0; row < F::rows(at, n); ++row, first += at.stride) {
+              L::each(
+                  at.width, [&](std::int64_t i, auto tag) __attribute__((always_inline)) { of_piece(first, i, tag); });
+            }
+          }
+        });
   }
 
   /// y = f(z)
   template <class N>
   static void scale(const T* x, T* y, Pieces at, N n, FusedActivation f) {
-    F::with_activation(
-        FusibleOps(), f, [=](auto activation) __attribute__((always_inline)) {
-          each(
-              at, n, [=](std::int64_t k) __attribute__((always_inline)) {
-                return [ =, affine = F::affine(n, k) ](std::int64_t first, std::int64_t i, auto tag)
-                    __attribute__((always_inline)) {
-                  const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
-                  L::store(y + first + i, activation.value(z), tag);
-                };
-              });
+    each(
+        FusibleOps(), f, at, n, [=](auto activation, std::int64_t k) __attribute__((always_inline)) {
+          return [ =, affine = F::affine(n, k) ](std::int64_t first, std::int64_t i, auto tag)
+              __attribute__((always_inline)) {
+            const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
+            L::store(y + first + i, activation.value(z), tag);
+          };
         });
   }
 
   /// out = dz by
   template <class N>
   static void gate(const T* x, const T* dy, T* out, Pieces at, N n, FusedActivation f) {
-    F::with_activation(
-        FusibleOps(), f, [=](auto activation) __attribute__((always_inline)) {
-          each(
-              at, n, [=](std::int64_t k) __attribute__((always_inline)) {
-                return [ =, affine = F::affine(n, k) ](std::int64_t first, std::int64_t i, auto tag)
-                    __attribute__((always_inline)) {
-                  const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
-                  const V dz = activation.gradient(L::load(dy + first + i, tag), z);
-                  L::store(out + first + i, affine.by.times(dz, i, tag), tag);
-                };
-              });
+    each(
+        FusibleOps(), f, at, n, [=](auto activation, std::int64_t k) __attribute__((always_inline)) {
+          return [ =, affine = F::affine(n, k) ](std::int64_t first, std::int64_t i, auto tag)
+              __attribute__((always_inline)) {
+            const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
+            const V dz = activation.gradient(L::load(dy + first + i, tag), z);
+            L::store(out + first + i, affine.by.times(dz, i, tag), tag);
+          };
         });
   }
 
-  /// dx of dz = dy f'(z), f one of the list.
+  /// dx of dz = dy f'(z)
   template <class N>
   static void gradient(auto list, const T* x, const T* dy, T* dx, Pieces at, N n, FusedActivation f) {
-    F::with_activation(
-        list, f, [=](auto activation) __attribute__((always_inline)) {
-          each(
-              at, n, [=](std::int64_t k) __attribute__((always_inline)) {
-                return [ =, affine = F::affine(n, k), slope = F::input_gradient(n, k) ](
-                    std::int64_t first, std::int64_t i, auto tag) __attribute__((always_inline)) {
-                  const V xc = affine.centred(x + first, i, tag);
-                  const V dz = activation.gradient(L::load(dy + first + i, tag), affine.z(xc, i, tag));
-                  L::store(dx + first + i, slope.dx(dz, xc, i, tag), tag);
-                };
-              });
+    each(
+        list, f, at, n, [=](auto activation, std::int64_t k) __attribute__((always_inline)) {
+          return [ =, affine = F::affine(n, k), slope = F::input_gradient(n, k) ](
+              std::int64_t first, std::int64_t i, auto tag) __attribute__((always_inline)) {
+            const V xc = affine.centred(x + first, i, tag);
+            const V dz = activation.gradient(L::load(dy + first + i, tag), affine.z(xc, i, tag));
+            L::store(dx + first + i, slope.dx(dz, xc, i, tag), tag);
+          };
         });
   }
 
-  /// Of pieces, f one of the list; out(i, dz by, tag) may store that.
+  /// Of pieces; out(i, dz by, tag) may store that.
   template <class Out>
   static void gradient_sums(auto list, const T* x, const T* dy, Pieces at, PieceNumbers<T> n, FusedActivation f,
                             SumPair* sums, const Out& out) {
