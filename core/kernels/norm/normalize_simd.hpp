@@ -24,9 +24,12 @@ struct NormLoops : NormFormulas<Arch, T>, NormSums<Arch, T> {
           for (std::int64_t k = 0; k < at.count; ++k) {
             const auto of_piece = formula(activation, k);
             std::int64_t first = k * at.step;
-            for (std::int64_t row = 0; row < F::rows(at, n); ++row, first += at.stride) {
+            for (std::int64_t row = 1;; ++row, first += at.stride) {
               L::each(
                   at.width, [&](std::int64_t i, auto tag) __attribute__((always_inline)) { of_piece(first, i, tag); });
+              if (row == F::rows(at, n)) {
+                break;  // no step behind the last row, as most pieces have one
+              }
             }
           }
         });
