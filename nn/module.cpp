@@ -1,5 +1,7 @@
 #include "evenkeel/nn/module.hpp"
 
+#include "evenkeel/nn/norm/norm_act.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -35,39 +37,16 @@ void walk(M& module, const std::string& prefix, const F& f) {
 
 }  // namespace
 
-// ---- Slot, Child and Layer
-
-Slot::Slot(std::string name, std::unique_ptr<Module> module)
-    : name_(std::move(name)), module_(std::move(module)), layer_(dynamic_cast<Layer*>(module_.get())) {
-  require(module_ != nullptr, "Slot", "child '", name_, "' needs a layer, got nullptr");
-}
-
-Slot::~Slot() = default;
-
-Tensor Slot::operator()(const Tensor& x) const {
-  if (layer_ == nullptr) {
-    fail("Slot", "Module [", module_->type_name(),
-         "] is missing the required \"forward\" function of one tensor (child '", name_, "')");
-  }
-  const NameScope scope(name_);
-  return (*layer_)(x);
-}
-
-std::unique_ptr<Module> Slot::replace(std::unique_ptr<Module> module) {
-  require(module != nullptr, "Slot::replace", "child '", name_, "' needs a layer, got nullptr");
-  std::swap(module_, module);
-  layer_ = dynamic_cast<Layer*>(module_.get());
-  return module;
-}
-
-void detail::fail_child(const Slot* slot, const std::type_info& expected) {
-  if (slot == nullptr) {
-    fail("Child", "this module has no such child, expected a ", class_name(expected));
-  }
-  fail("Child", "child '", slot->name(), "' is a ", (*slot)->type_name(), ", expected a ", class_name(expected));
-}
+// ---- Running
 
 Tensor Layer::operator()(const Tensor& x) { return call(*this, x); }
+
+Tensor Layer::operator()(const Tensor& x, const Activation& act) {
+  return fuses(*this, act) ? dynamic_cast<FusibleNorm&>(*this).forward_activated(x, *act.fused())
+                           : detail::run_apart(act, (*this)(x));
+}
+
+std::optional<FusedActivation> Layer::fused() const { return std::nullopt; }
 
 std::size_t Module::register_forward_hook(ForwardHook hook) {
   forward_hooks_.emplace_back(next_hook_, std::move(hook));
@@ -145,7 +124,7 @@ Generator& Module::generator(const std::string& name, Generator& source) {
 
 Slot& Module::add_slot(const std::string& name, std::unique_ptr<Module> module) {
   check_name(name, "module");
-  return slots_.emplace_back(name, std::move(module));
+  return slots_.emplace_back(name, std::move(module), *this);
 }
 
 void Module::remove_child(const std::string& name) {

@@ -13,15 +13,4 @@ class FusibleNorm : public Layer {
   virtual Tensor forward_activated(const Tensor& x, const FusedActivation& activation) = 0;
 };
 
-/// Whether norm(x, act) runs as one op.
-bool fuses(const Layer& norm, const Activation& act);
-inline bool fuses(const Slot& norm, const Activation& act) {
-  return norm.layer() != nullptr && fuses(*norm.layer(), act);
-}
-
-namespace detail {
-/// Whether this thread is running the second half of a norm(x, act) that hooks or an AnomalyGuard took apart.
-bool taken_apart();
-}  // namespace detail
-
 }  // namespace evenkeel::nn
