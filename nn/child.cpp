@@ -1,7 +1,7 @@
 #include "evenkeel/nn/child.hpp"
 
 #include "evenkeel/autograd/ops/activation.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/module.hpp"
 
 namespace evenkeel::nn {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/kernels/norm/views.hpp"
 
 #include <concepts>
 #include <memory>
@@ -9,10 +10,6 @@
 #include <string>
 #include <typeinfo>
 #include <utility>
-
-namespace evenkeel {
-struct FusedActivation;
-}
 
 // Where children stand, the handles on them, and what can stand behind a layer: part of nn/module.hpp, which completes
 // the classes of here.

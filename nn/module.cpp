@@ -1,7 +1,5 @@
 #include "evenkeel/nn/module.hpp"
 
-#include "evenkeel/nn/norm/norm_act.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -45,8 +43,6 @@ Tensor Layer::operator()(const Tensor& x, const Activation& act) {
   return fuses(*this, act) ? dynamic_cast<FusibleNorm&>(*this).forward_activated(x, *act.fused())
                            : detail::run_apart(act, (*this)(x));
 }
-
-std::optional<FusedActivation> Layer::fused() const { return std::nullopt; }
 
 std::size_t Module::register_forward_hook(ForwardHook hook) {
   forward_hooks_.emplace_back(next_hook_, std::move(hook));

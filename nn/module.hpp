@@ -213,7 +213,15 @@ class Layer : public Module {
   Tensor operator()(const Tensor& x, const Activation& act);
   /// What this layer is as an activation that a norm can run in its op; nothing of other layers. Not inherited by
   /// classes derived from one, whose forward may be another.
-  virtual std::optional<FusedActivation> fused() const;
+  virtual std::optional<FusedActivation> fused() const { return std::nullopt; }
+};
+
+/// A norm that can run the activation behind it in its own pass over memory: norm(x, nn::relu).
+class FusibleNorm : public Layer {
+ public:
+  Tensor forward(const Tensor& x) final { return forward_activated(x, {}); }
+  /// activation(forward(x)) as one op; nothing of the activation's input is kept for backward.
+  virtual Tensor forward_activated(const Tensor& x, const FusedActivation& activation) = 0;
 };
 
 namespace detail {

@@ -4,7 +4,6 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/op_profile.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
 
 #include <algorithm>
 #include <array>
