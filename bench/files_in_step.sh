@@ -5,7 +5,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build/debug}
-root=$(pwd -P)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -24,7 +23,8 @@ awk '/^c?f[lie]=/ {
      /^calls=/ { getline; next }
      /^[0-9+*-]/ && $2 > 0 { runs[file] = 1 }
      END { for (id in runs) print names[id] }' "$work/profile" |
-  grep / | xargs realpath -m | sed -n "s|^$root/||p" | grep -E '^(core|autograd|nn|optim|models|data)/' | sort -u >"$work/files"
+  sed -nE 's:.*/((core|autograd|nn|optim|models|data)/.*):\1:p' | sort -u |
+  while read -r file; do if [ -f "$file" ]; then echo "$file"; fi; done >"$work/files"
 cat "$work/files"
 sed 's|/[^/]*$||' "$work/files" | sort | uniq -c
 echo "$(wc -l <"$work/files") files, $(grep -c '\.cpp$' "$work/files") of them .cpp"
