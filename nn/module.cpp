@@ -6,6 +6,7 @@
 #include <cxxabi.h>
 #include <iterator>
 #include <map>
+#include <ostream>
 #include <set>
 
 namespace evenkeel::nn {
@@ -78,6 +79,9 @@ std::string class_name(const std::type_info& type) {
                        name.find_first_not_of("0123456789", bracket + 1) == name.size() - 1;
   return of_dims ? name.substr(0, bracket) + name.substr(bracket + 1, name.size() - bracket - 2) + "d" : name;
 }
+
+Module::Module() = default;
+Module::~Module() = default;
 
 std::string Module::type_name() const { return class_name(typeid(*this)); }
 
@@ -431,7 +435,9 @@ std::string indent_following_lines(const std::string& text) {
   return result;
 }
 
-std::string describe(const Module& module) {
+}  // namespace
+
+std::string to_string(const Module& module) {
   const std::string extra = module.extra_repr();
   const auto children = module.children();
   if (children.empty() && extra.find('\n') == std::string::npos) {
@@ -439,13 +445,11 @@ std::string describe(const Module& module) {
   }
   std::string body = extra.empty() ? "" : concat("\n", extra);
   for (const Slot* child : children) {
-    body += concat("\n(", child->name(), "): ", describe(**child));
+    body += concat("\n(", child->name(), "): ", to_string(**child));
   }
   return concat(module.type_name(), "(", indent_following_lines(body), "\n)");
 }
 
-}  // namespace
-
-std::ostream& operator<<(std::ostream& out, const Module& module) { return out << describe(module); }
+std::ostream& operator<<(std::ostream& out, const Module& module) { return out << to_string(module); }
 
 }  // namespace evenkeel::nn

@@ -5,10 +5,10 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <list>
 #include <memory>
 #include <optional>
-#include <ostream>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -43,8 +43,8 @@ std::string class_name(const std::type_info& type);
 /// by its Child or call(). Not copyable, not movable.
 class Module {
  public:
-  Module() = default;
-  virtual ~Module() = default;
+  Module();
+  virtual ~Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
@@ -198,7 +198,8 @@ class EvalGuard {
   std::vector<std::pair<Module*, bool>> before_;
 };
 
-/// Prints as PyTorch prints a module.
+/// As PyTorch prints a module.
+std::string to_string(const Module& module);
 std::ostream& operator<<(std::ostream& out, const Module& module);
 
 /// A module of one input and one output, which can stand in a Sequential and take any other Layer's place.
