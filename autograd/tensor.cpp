@@ -7,6 +7,7 @@
 #include "evenkeel/core/print.hpp"
 
 #include <atomic>
+#include <ostream>
 
 namespace evenkeel {
 
@@ -142,9 +143,9 @@ void Tensor::set_meta(std::shared_ptr<AutogradMeta> meta) const {
   impl_->meta = std::move(meta);
 }
 
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+std::string to_string(const Tensor& tensor) {
   if (!tensor.defined()) {
-    return out << "tensor(undefined)";
+    return "tensor(undefined)";
   }
   std::string text = to_string(tensor.array());
   if (tensor.requires_grad()) {
@@ -155,8 +156,10 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
     const bool fits = last_line + suffix.size() + 4 <= width;
     text += (fits ? ", " : ",\n       ") + suffix + ")";
   }
-  return out << text;
+  return text;
 }
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out << to_string(tensor); }
 
 Tensor zeros(const Shape& shape, TensorOptions options) { return make(Array::zeros(shape, options.dtype), options); }
 

@@ -87,6 +87,8 @@ class Tensor {
   std::shared_ptr<Impl> impl_;
 };
 
+/// As PyTorch prints a tensor: the values, then "requires_grad=True" or "grad_fn=<op>".
+std::string to_string(const Tensor& tensor);
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 /// Options of the factory functions.

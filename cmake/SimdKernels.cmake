@@ -8,6 +8,8 @@ set(EVENKEEL_SIMD_FLAGS_Avx2 -mavx2 -mfma)
 set(EVENKEEL_SIMD_FLAGS_Avx512 -mavx512f -mavx512cd -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # GCC 12 warns about its own AVX-512 intrinsics
   list(APPEND EVENKEEL_SIMD_FLAGS_Avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
+  # Without optimization its intrinsics are macros that cast their operands, which xsimd's registers do not allow.
+  list(APPEND EVENKEEL_SIMD_FLAGS_Avx512 $<$<CONFIG:Debug>:-Og>)
 endif()
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(EVENKEEL_ISAS "")

@@ -4,6 +4,7 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -15,6 +16,8 @@
 namespace evenkeel {
 
 namespace {
+
+constexpr double kMaxTimeout = 1e6;  // seconds; far more would overflow the clock
 
 class LocalCommunicator : public Communicator {
  public:
@@ -33,7 +36,7 @@ std::shared_ptr<Communicator> local_communicator() {
 /// The meeting place. A round ends when the last rank has come; it adds up everyone's values where they lie, while
 /// their owners wait.
 struct ThreadGroup::State {
-  State(int group_size, std::chrono::milliseconds patience)
+  State(int group_size, double patience)
       : size(group_size), timeout(patience), parts_(static_cast<std::size_t>(group_size)) {}
 
   void all_reduce_sum(int rank, std::span<double> values) {
@@ -77,7 +80,7 @@ struct ThreadGroup::State {
   }
 
   const int size;
-  const std::chrono::milliseconds timeout;
+  const double timeout;  // seconds
 
  private:
   void finish_round() {
@@ -104,10 +107,10 @@ struct ThreadGroup::State {
 
   void wait(std::unique_lock<std::mutex>& lock, int rank) {
     const std::uint64_t mine = round_;
-    const bool in_time = changed_.wait_for(lock, timeout, [&] { return round_ != mine || failure_; });
+    const bool in_time =
+        changed_.wait_for(lock, std::chrono::duration<double>(timeout), [&] { return round_ != mine || failure_; });
     if (!in_time) {
-      fail_all(concat("rank ", rank, " waited ", timeout.count(), " ms; only ", arrived_.size(), " of ", size,
-                      " ranks came"));
+      fail_all(concat("rank ", rank, " waited ", timeout, " s; only ", arrived_.size(), " of ", size, " ranks came"));
     }
   }
 
@@ -147,7 +150,8 @@ class ThreadGroup::Member : public Communicator {
 
 ThreadGroup::ThreadGroup(int size, ThreadGroupOptions options) {
   require(size >= 1, "ThreadGroup", "size must be at least 1, got ", size);
-  require(options.timeout.count() > 0, "ThreadGroup", "timeout must be positive, got ", options.timeout.count(), " ms");
+  require(options.timeout > 0 && options.timeout <= kMaxTimeout, "ThreadGroup", "timeout must be positive, at most ",
+          kMaxTimeout, " seconds, got ", options.timeout);
   state_ = std::make_shared<State>(size, options.timeout);
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -36,8 +35,7 @@ class Communicator {
 std::shared_ptr<Communicator> local_communicator();
 
 struct ThreadGroupOptions {
-  /// How long a rank waits for the others in one call.
-  std::chrono::milliseconds timeout = std::chrono::seconds(60);
+  double timeout = 60;  ///< seconds that a rank waits for the others in one call
 };
 
 /// Ranks that are threads of this process. A group in which a rank failed stays failed: make a new one.

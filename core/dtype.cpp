@@ -1,5 +1,7 @@
 #include "evenkeel/core/dtype.hpp"
 
+#include <ostream>
+
 namespace evenkeel {
 
 std::string_view name(DType dtype) {
@@ -16,6 +18,8 @@ std::string_view name(DType dtype) {
       return "bool";
   }
 }
+
+std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name(dtype); }
 
 DType dtype_from_name(std::string_view text) {
   for (DType dtype : {DType::float32, DType::float64, DType::int64, DType::uint8, DType::boolean}) {

@@ -4,7 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <ostream>
+#include <iosfwd>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -21,7 +22,8 @@ DType dtype_from_name(std::string_view name);
 /// Bytes per element.
 std::size_t item_size(DType dtype);
 inline bool is_floating(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
-inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name(dtype); }
+inline std::string to_string(DType dtype) { return std::string(name(dtype)); }
+std::ostream& operator<<(std::ostream& out, DType dtype);
 
 namespace detail {
 template <class T>

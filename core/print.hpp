@@ -3,7 +3,7 @@
 #include "evenkeel/core/array.hpp"
 
 #include <cstdint>
-#include <ostream>
+#include <iosfwd>
 #include <string>
 #include <vector>
 

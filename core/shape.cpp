@@ -1,6 +1,6 @@
 #include "evenkeel/core/shape.hpp"
 
-#include <string>
+#include <ostream>
 
 namespace evenkeel {
 
@@ -34,13 +34,15 @@ void Shape::erase(int i) {
   --rank_;
 }
 
-std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+std::string to_string(const Shape& shape) {
   std::string text = "[";
   for (int i = 0; i < shape.rank(); ++i) {
     text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
   }
-  return out << text + "]";
+  return text + "]";
 }
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_string(shape); }
 
 std::int64_t numel(const Shape& shape, std::string_view op) {
   std::int64_t product = 1;

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
-#include <ostream>
+#include <iosfwd>
 #include <span>
 #include <vector>
 
@@ -46,13 +46,15 @@ class Shape {
     }
     return equal;
   }
-  /// Prints "[2, 3, 8, 8]".
-  friend std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
  private:
   std::array<std::int64_t, kMaxRank> values_{};
   int rank_ = 0;
 };
+
+/// "[2, 3, 8, 8]".
+std::string to_string(const Shape& shape);
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 /// Dims to reduce over; the same type, another role.
 using Dims = Shape;

@@ -18,11 +18,11 @@ struct Records {
 };
 
 /// Appends the records of one file: a byte for the label, then the pixels.
-void read_records(const std::filesystem::path& path, Records& records) {
+void read_records(const std::string& path, Records& records) {
   const InputFile file(path, kLoadCifar10);
   const std::string_view hint =
       file.size() % kCifar100Record == 0 ? " (the size fits CIFAR-100's records)" : " (is it cut?)";
-  require(file.size() > 0 && file.size() % kRecord == 0, kLoadCifar10, "'", path.string(), "' has ", file.size(),
+  require(file.size() > 0 && file.size() % kRecord == 0, kLoadCifar10, "'", path, "' has ", file.size(),
           " bytes, expected a positive multiple of ", kRecord, hint);
   const std::uint64_t count = file.size() / kRecord;
   constexpr std::uint64_t kPiece = 256;
@@ -32,8 +32,8 @@ void read_records(const std::filesystem::path& path, Records& records) {
     file.read(first * kRecord, piece.data(), n * kRecord);
     for (std::uint64_t i = 0; i < n; ++i) {
       const std::uint8_t* record = piece.data() + i * kRecord;
-      require(*record < kClasses, kLoadCifar10, "'", path.string(), "': label ", static_cast<int>(*record),
-              " of image ", first + i, " is out of range, expected less than ", kClasses);
+      require(*record < kClasses, kLoadCifar10, "'", path, "': label ", static_cast<int>(*record), " of image ",
+              first + i, " is out of range, expected less than ", kClasses);
       records.labels.push_back(*record);
       records.images.insert(records.images.end(), record + 1, record + kRecord);
     }
@@ -42,21 +42,21 @@ void read_records(const std::filesystem::path& path, Records& records) {
 
 }  // namespace
 
-ArrayDataset load_cifar10(const std::filesystem::path& folder, Split split) {
+ArrayDataset load_cifar10(const std::string& folder, Split split) {
   Records records;
   if (split == Split::test) {
-    read_records(folder / "test_batch.bin", records);
+    read_records(folder + "/test_batch.bin", records);
   } else {
     constexpr int kFiles = 5;
     for (int i = 1; i <= kFiles; ++i) {
-      const std::filesystem::path path = folder / concat("data_batch_", i, ".bin");
+      const std::string path = concat(folder, "/data_batch_", i, ".bin");
       if (std::filesystem::exists(path)) {
         read_records(path, records);
       }
     }
     if (records.labels.empty()) {
-      throw IoError(concat(kLoadCifar10, ": there is no data_batch_1.bin to data_batch_5.bin in the folder '",
-                           folder.string(), "'"));
+      throw IoError(
+          concat(kLoadCifar10, ": there is no data_batch_1.bin to data_batch_5.bin in the folder '", folder, "'"));
     }
   }
   return {std::move(records.images), std::move(records.labels), {3, 32, 32}, kClasses, kLoadCifar10};

@@ -2,7 +2,7 @@
 
 #include "evenkeel/data/array_dataset.hpp"
 
-#include <filesystem>
+#include <string>
 
 namespace evenkeel::data {
 
@@ -10,6 +10,6 @@ namespace evenkeel::data {
 /// order, or test_batch.bin. Images are (3, 32, 32), red, green, blue; labels 0 to 9.
 /// Throws std::invalid_argument for a cut record or a wrong label, IoError if there is no file.
 /// Krizhevsky 2009, "Learning multiple layers of features from tiny images".
-ArrayDataset load_cifar10(const std::filesystem::path& folder, Split split);
+ArrayDataset load_cifar10(const std::string& folder, Split split);
 
 }  // namespace evenkeel::data

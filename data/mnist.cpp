@@ -104,19 +104,18 @@ IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank)
   return idx;
 }
 
-std::string find_file(const std::filesystem::path& folder, const std::string& name) {
-  for (const std::filesystem::path& path : {folder / name, folder / (name + ".gz")}) {
+std::string find_file(const std::string& folder, const std::string& name) {
+  for (const std::string& path : {concat(folder, "/", name), concat(folder, "/", name, ".gz")}) {
     if (std::filesystem::is_regular_file(path)) {
-      return path.string();
+      return path;
     }
   }
-  throw IoError(
-      concat(kLoadMnist, ": neither '", name, "' nor '", name, ".gz' is in the folder '", folder.string(), "'"));
+  throw IoError(concat(kLoadMnist, ": neither '", name, "' nor '", name, ".gz' is in the folder '", folder, "'"));
 }
 
 }  // namespace
 
-ArrayDataset load_mnist(const std::filesystem::path& folder, Split split) {
+ArrayDataset load_mnist(const std::string& folder, Split split) {
   const std::string prefix = split == Split::train ? "train" : "t10k";
   const std::string images_path = find_file(folder, prefix + "-images-idx3-ubyte");
   const std::string labels_path = find_file(folder, prefix + "-labels-idx1-ubyte");

@@ -2,7 +2,7 @@
 
 #include "evenkeel/data/array_dataset.hpp"
 
-#include <filesystem>
+#include <string>
 
 namespace evenkeel::data {
 
@@ -10,6 +10,6 @@ namespace evenkeel::data {
 /// or t10k-..., each raw or gzipped with the ending .gz. Images are (1, rows, columns), labels 0 to 9.
 /// Throws std::invalid_argument for anything wrong in the files (magic number, sizes, labels), IoError if one is
 /// missing. LeCun, Cortes & Burges, "The MNIST database of handwritten digits".
-ArrayDataset load_mnist(const std::filesystem::path& folder, Split split);
+ArrayDataset load_mnist(const std::string& folder, Split split);
 
 }  // namespace evenkeel::data

@@ -23,11 +23,12 @@ BRNBackboneOptions checked(BRNBackboneOptions o) {
 
 }  // namespace
 
-ConvBRNAct::ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts)
-    : ConvNormAct(in, out, generator, std::move(opts)) {}
+ConvBRNAct::ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options)
+    : ConvNormAct(in, out, generator, options) {}
 
-ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator, BRNBlockOptions opts)
-    : options(std::move(opts)),
+ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator,
+                                   const BRNBlockOptions& options)
+    : options(options),
       conv1(add<ConvBRNAct>("conv1", in, out, generator, conv(options, 3, options.stride, true))),
       conv2(add<ConvBRNAct>("conv2", out, out, generator, conv(options, 3, 1, false))),
       downsample(options.stride == 1 && in == out
@@ -37,8 +38,8 @@ ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator&
 
 Tensor ResidualBRNBlock::forward(const Tensor& x) { return act(conv2(conv1(x)) + (downsample ? downsample(x) : x)); }
 
-BRNBackbone::BRNBackbone(Generator& generator, BRNBackboneOptions opts)
-    : options(checked(std::move(opts))),
+BRNBackbone::BRNBackbone(Generator& generator, const BRNBackboneOptions& options)
+    : options(checked(options)),
       stem(add<ConvBRNAct>("stem", options.in_channels, options.widths.front(), generator,
                            {.norm = options.norm, .norm_options = options.norm_options})),
       stages(add("stages", make_stages(generator))) {}
@@ -64,8 +65,8 @@ Tensor BRNBackbone::forward(const Tensor& x) {
   return stages(stem(x));
 }
 
-BRNClassifier::BRNClassifier(Generator& generator, std::int64_t num_classes, BRNBackboneOptions opts)
-    : backbone(add<BRNBackbone>("backbone", generator, std::move(opts))),
+BRNClassifier::BRNClassifier(Generator& generator, std::int64_t num_classes, const BRNBackboneOptions& options)
+    : backbone(add<BRNBackbone>("backbone", generator, options)),
       pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
       fc(add<nn::Linear>("fc", backbone->out_channels(), num_classes, generator)) {}
 

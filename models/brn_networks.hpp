@@ -20,10 +20,11 @@ struct BRNBlockOptions {
   nn::NormOptions norm_options = {};
 };
 
-/// ConvNormAct with BatchRenorm2d unless `opts.norm` says otherwise: convolution without bias, BatchRenorm2d, SiLU.
+/// ConvNormAct with BatchRenorm2d unless `options.norm` says otherwise: convolution without bias, BatchRenorm2d, SiLU.
 class ConvBRNAct : public ConvNormAct {
  public:
-  ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts = {.norm = "brn"});
+  ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator,
+             const ConvNormActOptions& options = {.norm = "brn"});
 };
 
 /// y = silu(conv2(conv1(x)) + shortcut(x)): ConvBRNAct 3x3 with the stride, ConvBRNAct 3x3 without activation;
@@ -32,7 +33,7 @@ class ConvBRNAct : public ConvNormAct {
 class ResidualBRNBlock : public nn::Layer {
  public:
   using Options = BRNBlockOptions;
-  ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator, BRNBlockOptions opts = {});
+  ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator, const BRNBlockOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const BRNBlockOptions options;
@@ -55,7 +56,7 @@ struct BRNBackboneOptions {
 class BRNBackbone : public nn::Layer {
  public:
   using Options = BRNBackboneOptions;
-  explicit BRNBackbone(Generator& generator, BRNBackboneOptions opts = {});
+  explicit BRNBackbone(Generator& generator, const BRNBackboneOptions& options = {});
   Tensor forward(const Tensor& x) override;
   std::int64_t out_channels() const { return options.widths.back(); }
 
@@ -73,7 +74,7 @@ class BRNBackbone : public nn::Layer {
 class BRNClassifier : public nn::Layer {
  public:
   using Options = BRNBackboneOptions;
-  explicit BRNClassifier(Generator& generator, std::int64_t num_classes = 10, BRNBackboneOptions opts = {});
+  explicit BRNClassifier(Generator& generator, std::int64_t num_classes = 10, const BRNBackboneOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   nn::Child<BRNBackbone> backbone;

@@ -13,15 +13,15 @@ CifarResNetOptions checked(CifarResNetOptions options) {
   return options;
 }
 
-std::unique_ptr<CifarResNet> make(Generator& generator, CifarResNetOptions opts, std::int64_t depth) {
-  opts.depth = depth;
-  return std::make_unique<CifarResNet>(generator, std::move(opts));
+std::unique_ptr<CifarResNet> make(Generator& generator, CifarResNetOptions options, std::int64_t depth) {
+  options.depth = depth;
+  return std::make_unique<CifarResNet>(generator, options);
 }
 
 }  // namespace
 
-CifarResNet::CifarResNet(Generator& generator, CifarResNetOptions opts)
-    : options(checked(std::move(opts))),
+CifarResNet::CifarResNet(Generator& generator, const CifarResNetOptions& options)
+    : options(checked(options)),
       conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
                             {.kernel_size = 3, .padding = 1, .bias = options.norm == "none"})),
       bn1(add("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
@@ -49,16 +49,16 @@ Tensor CifarResNet::forward(const Tensor& x) {
   return fc(flatten(avgpool(y), 1));
 }
 
-std::unique_ptr<CifarResNet> resnet20(Generator& generator, CifarResNetOptions opts) {
-  return make(generator, std::move(opts), 20);
+std::unique_ptr<CifarResNet> resnet20(Generator& generator, const CifarResNetOptions& options) {
+  return make(generator, options, 20);
 }
 
-std::unique_ptr<CifarResNet> resnet32(Generator& generator, CifarResNetOptions opts) {
-  return make(generator, std::move(opts), 32);
+std::unique_ptr<CifarResNet> resnet32(Generator& generator, const CifarResNetOptions& options) {
+  return make(generator, options, 32);
 }
 
-std::unique_ptr<CifarResNet> resnet56(Generator& generator, CifarResNetOptions opts) {
-  return make(generator, std::move(opts), 56);
+std::unique_ptr<CifarResNet> resnet56(Generator& generator, const CifarResNetOptions& options) {
+  return make(generator, options, 56);
 }
 
 }  // namespace evenkeel::models

@@ -26,7 +26,7 @@ struct CifarResNetOptions {
 class CifarResNet : public nn::Layer {
  public:
   using Options = CifarResNetOptions;
-  explicit CifarResNet(Generator& generator, CifarResNetOptions opts = {});
+  explicit CifarResNet(Generator& generator, const CifarResNetOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const CifarResNetOptions options;
@@ -40,9 +40,9 @@ class CifarResNet : public nn::Layer {
   std::unique_ptr<nn::Sequential> make_stage(int index, Generator& generator) const;
 };
 
-/// CifarResNet of depth 20, 32 and 56, whatever `opts.depth` says.
-std::unique_ptr<CifarResNet> resnet20(Generator& generator, CifarResNetOptions opts = {});
-std::unique_ptr<CifarResNet> resnet32(Generator& generator, CifarResNetOptions opts = {});
-std::unique_ptr<CifarResNet> resnet56(Generator& generator, CifarResNetOptions opts = {});
+/// CifarResNet of depth 20, 32 and 56, whatever `options.depth` says.
+std::unique_ptr<CifarResNet> resnet20(Generator& generator, const CifarResNetOptions& options = {});
+std::unique_ptr<CifarResNet> resnet32(Generator& generator, const CifarResNetOptions& options = {});
+std::unique_ptr<CifarResNet> resnet56(Generator& generator, const CifarResNetOptions& options = {});
 
 }  // namespace evenkeel::models

@@ -20,8 +20,8 @@ std::unique_ptr<nn::Layer> make_act(const ConvNormActOptions& o) {
 
 }  // namespace
 
-ConvNormAct::ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts)
-    : options(std::move(opts)),
+ConvNormAct::ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options)
+    : options(options),
       conv(add<nn::Conv2d>("conv", in, out, generator, conv_options(options))),
       norm(add("norm", nn::make_norm(options.norm, out, options.norm_options))),
       act(add("act", make_act(options))) {}

@@ -22,7 +22,7 @@ struct ConvNormActOptions {
 class ConvNormAct : public nn::Layer {
  public:
   using Options = ConvNormActOptions;
-  ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, ConvNormActOptions opts = {});
+  ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options = {});
   Tensor forward(const Tensor& x) override { return norm(conv(x), act); }
 
   const ConvNormActOptions options;

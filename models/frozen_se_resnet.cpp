@@ -33,8 +33,8 @@ FrozenSEResNetOptions checked(FrozenSEResNetOptions o) {
 
 }  // namespace
 
-Bottleneck::Bottleneck(std::int64_t in, std::int64_t width, Generator& generator, BottleneckOptions opts)
-    : options(std::move(opts)),
+Bottleneck::Bottleneck(std::int64_t in, std::int64_t width, Generator& generator, const BottleneckOptions& options)
+    : options(options),
       conv1(add<ConvNormAct>("conv1", in, width, generator, conv(options, 1, 1, true))),
       conv2(add<ConvNormAct>("conv2", width, width, generator, conv(options, 3, options.stride, true))),
       conv3(add<ConvNormAct>("conv3", width, width * options.expansion, generator, conv(options, 1, 1, false))),
@@ -50,8 +50,8 @@ Tensor Bottleneck::forward(const Tensor& x) {
   return act(y + (downsample ? downsample(x) : x));
 }
 
-FrozenSEResNet::FrozenSEResNet(Generator& generator, FrozenSEResNetOptions opts)
-    : options(checked(std::move(opts))),
+FrozenSEResNet::FrozenSEResNet(Generator& generator, const FrozenSEResNetOptions& options)
+    : options(checked(options)),
       stem(add("stem", make_stem(generator))),
       pool(options.small_images ? nn::Child<nn::Layer>(add<nn::Identity>("pool"))
                                 : add<nn::MaxPool2d>("pool", {.kernel_size = 3, .stride = Size2(2), .padding = 1})),

@@ -29,7 +29,7 @@ struct BottleneckOptions {
 class Bottleneck : public nn::Layer {
  public:
   using Options = BottleneckOptions;
-  Bottleneck(std::int64_t in, std::int64_t width, Generator& generator, BottleneckOptions opts = {});
+  Bottleneck(std::int64_t in, std::int64_t width, Generator& generator, const BottleneckOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const BottleneckOptions options;
@@ -60,7 +60,7 @@ struct FrozenSEResNetOptions {
 class FrozenSEResNet : public nn::Layer {
  public:
   using Options = FrozenSEResNetOptions;
-  explicit FrozenSEResNet(Generator& generator, FrozenSEResNetOptions opts = {});
+  explicit FrozenSEResNet(Generator& generator, const FrozenSEResNetOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const FrozenSEResNetOptions options;

@@ -35,10 +35,10 @@ bool needs_projection(std::int64_t in, std::int64_t out, const BasicBlockOptions
 
 }  // namespace
 
-BasicBlock::BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, BasicBlockOptions opts)
+BasicBlock::BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, const BasicBlockOptions& options)
     : in_channels(in),
       out_channels(out),
-      options(std::move(opts)),
+      options(options),
       conv1(add<nn::Conv2d>("conv1", in, out, generator, conv_options(3, options.stride, options.norm))),
       bn1(add("bn1", nn::make_norm(options.norm, out, options.norm_options))),
       relu(add<nn::ReLU>("relu", kInPlace)),
@@ -95,8 +95,8 @@ void init_resnet_(nn::Module& module, Generator& generator, bool zero_last_norm)
   });
 }
 
-ResNet::ResNet(Generator& generator, ResNetOptions opts)
-    : options(std::move(opts)),
+ResNet::ResNet(Generator& generator, const ResNetOptions& options)
+    : options(options),
       conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
                             conv_options(options.small_images ? 3 : 7, options.small_images ? 1 : 2, options.norm))),
       bn1(add("bn1", nn::make_norm(options.norm, options.width, options.norm_options))),
@@ -134,9 +134,9 @@ Tensor ResNet::forward(const Tensor& x) {
   return fc(flatten(avgpool(y), 1));
 }
 
-std::unique_ptr<ResNet> resnet18(Generator& generator, ResNetOptions opts) {
-  opts.layers = {2, 2, 2, 2};
-  return std::make_unique<ResNet>(generator, std::move(opts));
+std::unique_ptr<ResNet> resnet18(Generator& generator, ResNetOptions options) {
+  options.layers = {2, 2, 2, 2};
+  return std::make_unique<ResNet>(generator, options);
 }
 
 }  // namespace evenkeel::models

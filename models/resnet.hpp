@@ -33,7 +33,7 @@ struct BasicBlockOptions {
 class BasicBlock : public nn::Layer {
  public:
   using Options = BasicBlockOptions;
-  BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, BasicBlockOptions opts = {});
+  BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, const BasicBlockOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t in_channels, out_channels;
@@ -78,7 +78,7 @@ struct ResNetOptions {
 class ResNet : public nn::Layer {
  public:
   using Options = ResNetOptions;
-  explicit ResNet(Generator& generator, ResNetOptions opts = {});
+  explicit ResNet(Generator& generator, const ResNetOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const ResNetOptions options;
@@ -92,7 +92,7 @@ class ResNet : public nn::Layer {
   std::vector<nn::Child<nn::Sequential>> make_stages(Generator& generator);
 };
 
-/// ResNet with layers (2, 2, 2, 2), whatever `opts.layers` says.
-std::unique_ptr<ResNet> resnet18(Generator& generator, ResNetOptions opts = {});
+/// ResNet with layers (2, 2, 2, 2), whatever `options.layers` says.
+std::unique_ptr<ResNet> resnet18(Generator& generator, ResNetOptions options = {});
 
 }  // namespace evenkeel::models

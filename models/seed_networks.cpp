@@ -34,8 +34,8 @@ void append_conv(nn::Sequential& net, std::int64_t in, std::int64_t out, Generat
 
 }  // namespace
 
-FCNetworkWithBatchNorm::FCNetworkWithBatchNorm(Generator& generator, FCNetworkOptions opts)
-    : options(std::move(opts)), network(add<nn::Sequential>("network")) {
+FCNetworkWithBatchNorm::FCNetworkWithBatchNorm(Generator& generator, const FCNetworkOptions& options)
+    : options(options), network(add<nn::Sequential>("network")) {
   nn::Sequential& net = *network;
   append_linear(net, options.in_features, 256, generator, options);
   append_linear(net, 256, 128, generator, options);
@@ -49,10 +49,8 @@ Tensor FCNetworkWithBatchNorm::forward(const Tensor& x) {
   return network(rows);
 }
 
-CNNWithBatchNorm::CNNWithBatchNorm(Generator& generator, CNNOptions opts)
-    : options(std::move(opts)),
-      features(add<nn::Sequential>("features")),
-      classifier(add<nn::Sequential>("classifier")) {
+CNNWithBatchNorm::CNNWithBatchNorm(Generator& generator, const CNNOptions& options)
+    : options(options), features(add<nn::Sequential>("features")), classifier(add<nn::Sequential>("classifier")) {
   const auto [h, w] = options.input_size;
   require(h >= 4 && w >= 4, "CNNWithBatchNorm", "input_size must be at least 4x4, got ", h, "x", w);
   nn::Sequential& conv = *features;

@@ -23,7 +23,7 @@ struct FCNetworkOptions {
 class FCNetworkWithBatchNorm : public nn::Layer {
  public:
   using Options = FCNetworkOptions;
-  explicit FCNetworkWithBatchNorm(Generator& generator, FCNetworkOptions opts = {});
+  explicit FCNetworkWithBatchNorm(Generator& generator, const FCNetworkOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const FCNetworkOptions options;
@@ -47,7 +47,7 @@ struct CNNOptions {
 class CNNWithBatchNorm : public nn::Layer {
  public:
   using Options = CNNOptions;
-  explicit CNNWithBatchNorm(Generator& generator, CNNOptions opts = {});
+  explicit CNNWithBatchNorm(Generator& generator, const CNNOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const CNNOptions options;

@@ -23,7 +23,7 @@ struct SmallCNNOptions {
 class SmallCNN : public nn::Layer {
  public:
   using Options = SmallCNNOptions;
-  explicit SmallCNN(Generator& generator, SmallCNNOptions opts = {});
+  explicit SmallCNN(Generator& generator, const SmallCNNOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const SmallCNNOptions options;
@@ -31,16 +31,16 @@ class SmallCNN : public nn::Layer {
   nn::Child<nn::Linear> fc;
 };
 
-/// SmallCNN with BatchNorm2d; `opts.norm` is not looked at.
+/// SmallCNN with BatchNorm2d; `options.norm` is not looked at.
 class SmallCNN_BN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
-  explicit SmallCNN_BN(Generator& generator, SmallCNNOptions opts = {});
+  explicit SmallCNN_BN(Generator& generator, const SmallCNNOptions& options = {});
 };
 
-/// SmallCNN with GroupNorm(g1, 32) and GroupNorm(g2, 64); `opts.norm` is not looked at.
+/// SmallCNN with GroupNorm(g1, 32) and GroupNorm(g2, 64); `options.norm` is not looked at.
 class SmallCNN_GN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
-  explicit SmallCNN_GN(Generator& generator, SmallCNNOptions opts = {});
+  explicit SmallCNN_GN(Generator& generator, const SmallCNNOptions& options = {});
 };
 
 }  // namespace evenkeel::models

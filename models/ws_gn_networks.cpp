@@ -41,13 +41,13 @@ std::unique_ptr<nn::Sequential> make_net(const SmallBNNetOptions& o, Generator& 
 
 }  // namespace
 
-WS_GN_Block::WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& opts)
+WS_GN_Block::WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& options)
     : conv(add<nn::WSConv2d>("conv", in, out, generator, {.kernel_size = 3, .padding = 1, .bias = false})),
-      gn(add("gn", block_norm(out, opts))),
-      act(add("act", activation_behind<nn::SiLU>(opts.norm, {.inplace = true}))) {}
+      gn(add("gn", block_norm(out, options))),
+      act(add("act", activation_behind<nn::SiLU>(options.norm, {.inplace = true}))) {}
 
-WS_GN_Classifier::WS_GN_Classifier(Generator& generator, WSGNClassifierOptions opts)
-    : options(std::move(opts)),
+WS_GN_Classifier::WS_GN_Classifier(Generator& generator, const WSGNClassifierOptions& options)
+    : options(options),
       blocks(add("blocks", make_blocks(options, generator))),
       pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
       fc(add<nn::Linear>("fc", options.widths.back(), options.num_classes, generator)) {}
@@ -57,8 +57,8 @@ Tensor WS_GN_Classifier::forward(const Tensor& x) {
   return fc(flatten(pool(blocks(x)), 1));
 }
 
-SmallBNNet::SmallBNNet(Generator& generator, SmallBNNetOptions opts)
-    : options(std::move(opts)), net(add("net", make_net(options, generator))) {
+SmallBNNet::SmallBNNet(Generator& generator, const SmallBNNetOptions& options)
+    : options(options), net(add("net", make_net(options, generator))) {
   if (options.num_classes > 0) {
     pool = add<nn::AdaptiveAvgPool2d>("pool", 1);
     fc = add<nn::Linear>("fc", 32, options.num_classes, generator);

@@ -3,6 +3,9 @@
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/nn/module.hpp"
 
+#include <optional>
+#include <typeinfo>
+
 namespace evenkeel::nn {
 
 // The functions that a norm can run in its op: bn(x, nn::relu), bn(x, {nn::leaky_relu, 0.2}).
@@ -13,6 +16,12 @@ using evenkeel::silu;
 
 /// act(a + b), the end of a residual block: one op where `act` is a ReLU that a norm could run, too (see Activation).
 Tensor add(const Tensor& a, const Tensor& b, const Activation& act);
+
+/// For Layer::fused(): `form`, unless `layer` is of a class derived from T, whose forward may be another one.
+template <class T>
+std::optional<FusedActivation> unless_derived(const T& layer, const std::optional<FusedActivation>& form) {
+  return typeid(layer) == typeid(T) ? form : std::nullopt;
+}
 
 // Activations without parameters; formulas stand in autograd/ops/activation.hpp. Shapes are kept.
 
@@ -26,7 +35,7 @@ class ReLU : public Layer {
   explicit ReLU(ActivationOptions options = {}) : options(options) {}
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
   Tensor forward(const Tensor& x) override;
-  std::optional<FusedActivation> fused() const override;
+  std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(relu)); }
 
   const ActivationOptions options;
 };
@@ -37,7 +46,7 @@ class SiLU : public Layer {
   explicit SiLU(ActivationOptions options = {}) : options(options) {}
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
   Tensor forward(const Tensor& x) override;
-  std::optional<FusedActivation> fused() const override;
+  std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(silu)); }
 
   const ActivationOptions options;
 };
@@ -66,7 +75,9 @@ class LeakyReLU : public Layer {
   explicit LeakyReLU(double negative_slope = 0.01) : negative_slope(negative_slope) {}
   std::string extra_repr() const override;
   Tensor forward(const Tensor& x) override { return leaky_relu(x, negative_slope); }
-  std::optional<FusedActivation> fused() const override;
+  std::optional<FusedActivation> fused() const override {
+    return unless_derived(*this, fused_form(leaky_relu, negative_slope));
+  }
 
   const double negative_slope;
 };
@@ -83,7 +94,7 @@ class ELU : public Layer {
 class Hardswish : public Layer {
  public:
   Tensor forward(const Tensor& x) override { return hardswish(x); }
-  std::optional<FusedActivation> fused() const override;
+  std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(hardswish)); }
 };
 
 /// log(1 + exp(beta x)) / beta, and x itself where beta x > threshold.

@@ -1,7 +1,5 @@
 #include "evenkeel/nn/container.hpp"
 
-#include "evenkeel/nn/norm/norm_act.hpp"
-
 namespace evenkeel::nn {
 
 Tensor Sequential::forward(const Tensor& x) {

@@ -9,7 +9,7 @@ namespace evenkeel::nn::functional {
 
 namespace {
 
-void check_channels(const char* op, const Tensor& x) {
+void check_rank(const char* op, const Tensor& x) {
   require(x.defined() && x.rank() >= 2, op, "expected input of at least 2 dims (N, C, *), got ",
           x.defined() ? concat("shape ", x.shape()) : "an undefined tensor");
 }
@@ -59,7 +59,7 @@ Tensor normalize_trailing(const Tensor& x, std::int64_t count, const Tensor& wei
 
 Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight, const Tensor& bias,
                   BatchNormOptions options, const FusedActivation& activation) {
-  check_channels("batch_norm", x);
+  check_rank("batch_norm", x);
   check_running("batch_norm", x, running_mean, running_var, !options.training);
   require(!options.training || x.numel() != x.size(1), "batch_norm",
           "Expected more than 1 value per channel when training, got input size ", x.shape());
@@ -80,7 +80,7 @@ Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, cons
 
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps,
                   const FusedActivation& activation) {
-  check_channels("group_norm", x);
+  check_rank("group_norm", x);
   const std::int64_t channels = x.size(1);
   require(num_groups > 0 && channels % num_groups == 0, "group_norm",
           "Expected number of channels in input to be divisible by num_groups, got input of shape ", x.shape(),
@@ -107,7 +107,7 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
 
 Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight, const Tensor& bias,
                      InstanceNormOptions options, const FusedActivation& activation) {
-  check_channels("instance_norm", x);
+  check_rank("instance_norm", x);
   check_running("instance_norm", x, running_mean, running_var, !options.use_input_stats);
   const std::int64_t inner = spatial_size(x.shape());
   const AffineView affine{x.size(1), inner};

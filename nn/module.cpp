@@ -6,6 +6,7 @@
 #include <cxxabi.h>
 #include <iterator>
 #include <map>
+#include <ostream>
 #include <set>
 
 namespace evenkeel::nn {
@@ -35,39 +36,14 @@ void walk(M& module, const std::string& prefix, const F& f) {
 
 }  // namespace
 
-// ---- Slot, Child and Layer
-
-Slot::Slot(std::string name, std::unique_ptr<Module> module)
-    : name_(std::move(name)), module_(std::move(module)), layer_(dynamic_cast<Layer*>(module_.get())) {
-  require(module_ != nullptr, "Slot", "child '", name_, "' needs a layer, got nullptr");
-}
-
-Slot::~Slot() = default;
-
-Tensor Slot::operator()(const Tensor& x) const {
-  if (layer_ == nullptr) {
-    fail("Slot", "Module [", module_->type_name(),
-         "] is missing the required \"forward\" function of one tensor (child '", name_, "')");
-  }
-  const NameScope scope(name_);
-  return (*layer_)(x);
-}
-
-std::unique_ptr<Module> Slot::replace(std::unique_ptr<Module> module) {
-  require(module != nullptr, "Slot::replace", "child '", name_, "' needs a layer, got nullptr");
-  std::swap(module_, module);
-  layer_ = dynamic_cast<Layer*>(module_.get());
-  return module;
-}
-
-void detail::fail_child(const Slot* slot, const std::type_info& expected) {
-  if (slot == nullptr) {
-    fail("Child", "this module has no such child, expected a ", class_name(expected));
-  }
-  fail("Child", "child '", slot->name(), "' is a ", (*slot)->type_name(), ", expected a ", class_name(expected));
-}
+// ---- Running
 
 Tensor Layer::operator()(const Tensor& x) { return call(*this, x); }
+
+Tensor Layer::operator()(const Tensor& x, const Activation& act) {
+  return fuses(*this, act) ? dynamic_cast<FusibleNorm&>(*this).forward_activated(x, *act.fused())
+                           : detail::run_apart(act, (*this)(x));
+}
 
 std::size_t Module::register_forward_hook(ForwardHook hook) {
   forward_hooks_.emplace_back(next_hook_, std::move(hook));
@@ -103,6 +79,9 @@ std::string class_name(const std::type_info& type) {
                        name.find_first_not_of("0123456789", bracket + 1) == name.size() - 1;
   return of_dims ? name.substr(0, bracket) + name.substr(bracket + 1, name.size() - bracket - 2) + "d" : name;
 }
+
+Module::Module() = default;
+Module::~Module() = default;
 
 std::string Module::type_name() const { return class_name(typeid(*this)); }
 
@@ -145,7 +124,7 @@ Generator& Module::generator(const std::string& name, Generator& source) {
 
 Slot& Module::add_slot(const std::string& name, std::unique_ptr<Module> module) {
   check_name(name, "module");
-  return slots_.emplace_back(name, std::move(module));
+  return slots_.emplace_back(name, std::move(module), *this);
 }
 
 void Module::remove_child(const std::string& name) {
@@ -456,7 +435,9 @@ std::string indent_following_lines(const std::string& text) {
   return result;
 }
 
-std::string describe(const Module& module) {
+}  // namespace
+
+std::string to_string(const Module& module) {
   const std::string extra = module.extra_repr();
   const auto children = module.children();
   if (children.empty() && extra.find('\n') == std::string::npos) {
@@ -464,13 +445,11 @@ std::string describe(const Module& module) {
   }
   std::string body = extra.empty() ? "" : concat("\n", extra);
   for (const Slot* child : children) {
-    body += concat("\n(", child->name(), "): ", describe(**child));
+    body += concat("\n(", child->name(), "): ", to_string(**child));
   }
   return concat(module.type_name(), "(", indent_following_lines(body), "\n)");
 }
 
-}  // namespace
-
-std::ostream& operator<<(std::ostream& out, const Module& module) { return out << describe(module); }
+std::ostream& operator<<(std::ostream& out, const Module& module) { return out << to_string(module); }
 
 }  // namespace evenkeel::nn

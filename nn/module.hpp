@@ -1,15 +1,14 @@
 #pragma once
 
-#include "evenkeel/autograd/anomaly.hpp"
-#include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/nn/child.hpp"
 
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <list>
 #include <memory>
 #include <optional>
-#include <ostream>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -18,15 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace evenkeel {
-struct FusedActivation;
-}
-
 namespace evenkeel::nn {
-
-class Layer;
-class Module;
-class Activation;
 
 /// (full name, value) pairs in PyTorch's state_dict order: own parameters, own buffers, then children depth first,
 /// names joined by ".". To a file it is NamedArrays (core/io/safetensors.hpp), of the same type.
@@ -35,93 +26,6 @@ using StateDict = std::vector<std::pair<std::string, Array>>;
 /// What load_state_dict found; with strict loading each of these is an error.
 struct LoadReport {
   std::vector<std::string> missing, unexpected;
-};
-
-/// A place for a child. The place survives when the module in it is replaced, so neither a reference to it nor a Child
-/// ever dangles while the parent lives (conversions such as BatchNorm to GroupNorm rely on that).
-class Slot {
- public:
-  Slot(std::string name, std::unique_ptr<Module> module);
-  ~Slot();
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
-
-  const std::string& name() const { return name_; }
-  Module& operator*() const { return *module_; }
-  Module* operator->() const { return module_.get(); }
-  /// The module as a Layer, null if it is none.
-  Layer* layer() const { return layer_; }
-  /// Runs the Layer here, under its name for anomaly reports. Throws for a module that is none.
-  Tensor operator()(const Tensor& x) const;
-  /// The same and `act` behind it; see Layer.
-  Tensor operator()(const Tensor& x, const Activation& act) const;
-  /// Puts another module here and returns the old one.
-  std::unique_ptr<Module> replace(std::unique_ptr<Module> module);
-
- private:
-  std::string name_;
-  std::unique_ptr<Module> module_;
-  Layer* layer_;  ///< the module, if it is a Layer
-};
-
-template <class M, class... Args>
-decltype(auto) call(M& module, Args&&... args);
-
-namespace detail {
-[[noreturn]] void fail_child(const Slot* slot, const std::type_info& expected);
-
-/// Whether these are what every Layer can be called with: x, or x and an activation.
-template <class... Args>
-inline constexpr bool layer_arguments = false;
-template <class X>
-inline constexpr bool layer_arguments<X> = std::convertible_to<X, const Tensor&>;
-template <class X, class Act>
-inline constexpr bool layer_arguments<X, Act> = layer_arguments<X>&& std::convertible_to<Act, const Activation&>;
-}  // namespace detail
-
-/// A handle on a child that was added as a T: cheap to copy, valid while the parent lives.
-///   conv1(x)         runs the child under its name, with any arguments that T's forward takes
-///   bn1(x, nn::relu) runs a norm and the activation behind it as one op; see Layer
-///   conv1->weight    reaches into it
-/// A Layer that took T's place (a GroupNorm after convert_bn_to_gn) is called just the same; `->` then throws, since it
-/// is no T. Where other modules of other arguments may take turns, hold a Child of their common base.
-template <class T>
-class Child {
- public:
-  /// No child, for parts that a model may lack: false, and calling it throws.
-  Child() = default;
-  explicit Child(Slot& slot) : slot_(&slot) {}
-  template <std::derived_from<T> U>
-  Child(const Child<U>& other) : slot_(other ? &other.slot() : nullptr) {}
-
-  explicit operator bool() const { return slot_ != nullptr; }
-  Slot& slot() const {
-    if (slot_ == nullptr) {
-      detail::fail_child(nullptr, typeid(T));
-    }
-    return *slot_;
-  }
-  T& operator*() const {
-    auto* module = dynamic_cast<T*>(&*slot());
-    if (module == nullptr) {
-      detail::fail_child(slot_, typeid(T));
-    }
-    return *module;
-  }
-  T* operator->() const { return &**this; }
-  template <class... Args>
-  decltype(auto) operator()(Args&&... args) const {
-    if constexpr (detail::layer_arguments<Args...> && (std::derived_from<T, Layer> || std::same_as<T, Module>)) {
-      return slot()(args...);
-    } else {
-      const NameScope scope(slot().name());
-      return call(**this, std::forward<Args>(args)...);
-    }
-  }
-  Tensor operator()(const Tensor& x, const Activation& act) const { return slot()(x, act); }
-
- private:
-  Slot* slot_ = nullptr;
 };
 
 /// Called after a module ran, with the tensors among its arguments and results: of a Layer one each.
@@ -139,8 +43,8 @@ std::string class_name(const std::type_info& type);
 /// by its Child or call(). Not copyable, not movable.
 class Module {
  public:
-  Module() = default;
-  virtual ~Module() = default;
+  Module();
+  virtual ~Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
@@ -166,6 +70,8 @@ class Module {
   /// This module under "" and everything below it, depth first.
   std::vector<std::pair<std::string, Module*>> named_modules();
   std::vector<std::pair<std::string, const Module*>> named_modules() const;
+  /// Where this module stands; null for an outermost one.
+  const Slot* place() const { return place_; }
   /// Direct children.
   std::vector<Slot*> children();
   std::vector<const Slot*> children() const;
@@ -271,6 +177,8 @@ class Module {
   /// Calls f(name, entry) in the order of state_dict().
   void for_each_entry(const std::function<void(const std::string& name, const Entry& entry)>& f) const;
 
+  friend class Slot;  // tells its module where it stands
+  const Slot* place_ = nullptr;
   std::list<Entry> entries_;
   std::list<std::pair<std::string, Generator>> generators_;
   std::list<Slot> slots_;
@@ -290,7 +198,8 @@ class EvalGuard {
   std::vector<std::pair<Module*, bool>> before_;
 };
 
-/// Prints as PyTorch prints a module.
+/// As PyTorch prints a module.
+std::string to_string(const Module& module);
 std::ostream& operator<<(std::ostream& out, const Module& module);
 
 /// A module of one input and one output, which can stand in a Sequential and take any other Layer's place.
@@ -305,34 +214,15 @@ class Layer : public Module {
   Tensor operator()(const Tensor& x, const Activation& act);
   /// What this layer is as an activation that a norm can run in its op; nothing of other layers. Not inherited by
   /// classes derived from one, whose forward may be another.
-  virtual std::optional<FusedActivation> fused() const;
+  virtual std::optional<FusedActivation> fused() const { return std::nullopt; }
 };
 
-/// What can stand behind a layer, norm(x, nn::relu): a function of one tensor, one with its parameter
-/// ({nn::leaky_relu, 0.2}), a layer, or a child that holds one.
-class Activation {
+/// A norm that can run the activation behind it in its own pass over memory: norm(x, nn::relu).
+class FusibleNorm : public Layer {
  public:
-  Activation(Tensor (*function)(const Tensor& x)) : function_(function) {}
-  Activation(Tensor (*function)(const Tensor& x, double parameter), double parameter)
-      : with_parameter_(function), parameter_(parameter) {}
-  Activation(Layer& layer) : layer_(&layer) {}
-  Activation(Layer&& layer) : layer_(&layer) {}
-  Activation(const Slot& slot) : layer_(slot.layer()), slot_(&slot) {}
-  template <class T>
-  Activation(const Child<T>& child) : Activation(child.slot()) {}
-
-  Tensor operator()(const Tensor& x) const;
-  /// What a norm can run in its op: nothing if it cannot, if the layer has forward hooks or an AnomalyGuard lives.
-  std::optional<FusedActivation> fused() const;
-  /// The same whatever hooks and guards there are.
-  std::optional<FusedActivation> form() const;
-
- private:
-  Tensor (*function_)(const Tensor&) = nullptr;
-  Tensor (*with_parameter_)(const Tensor&, double) = nullptr;
-  double parameter_ = 0;
-  Layer* layer_ = nullptr;
-  const Slot* slot_ = nullptr;
+  Tensor forward(const Tensor& x) final { return forward_activated(x, {}); }
+  /// activation(forward(x)) as one op; nothing of the activation's input is kept for backward.
+  virtual Tensor forward_activated(const Tensor& x, const FusedActivation& activation) = 0;
 };
 
 namespace detail {

@@ -4,12 +4,12 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/op_profile.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
-#include "evenkeel/nn/norm/norm_act.hpp"
 
 #include <algorithm>
 #include <array>
-#include <iomanip>
+#include <charconv>
 #include <map>
+#include <ostream>
 
 namespace evenkeel::nn {
 
@@ -172,10 +172,10 @@ std::string grouped(std::int64_t number) {
 }
 
 std::string kibibytes(std::int64_t size) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  out << std::fixed << std::setprecision(1) << static_cast<double>(size) / 1024 << " KiB";
-  return out.str();
+  std::array<char, 32> digits;
+  const double kib = static_cast<double>(size) / 1024;
+  const auto end = std::to_chars(digits.begin(), digits.end(), kib, std::chars_format::fixed, 1).ptr;
+  return concat(std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())), " KiB");
 }
 
 /// "[2, 3], [2, 8]"
@@ -201,7 +201,7 @@ Row row_of(const LayerSummary& layer) {
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const Summary& summary) {
+std::string to_string(const Summary& summary) {
   std::vector<Row> rows = {{"Layer", "Output shape", "Parameters", "MACs", "Memory"}};
   std::transform(summary.layers.begin(), summary.layers.end(), std::back_inserter(rows), row_of);
   std::array<std::size_t, 5> widths{};
@@ -214,31 +214,33 @@ std::ostream& operator<<(std::ostream& out, const Summary& summary) {
   for (const std::size_t width : widths) {
     line += width;
   }
-  const auto pad = [](const std::string& text, std::size_t width) { return std::string(width - text.size(), ' '); };
+  const std::string rule(line, '-');
+  std::string text;
+  const auto pad = [](const std::string& cell, std::size_t width) { return std::string(width - cell.size(), ' '); };
   for (const Row& row : rows) {
-    out << row[0] << pad(row[0], widths[0]) << "  " << row[1] << pad(row[1], widths[1]);
+    text += concat(row[0], pad(row[0], widths[0]), "  ", row[1], pad(row[1], widths[1]));
     for (std::size_t i = 2; i < row.size(); ++i) {
-      out << "  " << pad(row[i], widths[i]) << row[i];
+      text += concat("  ", pad(row[i], widths[i]), row[i]);
     }
-    out << "\n";
+    text += "\n";
     if (&row == &rows.front()) {
-      out << std::string(line, '-') << "\n";
+      text += concat(rule, "\n");
     }
   }
   const std::int64_t parameters = summary.total(&LayerSummary::parameters);
-  out << std::string(line, '-') << "\n"
-      << "Input " << listed(summary.layers.front().inputs) << "; " << grouped(parameters) << " parameters, "
-      << grouped(summary.trainable_parameters) << " trainable; " << grouped(summary.total(&LayerSummary::macs))
-      << " MACs\n"
-      << "Parameters and buffers " << kibibytes(summary.total(&LayerSummary::parameter_bytes)) << ", layer outputs "
-      << kibibytes(summary.total(&LayerSummary::output_bytes)) << "\n";
+  text += concat(rule, "\nInput ", listed(summary.layers.front().inputs), "; ", grouped(parameters), " parameters, ",
+                 grouped(summary.trainable_parameters), " trainable; ", grouped(summary.total(&LayerSummary::macs)),
+                 " MACs\nParameters and buffers ", kibibytes(summary.total(&LayerSummary::parameter_bytes)),
+                 ", layer outputs ", kibibytes(summary.total(&LayerSummary::output_bytes)), "\n");
   for (const LayerSummary& layer : summary.layers) {
     if (!layer.apart.empty()) {
-      out << "* " << layer.name << " could run the " << layer.apart
-          << " behind it in its own op: norm(x, nn::" << layer.apart << ")\n";
+      text += concat("* ", layer.name, " could run the ", layer.apart,
+                     " behind it in its own op: norm(x, nn::", layer.apart, ")\n");
     }
   }
-  return out;
+  return text;
 }
+
+std::ostream& operator<<(std::ostream& out, const Summary& summary) { return out << to_string(summary); }
 
 }  // namespace evenkeel::nn

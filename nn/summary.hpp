@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <ostream>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -39,6 +39,7 @@ Summary summary(Layer& model, const Shape& input_shape);
 Summary summary(Module& model, const std::function<void()>& run);
 
 /// A table with one line per layer, and the totals.
+std::string to_string(const Summary& summary);
 std::ostream& operator<<(std::ostream& out, const Summary& summary);
 
 }  // namespace evenkeel::nn

@@ -37,6 +37,10 @@ void WeightParametrization::rename_old(const std::string& prefix,
 WeightedLayer::WeightedLayer(Array initial_weight, Array initial_bias)
     : weight(parameter("weight", std::move(initial_weight))), bias(parameter("bias", std::move(initial_bias))) {}
 
+Tensor WeightedLayer::effective_weight() { return stored_weight(); }
+
+Tensor WeightedLayer::stored_weight() { return parametrization_ == nullptr ? weight : parametrization_->value(); }
+
 void WeightedLayer::parametrize(std::unique_ptr<WeightParametrization> parametrization) {
   require(parametrization_ == nullptr, type_name(), "the weight has a parametrization already (",
           parametrization_ == nullptr ? "" : parametrization_->type_name(), "); remove_parametrization first");

@@ -25,9 +25,9 @@ class WeightedLayer : public Layer {
  public:
   /// The weight as forward uses it: stored_weight(), unless a layer standardizes it first. What fuses or prints
   /// filters needs this one.
-  virtual Tensor effective_weight() { return stored_weight(); }
+  virtual Tensor effective_weight();
   /// The parameter `weight`, or what its parametrization computes.
-  Tensor stored_weight() { return parametrization_ == nullptr ? weight : parametrization_->value(); }
+  Tensor stored_weight();
 
   /// From now on `weight` is undefined and its values come from `parametrization`. Throws if there is one already.
   void parametrize(std::unique_ptr<WeightParametrization> parametrization);

@@ -94,6 +94,8 @@ void AdamFamily<kDecoupled>::update(std::span<Optimizer::Update> updates) {
 
 template struct AdamFamilyOptions<false>;
 template struct AdamFamilyOptions<true>;
+template class GroupedOptimizer<AdamOptions>;
+template class GroupedOptimizer<AdamWOptions>;
 template class AdamFamily<false>;
 template class AdamFamily<true>;
 

@@ -48,4 +48,9 @@ using AdamWOptions = AdamFamilyOptions<true>;
 using Adam = AdamFamily<false>;
 using AdamW = AdamFamily<true>;
 
+extern template class GroupedOptimizer<AdamOptions>;
+extern template class GroupedOptimizer<AdamWOptions>;
+extern template class AdamFamily<false>;
+extern template class AdamFamily<true>;
+
 }  // namespace evenkeel::optim

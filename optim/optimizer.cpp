@@ -20,6 +20,9 @@ ParamList::ParamList(const std::vector<std::pair<std::string, Tensor>>& named) {
   }
 }
 
+Optimizer::Optimizer(std::vector<StateSpec> state) : state_specs_(std::move(state)) {}
+Optimizer::~Optimizer() = default;
+
 void Optimizer::check_param(const Tensor& tensor, const std::vector<Tensor>& others) const {
   require(tensor.defined(), type_name(), "can't optimize an undefined tensor");
   require(is_floating(tensor.dtype()), type_name(), "can't optimize a tensor of ", tensor.dtype(), " (shape ",

@@ -37,7 +37,7 @@ struct ParamGroup {
 /// parameter (1e-8 on a weight of 1) changes nothing.
 class Optimizer {
  public:
-  virtual ~Optimizer() = default;
+  virtual ~Optimizer();
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
@@ -73,7 +73,7 @@ class Optimizer {
     bool optional = false;  ///< may be missing where the others are present
   };
 
-  explicit Optimizer(std::vector<StateSpec> state) : state_specs_(std::move(state)) {}
+  explicit Optimizer(std::vector<StateSpec> state);
 
   /// Checks the parameters and adds them; `options` points to members that outlive this.
   void add_group(ParamList params, std::vector<StateField> options);

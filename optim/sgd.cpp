@@ -7,6 +7,8 @@
 
 namespace evenkeel::optim {
 
+template class GroupedOptimizer<SGDOptions>;
+
 void SGDOptions::check(const std::string& op) const {
   require(!std::isnan(lr), op, "parameter group didn't specify a value of required optimization parameter lr");
   require(lr >= 0, op, "lr must be at least 0, got ", lr);

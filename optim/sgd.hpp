@@ -18,6 +18,8 @@ struct SGDOptions {
   std::vector<StateField> fields();
 };
 
+extern template class GroupedOptimizer<SGDOptions>;
+
 /// Stochastic gradient descent, with torch.optim.SGD's rules. For a gradient g and a parameter p:
 ///   g = -g if maximize;  g = g + weight_decay p
 ///   b = g at the first step, afterwards b = momentum b + (1 - dampening) g

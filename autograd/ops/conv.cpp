@@ -145,8 +145,8 @@ void check_options(std::string_view op, Size2 stride, Size2 padding, Size2 dilat
           "stride, padding and dilation must be below 2^31");
 }
 
-void check_channels(std::string_view op, const Tensor& x, const Tensor& weight, std::int64_t groups,
-                    std::int64_t expected) {
+void check_groups(std::string_view op, const Tensor& x, const Tensor& weight, std::int64_t groups,
+                  std::int64_t expected) {
   require(weight.size(0) % groups == 0, op, "Given groups=", groups, ", expected weight to be divisible by ", groups,
           " at dimension 0, but got weight of size ", weight.shape(), " instead");
   require(x.size(-3) == expected, op, "Given groups=", groups, ", weight of size ", weight.shape(), ", expected input",
@@ -226,7 +226,7 @@ ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const Co
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   check_operands("conv2d", x, weight, bias);
   check_options("conv2d", options.stride, options.padding.size, options.dilation, options.groups);
-  check_channels("conv2d", x, weight, options.groups, weight.size(1) * options.groups);
+  check_groups("conv2d", x, weight, options.groups, weight.size(1) * options.groups);
   check_bias("conv2d", weight, bias, options.groups, weight.size(0));
   const ConvGeometry g = conv_geometry(x, weight, options);
   return x.rank() == 4 ? correlate(g, x, weight, bias) : squeeze(correlate(g, unsqueeze(x, 0), weight, bias), 0);
@@ -237,7 +237,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   constexpr std::string_view kOp = "conv_transpose2d";
   check_operands(kOp, x, weight, bias);
   check_options(kOp, options.stride, options.padding, options.dilation, options.groups);
-  check_channels(kOp, x, weight, options.groups, weight.size(0));
+  check_groups(kOp, x, weight, options.groups, weight.size(0));
   check_bias(kOp, weight, bias, options.groups, weight.size(1) * options.groups);
   const Size2 extra = options.output_padding;
   require(extra.h >= 0 && extra.w >= 0 && extra.h < std::max(options.stride.h, options.dilation.h) &&

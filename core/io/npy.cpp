@@ -198,8 +198,8 @@ std::string make_header(const Array& array) {
 
 }  // namespace
 
-Array load_npy(const std::filesystem::path& path) {
-  const std::string op = concat("load_npy: ", path.string());
+Array load_npy(const std::string& path) {
+  const std::string op = concat("load_npy: ", path);
   const InputFile file(path, "load_npy");
   const auto [header, offset] = read_header(file, op);
   const auto count = static_cast<std::uint64_t>(numel(header.shape, op));
@@ -224,7 +224,7 @@ Array load_npy(const std::filesystem::path& path) {
   return result.permute(backwards).contiguous();
 }
 
-void save_npy(const std::filesystem::path& path, const Array& array) {
+void save_npy(const std::string& path, const Array& array) {
   const Array values = array.contiguous();
   AtomicFile file(path, "save_npy");
   file.write(make_header(values));

@@ -309,9 +309,9 @@ std::string header_text(const std::vector<const NamedArrays::value_type*>& order
 
 }  // namespace
 
-Safetensors load_safetensors(const std::filesystem::path& path) {
+Safetensors load_safetensors(const std::string& path) {
   const InputFile file(path, kLoad);
-  const std::string where = concat("'", path.string(), "': ");
+  const std::string where = concat("'", path, "': ");
   const std::string text = read_header_text(file, where);
   HeaderReader reader(where);
   Json::sax_parse(text, &reader);
@@ -331,7 +331,7 @@ Safetensors load_safetensors(const std::filesystem::path& path) {
   return result;
 }
 
-void save_safetensors(const std::filesystem::path& path, const NamedArrays& tensors,
+void save_safetensors(const std::string& path, const NamedArrays& tensors,
                       const std::map<std::string, std::string>& metadata) {
   const auto order = file_order(tensors);
   const std::string text = header_text(order, metadata);

@@ -2,7 +2,6 @@
 
 #include "evenkeel/core/array.hpp"
 
-#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -24,13 +23,13 @@ struct Safetensors {
 /// F64, F32, I64, U8 and BOOL keep their type; F16 and BF16 become float32. The header is checked in full before memory
 /// for any tensor is taken: length, JSON, keys, dtypes, shapes, and data ranges that must cover the data exactly.
 /// Throws std::invalid_argument naming the file and what is wrong with it, IoError if it can't be read.
-Safetensors load_safetensors(const std::filesystem::path& path);
+Safetensors load_safetensors(const std::string& path);
 
 /// Writes a safetensors file that replaces `path` as a whole (see AtomicFile). Tensors are laid out by dtype, then by
 /// name, as the format's reference does, so equal contents give equal bytes. Views are written as row-major copies.
 /// Throws std::invalid_argument on a duplicate name, an undefined array or a name that is not UTF-8; IoError if the
 /// file can't be written. The old file is intact then.
-void save_safetensors(const std::filesystem::path& path, const NamedArrays& tensors,
+void save_safetensors(const std::string& path, const NamedArrays& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace evenkeel

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/nn/norm/norm_act.hpp"
+#include "evenkeel/nn/module.hpp"
 
 namespace evenkeel::nn {
 

@@ -111,8 +111,8 @@ Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSO
 template <class Base>
 template <class Options>
 Standardized<Base>::Standardized(const char* layer, std::int64_t in, std::int64_t out, Generator& generator,
-                                 const Options& opts, const WSOptions& ws)
-    : Base(in, out, generator, opts),
+                                 const Options& options, const WSOptions& ws)
+    : Base(in, out, generator, options),
       standardization(checked(layer, ws)),
       gain(this->parameter("gain", per_filter(has_gain(ws.mode), filters(*this), this->weight.rank(), 1))),
       weight_gamma(
@@ -176,8 +176,8 @@ template class Standardized<ConvTranspose2d>;
 template class Standardized<Linear>;
 
 WSConv2d::WSConv2d(const char* layer, std::int64_t in, std::int64_t out, Generator& generator,
-                   const Conv2dOptions& opts, const WSOptions& ws)
-    : Standardized<Conv2d>(layer, in, out, generator, opts, ws) {}
+                   const Conv2dOptions& options, const WSOptions& ws)
+    : Standardized<Conv2d>(layer, in, out, generator, options, ws) {}
 
 WSConv2d::WSConv2d(Conv2d& conv, WSOptions ws) : WSConv2d(conv, ws, Generator(0)) {}
 
@@ -187,15 +187,15 @@ WSConv2d::WSConv2d(Conv2d& conv, const WSOptions& ws, Generator&& unused)
 }
 
 WSConvTranspose2d::WSConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator,
-                                     ConvTranspose2dOptions opts, WSOptions ws)
-    : Standardized<ConvTranspose2d>("WSConvTranspose2d", in, out, generator, opts, ws) {}
+                                     ConvTranspose2dOptions options, WSOptions ws)
+    : Standardized<ConvTranspose2d>("WSConvTranspose2d", in, out, generator, options, ws) {}
 
-WSLinear::WSLinear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts, WSOptions ws)
-    : Standardized<Linear>("WSLinear", in, out, generator, opts, ws) {}
+WSLinear::WSLinear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions options, WSOptions ws)
+    : Standardized<Linear>("WSLinear", in, out, generator, options, ws) {}
 
-ScaledStdConv2d::ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts,
+ScaledStdConv2d::ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions options,
                                  WSOptions ws)
-    : WSConv2d("ScaledStdConv2d", in, out, generator, opts, ws) {
+    : WSConv2d("ScaledStdConv2d", in, out, generator, options, ws) {
   require(has_gain(ws.mode), "ScaledStdConv2d", "mode must be scaled or nfnet, got ", mode_entry(ws.mode).name);
 }
 

@@ -53,7 +53,7 @@ class Standardized : public Base {
 
  protected:
   template <class Options>
-  Standardized(const char* layer, std::int64_t in, std::int64_t out, Generator& generator, const Options& opts,
+  Standardized(const char* layer, std::int64_t in, std::int64_t out, Generator& generator, const Options& options,
                const WSOptions& ws);
   /// Takes over the parameters, hooks excepted; in mode aws also keeps the function.
   void take_over(Base& plain);
@@ -75,13 +75,13 @@ extern template class Standardized<Linear>;
 /// 1 (a 1x1 depthwise convolution), whose filters have no deviation. Qiao et al. 2019, arXiv:1903.10520.
 class WSConv2d : public Standardized<Conv2d> {
  public:
-  WSConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts, WSOptions ws = {})
-      : WSConv2d("WSConv2d", in, out, generator, opts, ws) {}
+  WSConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions options, WSOptions ws = {})
+      : WSConv2d("WSConv2d", in, out, generator, options, ws) {}
   /// With the options, parameters (the same handles: an optimizer goes on) and mode of `conv`.
   explicit WSConv2d(Conv2d& conv, WSOptions ws = {});
 
  protected:
-  WSConv2d(const char* layer, std::int64_t in, std::int64_t out, Generator& generator, const Conv2dOptions& opts,
+  WSConv2d(const char* layer, std::int64_t in, std::int64_t out, Generator& generator, const Conv2dOptions& options,
            const WSOptions& ws);
 
  private:
@@ -91,14 +91,14 @@ class WSConv2d : public Standardized<Conv2d> {
 /// ConvTranspose2d standardized per output channel, over (in_channels/groups, KH, KW); otherwise as WSConv2d.
 class WSConvTranspose2d : public Standardized<ConvTranspose2d> {
  public:
-  WSConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions opts,
+  WSConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions options,
                     WSOptions ws = {});
 };
 
 /// Linear standardized per output feature, over in_features; otherwise as WSConv2d.
 class WSLinear : public Standardized<Linear> {
  public:
-  WSLinear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions opts = {}, WSOptions ws = {});
+  WSLinear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions options = {}, WSOptions ws = {});
 };
 
 /// The convolution of normalizer-free networks: WSConv2d in mode scaled (timm's, the default) or nfnet, with a gain per
@@ -107,7 +107,7 @@ class WSLinear : public Standardized<Linear> {
 /// Throws invalid_argument: as WSConv2d; another mode. Brock et al. 2021, arXiv:2101.08692 and 2102.06171.
 class ScaledStdConv2d : public WSConv2d {
  public:
-  ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions opts,
+  ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions options,
                   WSOptions ws = {.mode = WeightStandardization::scaled});
 };
 

@@ -39,6 +39,7 @@ function start_file() {
   if (room != "") seen_room[room] = 1
   split("", start)
   includes = 0
+  first_include = ""
   known[file] = 1
 }
 
@@ -59,6 +60,7 @@ length($0) > most_columns { fault(here() length($0) " columns, at most " most_co
     fault(here() target " is not reached as \"evenkeel/folder/...\"")
   }
   own = target; sub(/^evenkeel\//, "", own)
+  if (first_include == "") first_include = own
   check_own_header(own)
   check_direction(own)
   included[file, ++count_included[file]] = own
@@ -75,6 +77,22 @@ function check_own_header(target) {
   first = file; sub(/[^\/]*$/, "", first)
   if (room == "" || index(target, first) != 1) fault(here() "the first include is " target ", not " expected)
   else other_first[file] = expected FS target
+}
+
+# X.cpp defines members of classes that X.hpp or itself declares, in kernels those of its room. A class with a body is
+# noted wherever it stands; members are looked up when all files are read.
+match(code, /(^|[^a-z])(class|struct) ([A-Za-z]+::)*[A-Z][A-Za-z0-9_]*[^;(),]*$/) {
+  name = substr(code, RSTART, RLENGTH)
+  sub(/^.?(class|struct) ([A-Za-z]+::)*/, "", name); sub(/[^A-Za-z0-9_].*/, "", name)
+  declares[file, name] = 1
+  if (room != "") declares[room, name] = 1
+}
+file ~ library && file ~ /\.cpp$/ && code ~ /^[A-Za-z_].*\(/ {
+  head = code; sub(/\(.*/, "", head)
+  if (match(head, /[A-Z][A-Za-z0-9_]*(<[A-Za-z0-9_, ]*>)?::(operator[^A-Za-z]*|~?[A-Za-z_][A-Za-z0-9_]*)$/)) {
+    name = substr(head, RSTART, RLENGTH); sub(/[^A-Za-z0-9_].*/, "", name)
+    if (!((file, name) in declares)) member[FNR ": " file] = name SUBSEP first_include SUBSEP room
+  }
 }
 
 function check_direction(target,   to, to_room) {
@@ -140,6 +158,12 @@ END {
   for (name in other_first) {
     split(other_first[name], pair, FS)
     if (pair[1] in known) fault(name ": the first include is " pair[2] ", not " pair[1])
+  }
+  for (line in member) {
+    split(member[line], part, SUBSEP)
+    if ((part[2], part[1]) in declares || part[3] != "" && (part[3], part[1]) in declares) continue
+    split(line, place_of_line, ": ")
+    fault(place_of_line[2] ":" place_of_line[1] ": a member of " part[1] ", which neither this file nor " part[2] " declares")
   }
   for (name in seen_room) {
     ++rooms_found

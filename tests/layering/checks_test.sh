@@ -98,6 +98,26 @@ echo '#pragma once' | file core/kernels/pool/halving.hpp
 echo '#include "evenkeel/core/kernels/pool/pool.hpp"' | file core/kernels/pool/halving.cpp
 fails 'core/kernels/pool/halving.cpp: the first include is core/kernels/pool/pool.hpp, not core/kernels/pool/halving.hpp'
 
+for header in nn/module.hpp nn/norm/act.hpp; do
+  { echo '#pragma once'; echo 'class Layer;'; } | file $header
+done
+{ echo 'class Layer : public Module {'; echo '};'; } | file nn/module.hpp
+{ echo '#include "evenkeel/nn/norm/act.hpp"'; echo 'std::vector<Slot*> Layer::fused(int x) const { return x; }'; } | file nn/norm/act.cpp
+fails 'nn/norm/act.cpp:2: a member of Layer, which neither this file nor nn/norm/act.hpp declares'
+{ echo '#pragma once'; echo 'template <class T> class Layer {'; echo '};'; } | file nn/module.hpp
+{ echo '#include "evenkeel/nn/norm/act.hpp"'; echo 'template <class T>'; echo 'Layer<T>::Layer() : x_(0) {}'; } | file nn/norm/act.cpp
+fails 'nn/norm/act.cpp:3: a member of Layer, which neither this file nor nn/norm/act.hpp declares'
+{ echo '#pragma once'; echo 'class Layer {'; echo '  struct Impl;'; echo '};'; } | file nn/module.hpp
+{
+  echo '#include "evenkeel/nn/module.hpp"'
+  echo 'struct Layer::Impl {'
+  echo '};'
+  echo 'Tensor Layer::operator()(const Tensor& x) { return Slot::of(x); }'
+  echo 'Layer::Impl::Impl() {}'
+  echo 'Layer::~Layer() = default;'
+} | file nn/module.cpp
+passes 'files in order'
+
 for line in '  const T* px = x.data<T>();' '  auto sums = x.array().template mutable_span<double>();' '  y = x.data<double>()[0];' \
             '  for (const double v : x.span<double>()) {' '  parallel_for(0, n, 1024, body);'; do
   echo "$line" | file autograd/ops/loss.hpp

@@ -138,7 +138,7 @@ TEST_CASE("norms inside are converted, and the blocks go on calling them") {
   CHECK(net.child("ups.0.norm")->type_name() == "GroupNorm");
   const Tensor y = net(x);
   CHECK(y.shape() == Shape{2, 1, 8, 8});
-  CHECK_THROWS_WITH(block->norm->running_mean, "Child: child 'norm' is a GroupNorm, expected a BatchNorm2d");
+  CHECK_THROWS_WITH(block->norm->running_mean, "Child: child 'ups.0.norm' is a GroupNorm, expected a BatchNorm2d");
   CHECK(nn::Child<nn::GroupNorm>(block->norm.slot())->num_groups == 2);
   const double before = net.parameters()[0].to_vector<float>()[0];
   descend(net, 0.1, mean(square(y)));
@@ -161,11 +161,79 @@ TEST_CASE("hooks see every tensor among the arguments and results; errors and an
   net(ones({1, 1, 8, 8}));
   CHECK(seen == "12 ");
   CHECK_THROWS_WITH(net.child("ups.0")(ones({1})), Contains("Module [Up] is missing the required \"forward\""));
-  CHECK_THROWS_WITH(net.child<Down>("ups.0")(ones({1})), "Child: child '0' is a Up, expected a Down");
+  CHECK_THROWS_WITH(net.child<Down>("ups.0")(ones({1})), "Child: child 'ups.0' is a Up, expected a Down");
   CHECK_THROWS_WITH(nn::Child<Up>()->conv, "Child: this module has no such child, expected a Up");
   net.get_parameter("ups.1.conv.weight").mutable_array().fill_(NAN);
   const AnomalyGuard anomaly;
-  CHECK_THROWS_WITH(net(ones({1, 1, 8, 8})), Contains("'1.conv'"));
+  CHECK_THROWS_WITH(net(ones({1, 1, 8, 8})), Contains("'ups.1.conv'"));
+}
+
+namespace {
+
+/// Runs what lies below a list, a list in it, a holder of named children and a Sequential, each by another way.
+struct Nested : nn::Module {
+  struct Holder : nn::Module {
+    using nn::Module::add;
+  };
+  explicit Nested(Generator& g) : list(add<nn::ModuleList>("list")) {
+    list->append<nn::ModuleList>().append<nn::Sequential>().append<Holder>();
+    list->child<nn::ModuleList>("0")->append<nn::Linear>(3, 3, g).append<nn::ReLU>();
+    list->child<nn::Sequential>("1")->append<nn::Linear>(3, 3, g);
+    list->child<Holder>("2")->add<nn::BatchNorm1d>("norm", 3);
+  }
+  Tensor forward(const Tensor& x) {
+    const Tensor y = child("list.0.0")(x);
+    const Tensor z = list->child<nn::Module>("1")(child<nn::Module>("list.0.1")(y));
+    return child<nn::BatchNorm1d>("list.2.norm")(z, nn::silu);
+  }
+  nn::Child<nn::ModuleList> list;
+};
+
+/// Where each leaf of `model` says that it runs.
+Names places(nn::Module& model, const std::function<void()>& run) {
+  Names seen;
+  for (const auto& [name, module] : model.named_modules()) {
+    if (module->children().empty()) {
+      module->register_forward_hook(
+          [&seen](const auto&, const auto&, const auto&) { seen.push_back(NameScope::path()); });
+    }
+  }
+  run();
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("what runs is named by its whole path, whatever lies between and does not run") {
+  Generator g(7);
+  Nested net(g);
+  const Tensor x = randn({4, 3}, g);
+  const Names leaves = {"list.0.0", "list.0.1", "list.1.0", "list.2.norm"};
+  CHECK(places(net, [&] { call(net, x); }) == leaves);
+  CHECK(NameScope::path().empty());
+  CHECK(net.child("list.1.0").path() == "list.1.0");
+  CHECK(net.child("list.1.0").path(&*net.child("list.1")) == "0");
+  CHECK(net.place() == nullptr);
+  CHECK_THROWS_WITH(net.child("list.2.norm")(ones({4, 2})), Contains("BatchNorm1d (list.2.norm): "));
+  CHECK_THROWS_WITH(net.child("list.2")(x), Contains("(child 'list.2')"));
+
+  struct Outer : nn::Module {
+    explicit Outer(Generator& g) : inner(add<Nested>("inner", g)) {}
+    Tensor forward(const Tensor& x) { return direct ? inner->forward(x) : inner(x); }
+    nn::Child<Nested> inner;
+    bool direct = false;  // past the child's handle
+  };
+  const Names below = {"inner.list.0.0", "inner.list.0.1", "inner.list.1.0", "inner.list.2.norm"};
+  for (const bool direct : {false, true}) {
+    Outer outer(g);
+    outer.direct = direct;
+    CHECK(places(outer, [&] { call(outer, x); }) == below);
+  }
+  const auto old = net.child("list.0.0").replace(std::make_unique<nn::Linear>(3, 5, g));
+  CHECK(old->place() == nullptr);
+  CHECK(net.child("list.0.0")->place()->path() == "list.0.0");
+  CHECK_THROWS(call(net, x));  // 5 features where 3 are wanted
+  CHECK(NameScope::path().empty());
 }
 
 namespace {

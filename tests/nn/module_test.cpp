@@ -166,14 +166,14 @@ TEST_CASE("a slot survives the replacement of its layer") {
   Net net;
   Slot& place = net.child("body.1");
   CHECK(place.name() == "1");
-  CHECK_THROWS_WITH(*Child<Scale>(place), "Child: child '1' is a ReLU, expected a Scale");
+  CHECK_THROWS_WITH(*Child<Scale>(place), "Child: child 'body.1' is a ReLU, expected a Scale");
   const std::unique_ptr<Module> old = place.replace(std::make_unique<Scale>(3));
   CHECK(old->type_name() == "ReLU");
   CHECK(&net.child("body.1") == &place);
   CHECK(names_of(net.named_parameters())[3] == "body.1.weight");
   const Tensor y = place(tensor<float>({-1, 2, 3}, {3}));
   CHECK(y.to_vector<float>() == std::vector<float>{-2, 4, 6});
-  CHECK_THROWS_WITH(place.replace(nullptr), Contains("child '1' needs a layer, got nullptr"));
+  CHECK_THROWS_WITH(place.replace(nullptr), Contains("child 'body.1' needs a layer, got nullptr"));
   CHECK(place->type_name() == "Scale");
 }
 

@@ -1,7 +1,5 @@
 // norm(x, act): a norm and the activation behind it as one op give what both give one after the other.
 
-#include "evenkeel/nn/norm/norm_act.hpp"
-
 #include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"

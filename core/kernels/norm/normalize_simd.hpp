@@ -15,8 +15,8 @@ struct NormLoops : NormFormulas<Arch, T>, NormSums<Arch, T> {
   using F = NormFormulas<Arch, T>;
   using S = NormSums<Arch, T>;
 
-  /// For the registers of all pieces: formula(activation, k) is that of piece k, a function of (first, i, tag) for place
-  /// i of a row that starts at `first`. The activation is f, one of the list.
+  /// For the registers of all pieces: formula(activation, k) is what is done with those of piece k, a function of
+  /// (first, i, tag) for place i of a row that starts at `first`. The activation is f, one of the list.
   template <class N, class Formula>
   [[gnu::always_inline]] static void each(auto list, FusedActivation f, Pieces at, N n, const Formula& formula) {
     F::with_activation(
