@@ -29,10 +29,22 @@ foreach(entry IN ITEMS core autograd nn optim models data evenkeel.hpp)
   file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${entry}" "${EVENKEEL_INCLUDE_ROOT}/evenkeel/${entry}" SYMBOLIC)
 endforeach()
 
-# evenkeel_unity(target): compiles up to 16 of its sources at once, see EVENKEEL_UNITY.
+# evenkeel_unity(target): compiles up to 16 of its sources at once, see EVENKEEL_UNITY. Fewer where the sanitizers' checks take memory.
 function(evenkeel_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${EVENKEEL_UNITY} UNITY_BUILD_BATCH_SIZE 16)
+  set(batch 16)
+  if(EVENKEEL_SANITIZE)
+    set(batch 8)
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${EVENKEEL_UNITY} UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
+
+# What pays, in time to compile and to run: -O2 where a training step's bookkeeping is; kernels have -O3 (core/kernels).
+foreach(folder IN ITEMS core autograd)
+  set(EVENKEEL_OPTIMIZE_${folder} -O2)
+endforeach()
+foreach(folder IN ITEMS nn optim models data)
+  set(EVENKEEL_OPTIMIZE_${folder} -O1)
+endforeach()
 
 function(evenkeel_library folder)
   add_library(evenkeel_${folder} STATIC)
@@ -40,7 +52,8 @@ function(evenkeel_library folder)
   set_target_properties(evenkeel_${folder} PROPERTIES EXPORT_NAME ${folder} LINKER_LANGUAGE CXX)
   evenkeel_unity(evenkeel_${folder})
   target_compile_features(evenkeel_${folder} PUBLIC cxx_std_20)
-  target_compile_options(evenkeel_${folder} PRIVATE $<$<CONFIG:Release>:-O2>)  # -O3 pays in core only
+  target_compile_options(evenkeel_${folder} PRIVATE $<$<CONFIG:Release>:${EVENKEEL_OPTIMIZE_${folder}}> -ffunction-sections -fdata-sections)
+  target_link_options(evenkeel_${folder} INTERFACE $<$<PLATFORM_ID:Linux>:LINKER:--gc-sections>)  # so that programs take what they use
   target_link_libraries(evenkeel_${folder} PRIVATE $<BUILD_INTERFACE:evenkeel_options>)
   target_include_directories(
     evenkeel_${folder} PUBLIC $<BUILD_INTERFACE:${EVENKEEL_INCLUDE_ROOT}>

@@ -82,7 +82,7 @@ void correlate_on(Correlation c, std::int64_t work, const T* source, const T* we
 }
 
 template <class Arch, class T>
-void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+void depthwise_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
   constexpr std::int64_t kTurnPixels = 4096;  // whose products are summed in float32, in a sum per lane
   StageShape stage = input_stage(g);
   stage.source_stride = g.channels * g.plane();  // the images of one channel
@@ -160,7 +160,7 @@ void DepthwiseConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const 
 
 template <class T>
 void DepthwiseConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  dispatch_columns<T>(g.out_width, [&]<class Arch>() { weight_gradient_on<Arch>(g, x, dy, dweight); });
+  dispatch_columns<T>(g.out_width, [&]<class Arch>() { depthwise_weight_gradient_on<Arch>(g, x, dy, dweight); });
 }
 
 template struct DepthwiseConv<float>;

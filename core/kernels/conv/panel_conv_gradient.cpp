@@ -151,7 +151,7 @@ void finish_weight_gradient(const ConvGeometry& g, std::int64_t parts, T* sums, 
 namespace {
 
 template <class Arch, class T>
-void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
   constexpr std::int64_t kWidth = PanelTile<Arch, T>::segments * PanelTile<Arch, T>::lanes;
   const GradientPlan plan = gradient_plan(g);
   const StageShape stage = input_stage(g);
@@ -188,7 +188,7 @@ void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweig
 
 template <class T>
 void PanelConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  dispatch_isa([&]<class Arch>() { weight_gradient_on<Arch>(g, x, dy, dweight); });
+  dispatch_isa([&]<class Arch>() { panels_weight_gradient_on<Arch>(g, x, dy, dweight); });
 }
 
 template void finish_weight_gradient(const ConvGeometry&, std::int64_t, float*, float*);

@@ -90,7 +90,7 @@ class TileGradient {
 };
 
 template <class Arch, class T>
-void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
   const TilePlan plan = tile_plan<T>(g);
   const std::int64_t parts = plan.turn_parts, turns = plan.turns.count(), units = parts * plan.channel_parts;
   Workspace<T> sums(parts * g.weight_size());
@@ -115,7 +115,7 @@ void weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweig
 
 template <class T>
 void WinogradConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  dispatch_isa([&]<class Arch>() { weight_gradient_on<Arch>(g, x, dy, dweight); });
+  dispatch_isa([&]<class Arch>() { winograd_weight_gradient_on<Arch>(g, x, dy, dweight); });
 }
 
 template void WinogradConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
