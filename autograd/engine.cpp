@@ -296,7 +296,7 @@ Grads Pass::call(Step& step, std::uint64_t wanted) {
 void Pass::finish(Buffer& buffer) {
   AutogradMeta& meta = *buffer.meta;
   if (meta.hooks) {
-    const auto hooks = *meta.hooks;  // a hook may remove itself
+    const auto hooks = meta.hooks->list;  // a hook may remove itself
     for (const auto& [id, hook] : hooks) {
       Tensor replacement = hook(buffer.grad);
       if (replacement.defined()) {

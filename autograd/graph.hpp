@@ -14,13 +14,23 @@
 
 namespace evenkeel {
 
+/// What users registered on a tensor, by number.
+struct Hooks {
+  std::vector<std::pair<std::size_t, Hook>> list;
+
+ private:
+  friend struct AutogradMeta;
+  Tensor grad_;            // that goes with them
+  Hooks* next_ = nullptr;  // in the list of those that wait for their destruction
+};
+
 /// Ownership runs from results to inputs only: AutogradMeta -> the Node that made it -> the AutogradMeta of its inputs.
 /// Values hang on tensors and, where kept, on nodes, so that what nobody needs is freed.
 struct AutogradMeta {
   AutogradMeta() = default;
   AutogradMeta(const Array& array, bool wants_grad)
       : requires_grad(wants_grad), dtype(array.dtype()), shape(array.shape()) {}
-  /// Takes the chain of nodes below apart without recursion.
+  /// Takes apart without recursion whatever hangs on this alone: the nodes below, what hooks hold, the graph of a grad.
   ~AutogradMeta();
   AutogradMeta(const AutogradMeta&) = delete;
   AutogradMeta& operator=(const AutogradMeta&) = delete;
@@ -34,7 +44,7 @@ struct AutogradMeta {
   const std::byte* view_of = nullptr;  ///< the values, if an op made a view of them; else null
   std::uint64_t view_version = 0;      ///< of the storage, when the view was made
   Tensor grad;
-  std::unique_ptr<std::vector<std::pair<std::size_t, Hook>>> hooks;
+  std::unique_ptr<Hooks> hooks;
 
   // Scratch of the backward pass that saw this leaf last.
   std::uint64_t pass = 0;

@@ -113,17 +113,17 @@ std::size_t Tensor::register_hook(Hook hook) const {
   require(requires_grad(), "register_hook", "cannot register a hook on a tensor that doesn't require gradient");
   auto& hooks = meta()->hooks;
   if (!hooks) {
-    hooks = std::make_unique<std::vector<std::pair<std::size_t, Hook>>>();
+    hooks = std::make_unique<Hooks>();
   }
   static std::atomic<std::size_t> next_id{0};
   const std::size_t id = next_id++;
-  hooks->emplace_back(id, std::move(hook));
+  hooks->list.emplace_back(id, std::move(hook));
   return id;
 }
 
 void Tensor::remove_hook(std::size_t id) const {
   if (meta() && meta()->hooks) {
-    std::erase_if(*meta()->hooks, [id](const auto& entry) { return entry.first == id; });
+    std::erase_if(meta()->hooks->list, [id](const auto& entry) { return entry.first == id; });
   }
 }
 
@@ -137,6 +137,8 @@ const std::shared_ptr<AutogradMeta>& Tensor::meta() const {
   static const std::shared_ptr<AutogradMeta> none;
   return impl_ ? impl_->meta : none;
 }
+
+bool Tensor::has_meta() const noexcept { return impl_ && impl_->meta; }
 
 void Tensor::set_meta(std::shared_ptr<AutogradMeta> meta) const {
   require(defined(), "Tensor", "this tensor is undefined");

@@ -81,6 +81,8 @@ class Tensor {
   /// For the engine: place in the graph; null where no gradient is wanted.
   const std::shared_ptr<AutogradMeta>& meta() const;
   void set_meta(std::shared_ptr<AutogradMeta> meta) const;
+  /// meta() is not null; looks for no news, so that it never throws.
+  bool has_meta() const noexcept;
 
  private:
   struct Impl;
