@@ -65,6 +65,15 @@ const Tensor& Tensor::requires_grad_(bool requires_grad) const {
   if (requires_grad || impl_->meta) {
     ensure_meta(*this).requires_grad = requires_grad;
   }
+void Tensor::set_data(Array array) const {
+  require(is_leaf() && defined() && array.defined(), "set_data", "takes a defined array for a leaf");
+  impl_->array = std::move(array);
+  if (impl_->meta) {
+    impl_->meta->dtype = impl_->array.dtype();
+    impl_->meta->shape = impl_->array.shape();
+  }
+}
+
   return *this;
 }
 

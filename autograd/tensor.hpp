@@ -33,6 +33,9 @@ class Tensor {
   const Array& array() const;
   /// For writing into the values (optimizers, initialization); autograd notices through the storage's version.
   Array& mutable_array();
+  /// Puts another array into a leaf, as PyTorch's `data =`: gradients must have its shape and dtype from now on, those
+  /// of a backward() whose forward ran before included. Throws for results of ops and undefined arrays.
+  void set_data(Array array) const;
 
   const Shape& shape() const { return array().shape(); }
   std::int64_t size(std::int64_t dim) const { return array().size(dim); }
