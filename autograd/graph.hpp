@@ -41,8 +41,6 @@ struct AutogradMeta {
   bool retain_grad = false;
   DType dtype = DType::float32;
   Shape shape;
-  const std::byte* view_of = nullptr;  ///< the values, if an op made a view of them; else null
-  std::uint64_t view_version = 0;      ///< of the storage, when the view was made
   Tensor grad;
   std::unique_ptr<Hooks> hooks;
 
@@ -126,6 +124,17 @@ class Node : public std::enable_shared_from_this<Node> {
   std::shared_ptr<Node> self_;
   Node* next_ = nullptr;
 };
+
+namespace detail {
+/// What an error says of a tensor that is outdated().
+inline constexpr std::string_view kOutdated =
+    " shares storage with a tensor that was changed in place by an op that recorded gradients, and is no view of it "
+    "that autograd follows (it was made under NoGradGuard, by detach() or around the same array); make it again";
+
+/// The place in the graph of `view`, which shares storage with `base`, after base's place has changed: the result of
+/// "as_strided" of base.
+std::shared_ptr<AutogradMeta> place_of_view(const Tensor& base, const Array& view);
+}  // namespace detail
 
 /// Live nodes in this process, for leak tests.
 std::int64_t live_nodes();
