@@ -238,8 +238,7 @@ void train(const Settings& s, const RunOptions& run_options, const Checkpoint& c
       EpochMetrics metrics =
           run_epoch(*model, optimizer, train_loader, test_loader, epoch, last_epoch, !s.no_stop_on_nan);
       metrics.run = s.model + " " + s.norm;
-      folder.add(
-          metrics);  // first: a resumed run drops rows that are ahead of its checkpoint, but cannot make up for missing ones
+      folder.add(metrics);  // first: a resumed run drops rows ahead of its checkpoint, but can't make up missing ones
       save_safetensors(folder.file("model.safetensors"), model->state_dict());
       save_checkpoint(folder.file("checkpoint.safetensors"), *model, optimizer, to_map(run_options), epoch);
     }

@@ -35,8 +35,8 @@ std::invalid_argument usage_error(const CLI::ParseError& error) {
   return std::invalid_argument(std::string(error.what()) + " (--help lists the options)");
 }
 
-/// A limit of a number: `holds`, or an error that says what it must be. CLI11's own print the ends of their ranges, which
-/// may have 309 digits.
+/// A limit of a number: `holds`, or an error that says what it must be. CLI11's own print the ends of their ranges,
+/// which may have 309 digits.
 CLI::Validator limit(const std::string& expected, const std::function<bool(double)>& holds) {
   return CLI::Validator(
       [=](const std::string& text) {
