@@ -137,11 +137,11 @@ class SharedLoop {
   std::array<Share, kMaxThreads> shares_;
 };
 
-/// The threads that help with loops. They are hired once and stay; a team per loop, as OpenMP's, ends in a barrier where
-/// each of its threads is awaited, also one that another process keeps off its core (a training step of 1.2 ms took
-/// 130 ms then). Here a loop is open to helpers while it lasts; the caller works through the chunks itself, closes the
-/// loop, and awaits only helpers that are inside it. So nothing depends on how many there are: a system that has no more
-/// threads gives fewer helpers, and a forked child begins without any and hires its own.
+/// The threads that help with loops. They are hired once and stay; a team per loop, as OpenMP's, ends in a barrier
+/// where each of its threads is awaited, also one that another process keeps off its core (a training step of 1.2 ms
+/// took 130 ms then). Here a loop is open to helpers while it lasts; the caller works through the chunks itself, closes
+/// the loop, and awaits only helpers that are inside it. So nothing depends on how many there are: a system that has no
+/// more threads gives fewer helpers, and a forked child begins without any and hires its own.
 class Team {
  public:
   /// False, and nothing has run, if the team is busy with another thread's loop, or there are no helpers.

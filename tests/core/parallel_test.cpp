@@ -157,8 +157,8 @@ TEST_CASE("outside of a guard OpenMP's thread count holds, also after one") {
 }
 
 TEST_CASE("helpers run wherever the process may, whoever hires them") {
-  // With OpenMP's places (all threads of the machine, see tests/CMakeLists.txt) main is bound to one of them, else it has
-  // the process's mask.
+  // With OpenMP's places (all threads of the machine, see tests/CMakeLists.txt) main is bound to one of them, else it
+  // has the process's mask.
   if (omp_get_proc_bind() == 0) {
     CHECK(process_cores() == cores_of(getpid()));
   } else {

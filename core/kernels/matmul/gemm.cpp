@@ -47,8 +47,8 @@ struct BlasUse {
 };
 constinit BlasUse blas_use;
 
-/// While one lives, OpenBLAS stays in the thread that calls it: one level of threads, ours, several of which may call it
-/// at once. Afterwards it has the threads that the program gave it. (The count belongs to the process: products that
+/// While one lives, OpenBLAS stays in the thread that calls it: one level of threads, ours, several of which may call
+/// it at once. Afterwards it has the threads that the program gave it. (The count belongs to the process: products that
 /// the program asks of OpenBLAS in other threads meanwhile run on one thread, too.)
 class SerialBlas {
  public:
