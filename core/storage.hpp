@@ -80,8 +80,10 @@ struct MemoryStats {
 };
 
 /// The allocator keeps freed blocks by size class (eight classes per power of two), so that a training step asks the
-/// system for nothing after the first. More than the machine's physical memory is refused. Thread-safe; usable before
-/// main and at exit.
+/// system for nothing after the first. Where sizes change from step to step, storages and cache together take at most
+/// three times what storages ever needed at once (or 16 MiB): the cache is given back before it would be more. More
+/// than the machine's physical memory, or the limit of the process's container, less what the process holds elsewhere,
+/// is refused. Thread-safe; usable before main and at exit; a forked child finds it whole.
 MemoryStats memory_stats();
 /// Sets `peak` to `in_use`.
 void reset_peak_memory();
