@@ -1,6 +1,7 @@
 #include "evenkeel/nn/child.hpp"
 
 #include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/core/thread_state.hpp"
 #include "evenkeel/nn/module.hpp"
 
 namespace evenkeel::nn {
@@ -8,6 +9,10 @@ namespace {
 
 thread_local const Module* running = nullptr;
 thread_local int apart = 0;
+
+// With the NameScopes, which are relative to it.
+[[maybe_unused]] const bool running_inherited =
+    inherit_setting([]() -> std::function<void()> { return [module = running] { running = module; }; });
 
 }  // namespace
 
