@@ -5,6 +5,7 @@
 #include "evenkeel/core/kernels/matmul/panels.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
+#include "evenkeel/core/thread_state.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -41,6 +42,9 @@ std::optional<ConvAlgorithm>& first_algorithm() {
   thread_local std::optional<ConvAlgorithm> first = initial;
   return first;
 }
+
+[[maybe_unused]] const bool inherited = inherit_setting(
+    []() -> std::function<void()> { return [first = first_algorithm()] { first_algorithm() = first; }; });
 
 }  // namespace
 

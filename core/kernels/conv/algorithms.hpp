@@ -31,7 +31,8 @@ enum class ConvAlgorithm {
 /// std::nullopt is the library's own choice: the whole table, or, where the instruction set has no tuned tile
 /// (kHasTunedTile), depthwise and im2col. Threads start with it, unless the environment variable EVENKEEL_CONV (a name
 /// from ConvAlgorithm, or auto; read once) says otherwise. Guards nest, and restore the former choice also when an
-/// exception leaves; each thread has its own. Throws std::invalid_argument if EVENKEEL_CONV is none of these names.
+/// exception leaves; each thread has its own, and ranks of ThreadGroup::run take over their caller's. Throws
+/// std::invalid_argument if EVENKEEL_CONV is none of these names.
 class ConvAlgorithmGuard {
  public:
   explicit ConvAlgorithmGuard(std::optional<ConvAlgorithm> first);
