@@ -2,8 +2,11 @@
 
 #include "evenkeel/core/error.hpp"
 #include "evenkeel/core/parallel.hpp"
+#include "evenkeel/core/thread.hpp"
+#include "evenkeel/core/thread_state.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -25,6 +28,35 @@ class LocalCommunicator : public Communicator {
   int size() const override { return 1; }
   void all_reduce_sum(std::span<double> /*values*/) override {}
 };
+
+/// Calls work(rank) of each rank in a thread of its own; of none if the system has too few threads.
+void run_together(std::size_t ranks, const std::function<void(std::size_t)>& work) {
+  enum class Start { undecided, go, cancelled };
+  std::atomic<Start> start = Start::undecided;
+  std::vector<std::thread> threads;
+  threads.reserve(ranks);
+  const auto decide = [&](Start decision) {
+    start = decision;
+    start.notify_all();
+    std::for_each(threads.begin(), threads.end(), [](std::thread& thread) { thread.join(); });
+  };
+  try {
+    for (std::size_t rank = 0; rank < ranks; ++rank) {
+      const auto begin = [&start, &work, rank] {
+        start.wait(Start::undecided);
+        if (start == Start::go) {
+          work(rank);
+        }
+      };
+      threads.push_back(
+          start_thread(concat("ThreadGroup::run: can't start the thread of rank ", rank, " of ", ranks), begin));
+    }
+  } catch (...) {
+    decide(Start::cancelled);
+    throw;
+  }
+  decide(Start::go);
+}
 
 }  // namespace
 
@@ -171,10 +203,12 @@ void ThreadGroup::run(const std::function<void(const std::shared_ptr<Communicato
   const auto count = static_cast<std::size_t>(size());
   std::vector<std::exception_ptr> own(count), caused(count);
   state_->begin();
-  const auto work = [&](std::size_t i) {
+  const std::function<void()> take_settings = capture_settings();
+  run_together(count, [&](std::size_t i) {
     const int rank = static_cast<int>(i);
     const ThreadsGuard threads(share);
     try {
+      take_settings();
       body(communicator(rank));
       state_->leave(rank);
     } catch (const CommunicationError&) {
@@ -187,14 +221,7 @@ void ThreadGroup::run(const std::function<void(const std::shared_ptr<Communicato
       own[i] = std::current_exception();
       state_->abort(concat("rank ", rank, " failed"));
     }
-  };
-  {
-    std::vector<std::jthread> ranks;
-    ranks.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      ranks.emplace_back(work, i);
-    }
-  }
+  });
   for (const auto& errors : {own, caused}) {
     for (const std::exception_ptr& error : errors) {
       if (error) {

@@ -1,19 +1,24 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/thread.hpp"
 
 #include <omp.h>
-#include <system_error>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <mutex>
+#include <iterator>
+#include <memory>
+#include <pthread.h>
 #include <sched.h>
+#include <stdexcept>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace evenkeel {
 namespace {
@@ -27,6 +32,8 @@ constexpr std::chrono::microseconds kIdleSpin{1000};
 constexpr std::chrono::milliseconds kMovePause{5};
 /// How long a caller looks for its helpers' last chunks before it sleeps.
 constexpr std::chrono::microseconds kJoinSpin{100};
+/// When a system that refused a thread is asked again.
+constexpr std::chrono::milliseconds kHirePause{100};
 
 thread_local int chosen_threads = 0;  // 0: not chosen on this thread
 thread_local int team_threads = 1;    // of the loop that this thread works for
@@ -130,20 +137,26 @@ class SharedLoop {
   std::array<Share, kMaxThreads> shares_;
 };
 
-/// The threads that help with loops. They come from OpenMP once and stay, because a parallel region per loop ends in a
-/// barrier where every thread of its team is awaited, also one that another process keeps off its core (a training step
-/// of 1.2 ms took 130 ms then). Here a loop is open to helpers while it lasts; the caller works through the chunks
-/// itself, closes the loop, and awaits only helpers that are inside it. After a fork there are no helpers, and all
-/// works.
+/// The threads that help with loops. They are hired once and stay; a team per loop, as OpenMP's, ends in a barrier
+/// where each of its threads is awaited, also one that another process keeps off its core (a training step of 1.2 ms
+/// took 130 ms then). Here a loop is open to helpers while it lasts; the caller works through the chunks itself, closes
+/// the loop, and awaits only helpers that are inside it. So nothing depends on how many there are: a system that has no
+/// more threads gives fewer helpers, and a forked child begins without any and hires its own.
 class Team {
  public:
-  /// False, and nothing has run, if the team is busy with another thread's loop.
+  /// False, and nothing has run, if the team is busy with another thread's loop, or there are no helpers.
   bool run(const Chunks& chunks, int threads, const Body& body) {
-    const std::unique_lock lock(busy_, std::try_to_lock);
-    if (!lock) {
+    if (busy_.exchange(true, std::memory_order_acquire)) {
       return false;
     }
-    hire(threads - 1);
+    if (threads > helpers_ + 1) {
+      hire(threads - 1);
+      threads = std::min(threads, helpers_ + 1);
+    }
+    if (threads == 1) {
+      busy_.store(false, std::memory_order_release);
+      return false;
+    }
     loop_.start(chunks, threads, body);
     caller_core_.store(sched_getcpu(), std::memory_order_relaxed);
     gate_.store(kOpen, std::memory_order_release);
@@ -153,10 +166,21 @@ class Team {
     }
     loop_.work(0);
     close();
-    if (const std::exception_ptr error = loop_.take_error()) {
+    const std::exception_ptr error = loop_.take_error();
+    if (!busy_.exchange(false, std::memory_order_release)) {
+      throw std::runtime_error("parallel_for: the process forked inside a loop, whose other threads the child lacks");
+    }
+    if (error) {
       std::rethrow_exception(error);
     }
     return true;
+  }
+
+  /// In the child of a fork: of its threads only the caller is left. Where that is inside a loop, run() will say so.
+  void forget_helpers() {
+    helpers_ = 0;
+    gate_ = 0;
+    busy_ = false;
   }
 
  private:
@@ -167,21 +191,20 @@ class Team {
   };
   Bell& bell(int helper) { return bells_[static_cast<std::size_t>(helper)]; }
 
-  /// Sees to it that there are that many helpers, if the system has the threads.
+  /// Sees to it that there are that many helpers, or as many as the system has threads for.
   void hire(int helpers) {
-    if (helpers <= helpers_) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_hire_) {
       return;
     }
-    const int first = helpers_ + 1;
-    const int count = helpers - helpers_;
     try {
-      std::thread([this, first, count] {
-#pragma omp parallel num_threads(count)
-        help(first + omp_get_thread_num());
-      }).detach();
-      helpers_ = helpers;
-    } catch (const std::system_error&) {
-      return;
+      cores_.store(std::max(1, static_cast<int>(process_cores().size())), std::memory_order_relaxed);
+      while (helpers_ < helpers) {
+        start_thread("parallel_for: can't start a thread", [this, id = helpers_ + 1] { help(id); }).detach();
+        ++helpers_;
+      }
+    } catch (const std::exception&) {
+      next_hire_ = now + kHirePause;
     }
   }
 
@@ -191,7 +214,7 @@ class Team {
     std::chrono::steady_clock::time_point moved{};
     for (std::uint32_t heard = 0;;) {
       // Looking on the caller's own core (as where other processes fill the rest) would only delay the caller.
-      await_change(rings, heard, kIdleSpin, [&] { return id < cores_ && !on_callers_core(); });
+      await_change(rings, heard, kIdleSpin, [&] { return id < cores() && !on_callers_core(); });
       heard = rings.load(std::memory_order_acquire);
       if (on_callers_core() && std::chrono::steady_clock::now() - moved > kMovePause) {
         // Woken there it comes too late for each loop, and the system may leave it there beside an idle core: a step
@@ -203,6 +226,7 @@ class Team {
     }
   }
 
+  int cores() const { return cores_.load(std::memory_order_relaxed); }
   bool on_callers_core() const { return caller_core_.load(std::memory_order_relaxed) == sched_getcpu(); }
 
   /// Works for the loop that is open, if there is one and it wants this helper.
@@ -225,24 +249,40 @@ class Team {
   void close() {
     std::uint32_t count = gate_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
     while (count != 0) {
-      await_change(gate_, count, kJoinSpin, [&] { return loop_.threads() <= cores_; });
+      await_change(gate_, count, kJoinSpin, [&] { return loop_.threads() <= cores(); });
       count = gate_.load(std::memory_order_acquire);
     }
   }
 
-  const int cores_ = omp_get_num_procs();
-  std::mutex busy_;
+  std::atomic<bool> busy_ = false;
   SharedLoop loop_;
   int helpers_ = 0;
+  std::chrono::steady_clock::time_point next_hire_{};
+  std::atomic<int> cores_ = 1;  // that helpers may run on
   std::atomic<int> caller_core_ = -1;
   alignas(64) std::atomic<std::uint32_t> gate_ = 0;
   std::array<Bell, kMaxThreads> bells_;
 };
 
-// Never destroyed: its helpers outlive main.
+// Never destroyed, as its helpers outlive main; no local static, so that a fork never finds it half made.
+constinit std::atomic<Team*> the_team = nullptr;
+
+void begin_child() {
+  if (Team* const team = the_team) {
+    team->forget_helpers();
+  }
+}
+
 Team& team() {
-  static Team* const instance = new Team;
-  return *instance;
+  Team* made = the_team.load(std::memory_order_acquire);
+  if (made == nullptr) [[unlikely]] {
+    pthread_atfork(nullptr, nullptr, begin_child);  // by two threads at the same time: does no harm
+    auto fresh = std::make_unique<Team>();
+    if (the_team.compare_exchange_strong(made, fresh.get(), std::memory_order_acq_rel)) {
+      made = fresh.release();
+    }
+  }
+  return *made;
 }
 
 }  // namespace
@@ -252,6 +292,31 @@ int num_threads() { return chosen_threads > 0 ? chosen_threads : omp_get_max_thr
 void set_num_threads(int n) {
   require(n >= 1, "set_num_threads", "the number of threads must be at least 1, got ", n);
   chosen_threads = n;
+}
+
+ThreadsGuard::ThreadsGuard(int n) : before_(chosen_threads) { set_num_threads(n); }
+ThreadsGuard::~ThreadsGuard() { chosen_threads = before_; }
+
+std::vector<int> process_cores() {
+  std::vector<int> cores;
+  const int places = omp_get_proc_bind() == omp_proc_bind_false ? 0 : omp_get_num_places();
+  for (int place = 0; place < places; ++place) {
+    std::vector<int> members(static_cast<std::size_t>(omp_get_place_num_procs(place)));
+    omp_get_place_proc_ids(place, members.data());
+    std::copy_if(members.begin(), members.end(), std::back_inserter(cores),
+                 [](int core) { return core >= 0 && core < CPU_SETSIZE; });
+  }
+  cpu_set_t mask;
+  if (cores.empty() && sched_getaffinity(getpid(), sizeof(mask), &mask) == 0) {
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+      if (CPU_ISSET(static_cast<std::size_t>(core), &mask)) {
+        cores.push_back(core);
+      }
+    }
+  }
+  std::sort(cores.begin(), cores.end());
+  cores.erase(std::unique(cores.begin(), cores.end()), cores.end());
+  return cores;
 }
 
 bool in_parallel() { return team_threads > 1 || omp_in_parallel() != 0; }

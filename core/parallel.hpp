@@ -2,32 +2,35 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace evenkeel {
-
-/// Threads that kernels and matrix products use: set_num_threads() on this thread's behalf, else OMP_NUM_THREADS, else
-/// the number of cores. There is one team of threads (from OpenMP, kept for the life of the process) that serves one
-/// loop at a time; OpenBLAS itself always runs single-threaded inside it.
-int num_threads();
-/// Throws unless n >= 1.
-void set_num_threads(int n);
-
-/// Sets the thread count for a scope and restores the former one.
-class ThreadsGuard {
- public:
-  explicit ThreadsGuard(int n) : before_(num_threads()) { set_num_threads(n); }
-  ~ThreadsGuard() { set_num_threads(before_); }
-  ThreadsGuard(const ThreadsGuard&) = delete;
-  ThreadsGuard& operator=(const ThreadsGuard&) = delete;
-
- private:
-  int before_;
-};
 
 namespace detail {
 void parallel_chunks(std::int64_t begin, std::int64_t end, std::int64_t grain,
                      const std::function<void(std::int64_t, std::int64_t)>& body);
 }  // namespace detail
+
+/// Threads that kernels and matrix products use: set_num_threads() on this thread's behalf, else what OpenMP would use
+/// (omp_set_num_threads(), OMP_NUM_THREADS, the number of cores). There is one team of threads, kept for the life of
+/// the process, that serves one loop at a time; OpenBLAS itself always runs single-threaded inside it. Where the system
+/// has no more threads the team is smaller; results do not depend on its size. A forked child has a team of its own; a
+/// child that was forked inside a loop's body has to end or to call exec there.
+int num_threads();
+/// Throws unless n >= 1.
+void set_num_threads(int n);
+
+/// Sets the thread count for a scope and restores the former state: where none was chosen, OpenMP's counts again.
+class ThreadsGuard {
+ public:
+  explicit ThreadsGuard(int n);
+  ~ThreadsGuard();
+  ThreadsGuard(const ThreadsGuard&) = delete;
+  ThreadsGuard& operator=(const ThreadsGuard&) = delete;
+
+ private:
+  int before_;  ///< what set_num_threads() had chosen; 0: nothing
+};
 
 /// Calls body(first, last) over consecutive chunks of [begin, end), possibly at the same time. Every chunk but the last
 /// has `grain` elements, whatever the thread count, so a result can only depend on the chunk boundaries. Runs in the
@@ -43,6 +46,11 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain, cons
     detail::parallel_chunks(begin, end, grain, std::cref(body));
   }
 }
+
+/// The cores that the process's threads may run on, ascending: OpenMP's places where OMP_PLACES, OMP_PROC_BIND or
+/// GOMP_CPU_AFFINITY bind threads to them (main is bound to the first one then), else the affinity mask of main, which
+/// is the process's. Empty if unknown.
+std::vector<int> process_cores();
 
 /// True inside the body of a parallel_for that runs on more than one thread.
 bool in_parallel();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "evenkeel/core/sanitizer.hpp"
+
 #include <array>
 #include <cstddef>
 #include <memory>
@@ -33,11 +35,7 @@ class ObjectPool {
   }
 
  private:
-#if defined(__SANITIZE_ADDRESS__)
-  static constexpr std::size_t kLargest = 0;  // every use after free shall be seen
-#else
-  static constexpr std::size_t kLargest = 1024;
-#endif
+  static constexpr std::size_t kLargest = detail::kAddressSanitizer ? 0 : 1024;  // every use after free shall be seen
   static constexpr std::size_t kStep = 64;
   static constexpr int kMostBlocks = 2048;
 

@@ -34,6 +34,8 @@ class Storage {
   /// Counts writes: every Array::mutable_data() raises it. Autograd compares it to notice an in-place change of a
   /// value that backward needs.
   std::uint64_t version = 0;
+  /// Counts the writes that autograd recorded. Every handle of the storage compares it to what it knows of.
+  std::uint64_t recorded = 0;
 
  private:
   std::byte* data_ = nullptr;
@@ -78,8 +80,10 @@ struct MemoryStats {
 };
 
 /// The allocator keeps freed blocks by size class (eight classes per power of two), so that a training step asks the
-/// system for nothing after the first. More than the machine's physical memory is refused. Thread-safe; usable before
-/// main and at exit.
+/// system for nothing after the first. Where sizes change from step to step, storages and cache together take at most
+/// three times what storages ever needed at once (or 16 MiB): the cache is given back before it would be more. More
+/// than the machine's physical memory, or the limit of the process's container, less what the process holds elsewhere,
+/// is refused. Thread-safe; usable before main and at exit; a forked child finds it whole.
 MemoryStats memory_stats();
 /// Sets `peak` to `in_use`.
 void reset_peak_memory();

@@ -1,5 +1,9 @@
 #include "evenkeel/data/data_loader.hpp"
 
+#include "evenkeel/core/thread.hpp"
+
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <condition_variable>
@@ -16,6 +20,9 @@ constexpr std::string_view kDataLoader = "DataLoader";
 
 // What random numbers are for; each purpose has its own stream of the seed.
 constexpr std::uint64_t kShuffleStream = 0, kAugmentStream = 1;
+
+/// Of crop_padding: far more than any image, and far from where sizes overflow.
+constexpr std::int64_t kMostPadding = std::int64_t{1} << 31;
 
 /// The value of each of the 256 pixel values, per channel.
 using PixelTable = std::array<float, 256>;
@@ -34,7 +41,7 @@ void convert(std::span<const std::uint8_t> image, const Shape& shape, const std:
     for (std::int64_t y = 0; y < height; ++y) {
       const std::int64_t source_y = y + window.top;
       const bool row_inside = source_y >= 0 && source_y < height;
-      const std::int64_t row = (c * height + source_y) * width;
+      const std::int64_t row = row_inside ? (c * height + source_y) * width : 0;
       for (std::int64_t x = 0; x < width; ++x) {
         const std::int64_t source_x = (window.flip ? width - 1 - x : x) + window.left;
         const bool inside = row_inside && source_x >= 0 && source_x < width;
@@ -50,7 +57,10 @@ class Prefetcher {
   using Make = std::function<Batch(std::int64_t)>;
 
   Prefetcher(Make make, std::int64_t first, std::int64_t last, std::int64_t depth)
-      : make_(std::move(make)), depth_(static_cast<std::size_t>(depth)), thread_([=, this] { run(first, last); }) {}
+      : make_(std::move(make)),
+        depth_(static_cast<std::size_t>(depth)),
+        thread_(start_thread("DataLoader: can't start the thread that prepares batches (prefetch = 0 needs none)",
+                             [=, this] { run(first, last); })) {}
 
   ~Prefetcher() {
     {
@@ -62,6 +72,9 @@ class Prefetcher {
   }
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
+
+  /// Not where the process forked since: the child lacks the thread, and must not wait for it, nor for its locks.
+  bool has_thread() const { return process_ == getpid(); }
 
   Batch take() {
     std::unique_lock lock(mutex_);
@@ -106,7 +119,20 @@ class Prefetcher {
   std::deque<Batch> ready_;
   std::exception_ptr error_;
   bool stop_ = false;
+  pid_t process_ = getpid();
   std::thread thread_;  // last: it uses the members above
+};
+
+/// Destroys a prefetcher, or leaves it for ever to a child that it can't be destroyed in.
+struct EndPrefetcher {
+  void operator()(Prefetcher* prefetcher) const {
+    if (prefetcher->has_thread()) {
+      delete prefetcher;
+    } else {
+      static auto* const left = new std::vector<Prefetcher*>;
+      left->push_back(prefetcher);
+    }
+  }
 };
 
 std::vector<PixelTable> pixel_tables(const DataLoaderOptions& options, std::int64_t channels) {
@@ -124,8 +150,9 @@ std::vector<PixelTable> pixel_tables(const DataLoaderOptions& options, std::int6
 void check_options(const DataLoaderOptions& options, std::int64_t channels) {
   require(options.batch_size >= 1, kDataLoader, "batch_size must be at least 1, got ", options.batch_size);
   require(options.prefetch >= 0, kDataLoader, "prefetch must be at least 0, got ", options.prefetch);
-  require(options.augmentation.crop_padding >= 0, kDataLoader, "crop_padding must be at least 0, got ",
-          options.augmentation.crop_padding);
+  const std::int64_t padding = options.augmentation.crop_padding;
+  require(padding >= 0, kDataLoader, "crop_padding must be at least 0, got ", padding);
+  require(padding <= kMostPadding, kDataLoader, "crop_padding must be at most 2^31, got ", padding);
   for (const auto* list : {&options.mean, &options.std}) {
     require(list->empty() || static_cast<std::int64_t>(list->size()) == channels, kDataLoader,
             list == &options.mean ? "mean" : "std", " must have ", channels, " values, got ", list->size());
@@ -154,7 +181,7 @@ struct DataLoader::Impl {
   std::int64_t epoch = -1;
   std::int64_t next_batch = 0;
   std::vector<std::int64_t> order;  ///< of the epoch, empty: 0, 1, ...
-  std::unique_ptr<Prefetcher> prefetcher;
+  std::unique_ptr<Prefetcher, EndPrefetcher> prefetcher;
 };
 
 std::int64_t DataLoader::Impl::num_batches() const {
@@ -233,8 +260,8 @@ void DataLoader::start_epoch(std::int64_t epoch) {
     impl.order = random_permutation(impl.dataset.size(), generator).to_vector<std::int64_t>();
   }
   if (impl.options.prefetch > 0 && size() > 0) {
-    impl.prefetcher = std::make_unique<Prefetcher>([&impl](std::int64_t batch) { return impl.make_batch(batch); }, 0,
-                                                   size(), impl.options.prefetch);
+    impl.prefetcher.reset(new Prefetcher([&impl](std::int64_t batch) { return impl.make_batch(batch); }, 0, size(),
+                                         impl.options.prefetch));
   }
 }
 
@@ -248,6 +275,9 @@ std::optional<Batch> DataLoader::next() {
   require(impl.epoch >= 0, "DataLoader::next", "no epoch has begun, call start_epoch() first");
   if (impl.next_batch == size()) {
     return std::nullopt;
+  }
+  if (impl.prefetcher != nullptr && !impl.prefetcher->has_thread()) {
+    impl.prefetcher.reset();  // its batches are made here
   }
   Batch batch = impl.prefetcher != nullptr ? impl.prefetcher->take() : impl.make_batch(impl.next_batch);
   ++impl.next_batch;

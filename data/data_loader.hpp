@@ -18,8 +18,9 @@ enum class LastBatch { keep, drop, merge };
 
 /// Random changes of an image during training; a function of (seed, epoch, index of the image) alone.
 struct Augmentation {
-  std::int64_t crop_padding = 0;  ///< pad by so many zero pixels, then cut a random window of the old size
-  bool horizontal_flip = false;   ///< with probability 1/2
+  /// Pad by so many zero pixels (at most 2^31), then cut a random window of the old size.
+  std::int64_t crop_padding = 0;
+  bool horizontal_flip = false;  ///< with probability 1/2
 };
 
 struct DataLoaderOptions {
@@ -38,7 +39,7 @@ struct Batch {
 };
 
 /// Delivers a data set in batches, epoch by epoch. Order, augmentation and bits depend on the options, the epoch and
-/// nothing else.
+/// nothing else. A forked child may go on in the middle of an epoch; it makes the rest of its batches itself.
 ///   for (const Batch& batch : loader.epoch(epoch)) { ... }
 class DataLoader {
  public:
@@ -55,7 +56,8 @@ class DataLoader {
   std::int64_t size() const;
   /// Images per epoch (fewer than the set's with LastBatch::drop).
   std::int64_t num_samples() const;
-  /// Begins epoch `epoch` (from 0), whatever was read before; a resumed run just starts at its epoch.
+  /// Begins epoch `epoch` (from 0), whatever was read before; a resumed run just starts at its epoch. Throws
+  /// std::system_error if the system has no thread for the prefetching.
   void start_epoch(std::int64_t epoch);
   /// The next batch, or nothing at the end of the epoch. An exception of the background thread comes out here.
   std::optional<Batch> next();

@@ -284,8 +284,7 @@ Module& Module::to(DType dtype) {
       }
       const Tensor grad = e.tensor.grad();
       e.tensor.set_grad({});
-      Array& values = e.tensor.mutable_array();
-      values = values.to(dtype);
+      e.tensor.set_data(e.tensor.array().to(dtype));
       if (grad.defined()) {
         e.tensor.set_grad(Tensor(grad.array().to(dtype)));
       }

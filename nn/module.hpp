@@ -99,7 +99,8 @@ class Module {
 
   /// Calls f on every module below this one, children first, then on this one.
   Module& apply(const std::function<void(Module&)>& f);
-  /// Converts floating parameters, buffers and gradients. Handles stay the same, so an optimizer goes on working.
+  /// Converts floating parameters, buffers and gradients. Handles stay the same, so an optimizer goes on working; a
+  /// backward() whose forward ran before the conversion throws, and changes no gradient.
   Module& to(DType dtype);
   Module& requires_grad_(bool requires_grad = true);
   void zero_grad(bool set_to_none = true);

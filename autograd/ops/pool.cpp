@@ -174,7 +174,7 @@ struct Average {
   std::string_view op;  ///< a literal
   PoolGeometry windows;
   PoolDivisor divisor;
-  SlidingPool pool;            ///< if `shares` is not empty
+  SlidingPool pool;            ///< its sizes; its windows if `shares` is not empty
   std::vector<double> shares;  ///< for the loops of core/kernels/pool/sliding_pool.hpp, else empty
 };
 using SharedAverage = std::shared_ptr<const Average>;
@@ -197,10 +197,7 @@ Tensor spread(const Tensor& dy, const SharedAverage& a) {
 }
 
 /// y = sum of the window / divisor;  dx = dy / divisor in every cell of the window.
-Tensor average(const Tensor& x, const SharedAverage& a) {
-  const auto rows = static_cast<std::int64_t>(a->windows.rows.size());
-  const auto columns = static_cast<std::int64_t>(a->windows.columns.size());
-  Array value = Array::empty(with_plane(x.shape(), rows, columns), x.dtype());
+Tensor average_into(Array value, const Tensor& x, const SharedAverage& a) {
   const Array source = x.array().contiguous();
   dispatch_float(x.dtype(), a->op, [&]<class T>() {
     if (a->shares.empty()) {
@@ -211,6 +208,10 @@ Tensor average(const Tensor& x, const SharedAverage& a) {
   });
   return record({.name = a->op, .inputs = {x}}, std::move(value),
                 [a](const Saved&, const Tensor& dy) -> Grads { return {spread(dy, a)}; });
+}
+
+Tensor average(const Tensor& x, const SharedAverage& a) {
+  return average_into(Array::empty(with_plane(x.shape(), a->pool.out_height, a->pool.out_width), x.dtype()), x, a);
 }
 
 }  // namespace
@@ -237,10 +238,19 @@ Tensor adaptive_avg_pool2d(const Tensor& x, Size2 output_size) {
           output_size.h, ", ", output_size.w, ")");
   const std::int64_t height = x.size(-2);
   const std::int64_t width = x.size(-1);
-  PoolGeometry windows{x.numel() / (height * width), height, width,
-                       adaptive_windows(height, output_size.h == 0 ? height : output_size.h),
-                       adaptive_windows(width, output_size.w == 0 ? width : output_size.w)};
-  return average(x, std::make_shared<const Average>(Average{"adaptive_avg_pool2d", std::move(windows), {}, {}, {}}));
+  const std::int64_t out_height = output_size.h == 0 ? height : output_size.h;
+  const std::int64_t out_width = output_size.w == 0 ? width : output_size.w;
+  const Shape out_shape = with_plane(x.shape(), out_height, out_width);
+  numel(out_shape, "adaptive_avg_pool2d");
+  Array value = Array::empty(out_shape, x.dtype());  // before the windows, which are as many: too many throw here
+  Average a{"adaptive_avg_pool2d", {x.numel() / (height * width), height, width, {}, {}}, {}, {}, {}};
+  a.pool.out_height = out_height;
+  a.pool.out_width = out_width;
+  if (x.numel() > 0) {
+    a.windows.rows = adaptive_windows(height, out_height);
+    a.windows.columns = adaptive_windows(width, out_width);
+  }
+  return average_into(std::move(value), x, std::make_shared<const Average>(std::move(a)));
 }
 
 }  // namespace evenkeel

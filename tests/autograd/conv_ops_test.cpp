@@ -2,6 +2,7 @@
 #include "evenkeel/autograd/ops/linalg.hpp"
 #include "evenkeel/autograd/ops/pool.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/core/storage.hpp"
 
 #include <doctest/doctest.h>
 
@@ -152,6 +153,17 @@ TEST_CASE("pools say what does not fit") {
   CHECK(contains(error_of([&] { avg_pool2d(x, {.divisor_override = 0}); }), "divisor must be not zero"));
   CHECK(contains(error_of([&] { adaptive_avg_pool2d(x, {-1, 2}); }), "output_size must not be negative, got (-1, 2)"));
   CHECK(contains(error_of([&] { max_pool2d(ones({2, 3, 6, 7}, {.dtype = DType::int64}), {}); }), "float32 or float64"));
+}
+
+TEST_CASE("an adaptive pool whose output no memory holds is refused before anything is built") {
+  CHECK_THROWS_AS(adaptive_avg_pool2d(ones({1, 1, 2, 2}), std::int64_t{1} << 40), std::invalid_argument);
+  CHECK_THROWS_AS(adaptive_avg_pool2d(ones({1, 1, 2, 2}), Size2(std::int64_t{1} << 40, 2)), OutOfMemory);
+  CHECK_THROWS_AS(adaptive_avg_pool2d(ones({1, 2, 2}), Size2(3, std::int64_t{1} << 42)), OutOfMemory);
+  const Tensor none = zeros({0, 3, 2, 2}, {.requires_grad = true});
+  const Tensor y = adaptive_avg_pool2d(none, Size2(std::int64_t{1} << 40, 2));  // no images, any size
+  CHECK(y.shape() == Shape{0, 3, std::int64_t{1} << 40, 2});
+  sum(y).backward();
+  CHECK(none.grad().shape() == none.shape());
 }
 
 TEST_CASE("ceil_mode drops a last window that would start in the padding") {

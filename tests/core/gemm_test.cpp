@@ -12,6 +12,11 @@
 #include <stdexcept>
 #include <vector>
 
+extern "C" {  // OpenBLAS's
+int openblas_get_num_threads();
+void openblas_set_num_threads(int count);
+}
+
 namespace evenkeel {
 namespace {
 
@@ -242,6 +247,17 @@ TEST_CASE("gemm passes NaN and infinity on to their row and column only") {
       CHECK(std::isnan(c[ref::at(i * 20 + j)]) == (i == 3 || j == 6));  // inf * 0 = NaN in row 3
     }
   }
+}
+
+TEST_CASE("OpenBLAS has the threads that the program gave it, before and after a product") {
+  const int before = openblas_get_num_threads();
+  openblas_set_num_threads(2);
+  const std::vector<float> a(64 * 64, 1), b(64 * 64, 1);
+  std::vector<float> c(64 * 64);
+  gemm<float>(GemmAlgorithm::blas, {.m = 64, .n = 64, .k = 64}, a.data(), b.data(), c.data());
+  CHECK(c[0] == 64);
+  CHECK(openblas_get_num_threads() == 2);
+  openblas_set_num_threads(before);
 }
 
 TEST_CASE("gemm gives the same bits with any number of threads") {

@@ -1,12 +1,14 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <mutex>
 #include <numeric>
+#include <sched.h>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -15,7 +17,33 @@
 
 using namespace evenkeel;
 
+extern "C" {  // OpenMP's
+int omp_get_num_procs();
+int omp_get_proc_bind();
+void omp_set_num_threads(int count);
+}
+
 namespace {
+
+std::vector<int> cores_of(pid_t thread) {
+  cpu_set_t mask;
+  REQUIRE(sched_getaffinity(thread, sizeof(mask), &mask) == 0);
+  std::vector<int> cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(static_cast<std::size_t>(core), &mask)) {
+      cores.push_back(core);
+    }
+  }
+  return cores;
+}
+
+/// Binds the calling thread to the last core of its mask.
+void bind_to_one_core() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  CPU_SET(static_cast<std::size_t>(cores_of(0).back()), &mask);
+  REQUIRE(sched_setaffinity(0, sizeof(mask), &mask) == 0);
+}
 
 using Range = std::pair<std::int64_t, std::int64_t>;
 
@@ -107,6 +135,55 @@ TEST_CASE("the thread count belongs to a scope and to a thread") {
   CHECK(num_threads() == before);
   CHECK_THROWS_WITH(set_num_threads(0), "set_num_threads: the number of threads must be at least 1, got 0");
   CHECK(num_threads() == before);
+}
+
+TEST_CASE("outside of a guard OpenMP's thread count holds, also after one") {
+  int inside = 0, after = 0, after_throw = 0;
+  std::thread([&] {  // OpenMP's count is this thread's
+    {
+      const ThreadsGuard guard(2);
+      inside = num_threads();
+    }
+    omp_set_num_threads(5);
+    after = num_threads();
+    CHECK_THROWS(ThreadsGuard(0));
+    omp_set_num_threads(6);
+    after_throw = num_threads();
+  })
+      .join();
+  CHECK(inside == 2);
+  CHECK(after == 5);
+  CHECK(after_throw == 6);
+}
+
+TEST_CASE("helpers run wherever the process may, whoever hires them") {
+  // With OpenMP's places (all threads of the machine, see tests/CMakeLists.txt) main is bound to one of them, else it
+  // has the process's mask.
+  if (omp_get_proc_bind() == 0) {
+    CHECK(process_cores() == cores_of(getpid()));
+  } else {
+    CHECK(std::ssize(process_cores()) == omp_get_num_procs());
+  }
+  std::mutex mutex;
+  std::set<std::vector<int>> masks;
+  std::thread([&] {
+    bind_to_one_core();
+    constexpr int kThreads = 11;  // more than other cases have hired
+    const ThreadsGuard guard(kThreads);
+    const auto self = std::this_thread::get_id();
+    std::atomic<int> entered = 0;
+    parallel_for(0, kThreads, 1, [&](std::int64_t, std::int64_t) {
+      ++entered;
+      while (entered < kThreads) {
+        std::this_thread::yield();
+      }
+      const std::lock_guard lock(mutex);
+      if (std::this_thread::get_id() != self) {
+        masks.insert(cores_of(0));
+      }
+    });
+  }).join();
+  CHECK(masks == std::set<std::vector<int>>{process_cores()});
 }
 
 TEST_CASE("a thread count far above the cores works") {

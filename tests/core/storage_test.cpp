@@ -4,11 +4,17 @@
 #include "evenkeel/core/kernels/simd/workspace.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/pooled.hpp"
+#include "evenkeel/core/sanitizer.hpp"
+#include "evenkeel/core/system_memory.hpp"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <limits>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -30,6 +36,25 @@ OutsideMain outside_main;
 struct LimitGuard {
   explicit LimitGuard(std::size_t bytes) { set_memory_limit(bytes); }
   ~LimitGuard() { set_memory_limit(0); }
+};
+
+/// A tree of /proc and /sys/fs/cgroup as a container sees it.
+class FakeSystem {
+ public:
+  FakeSystem(const std::string& groups, const std::string& mounts) {
+    write("/proc/self/cgroup", groups);
+    write("/proc/self/mountinfo", "22 1 8:1 / / rw,relatime - ext4 /dev/root rw\n" + mounts);
+  }
+  ~FakeSystem() { std::filesystem::remove_all(root_); }
+  FakeSystem& write(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
+    std::ofstream(root_ + path) << text;
+    return *this;
+  }
+  std::size_t memory() const { return system_memory(root_); }
+
+ private:
+  const std::string root_ = "fake_system_" + std::to_string(getpid());
 };
 
 std::size_t used_by(std::size_t bytes) {
@@ -135,6 +160,70 @@ TEST_CASE("more than the machine has is refused") {
                        std::invalid_argument);
   CHECK_THROWS_AS(Array::empty({std::int64_t{1} << 40, std::int64_t{1} << 40}), std::invalid_argument);
   CHECK(memory_stats().in_use == used);
+}
+
+TEST_CASE("a container's memory limit is seen, with cgroup v2 and v1") {
+  const std::size_t machine = FakeSystem("", "").memory();
+  const std::string v2 = "30 22 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n";
+  const std::string v1 =
+      "30 22 0:31 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
+      "31 30 0:32 /docker/abc /sys/fs/cgroup/memory ro,relatime master:9 - cgroup cgroup rw,memory\n"
+      "32 30 0:33 /docker/abc /sys/fs/cgroup/cpu ro,relatime master:9 - cgroup cgroup rw,cpu\n";
+  constexpr std::size_t kLimit = std::size_t{320} << 20;
+  constexpr std::size_t kSeen = std::size_t{310} << 20;  // less 1/32
+  const std::string limit = std::to_string(kLimit) + "\n";
+  CHECK(machine > kLimit);
+  CHECK(FakeSystem("0::/\n", v2).memory() == machine);  // the root group has no such file
+  CHECK(FakeSystem("0::/\n", v2).write("/sys/fs/cgroup/memory.max", limit).memory() == kSeen);
+  CHECK(FakeSystem("0::/\n", v2).write("/sys/fs/cgroup/memory.max", "max\n").memory() == machine);
+  CHECK(FakeSystem("0::/\n", v2).write("/sys/fs/cgroup/memory.max", "99999999999999999\n").memory() == machine);
+  CHECK(FakeSystem("0::/a/b c/d\n", v2)  // the tightest of the group and those above it
+            .write("/sys/fs/cgroup/a/b c/d/memory.max", "max\n")
+            .write("/sys/fs/cgroup/a/b c/memory.max", limit)
+            .write("/sys/fs/cgroup/a/memory.max", "999999999\n")
+            .memory() == kSeen);
+  CHECK(FakeSystem("9:cpu:/docker/abc\n4:memory:/docker/abc\n0::/\n", v1)
+            .write("/sys/fs/cgroup/memory/memory.limit_in_bytes", limit)
+            .write("/sys/fs/cgroup/cpu/memory.limit_in_bytes", "1")
+            .memory() == kSeen);
+  CHECK(FakeSystem("4:cpu,memory:/docker/abc/inner\n", v1)
+            .write("/sys/fs/cgroup/memory/inner/memory.limit_in_bytes", limit)
+            .write("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n")
+            .memory() == kSeen);
+  CHECK(FakeSystem("4:memory:/\n", v1)  // a namespace of groups, whose root is the container's
+            .write("/sys/fs/cgroup/memory/memory.limit_in_bytes", limit)
+            .memory() == kSeen);
+  CHECK(FakeSystem("4:memory\n::\nnonsense", "1 2\n3 - cgroup2 x rw\n").memory() == machine);
+  CHECK(system_memory() <= machine);
+}
+
+TEST_CASE("this process's memory is known, and no request may exceed what it leaves") {
+  const std::size_t before = resident_memory();
+  CHECK(before > 0);
+  const std::vector<char> touched(std::size_t{64} << 20, 1);
+  CHECK(resident_memory() > before + touched.size() / 2);
+  CHECK_THROWS_AS(Storage(system_memory() - touched.size() / 2), OutOfMemory);
+}
+
+TEST_CASE("sizes that change keep three times the largest need, at most") {
+  empty_cache();
+  constexpr std::size_t kLargest = std::size_t{128} << 20;
+  const auto step = [](std::size_t bytes) {
+    const Storage input(bytes / 2);
+    const Storage output(bytes / 2);
+  };
+  step(kLargest);
+  std::size_t most = 0;
+  for (std::size_t bytes = kLargest / 8; bytes <= kLargest; bytes += kLargest / 40) {
+    step(bytes);
+    const std::uint64_t before = memory_stats().system_allocations;
+    step(bytes);  // one size: nothing more is asked
+    CHECK(memory_stats().system_allocations == before);
+    most = std::max(most, memory_stats().in_use + memory_stats().cached);
+  }
+  CHECK(most > 2 * kLargest);  // the bound was reached
+  CHECK(most <= 3 * kLargest + (1 << 20));
+  empty_cache();
 }
 
 TEST_CASE("threads allocate and free each other's blocks") {
@@ -245,9 +334,9 @@ TEST_CASE("small objects come back from the pool of their size") {
   ObjectPool::give(block, 100);
   void* const large = ObjectPool::take(1 << 20);
   void* const again = ObjectPool::take(128);  // the same multiple of 64
-#if !defined(__SANITIZE_ADDRESS__)
-  CHECK(again == block);
-#endif
+  if (!detail::kAddressSanitizer) {
+    CHECK(again == block);
+  }
   std::thread([&] { ObjectPool::give(other, 100); }).join();  // and is freed with that thread
   ObjectPool::give(again, 128);
   ObjectPool::give(large, 1 << 20);

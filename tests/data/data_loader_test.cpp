@@ -1,14 +1,20 @@
 #include "evenkeel/data/data_loader.hpp"
 
+#include "evenkeel/core/sanitizer.hpp"
 #include "evenkeel/data/array_dataset.hpp"
 #include "evenkeel/data/fake_data.hpp"
+#include "tests/support/child.hpp"
 
 #include <doctest/doctest.h>
+#include <system_error>
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
+#include <memory>
 #include <numeric>
 #include <set>
+#include <string>
 #include <thread>
 
 using namespace evenkeel;
@@ -236,6 +242,64 @@ TEST_CASE("an epoch can be left early, and a loader destroyed in its middle") {
     loader.next();
     loader.start_epoch(1);
     CHECK(loader.next()->labels.to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 1});
+  }
+}
+
+TEST_CASE("a forked child goes on in the middle of an epoch, and begins another") {
+  const ArrayDataset set = numbered(23);
+  DataLoader loader(set, {.batch_size = 2, .shuffle = true, .seed = 4});
+  const std::vector<std::vector<std::int64_t>> expected = label_batches(loader, 0), later = label_batches(loader, 1);
+  for (std::size_t read = 0; read < expected.size(); ++read) {
+    loader.start_epoch(0);
+    for (std::size_t i = 0; i < read; ++i) {
+      loader.next();
+    }
+    CHECK(evenkeel::testing::child_succeeds([&] {
+      for (std::size_t i = read; i < expected.size(); ++i) {
+        if (loader.next()->labels.to_vector<std::int64_t>() != expected[i]) {
+          return false;
+        }
+      }
+      return !loader.next() && label_batches(loader, 1) == later;
+    }));
+    CHECK(evenkeel::testing::child_succeeds([&] { return label_batches(loader, 1) == later; }));
+    CHECK(loader.next()->labels.to_vector<std::int64_t>() == expected[read]);
+  }
+}
+
+TEST_CASE("a system without threads is told so" * doctest::skip(detail::kAddressSanitizer)) {
+  CHECK(evenkeel::testing::child_succeeds([] {
+    const ArrayDataset set = numbered(4);
+    std::vector<std::unique_ptr<DataLoader>> loaders;
+    if (!evenkeel::testing::allow_threads(2)) {
+      return false;
+    }
+    try {
+      for (int i = 0; i < 64; ++i) {  // a child may have its parent's stacks left
+        loaders.push_back(std::make_unique<DataLoader>(set, DataLoaderOptions{.batch_size = 2}));
+        loaders.back()->start_epoch(0);
+      }
+    } catch (const std::system_error& error) {
+      DataLoader alone(set, {.batch_size = 2, .prefetch = 0});
+      return std::string(error.what())
+                 .starts_with("DataLoader: can't start the thread that prepares batches (prefetch = 0 needs none): ") &&
+             label_batches(alone, 0).size() == 2;
+    }
+    return false;
+  }));
+}
+
+TEST_CASE("padding of any size gives images: far more than the image leaves nothing of it") {
+  const ArrayDataset set = numbered(3);
+  const DataLoaderOptions options{.augmentation = {.crop_padding = std::int64_t{1} << 31}};
+  DataLoader loader(set, options);
+  loader.start_epoch(0);
+  const std::vector<float> image = loader.next()->images.to_vector<float>();
+  CHECK(image == std::vector<float>(6, 0.0F));
+  for (const std::int64_t padding :
+       {(std::int64_t{1} << 31) + 1, std::int64_t{1} << 62, std::numeric_limits<std::int64_t>::max()}) {
+    CHECK_THROWS_WITH(DataLoader(set, {.augmentation = {.crop_padding = padding}}),
+                      doctest::Contains("DataLoader: crop_padding must be at most 2^31, got "));
   }
 }
 

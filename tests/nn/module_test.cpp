@@ -231,6 +231,19 @@ TEST_CASE("to converts floating values and gradients and keeps the handles") {
                     "Module::to: only accepts floating point dtypes, but got desired dtype=int64");
 }
 
+TEST_CASE("a conversion between forward and backward is an error of backward, and changes no gradient") {
+  Net net;
+  const Tensor weight = net.get_parameter("head.weight");
+  const Tensor early = sum(net.head(ones({3, 2})));
+  net.to(DType::float64);
+  CHECK_THROWS_WITH(early.backward(), doctest::Contains("got dtype float32 but expected float64"));
+  CHECK_FALSE(weight.grad().defined());
+  const Tensor again = sum(net.head(ones({3, 2}, {.dtype = DType::float64})));
+  net.to(DType::float32).to(DType::float64);
+  again.backward();
+  CHECK(weight.grad().to_vector<double>() == std::vector<double>{3, 3});
+}
+
 TEST_CASE("a tied parameter is listed once, saved under both names, and stays tied") {
   Net net;
   Tensor& first = net.get_parameter("body.0.weight");

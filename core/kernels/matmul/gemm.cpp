@@ -10,6 +10,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
+#include <pthread.h>
+#include <thread>
 
 namespace evenkeel {
 namespace {
@@ -35,6 +38,56 @@ void call_blas(const GemmDims& d, const double* a, const double* b, double* c) {
               blas_int(d.m), blas_int(d.n), blas_int(d.k), d.alpha, a, blas_int(d.lda), b, blas_int(d.ldb), d.beta, c,
               blas_int(d.ldc));
 }
+
+/// How many products are under way in all threads, and how many threads OpenBLAS had before the first of them.
+struct BlasUse {
+  std::mutex mutex;
+  int products = 0;
+  int threads_before = 1;
+};
+constinit BlasUse blas_use;
+
+/// While one lives, OpenBLAS stays in the thread that calls it: one level of threads, ours, several of which may call
+/// it at once. Afterwards it has the threads that the program gave it. (The count belongs to the process: products that
+/// the program asks of OpenBLAS in other threads meanwhile run on one thread, too.)
+class SerialBlas {
+ public:
+  SerialBlas() {
+    const std::lock_guard lock(blas_use.mutex);
+    if (blas_use.products++ == 0) {
+      blas_use.threads_before = openblas_get_num_threads();
+      set_threads(1);
+    }
+  }
+  ~SerialBlas() {
+    const std::lock_guard lock(blas_use.mutex);
+    if (--blas_use.products == 0 && openblas_get_num_threads() == 1) {
+      set_threads(blas_use.threads_before);
+    }
+  }
+  SerialBlas(const SerialBlas&) = delete;
+  SerialBlas& operator=(const SerialBlas&) = delete;
+
+ private:
+  static void set_threads(int count) {
+    if (blas_use.threads_before != 1) {
+      openblas_set_num_threads(count);
+    }
+  }
+};
+
+/// Waits until no product is under way: OpenBLAS holds locks inside, which a forked child could never open.
+void await_products() {
+  blas_use.mutex.lock();
+  while (blas_use.products > 0) {
+    blas_use.mutex.unlock();
+    std::this_thread::yield();
+    blas_use.mutex.lock();
+  }
+}
+void admit_products() { blas_use.mutex.unlock(); }
+
+[[maybe_unused]] const int fork_handlers = pthread_atfork(await_products, admit_products, admit_products);
 
 /// C = beta C, without reading C where beta is 0, or the bias in every row.
 template <class T>
@@ -63,10 +116,7 @@ std::int64_t split_block(const GemmDims& d) {
 /// Over rows or columns of C, whichever are more.
 template <class T>
 void split_blas(const GemmDims& d, const T* a, const T* b, T* c, const T* bias) {
-  // One level of threads, ours: several may call BLAS at once, each call stays in its thread.
-  static const bool single_threaded = (openblas_set_num_threads(1), true);
-  static_cast<void>(single_threaded);
-
+  const SerialBlas serial;
   const bool by_columns = d.n >= d.m;
   parallel_for(0, by_columns ? d.n : d.m, split_block(d), [&](std::int64_t first, std::int64_t last) {
     const T* part_a = by_columns ? a : a + first * (d.trans_a ? 1 : d.lda);
