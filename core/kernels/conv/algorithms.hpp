@@ -31,8 +31,8 @@ enum class ConvAlgorithm {
 /// std::nullopt is the library's own choice: the whole table, or, where the instruction set has no tuned tile
 /// (kHasTunedTile), depthwise and im2col. Threads start with it, unless the environment variable EVENKEEL_CONV (a name
 /// from ConvAlgorithm, or auto; read once) says otherwise. Guards nest, and restore the former choice also when an
-/// exception leaves; each thread has its own, and ranks of ThreadGroup::run take over their caller's. With EVENKEEL_CONV
-/// none of these names, the program ends when it starts.
+/// exception leaves; each thread has its own, and ranks of ThreadGroup::run take over their caller's. With
+/// EVENKEEL_CONV none of these names, the program ends when it starts.
 class ConvAlgorithmGuard {
  public:
   explicit ConvAlgorithmGuard(std::optional<ConvAlgorithm> first);
