@@ -32,6 +32,12 @@ Tensor weighted(const Tensor& factor, const Tensor& x) {
   return factor * where(infinite, where(eq(factor, zero), zero, x), x);
 }
 
+/// As in PyTorch, and so that no loss has another dtype than its input.
+void check_weight_dtype(std::string_view op, std::string_view name, const Tensor& weight, const Tensor& input) {
+  require(!weight.defined() || weight.dtype() == input.dtype(), op, name, " must be ", input.dtype(),
+          ", as the input, got ", weight.defined() ? weight.dtype() : input.dtype());
+}
+
 ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& weight) {
   check_float(op, input);
   require(input.rank() >= 1, op, "the input must be of shape (C), (N, C) or (N, C, d1, ...), got ", input.shape());
@@ -45,6 +51,7 @@ ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& wei
     check_float(op, weight);
     require(weight.shape() == Shape{k.count}, op, "weight must be of shape [", k.count, "], one number per class, got ",
             weight.shape());
+    check_weight_dtype(op, "weight", weight, input);
     k.weights = weight.array().to(DType::float64).to_vector<double>();
   }
   return k;
@@ -236,6 +243,8 @@ Tensor weighted_logistic_losses(const Tensor& x, const Tensor& target, const Ten
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options) {
   const std::string_view op = "binary_cross_entropy_with_logits";
   check_pair(op, input, target);
+  check_weight_dtype(op, "weight", options.weight, input);
+  check_weight_dtype(op, "pos_weight", options.pos_weight, input);
   const bool has_weight = options.weight.defined();
   Tensor losses;
   if (options.pos_weight.defined()) {

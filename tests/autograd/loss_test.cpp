@@ -37,6 +37,25 @@ TEST_CASE("a target out of range is an error with every reduction, also for imag
   }
 }
 
+TEST_CASE("weights of another dtype than the input's are errors") {
+  const Tensor w32 = ones({3}), w64 = ones({3}, {.dtype = DType::float64});
+  const Tensor x32 = ones({2, 3}), target = indices({0, 1}, {2});
+  const Tensor x64 = to(x32, DType::float64);
+  CHECK_THROWS_WITH(cross_entropy(x32, target, {.weight = w64}),
+                    "cross_entropy: weight must be float32, as the input, got float64");
+  CHECK_THROWS_WITH(cross_entropy(x64, target, {.weight = w32}),
+                    "cross_entropy: weight must be float64, as the input, got float32");
+  CHECK_THROWS_WITH(cross_entropy(x32, x32, {.weight = w64}),
+                    "cross_entropy: weight must be float32, as the input, got float64");
+  CHECK_THROWS_WITH(nll_loss(x32, target, {.weight = w64}),
+                    "nll_loss: weight must be float32, as the input, got float64");
+  CHECK_THROWS_WITH(binary_cross_entropy_with_logits(x32, x32, {.weight = w64}),
+                    "binary_cross_entropy_with_logits: weight must be float32, as the input, got float64");
+  CHECK_THROWS_WITH(binary_cross_entropy_with_logits(x64, x64, {.pos_weight = w32}),
+                    "binary_cross_entropy_with_logits: pos_weight must be float64, as the input, got float32");
+  CHECK(binary_cross_entropy_with_logits(x64, x64, {.weight = w64, .pos_weight = w64}).dtype() == DType::float64);
+}
+
 TEST_CASE("targets of a wrong shape, count or dtype are errors") {
   CHECK_THROWS_WITH(cross_entropy(kRows, indices({0, 1}, {2})),
                     doctest::Contains("the target must have shape [3] (the input's without its class axis), got [2]"));

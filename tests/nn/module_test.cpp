@@ -390,6 +390,25 @@ TEST_CASE("forward hooks run in order with input and output, until removed") {
   CHECK(calls == "aScale[3, 2]2 b b ");
 }
 
+TEST_CASE("a forward hook may remove and add hooks, itself too: from the next call on") {
+  Scale layer(2);
+  std::string calls;
+  std::size_t own = 0, second = 0;
+  own = layer.register_forward_hook([&](const Module&, const auto&, const auto&) {
+    calls += "a";
+    layer.remove_forward_hook(own);
+    layer.remove_forward_hook(second);
+    for (int i = 0; i < 20; ++i) {
+      layer.register_forward_hook([&](const Module&, const auto&, const auto&) { calls += "c"; });
+    }
+  });
+  second = layer.register_forward_hook([&](const Module&, const auto&, const auto&) { calls += "b"; });
+  layer(ones({2}));
+  CHECK(calls == "ab");
+  layer(ones({2}));
+  CHECK(calls == "ab" + std::string(20, 'c'));
+}
+
 TEST_CASE("anomaly reports name the part of the model") {
   Net net;
   net.get_parameter("body.2.weight").mutable_array().fill_(NAN);

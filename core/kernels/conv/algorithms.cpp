@@ -3,6 +3,7 @@
 #include "evenkeel/core/error.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
+#include "evenkeel/core/kernels/simd/environment.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/thread_state.hpp"
@@ -38,13 +39,15 @@ std::optional<ConvAlgorithm> environment_choice() {
 
 /// Where the table begins for this thread.
 std::optional<ConvAlgorithm>& first_algorithm() {
-  static const std::optional<ConvAlgorithm> initial = environment_choice();
+  static const std::optional<ConvAlgorithm> initial = from_environment(environment_choice);
   thread_local std::optional<ConvAlgorithm> first = initial;
   return first;
 }
 
 [[maybe_unused]] const bool inherited = inherit_setting(
     []() -> std::function<void()> { return [first = first_algorithm()] { first_algorithm() = first; }; });
+// When the program starts, not at its first convolution.
+[[maybe_unused]] const std::optional<ConvAlgorithm> at_start = first_algorithm();
 
 }  // namespace
 
