@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/anomaly.hpp"
 
 #include "evenkeel/core/elementwise.hpp"
+#include "evenkeel/core/thread_state.hpp"
 
 #include <cstdlib>
 #include <cxxabi.h>
@@ -19,6 +20,10 @@ std::vector<std::string>& scopes() {
   static thread_local std::vector<std::string> names;
   return names;
 }
+
+[[maybe_unused]] const bool anomaly_inherited =
+    inherit_setting([]() -> std::function<void()> { return [count = guards] { guards = count; }; }) &&
+    inherit_setting([]() -> std::function<void()> { return [names = scopes()] { scopes() = names; }; });
 
 /// "library(_ZN3foo3barEv+0x12) [0x55]" with the name in readable form.
 std::string readable(const std::string& frame) {

@@ -142,6 +142,7 @@ void Pass::start(const std::vector<Tensor>& outputs, const std::vector<Tensor>& 
           gradients.size(), " gradients");
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     require(outputs[i].defined(), name_, "element ", i, " of tensors is undefined");
+    require(!outputs[i].outdated(), name_, "element ", i, " of tensors", detail::kOutdated);
     require(outputs[i].requires_grad(), name_, "element ", i, " of tensors does not require grad and does not have a ",
             "grad_fn (shape ", outputs[i].shape(), ")");
     Tensor gradient = root_gradient(outputs[i], i, gradients);
@@ -221,6 +222,7 @@ void Pass::capture(const std::vector<Tensor>& inputs) {
   pruned_ = true;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     require(inputs[i].defined(), name_, "input ", i, " is undefined");
+    require(!inputs[i].outdated(), name_, "input ", i, detail::kOutdated);
     require(inputs[i].requires_grad(), name_, "One of the differentiated Tensors does not require grad: input ", i,
             " (shape ", inputs[i].shape(), ")");
     AutogradMeta& meta = *inputs[i].meta();
@@ -296,7 +298,7 @@ Grads Pass::call(Step& step, std::uint64_t wanted) {
 void Pass::finish(Buffer& buffer) {
   AutogradMeta& meta = *buffer.meta;
   if (meta.hooks) {
-    const auto hooks = *meta.hooks;  // a hook may remove itself
+    const auto hooks = meta.hooks->list;  // a hook may remove itself
     for (const auto& [id, hook] : hooks) {
       Tensor replacement = hook(buffer.grad);
       if (replacement.defined()) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
+#include <utility>
 
 namespace evenkeel {
 
@@ -9,32 +11,45 @@ namespace {
 
 std::atomic<std::int64_t> node_count{0};
 
-// Nodes of this thread that wait for their destruction. Plain pointers, so that tensors may die at any time, also after
-// the thread's other variables.
+// What waits for its destruction in this thread. Plain pointers, so that tensors may die at any time, also after the
+// thread's other variables.
 thread_local Node* doomed = nullptr;
+thread_local Hooks* doomed_hooks = nullptr;
 thread_local bool draining = false;
 
 }  // namespace
 
 AutogradMeta::~AutogradMeta() {
-  if (!node) {
-    return;
+  if (grad.has_meta()) {
+    if (!hooks) {
+      hooks.reset(new (std::nothrow) Hooks);
+    }
+    if (hooks) {
+      hooks->grad_ = std::move(grad);
+    }
   }
-  if (node.use_count() > 1) {
-    return;
+  if (hooks) {
+    hooks->next_ = doomed_hooks;
+    doomed_hooks = hooks.release();
   }
-  Node* last = node.get();
-  last->self_ = std::move(node);
-  last->next_ = doomed;
-  doomed = last;
+  if (node && node.use_count() == 1) {
+    Node* last = node.get();
+    last->self_ = std::move(node);
+    last->next_ = doomed;
+    doomed = last;
+  }
   if (draining) {
     return;
   }
   draining = true;
-  while (doomed != nullptr) {
-    Node* next = doomed;
-    doomed = next->next_;
-    const std::shared_ptr<Node> owner = std::move(next->self_);
+  while (doomed != nullptr || doomed_hooks != nullptr) {
+    if (doomed != nullptr) {
+      Node* next = doomed;
+      doomed = next->next_;
+      const std::shared_ptr<Node> owner = std::move(next->self_);
+    } else {
+      const std::unique_ptr<Hooks> next(std::exchange(doomed_hooks, doomed_hooks->next_));
+    }
   }
   draining = false;
 }

@@ -14,13 +14,23 @@
 
 namespace evenkeel {
 
+/// What users registered on a tensor, by number.
+struct Hooks {
+  std::vector<std::pair<std::size_t, Hook>> list;
+
+ private:
+  friend struct AutogradMeta;
+  Tensor grad_;            // that goes with them
+  Hooks* next_ = nullptr;  // in the list of those that wait for their destruction
+};
+
 /// Ownership runs from results to inputs only: AutogradMeta -> the Node that made it -> the AutogradMeta of its inputs.
 /// Values hang on tensors and, where kept, on nodes, so that what nobody needs is freed.
 struct AutogradMeta {
   AutogradMeta() = default;
   AutogradMeta(const Array& array, bool wants_grad)
       : requires_grad(wants_grad), dtype(array.dtype()), shape(array.shape()) {}
-  /// Takes the chain of nodes below apart without recursion.
+  /// Takes apart without recursion whatever hangs on this alone: the nodes below, what hooks hold, the graph of a grad.
   ~AutogradMeta();
   AutogradMeta(const AutogradMeta&) = delete;
   AutogradMeta& operator=(const AutogradMeta&) = delete;
@@ -31,10 +41,8 @@ struct AutogradMeta {
   bool retain_grad = false;
   DType dtype = DType::float32;
   Shape shape;
-  const std::byte* view_of = nullptr;  ///< the values, if an op made a view of them; else null
-  std::uint64_t view_version = 0;      ///< of the storage, when the view was made
   Tensor grad;
-  std::unique_ptr<std::vector<std::pair<std::size_t, Hook>>> hooks;
+  std::unique_ptr<Hooks> hooks;
 
   // Scratch of the backward pass that saw this leaf last.
   std::uint64_t pass = 0;
@@ -116,6 +124,17 @@ class Node : public std::enable_shared_from_this<Node> {
   std::shared_ptr<Node> self_;
   Node* next_ = nullptr;
 };
+
+namespace detail {
+/// What an error says of a tensor that is outdated().
+inline constexpr std::string_view kOutdated =
+    " shares storage with a tensor that was changed in place by an op that recorded gradients, and is no view of it "
+    "that autograd follows (it was made under NoGradGuard, by detach() or around the same array); make it again";
+
+/// The place in the graph of `view`, which shares storage with `base`, after base's place has changed: the result of
+/// "as_strided" of base.
+std::shared_ptr<AutogradMeta> place_of_view(const Tensor& base, const Array& view);
+}  // namespace detail
 
 /// Live nodes in this process, for leak tests.
 std::int64_t live_nodes();

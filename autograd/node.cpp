@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/op_profile.hpp"
+#include "evenkeel/autograd/window.hpp"
 #include "evenkeel/core/pooled.hpp"
 
 #include <algorithm>
@@ -12,21 +13,18 @@ namespace evenkeel {
 namespace {
 
 bool wants_graph(const OpInfo& info) {
-  return grad_enabled() &&
-         std::any_of(info.inputs.begin(), info.inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
+  return grad_enabled() && std::any_of(info.inputs.begin(), info.inputs.end(),
+                                       [](const Tensor& t) { return t.requires_grad() || t.outdated(); });
 }
 
-/// The edge to one input. A view whose base was changed in place since would carry a gradient for values that are gone.
+/// The edge to one input. One that does not know what its values have become would lose a gradient.
 std::shared_ptr<AutogradMeta> edge_to(const Tensor& input, std::string_view op, std::size_t index) {
+  require(!input.outdated(), op, "input ", index, detail::kOutdated);
   if (!input.requires_grad()) {
     return nullptr;
   }
   const std::shared_ptr<AutogradMeta>& meta = input.meta();
   const Array& array = input.array();
-  if (meta->view_of != nullptr && meta->view_of == array.raw()) {
-    require(meta->view_version == array.version(), op, "input ", index, " is a view made by '", meta->node->name,
-            "', and what it views was changed in place since; make the view again");
-  }
   if (!meta->node && (meta->dtype != array.dtype() || meta->shape != array.shape())) {
     meta->dtype = array.dtype();  // a parameter that was converted or given another array
     meta->shape = array.shape();
@@ -65,19 +63,55 @@ std::shared_ptr<AutogradMeta> make_output(const std::shared_ptr<Node>& node, std
   return meta;
 }
 
+/// Tells `result` whose storage it has, if an input's.
+void relate(const Tensor& result, const OpInfo& info) {
+  if (info.view) {
+    if (result.array().shares_storage(info.inputs[0].array())) {
+      result.become_view_of(info.inputs[0]);
+    }
+  } else if (std::any_of(info.inputs.begin(), info.inputs.end(),
+                         [&](const Tensor& x) { return x.defined() && result.array().shares_storage(x.array()); })) {
+    result.become_alias();
+  }
+}
+
 Tensor attach(const std::shared_ptr<Node>& node, std::uint32_t index, Array value, const OpInfo& info) {
   std::shared_ptr<AutogradMeta> meta = make_output(node, index, value, info.keep);
-  if (std::any_of(info.inputs.begin(), info.inputs.end(),
-                  [&](const Tensor& x) { return x.defined() && value.shares_storage(x.array()); })) {
-    meta->view_of = value.raw();
-    meta->view_version = value.version();
-  }
   Tensor result(std::move(value));
   result.set_meta(std::move(meta));
+  relate(result, info);
   return result;
 }
 
+/// The result of an op that is not recorded.
+Tensor plain(Array value, const OpInfo& info) {
+  Tensor result(std::move(value));
+  if (info.view) {
+    relate(result, info);
+  }
+  return result;
+}
+
+/// What a tensor becomes when elements of it, `view`, change: the former values but for those, and the changed ones.
+std::shared_ptr<AutogradMeta> place_of_whole(const Tensor& whole, const Tensor& changed) {
+  const Window window(whole.array(), changed.array());
+  const bool all = window.is_all();
+  const std::shared_ptr<Node> node = make_node({.name = "copy_slices", .inputs = {all ? Tensor() : whole, changed}});
+  node->backward = [window](const Saved& saved, const Tensor& dy) -> Grads {
+    return {saved.needs(0) ? window.cut_from(dy) : Tensor(), saved.needs(1) ? window.of(dy) : Tensor()};
+  };
+  return make_output(node, 0, whole.array(), Keep::nothing());
+}
+
 }  // namespace
+
+std::shared_ptr<AutogradMeta> detail::place_of_view(const Tensor& base, const Array& view) {
+  const std::shared_ptr<Node> node = make_node({.name = "as_strided", .inputs = {base}});
+  node->backward = [window = Window(base.array(), view)](const Saved&, const Tensor& dy) -> Grads {
+    return {window.put_into_zeros(dy)};
+  };
+  return make_output(node, 0, view, Keep::nothing());
+}
 
 Tensor Saved::input(std::size_t i) const {
   require(i < node_.edges.size(), "backward", "'", node_.name, "' has ", node_.edges.size(), " inputs, no input ", i);
@@ -115,7 +149,7 @@ Tensor record(const OpInfo& info, Array value, Backward backward) {
     detail::check_result(info.name, value);
   }
   if (!wants_graph(info) || !is_floating(value.dtype())) {
-    return Tensor(std::move(value));
+    return plain(std::move(value), info);
   }
   const std::shared_ptr<Node> node = make_node(info);
   node->backward = std::move(backward);
@@ -140,7 +174,7 @@ std::vector<Tensor> record(const OpInfo& info, std::vector<Array> values, MultiB
   for (std::size_t i = 0; i < values.size(); ++i) {
     const bool recorded = node && is_floating(values[i].dtype());
     results.push_back(recorded ? attach(node, static_cast<std::uint32_t>(i), std::move(values[i]), info)
-                               : Tensor(std::move(values[i])));
+                               : plain(std::move(values[i]), info));
   }
   return results;
 }
@@ -149,28 +183,45 @@ bool may_reuse(const Tensor& dy) {
   return !grad_enabled() && dy.is_unshared() && !dy.meta() && dy.array().is_contiguous();
 }
 
-void check_in_place(std::string_view op, const Tensor& target) {
-  require(!target.array().has_overlap(), op,
-          "unsupported operation: more than one element of the written-to tensor refers to a single memory location "
-          "(shape ",
-          target.shape(), ", strides ", target.array().strides(), "); clone() it first");
-  if (!grad_enabled() || !target.requires_grad()) {
+void check_in_place(std::string_view op, const Tensor& target, const OpInputs& others) {
+  const auto check_overlap = [op](const Array& array, std::string_view what) {
+    require(!array.has_overlap(), op, "unsupported operation: more than one element of the ", what,
+            " tensor refers to a single memory location (shape ", array.shape(), ", strides ", array.strides(),
+            "); clone() it first");
+  };
+  check_overlap(target.array(), "written-to");
+  if (!grad_enabled()) {
     return;
   }
-  require(!target.is_leaf(), op, "a leaf Variable that requires grad is being used in an in-place operation (shape ",
-          target.shape(), "); use NoGradGuard to change a parameter");
-  require(target.meta()->view_of == nullptr, op, "the target is a view made by '", target.op_name(),
-          "'; changing it in place would change what it views behind the graph's back; clone() it first");
+  require(!target.outdated(), op, "the target", detail::kOutdated);
+  bool recorded = target.requires_grad();
+  for (const Tensor& other : others) {
+    require(!other.outdated(), op, "an input", detail::kOutdated);
+    recorded |= other.requires_grad() && is_floating(target.dtype());
+  }
+  const bool followed = target.may_be_recorded_in_place();
+  if (!recorded && followed) {
+    return;
+  }
+  require(followed, op, "the target is a view made by ",
+          target.is_leaf() ? std::string("an op under NoGradGuard") : concat("'", target.op_name(), "'"),
+          "; changing it in place would change what it views behind the graph's back; clone() it first");
+  const Tensor whole = target.base();
+  require(!whole.requires_grad() || !whole.is_leaf(), op, whole.is(target) ? "a" : "a view of a",
+          " leaf Variable that requires grad is being used in an in-place operation (shape ", whole.shape(),
+          "); use NoGradGuard to change a parameter");
+  check_overlap(whole.array(), "viewed");
 }
 
 void record_in_place(const OpInfo& info, Tensor& target, Backward backward) {
-  check_in_place(info.name, target);
+  const bool wanted = wants_graph(info);
+  check_in_place(info.name, target, info.inputs);
   const Array& value = target.array();
   detail::tell_op(info.name, info.inputs, value.shape());
   if (detail::check_results()) [[unlikely]] {
     detail::check_result(info.name, value);
   }
-  if (!wants_graph(info) || !is_floating(value.dtype())) {
+  if (!wanted || !is_floating(value.dtype())) {
     return;
   }
   const std::shared_ptr<Node> node = make_node(info);
@@ -180,7 +231,15 @@ void record_in_place(const OpInfo& info, Tensor& target, Backward backward) {
     }
   }
   node->backward = std::move(backward);
-  target.set_meta(make_output(node, 0, value, info.keep));
+  std::shared_ptr<AutogradMeta> meta = make_output(node, 0, value, info.keep);
+  const Tensor whole = target.base();
+  if (!whole.is(target)) {
+    Tensor changed(value);
+    changed.set_meta(std::move(meta));
+    meta = place_of_whole(whole, changed);
+  }
+  ++value.storage()->recorded;
+  whole.move_to(std::move(meta));
 }
 
 }  // namespace evenkeel

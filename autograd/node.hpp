@@ -98,6 +98,7 @@ struct OpInfo {
   OpInputs inputs;
   Keep keep = Keep::nothing();
   bool twice_differentiable = true;  ///< false: backward under create_graph throws, naming the op
+  bool view = false;                 ///< the result shows elements of input 0, and its gradient is just theirs
 };
 
 /// Wraps `value` as the result of an op. If grad mode is off or no input needs a gradient, nothing is recorded or kept.
@@ -108,12 +109,18 @@ std::vector<Tensor> record(const OpInfo& info, std::vector<Array> values, MultiB
 /// formula is not being recorded.
 bool may_reuse(const Tensor& dy);
 /// For in-place ops: `target`'s values were changed by an op whose inputs were `info.inputs` (target among them, taken
-/// before the change as an alias); from now on target is that op's result. A kept input that shares storage with target
-/// is gone by now, and backward says so: keep a clone. Throws for an overlapping view and, while recording, for a leaf
-/// that requires gradients and for a view made by an op (PyTorch rewrites the graph of the base instead). An op on a
-/// view whose base was changed in place throws, too.
+/// before the change as an alias); from now on target is that op's result. So are, in their elements, all tensors that
+/// share its storage by view ops (OpInfo::view) outside NoGradGuard: what target is a view of becomes the result of
+/// "copy_slices", and views find their new place when they are next looked at, as in PyTorch. A kept input that shares
+/// storage with target is gone by now, and backward says so: keep a clone.
+/// Throws for an overlapping view and, while recording, for
+///   - a leaf that requires gradients, and a view of one;
+///   - a result that shares storage with an input of an op that is no view op, or with a tensor that requires
+///     gradients by a view op under NoGradGuard, while anything else holds the storage;
+///   - a handle that does not know what recorded ops did with its storage, see Tensor::outdated(). Every op refuses
+///     such a handle, so a gradient may be refused, but is never lost.
 void record_in_place(const OpInfo& info, Tensor& target, Backward backward);
-/// Throws what record_in_place would throw, before the values are touched.
-void check_in_place(std::string_view op, const Tensor& target);
+/// Throws what record_in_place would throw, before the values are touched. `others`: the other inputs.
+void check_in_place(std::string_view op, const Tensor& target, const OpInputs& others = {});
 
 }  // namespace evenkeel

@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/tensor.hpp"
 
 #include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/core/pooled.hpp"
@@ -12,9 +13,21 @@
 namespace evenkeel {
 
 struct Tensor::Impl {
-  explicit Impl(Array values) : array(std::move(values)) {}
+  explicit Impl(Array values)
+      : array(std::move(values)), storage(array.storage().get()), seen(array.storage()->recorded) {}
+
+  bool is_behind() const { return array.storage() != nullptr && array.storage()->recorded != seen; }
+
+  /// How it came by storage that others have, where that matters for in-place ops.
+  enum class Origin : std::uint8_t { plain, detached, hidden_view, alias };
+
   Array array;
   std::shared_ptr<AutogradMeta> meta;
+  std::shared_ptr<Impl> base;     // what this is a view of, by ops that were recorded or could have been
+  const Storage* storage;         // the storage that `seen` counts for; the array may be replaced
+  std::uint64_t seen;             // Storage::recorded, as far as `meta` tells of it
+  Origin origin = Origin::plain;  // hidden_view: made under NoGradGuard of what requires gradients
+  std::vector<std::weak_ptr<AutogradMeta>, PoolAllocator<std::weak_ptr<AutogradMeta>>> former;  // with hooks
 };
 
 namespace {
@@ -52,9 +65,21 @@ Array& Tensor::mutable_array() {
   return impl_->array;
 }
 
+void Tensor::set_data(Array array) const {
+  require(is_leaf() && defined() && array.defined(), "set_data", "takes a defined array for a leaf");
+  impl_->array = std::move(array);
+  if (impl_->meta) {
+    impl_->meta->dtype = impl_->array.dtype();
+    impl_->meta->shape = impl_->array.shape();
+  }
+}
+
 Tensor Tensor::to(DType dtype) const { return evenkeel::to(*this, dtype); }
 
-bool Tensor::requires_grad() const { return impl_ && impl_->meta && impl_->meta->requires_grad; }
+bool Tensor::requires_grad() const {
+  const std::shared_ptr<AutogradMeta>& place = meta();
+  return place && place->requires_grad;
+}
 
 const Tensor& Tensor::requires_grad_(bool requires_grad) const {
   require(!requires_grad || is_floating(dtype()), "requires_grad_",
@@ -113,17 +138,25 @@ std::size_t Tensor::register_hook(Hook hook) const {
   require(requires_grad(), "register_hook", "cannot register a hook on a tensor that doesn't require gradient");
   auto& hooks = meta()->hooks;
   if (!hooks) {
-    hooks = std::make_unique<std::vector<std::pair<std::size_t, Hook>>>();
+    hooks = std::make_unique<Hooks>();
   }
   static std::atomic<std::size_t> next_id{0};
   const std::size_t id = next_id++;
-  hooks->emplace_back(id, std::move(hook));
+  hooks->list.emplace_back(id, std::move(hook));
   return id;
 }
 
 void Tensor::remove_hook(std::size_t id) const {
-  if (meta() && meta()->hooks) {
-    std::erase_if(*meta()->hooks, [id](const auto& entry) { return entry.first == id; });
+  const auto remove_from = [id](const std::shared_ptr<AutogradMeta>& place) {
+    if (place && place->hooks) {
+      std::erase_if(place->hooks->list, [id](const auto& entry) { return entry.first == id; });
+    }
+  };
+  remove_from(meta());
+  if (impl_) {
+    for (const std::weak_ptr<AutogradMeta>& place : impl_->former) {
+      remove_from(place.lock());
+    }
   }
 }
 
@@ -131,16 +164,91 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_gra
   evenkeel::backward({*this}, {gradient}, retain_graph, create_graph);
 }
 
-Tensor Tensor::detach() const { return Tensor(array()); }
+Tensor Tensor::detach() const {
+  Tensor result(array());
+  result.impl_->origin = Impl::Origin::detached;
+  return result;
+}
 
 const std::shared_ptr<AutogradMeta>& Tensor::meta() const {
   static const std::shared_ptr<AutogradMeta> none;
-  return impl_ ? impl_->meta : none;
+  if (!impl_) {
+    return none;
+  }
+  if (impl_->is_behind()) [[unlikely]] {
+    catch_up();
+  }
+  return impl_->meta;
 }
 
 void Tensor::set_meta(std::shared_ptr<AutogradMeta> meta) const {
   require(defined(), "Tensor", "this tensor is undefined");
   impl_->meta = std::move(meta);
+}
+
+bool Tensor::has_meta() const noexcept { return impl_ && impl_->meta; }
+
+void Tensor::catch_up() const {
+  Impl& self = *impl_;
+  const Storage* storage = self.array.storage().get();
+  if (self.storage != storage) {  // another array was put into this handle
+    self.storage = storage;
+    self.seen = storage->recorded;
+    self.base = nullptr;
+    self.origin = Impl::Origin::plain;
+  } else if (const Tensor whole = base(); !whole.is(*this) && !whole.impl_->is_behind()) {
+    move_to(detail::place_of_view(whole, self.array));
+  }
+}
+
+bool Tensor::outdated() const {
+  if (!impl_ || !impl_->is_behind()) [[likely]] {
+    return false;
+  }
+  catch_up();
+  const bool constant = impl_->origin == Impl::Origin::detached && (!impl_->meta || !impl_->meta->node);
+  return impl_->is_behind() && !constant;
+}
+
+bool Tensor::is_view() const {
+  return impl_ && (impl_->base || impl_->origin == Impl::Origin::hidden_view || impl_->origin == Impl::Origin::alias);
+}
+
+void Tensor::become_view_of(const Tensor& input) const {
+  impl_->origin = input.impl_->origin;
+  if (grad_enabled()) {
+    impl_->base = input.base().impl_;
+  } else if (impl_->origin != Impl::Origin::detached && input.requires_grad()) {
+    impl_->origin = Impl::Origin::hidden_view;  // without base: it must not keep a graph alive
+  }
+}
+
+void Tensor::become_alias() const { impl_->origin = Impl::Origin::alias; }
+
+bool Tensor::may_be_recorded_in_place() const {
+  const bool known = impl_->origin == Impl::Origin::plain || impl_->origin == Impl::Origin::detached;
+  return known || impl_->array.is_unshared();
+}
+
+Tensor Tensor::base() const {
+  return impl_->base && impl_->base->array.shares_storage(impl_->array) ? Tensor(impl_->base) : *this;
+}
+
+void Tensor::move_to(std::shared_ptr<AutogradMeta> meta) const {
+  Impl& self = *impl_;
+  if (self.meta) {
+    meta->retain_grad = std::exchange(self.meta->retain_grad, false);
+    meta->grad = std::move(self.meta->grad);
+    if (self.meta->hooks) {
+      self.former.push_back(self.meta);
+    }
+  }
+  if (!self.base && self.origin != Impl::Origin::detached) {
+    self.origin = Impl::Origin::plain;  // nobody else had the storage
+  }
+  self.meta = std::move(meta);
+  self.storage = self.array.storage().get();
+  self.seen = self.array.storage()->recorded;
 }
 
 std::string to_string(const Tensor& tensor) {

@@ -33,6 +33,9 @@ class Tensor {
   const Array& array() const;
   /// For writing into the values (optimizers, initialization); autograd notices through the storage's version.
   Array& mutable_array();
+  /// Puts another array into a leaf, as PyTorch's `data =`: gradients must have its shape and dtype from now on, those
+  /// of a backward() whose forward ran before included. Throws for results of ops and undefined arrays.
+  void set_data(Array array) const;
 
   const Shape& shape() const { return array().shape(); }
   std::int64_t size(std::int64_t dim) const { return array().size(dim); }
@@ -71,7 +74,9 @@ class Tensor {
   /// Back-propagates from this tensor into the leaves' grad(). See autograd/engine.hpp.
   void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
 
-  /// The same values outside the graph (storage shared).
+  /// The same values outside the graph (storage shared). What in-place ops record later on one of the two is not known
+  /// to the other: the detached one stays a constant; the other is refused by ops after a change that was recorded on
+  /// the detached one.
   Tensor detach() const;
   /// The same handle as another's.
   bool is(const Tensor& other) const { return impl_ == other.impl_; }
@@ -81,9 +86,31 @@ class Tensor {
   /// For the engine: place in the graph; null where no gradient is wanted.
   const std::shared_ptr<AutogradMeta>& meta() const;
   void set_meta(std::shared_ptr<AutogradMeta> meta) const;
+  /// meta() is not null; looks for no news, so that it never throws.
+  bool has_meta() const noexcept;
+
+  /// True if it shows elements of another tensor's storage, by an op.
+  bool is_view() const;
+  /// True if an in-place op that was recorded on another handle changed the values, and this handle can't be related to
+  /// that one: it is no view of it by ops that were recorded.
+  bool outdated() const;
+  /// For record(): this tensor is the result of a view op on `input`.
+  void become_view_of(const Tensor& input) const;
+  /// For record(): this tensor shares storage with an op's input, but is no view by OpInfo::view.
+  void become_alias() const;
+  /// For in-place ops: false if writing while recording would change what another handle's graph stands for.
+  bool may_be_recorded_in_place() const;
+  /// For in-place ops: what it is a view of; itself if of nothing.
+  Tensor base() const;
+  /// For in-place ops: the values were changed, and have this place in the graph. retain_grad() and grad() go with the
+  /// tensor, hooks stay with the values that they were registered for.
+  void move_to(std::shared_ptr<AutogradMeta> meta) const;
 
  private:
   struct Impl;
+  explicit Tensor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  void catch_up() const;
+
   std::shared_ptr<Impl> impl_;
 };
 

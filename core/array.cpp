@@ -366,6 +366,21 @@ Array Array::unsqueeze(std::int64_t dim) const {
   return view(shape, strides, offset_);
 }
 
+Array Array::as_strided(const Shape& shape, const Shape& strides, std::int64_t offset) const {
+  require_defined("as_strided");
+  require(shape.rank() == strides.rank(), "as_strided", "shape ", shape, " and strides ", strides, " differ in length");
+  std::int64_t last = offset;
+  for (int d = 0; d < shape.rank(); ++d) {
+    require(shape[d] >= 0 && strides[d] >= 0, "as_strided", "sizes and strides must be at least 0, got shape ", shape,
+            ", strides ", strides);
+    last += (shape[d] - 1) * strides[d];
+  }
+  const auto count = static_cast<std::int64_t>(storage_->bytes() / item_size(dtype_));
+  require(offset >= 0 && (evenkeel::numel(shape) == 0 || last < count), "as_strided", "shape ", shape, ", strides ",
+          strides, ", offset ", offset, " are out of bounds for a storage of ", count, " elements");
+  return view(shape, strides, offset);
+}
+
 Array Array::contiguous() const {
   require_defined("contiguous");
   return is_contiguous() ? *this : clone();

@@ -86,6 +86,8 @@ class Array {
   std::byte* mutable_raw();
   std::uint64_t version() const { return storage_ ? storage_->version : 0; }
   bool shares_storage(const Array& other) const { return defined() && storage_ == other.storage_; }
+  /// What is shared with other arrays; null if undefined.
+  const std::shared_ptr<Storage>& storage() const { return storage_; }
   /// True if no other array has this storage.
   bool is_unshared() const { return storage_.use_count() == 1; }
 
@@ -109,6 +111,8 @@ class Array {
   Array squeeze() const;                                     ///< removes all dims of size 1
   Array squeeze(std::int64_t dim) const;
   Array unsqueeze(std::int64_t dim) const;
+  /// The elements of the storage that `shape`, `strides` and `offset` show; throws if they reach beyond it.
+  Array as_strided(const Shape& shape, const Shape& strides, std::int64_t offset) const;
 
   /// Itself if contiguous, else a row-major copy.
   Array contiguous() const;

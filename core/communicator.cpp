@@ -3,6 +3,7 @@
 #include "evenkeel/core/error.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/thread.hpp"
+#include "evenkeel/core/thread_state.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -202,10 +203,12 @@ void ThreadGroup::run(const std::function<void(const std::shared_ptr<Communicato
   const auto count = static_cast<std::size_t>(size());
   std::vector<std::exception_ptr> own(count), caused(count);
   state_->begin();
+  const std::function<void()> take_settings = capture_settings();
   run_together(count, [&](std::size_t i) {
     const int rank = static_cast<int>(i);
     const ThreadsGuard threads(share);
     try {
+      take_settings();
       body(communicator(rank));
       state_->leave(rank);
     } catch (const CommunicationError&) {

@@ -52,6 +52,12 @@ std::string join(std::initializer_list<Part> parts);
 
 }  // namespace detail
 
+/// The system refused to open, read or write a file; the text names the operation, the path and the reason.
+class IoError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// The parts one after the other: texts, numbers (floating-point ones with six digits, as printf's %g; never with
 /// thousands separators) and whatever has a to_string beside its class.
 template <class... Parts>

@@ -34,6 +34,8 @@ class Storage {
   /// Counts writes: every Array::mutable_data() raises it. Autograd compares it to notice an in-place change of a
   /// value that backward needs.
   std::uint64_t version = 0;
+  /// Counts the writes that autograd recorded. Every handle of the storage compares it to what it knows of.
+  std::uint64_t recorded = 0;
 
  private:
   std::byte* data_ = nullptr;

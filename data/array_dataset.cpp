@@ -30,7 +30,10 @@ ArrayDataset::ArrayDataset(const Dataset& source)
   parallel_for(0, source.size(), kImagesPerChunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::span image(images_.data() + i * bytes, static_cast<std::size_t>(bytes));
-      labels_[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(source.read(i, image));
+      const std::int64_t label = source.read(i, image);
+      require(label >= 0 && label < num_classes_, "ArrayDataset", "label ", label, " of image ", i,
+              " is out of range, expected at least 0 and less than ", num_classes_);
+      labels_[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(label);
     }
   });
 }

@@ -15,7 +15,8 @@ class ArrayDataset : public Dataset {
   /// [0, num_classes), naming its index. `name` starts the error texts.
   ArrayDataset(std::vector<std::uint8_t> images, std::vector<std::uint8_t> labels, const Shape& image_shape,
                std::int64_t num_classes, std::string_view name = "ArrayDataset");
-  /// A copy of all images of another set, prepared by all threads.
+  /// A copy of all images of another set, prepared by all threads. Throws for more than 256 classes, and for a label
+  /// that is not in [0, num_classes), naming its index.
   explicit ArrayDataset(const Dataset& source);
 
   std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }

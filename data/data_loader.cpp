@@ -165,15 +165,16 @@ void check_options(const DataLoaderOptions& options, std::int64_t channels) {
 }  // namespace
 
 struct DataLoader::Impl {
-  Impl(const Dataset& data, DataLoaderOptions opts) : dataset(data), options(std::move(opts)) {
-    check_options(options, data.image_shape()[0]);
-    tables = pixel_tables(options, data.image_shape()[0]);
+  Impl(KeptDataset data, DataLoaderOptions opts) : kept(std::move(data)), dataset(*kept), options(std::move(opts)) {
+    check_options(options, dataset.image_shape()[0]);
+    tables = pixel_tables(options, dataset.image_shape()[0]);
   }
 
   std::int64_t num_batches() const;
   Batch make_batch(std::int64_t batch) const;
   Window window(std::int64_t index) const;
 
+  const KeptDataset kept;
   const Dataset& dataset;
   DataLoaderOptions options;
   std::vector<PixelTable> tables;
@@ -232,8 +233,8 @@ Batch DataLoader::Impl::make_batch(std::int64_t batch) const {
   return {Tensor(images), Tensor(labels)};
 }
 
-DataLoader::DataLoader(const Dataset& dataset, DataLoaderOptions options)
-    : impl_(std::make_unique<Impl>(dataset, std::move(options))) {}
+DataLoader::DataLoader(KeptDataset dataset, DataLoaderOptions options)
+    : impl_(std::make_unique<Impl>(std::move(dataset), std::move(options))) {}
 
 DataLoader::~DataLoader() = default;
 
@@ -264,7 +265,7 @@ void DataLoader::start_epoch(std::int64_t epoch) {
   }
 }
 
-DataLoader::Epoch DataLoader::epoch(std::int64_t epoch) {
+DataLoader::Epoch DataLoader::epoch(std::int64_t epoch) & {
   start_epoch(epoch);
   return Epoch(*this);
 }

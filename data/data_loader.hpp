@@ -44,8 +44,8 @@ struct Batch {
 class DataLoader {
  public:
   class Epoch;
-  /// Keeps a reference to `dataset`. Throws for batch_size < 1, a wrong number of means, a std of 0.
-  DataLoader(const Dataset& dataset, DataLoaderOptions options);
+  /// Keeps `dataset` (see KeptDataset). Throws for batch_size < 1, a wrong number of means, a std of 0.
+  DataLoader(KeptDataset dataset, DataLoaderOptions options);
   ~DataLoader();
   DataLoader(const DataLoader&) = delete;
   DataLoader& operator=(const DataLoader&) = delete;
@@ -61,8 +61,9 @@ class DataLoader {
   void start_epoch(std::int64_t epoch);
   /// The next batch, or nothing at the end of the epoch. An exception of the background thread comes out here.
   std::optional<Batch> next();
-  /// Begins epoch `epoch`, and is the range of its batches, to be gone through once.
-  Epoch epoch(std::int64_t epoch);
+  /// Begins epoch `epoch`, and is the range of its batches, to be gone through once while this lives.
+  Epoch epoch(std::int64_t epoch) &;
+  Epoch epoch(std::int64_t epoch) && = delete;
 
  private:
   struct Impl;

@@ -12,13 +12,17 @@ void check_read(std::string_view op, const Dataset& dataset, std::int64_t index,
           expected, " (shape ", dataset.image_shape(), ")");
 }
 
-Subset::Subset(const Dataset& base, std::int64_t count) : base_(base), size_(std::min(count, base.size())) {
+KeptDataset::KeptDataset(std::shared_ptr<const Dataset> dataset) : dataset_(std::move(dataset)) {
+  require(dataset_ != nullptr, "KeptDataset", "the data set is null");
+}
+
+Subset::Subset(KeptDataset base, std::int64_t count) : base_(std::move(base)), size_(std::min(count, base_->size())) {
   require(count >= 0, "Subset", "count must be at least 0, got ", count);
 }
 
 std::int64_t Subset::read(std::int64_t index, std::span<std::uint8_t> image) const {
   check_read("Subset", *this, index, image.size());
-  return base_.read(index, image);
+  return base_->read(index, image);
 }
 
 }  // namespace evenkeel::data

@@ -2,9 +2,13 @@
 
 #include "evenkeel/core/shape.hpp"
 
+#include <concepts>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace evenkeel::data {
 
@@ -22,17 +26,37 @@ class Dataset {
 /// For implementations of read(): throws, naming `op`, unless index and buffer size fit the set.
 void check_read(std::string_view op, const Dataset& dataset, std::int64_t index, std::size_t bytes);
 
-/// The first `count` images of another set (all of them if it has fewer). Keeps a reference to it.
+/// A set that another object keeps: one with a name is referred to and must outlive the object, a temporary is moved in
+/// and owned, one held by a shared_ptr is shared. What keeps a set takes one of these, which any Dataset becomes:
+///   DataLoader loader(load_mnist(folder, Split::test), {.batch_size = 4});
+class KeptDataset {
+ public:
+  KeptDataset(const Dataset& dataset) : dataset_(std::shared_ptr<void>(), &dataset) {}
+  KeptDataset(const Dataset&&) = delete;  // of unknown class: it can't be moved in
+  template <std::derived_from<Dataset> D>
+  requires(!std::is_abstract_v<D>) KeptDataset(D&& dataset)
+      : dataset_(std::make_shared<std::remove_const_t<D>>(std::move(dataset))) {}
+  /// Throws for null.
+  KeptDataset(std::shared_ptr<const Dataset> dataset);
+
+  const Dataset& operator*() const { return *dataset_; }
+  const Dataset* operator->() const { return dataset_.get(); }
+
+ private:
+  std::shared_ptr<const Dataset> dataset_;
+};
+
+/// The first `count` images of another set (all of them if it has fewer), which it keeps.
 class Subset : public Dataset {
  public:
-  Subset(const Dataset& base, std::int64_t count);
+  Subset(KeptDataset base, std::int64_t count);
   std::int64_t size() const override { return size_; }
-  std::int64_t num_classes() const override { return base_.num_classes(); }
-  Shape image_shape() const override { return base_.image_shape(); }
+  std::int64_t num_classes() const override { return base_->num_classes(); }
+  Shape image_shape() const override { return base_->image_shape(); }
   std::int64_t read(std::int64_t index, std::span<std::uint8_t> image) const override;
 
  private:
-  const Dataset& base_;
+  KeptDataset base_;
   std::int64_t size_;
 };
 

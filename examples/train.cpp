@@ -18,9 +18,16 @@
 #include "examples/support/task.hpp"
 #include "examples/support/trainer.hpp"
 
+#include <system_error>
+
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
+#include <optional>
+#include <stdexcept>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;
@@ -32,13 +39,25 @@ struct Settings {
   std::int64_t batch_size = 16, limit_train = 0, limit_test = 0;
   int epochs = 1, threads = num_threads();
   double lr = 0.01, momentum = 0.9, weight_decay = 0;
-  bool nesterov = false, augment = false;
+  bool nesterov = false, augment = false, no_stop_on_nan = false;
   std::uint64_t seed = 0;
   std::filesystem::path out, resume;
 };
 
-/// The options that belong to a run: saved in its checkpoint and taken from there when it is resumed.
-using RunOptions = std::vector<CommandLine::Option>;
+/// The options that belong to a run: saved in its checkpoint and taken from there when it is resumed, where some may
+/// change.
+struct RunOption {
+  CommandLine::Option option;
+  bool may_change = false;
+};
+using RunOptions = std::vector<RunOption>;
+
+/// The loss is no finite number any more: ends the run, whose last finished epoch is saved.
+class Diverged : public std::runtime_error {
+ public:
+  Diverged(int epoch, std::int64_t step, double loss)
+      : std::runtime_error(concat("the loss is ", loss, " at step ", step, " of epoch ", epoch)) {}
+};
 
 template <class Entries>
 std::string names(const Entries& entries) {
@@ -51,31 +70,33 @@ std::string names(const Entries& entries) {
 
 RunOptions add_options(CommandLine& line, Settings& s) {
   RunOptions run;
-  run.push_back(line.add("--model", s.model, "network: " + names(models::models())));
-  run.push_back(line.add("--norm", s.norm, "normalization (default: the model's own): " + names(nn::norms())));
-  run.push_back(line.add("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR"));
-  run.push_back(line.add("--batch-size", s.batch_size).positive());
-  run.push_back(line.add("--lr", s.lr, "learning rate").non_negative());
-  run.push_back(line.add("--momentum", s.momentum, "of SGD").non_negative());
-  run.push_back(line.add("--weight-decay", s.weight_decay).non_negative());
-  run.push_back(line.add_flag("--nesterov", s.nesterov, "Nesterov momentum"));
-  run.push_back(line.add_flag("--augment", s.augment, "random crops (4 pixels) and flips of the training images"));
-  run.push_back(line.add("--seed", s.seed, "of weights, order and augmentation"));
-  run.push_back(line.add("--dtype", s.dtype).one_of({"float32", "float64"}));
+  run.push_back({line.add("--model", s.model, "network: " + names(models::models()))});
+  run.push_back({line.add("--norm", s.norm, "normalization (default: the model's own): " + names(nn::norms()))});
+  run.push_back({line.add("--data", s.data, "synthetic, synthetic:hard, mnist:DIR or cifar10:DIR"), true});
+  run.push_back({line.add("--batch-size", s.batch_size).positive()});
+  run.push_back({line.add("--lr", s.lr, "learning rate").non_negative(), true});
+  run.push_back({line.add("--momentum", s.momentum, "of SGD").non_negative()});
+  run.push_back({line.add("--weight-decay", s.weight_decay).non_negative()});
+  run.push_back({line.add_flag("--nesterov", s.nesterov, "Nesterov momentum")});
+  run.push_back({line.add_flag("--augment", s.augment, "random crops (4 pixels) and flips of the training images")});
+  run.push_back({line.add("--seed", s.seed, "of weights, order and augmentation")});
+  run.push_back({line.add("--dtype", s.dtype).one_of({"float32", "float64"})});
   run.push_back(
-      line.add("--limit-train", s.limit_train, "use only the first N training images (0: all)").non_negative());
-  run.push_back(line.add("--limit-test", s.limit_test, "use only the first N test images (0: all)").non_negative());
+      {line.add("--limit-train", s.limit_train, "use only the first N training images (0: all)").non_negative()});
+  run.push_back({line.add("--limit-test", s.limit_test, "use only the first N test images (0: all)").non_negative()});
   line.add("--epochs", s.epochs, "to train in this call").positive();
   line.add("--threads", s.threads).positive();
-  line.add("--out", s.out, "folder for the results (default: runs/MODEL-NORM)");
-  line.add("--resume", s.resume, "continue from this checkpoint.safetensors, bit for bit");
+  line.add("--out", s.out, "folder for the results (default: the resumed checkpoint's, else runs/MODEL-NORM)");
+  line.add("--resume", s.resume,
+           "continue from this checkpoint.safetensors, bit for bit; --lr and --data may be others than before");
+  line.add_flag("--no-stop-on-nan", s.no_stop_on_nan, "train on when the loss is no finite number any more");
   line.example("train --model small_cnn --norm gn --data synthetic --batch-size 16 --epochs 3 --out runs/gn");
   return run;
 }
 
 std::map<std::string, std::string> to_map(const RunOptions& options) {
   std::map<std::string, std::string> result;
-  for (const CommandLine::Option& option : options) {
+  for (const auto& [option, _] : options) {
     result[option.name()] = option.text();
   }
   return result;
@@ -83,25 +104,52 @@ std::map<std::string, std::string> to_map(const RunOptions& options) {
 
 /// --norm, if this call did not give it, gets the model's own.
 void adopt_models_norm(const RunOptions& options, const Settings& s) {
-  const auto norm = std::find_if(options.begin(), options.end(), [](const auto& o) { return o.name() == "--norm"; });
-  if (!norm->given()) {
-    norm->set(std::string(models::model_entry(s.model).norm));
+  const auto norm =
+      std::find_if(options.begin(), options.end(), [](const auto& o) { return o.option.name() == "--norm"; });
+  if (!norm->option.given()) {
+    norm->option.set(std::string(models::model_entry(s.model).norm));
   }
 }
 
-/// Options that this call did not give get the checkpoint's values; those that it gave must agree with them.
-void adopt_settings(const RunOptions& options, const Checkpoint& checkpoint) {
-  for (const CommandLine::Option& option : options) {
+/// Whether two settings mean the same: as numbers where both are some ("1e-2" and "0.01"), else as texts.
+bool same_setting(const std::string& a, const std::string& b) {
+  const auto number = [](const std::string& text) -> std::optional<double> {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+  };
+  const std::optional<double> x = number(a), y = number(b);
+  return x && y ? *x == *y : a == b;
+}
+
+/// Options that this call did not give get the checkpoint's values; those that it gave must agree with them, or may
+/// change, which is said.
+void adopt_settings(const RunOptions& options, const Checkpoint& checkpoint, const std::filesystem::path& path) {
+  for (const auto& [option, may_change] : options) {
     const std::string name = option.name();
-    require(checkpoint.settings.contains(name), "resume", "the checkpoint lacks the setting ", name);
+    require(checkpoint.settings.contains(name), "resume", "'", path.string(), "' lacks the setting ", name);
     const std::string& saved = checkpoint.settings.at(name);
     if (!option.given()) {
       option.set(saved);
-    } else {
-      require(option.text() == saved, "resume", "the checkpoint was made with ", name, " ", saved, ", this call says ",
+    } else if (!same_setting(option.text(), saved)) {
+      require(may_change, "resume", "'", path.string(), "' was made with ", name, " ", saved, ", this call says ",
               option.text());
+      std::printf("%s is %s from now on, it was %s\n", name.c_str(), option.text().c_str(), saved.c_str());
     }
   }
+}
+
+/// Where the results go. A run resumed elsewhere must not write into a third one's folder.
+std::filesystem::path output_folder(const Settings& s) {
+  const std::filesystem::path home = s.resume.has_parent_path() ? s.resume.parent_path() : ".";
+  if (s.out.empty()) {
+    return s.resume.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : home;
+  }
+  std::error_code ignored;
+  const std::filesystem::path there = s.out / "checkpoint.safetensors";
+  require(!std::filesystem::exists(there) || std::filesystem::equivalent(s.resume, there, ignored), "train",
+          s.out.string(), " holds an earlier run; continue it with --resume, or choose another --out");
+  return s.out;
 }
 
 std::unique_ptr<nn::Layer> build_model(const Settings& s, const data::Dataset& dataset) {
@@ -127,10 +175,14 @@ data::DataLoaderOptions loader_options(const Settings& s, const Task& task, bool
 
 /// One epoch of training and one pass over the test images.
 EpochMetrics run_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoader& train, data::DataLoader& test,
-                       int epoch, int last_epoch) {
+                       int epoch, int last_epoch, bool stop_on_nan) {
   Progress progress("epoch " + std::to_string(epoch) + "/" + std::to_string(last_epoch), train.size());
   const Score trained =
       train_epoch(model, optimizer, train, epoch - 1, [&](std::int64_t step, const Score& score, std::int64_t images) {
+        if (stop_on_nan && !std::isfinite(score.loss)) {
+          progress.finish();
+          throw Diverged(epoch, step, score.loss);
+        }
         progress.update(step, score.loss, score.accuracy, images);
       });
   const double seconds = progress.seconds();
@@ -154,6 +206,9 @@ EpochMetrics run_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::Data
 
 void train(const Settings& s, const RunOptions& run_options, const Checkpoint& checkpoint) {
   const bool resumed = !s.resume.empty();
+  require(s.epochs <= std::numeric_limits<int>::max() - checkpoint.epoch, "train", "--epochs ", s.epochs,
+          " after epoch ", checkpoint.epoch, " is more than can be counted");
+  const int last_epoch = checkpoint.epoch + s.epochs;
   const Task task = load_task(s.data, s.seed);
   const data::Subset images(*task.train, s.limit_train > 0 ? s.limit_train : task.train->size());
   const data::Subset test_images(*task.test, s.limit_test > 0 ? s.limit_test : task.test->size());
@@ -162,10 +217,13 @@ void train(const Settings& s, const RunOptions& run_options, const Checkpoint& c
                        {.lr = s.lr, .momentum = s.momentum, .weight_decay = s.weight_decay, .nesterov = s.nesterov});
   if (resumed) {
     restore(checkpoint, *model, optimizer);
+    optimizer.set_lr(0, s.lr);
   }
   data::DataLoader train_loader(images, loader_options(s, task, true));
   data::DataLoader test_loader(test_images, loader_options(s, task, false));
-  RunFolder folder(s.out.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : s.out);
+  require(images.size() > 0 && test_images.size() > 0, "train", s.data, " has ", images.size(), " training and ",
+          test_images.size(), " test images, at least one of each is needed");
+  RunFolder folder(output_folder(s));
   require(resumed || !std::filesystem::exists(folder.file("checkpoint.safetensors")), "train", folder.path().string(),
           " holds an earlier run; continue it with --resume, or choose another --out");
   if (resumed) {
@@ -174,14 +232,23 @@ void train(const Settings& s, const RunOptions& run_options, const Checkpoint& c
   std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),
               s.norm.c_str(), static_cast<long long>(model->num_parameters()), static_cast<long long>(images.size()),
               static_cast<long long>(test_images.size()), num_threads());
-  for (int epoch = checkpoint.epoch + 1; epoch <= checkpoint.epoch + s.epochs; ++epoch) {
-    EpochMetrics metrics = run_epoch(*model, optimizer, train_loader, test_loader, epoch, checkpoint.epoch + s.epochs);
-    metrics.run = s.model + " " + s.norm;
-    save_checkpoint(folder.file("checkpoint.safetensors"), *model, optimizer, to_map(run_options), epoch);
-    save_safetensors(folder.file("model.safetensors"), model->state_dict());
-    folder.add(metrics);
+  const std::string title = s.model + " with " + s.norm + " on " + s.data;
+  try {
+    for (int epoch = checkpoint.epoch + 1; epoch <= last_epoch; ++epoch) {
+      EpochMetrics metrics =
+          run_epoch(*model, optimizer, train_loader, test_loader, epoch, last_epoch, !s.no_stop_on_nan);
+      metrics.run = s.model + " " + s.norm;
+      folder.add(metrics);  // first: a resumed run drops rows ahead of its checkpoint, but can't make up missing ones
+      save_safetensors(folder.file("model.safetensors"), model->state_dict());
+      save_checkpoint(folder.file("checkpoint.safetensors"), *model, optimizer, to_map(run_options), epoch);
+    }
+  } catch (const Diverged&) {
+    if (!folder.metrics().empty()) {
+      folder.draw_curves(title);
+    }
+    throw;
   }
-  folder.draw_curves(s.model + " with " + s.norm + " on " + s.data);
+  folder.draw_curves(title);
   std::printf("results in %s\n", folder.path().c_str());
 }
 
@@ -196,7 +263,7 @@ int run(int argc, char** argv) {
   if (settings.resume.empty()) {
     adopt_models_norm(run_options, settings);
   } else {
-    adopt_settings(run_options, checkpoint);
+    adopt_settings(run_options, checkpoint, settings.resume);
   }
   set_num_threads(settings.threads);
   stop_on_interrupt();
@@ -205,6 +272,10 @@ int run(int argc, char** argv) {
   } catch (const Interrupted&) {
     std::printf("\ninterrupted; the last finished epoch is saved\n");
     return 130;
+  } catch (const Diverged& diverged) {
+    std::fprintf(stderr, "train: %s; what the last finished epoch saved is kept (--no-stop-on-nan trains on)\n",
+                 diverged.what());
+    return 3;
   }
   return 0;
 }

@@ -16,6 +16,11 @@ ConvNormActOptions conv(const BRNBlockOptions& o, std::int64_t kernel, std::int6
           .norm_options = o.norm_options};
 }
 
+ConvNormActOptions with_brn(ConvNormActOptions o) {
+  o.norm = o.norm.value_or("brn");
+  return o;
+}
+
 BRNBackboneOptions checked(BRNBackboneOptions o) {
   check_stages("BRNBackbone", o.widths, o.blocks);
   return o;
@@ -24,7 +29,7 @@ BRNBackboneOptions checked(BRNBackboneOptions o) {
 }  // namespace
 
 ConvBRNAct::ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options)
-    : ConvNormAct(in, out, generator, options) {}
+    : ConvNormAct(in, out, generator, with_brn(options)) {}
 
 ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator,
                                    const BRNBlockOptions& options)

@@ -23,8 +23,7 @@ struct BRNBlockOptions {
 /// ConvNormAct with BatchRenorm2d unless `options.norm` says otherwise: convolution without bias, BatchRenorm2d, SiLU.
 class ConvBRNAct : public ConvNormAct {
  public:
-  ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator,
-             const ConvNormActOptions& options = {.norm = "brn"});
+  ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options = {});
 };
 
 /// y = silu(conv2(conv1(x)) + shortcut(x)): ConvBRNAct 3x3 with the stride, ConvBRNAct 3x3 without activation;

@@ -15,15 +15,20 @@ nn::Conv2dOptions conv_options(const ConvNormActOptions& o) {
 }
 
 std::unique_ptr<nn::Layer> make_act(const ConvNormActOptions& o) {
-  return o.activation ? activation_behind<nn::SiLU>(o.norm) : std::make_unique<nn::Identity>();
+  return o.activation ? activation_behind<nn::SiLU>(*o.norm) : std::make_unique<nn::Identity>();
+}
+
+ConvNormActOptions with_norm(ConvNormActOptions o) {
+  o.norm = o.norm.value_or("bn");
+  return o;
 }
 
 }  // namespace
 
 ConvNormAct::ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options)
-    : options(options),
-      conv(add<nn::Conv2d>("conv", in, out, generator, conv_options(options))),
-      norm(add("norm", nn::make_norm(options.norm, out, options.norm_options))),
-      act(add("act", make_act(options))) {}
+    : options(with_norm(options)),
+      conv(add<nn::Conv2d>("conv", in, out, generator, conv_options(this->options))),
+      norm(add("norm", nn::make_norm(*this->options.norm, out, options.norm_options))),
+      act(add("act", make_act(this->options))) {}
 
 }  // namespace evenkeel::models

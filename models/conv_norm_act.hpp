@@ -3,6 +3,7 @@
 #include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
+#include <optional>
 #include <string>
 
 namespace evenkeel::models {
@@ -12,7 +13,9 @@ struct ConvNormActOptions {
   Size2 stride = 1;
   std::int64_t groups = 1;  ///< of the convolution
   bool activation = true;   ///< false: act is an Identity, for the end of a residual branch
-  std::string norm = "bn";  ///< a name of nn/norm/registry.hpp; "none" gives the convolution a bias
+  /// A name of nn/norm/registry.hpp, the block's own ("bn" of ConvNormAct, "brn" of ConvBRNAct) if not given; "none"
+  /// gives the convolution a bias.
+  std::optional<std::string> norm = {};
   nn::NormOptions norm_options = {};
 };
 
@@ -25,7 +28,7 @@ class ConvNormAct : public nn::Layer {
   ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options = {});
   Tensor forward(const Tensor& x) override { return norm(conv(x), act); }
 
-  const ConvNormActOptions options;
+  const ConvNormActOptions options;  ///< with the norm's name
   nn::Child<nn::Conv2d> conv;
   nn::Child<nn::Layer> norm, act;
 };

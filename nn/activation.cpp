@@ -1,14 +1,13 @@
 #include "evenkeel/nn/activation.hpp"
 
-#include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
 namespace {
 
-/// Not a view that an op made, such as a norm's that ends in reshape: autograd refuses to overwrite it.
-bool may_overwrite(const Tensor& x) { return x.meta() == nullptr || x.meta()->view_of == nullptr; }
+/// Not a view that an op made, such as a norm's that ends in reshape: following what it views costs more than a copy.
+bool may_overwrite(const Tensor& x) { return !x.is_view(); }
 
 }  // namespace
 

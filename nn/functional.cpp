@@ -14,15 +14,20 @@ void check_rank(const char* op, const Tensor& x) {
           x.defined() ? concat("shape ", x.shape()) : "an undefined tensor");
 }
 
-/// needed: without them there is nothing to normalize with.
-void check_running(const char* op, const Tensor& x, const Tensor& mean, const Tensor& var, bool needed) {
+/// read: they are what to normalize with; else they are moved.
+void check_running(const char* op, const Tensor& x, const Tensor& mean, const Tensor& var, bool read) {
   require(mean.defined() == var.defined(), op, "give running_mean and running_var, or neither");
-  require(!needed || mean.defined(), op, "Expected running_mean and running_var to be defined when ",
+  require(!read || mean.defined(), op, "Expected running_mean and running_var to be defined when ",
           op == std::string_view("batch_norm") ? "training" : "use_input_stats", "=False");
-  for (const Tensor& running : {mean, var}) {
-    require(!running.defined() || running.shape() == Shape{x.size(1)}, op, "running statistics should contain ",
-            x.size(1), " elements, one per channel of the input of shape ", x.shape(), ", got shape ",
-            running.defined() ? running.shape() : Shape{});
+  if (!mean.defined()) {
+    return;
+  }
+  for (const auto& [name, running] : {std::pair("running_mean", mean), std::pair("running_var", var)}) {
+    require(running.shape() == Shape{x.size(1)}, op, "running statistics should contain ", x.size(1),
+            " elements, one per channel of the input of shape ", x.shape(), ", got shape ", running.shape());
+    require(is_floating(running.dtype()), op, name, " must be float32 or float64, got ", running.dtype());
+    require(read || !running.array().has_overlap(), op, name, " is moved, but its elements share memory (shape ",
+            running.shape(), ", strides ", running.array().strides(), "); clone() it first");
   }
 }
 
@@ -72,8 +77,7 @@ Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, cons
   Normalized result = normalize_groups(x, weight, bias, view, affine, {.eps = options.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {
     const auto n = static_cast<double>(view.count());
-    move_toward(running_mean, result.mean, 1, options.momentum);
-    move_toward(running_var, result.var, n / (n - 1), options.momentum);  // unbiased
+    move_toward({{running_mean, result.mean}, {running_var, result.var, n / (n - 1)}}, options.momentum);  // unbiased
   }
   return result.y;
 }
@@ -120,8 +124,7 @@ Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, c
       normalize_groups(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = options.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {
     const auto n = static_cast<double>(inner);
-    move_toward(running_mean, result.mean, 1, options.momentum);
-    move_toward(running_var, result.var, n / (n - 1), options.momentum);  // unbiased
+    move_toward({{running_mean, result.mean}, {running_var, result.var, n / (n - 1)}}, options.momentum);  // unbiased
   }
   return result.y;
 }

@@ -19,7 +19,8 @@ struct BatchNormOptions {
 // The norms end with an activation that they apply in their own pass (see autograd/ops/normalize_groups.hpp).
 
 /// BatchNorm of (N, C, *); see nn/norm/batch_norm.hpp for the formula. Running statistics: (C), both or neither;
-/// without training they must be given. Training writes into them (the variance unbiased) unless the batch is empty.
+/// without training they must be given. Training writes into them (the variance unbiased) unless the batch is empty;
+/// they may be strided, but not share elements (expand), and must be floating. What throws leaves them as they were.
 Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, const Tensor& weight = {},
                   const Tensor& bias = {}, BatchNormOptions options = {}, const FusedActivation& activation = {});
 

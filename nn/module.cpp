@@ -55,7 +55,8 @@ void Module::remove_forward_hook(std::size_t id) {
 }
 
 void Module::run_forward_hooks(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs) const {
-  for (const auto& [id, hook] : forward_hooks_) {
+  const auto hooks = forward_hooks_;  // a hook may remove and add some
+  for (const auto& [id, hook] : hooks) {
     hook(*this, inputs, outputs);
   }
 }
@@ -283,8 +284,7 @@ Module& Module::to(DType dtype) {
       }
       const Tensor grad = e.tensor.grad();
       e.tensor.set_grad({});
-      Array& values = e.tensor.mutable_array();
-      values = values.to(dtype);
+      e.tensor.set_data(e.tensor.array().to(dtype));
       if (grad.defined()) {
         e.tensor.set_grad(Tensor(grad.array().to(dtype)));
       }

@@ -89,7 +89,8 @@ class Module {
   /// Number of parameter elements; only those that require a gradient if asked.
   std::int64_t num_parameters(bool trainable_only = false) const;
 
-  /// Hooks run in order of registration; the number is for remove_forward_hook.
+  /// Hooks run in order of registration; the number is for remove_forward_hook. One that adds or removes hooks changes
+  /// which run from the module's next call on.
   std::size_t register_forward_hook(ForwardHook hook);
   void remove_forward_hook(std::size_t id);
   bool has_forward_hooks() const { return !forward_hooks_.empty(); }
@@ -98,7 +99,8 @@ class Module {
 
   /// Calls f on every module below this one, children first, then on this one.
   Module& apply(const std::function<void(Module&)>& f);
-  /// Converts floating parameters, buffers and gradients. Handles stay the same, so an optimizer goes on working.
+  /// Converts floating parameters, buffers and gradients. Handles stay the same, so an optimizer goes on working; a
+  /// backward() whose forward ran before the conversion throws, and changes no gradient.
   Module& to(DType dtype);
   Module& requires_grad_(bool requires_grad = true);
   void zero_grad(bool set_to_none = true);

@@ -12,11 +12,11 @@ enum StateIndex : std::size_t { kSteps, kMean, kSquare, kLargest };
 
 template <bool kDecoupled>
 void AdamFamilyOptions<kDecoupled>::check(const std::string& op) const {
-  require(lr >= 0, op, "lr must be at least 0, got ", lr);
-  require(eps >= 0, op, "eps must be at least 0, got ", eps);
+  check_not_negative(op, "lr", lr);
+  check_not_negative(op, "eps", eps);
   require(beta1 >= 0 && beta1 < 1, op, "beta1 must lie in [0, 1), got ", beta1);
   require(beta2 >= 0 && beta2 < 1, op, "beta2 must lie in [0, 1), got ", beta2);
-  require(weight_decay >= 0, op, "weight_decay must be at least 0, got ", weight_decay);
+  check_not_negative(op, "weight_decay", weight_decay);
 }
 
 template <bool kDecoupled>
@@ -56,11 +56,11 @@ void AdamFamily<kDecoupled>::ensure_state(const Optimizer::Update& u) const {
   }
 }
 
-/// Counts the step.
+/// Of the step after those that are counted.
 template <bool kDecoupled>
 kernels::AdamStep AdamFamily<kDecoupled>::next_step(const Optimizer::Update& u) const {
   const Options& o = this->options(u.group);
-  const auto t = static_cast<double>(++*u.state[kSteps].template mutable_data<std::int64_t>());
+  const auto t = static_cast<double>(u.state[kSteps].item_int64() + 1);
   return {.lr = o.lr,
           .beta1 = o.beta1,
           .beta2 = o.beta2,
@@ -74,10 +74,13 @@ kernels::AdamStep AdamFamily<kDecoupled>::next_step(const Optimizer::Update& u) 
 
 template <bool kDecoupled>
 void AdamFamily<kDecoupled>::update(std::span<Optimizer::Update> updates) {
+  std::tuple<std::vector<kernels::AdamPart<float>>, std::vector<kernels::AdamPart<double>>> parts;
+  std::get<0>(parts).reserve(updates.size());
+  std::get<1>(parts).reserve(updates.size());
   for (const Optimizer::Update& u : updates) {
     ensure_state(u);
   }
-  std::tuple<std::vector<kernels::AdamPart<float>>, std::vector<kernels::AdamPart<double>>> parts;
+  // Nothing is allocated from here on.
   for (Optimizer::Update& u : updates) {
     const kernels::AdamStep step = next_step(u);
     dispatch_float(u.param->dtype(), this->type_name(), [&]<class T>() {
@@ -90,6 +93,9 @@ void AdamFamily<kDecoupled>::update(std::span<Optimizer::Update> updates) {
   }
   kernels::adam_step<float>(std::get<0>(parts));
   kernels::adam_step<double>(std::get<1>(parts));
+  for (Optimizer::Update& u : updates) {
+    ++*u.state[kSteps].template mutable_data<std::int64_t>();
+  }
 }
 
 template struct AdamFamilyOptions<false>;

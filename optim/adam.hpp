@@ -25,7 +25,7 @@ struct AdamFamilyOptions {
 ///   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
 ///   p = p - lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 /// amsgrad takes the largest v so far. t counts the steps in which this parameter had a gradient.
-/// Throws on a negative lr, eps or weight_decay and on a beta outside [0, 1).
+/// Throws on an lr, eps or weight_decay that is negative or not finite and on a beta outside [0, 1).
 /// Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2.
 template <bool kDecoupled>
 class AdamFamily : public GroupedOptimizer<AdamFamilyOptions<kDecoupled>> {

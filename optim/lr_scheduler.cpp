@@ -9,50 +9,59 @@ namespace evenkeel::optim {
 using std::numbers::pi;
 
 LRScheduler::LRScheduler(Optimizer& optimizer) : optimizer_(optimizer) {
-  for (std::size_t group = 0; group < optimizer.num_groups(); ++group) {
-    auto& initial = optimizer.initial_lr(group);
-    initial = initial.value_or(optimizer.lr(group));
-    base_lrs_.push_back(*initial);
-  }
-  last_lr_ = base_lrs_;
+  know_all_groups();
   saved("last_epoch", last_epoch_);
   saved("base_lrs", base_lrs_);
   saved("last_lr", last_lr_);
 }
 
-void LRScheduler::initial_step() {
-  last_epoch_ = -1;
-  LRScheduler::step();
+void LRScheduler::know_all_groups() {
+  for (std::size_t group = base_lrs_.size(); group < optimizer_.num_groups(); ++group) {
+    base_lrs_.push_back(optimizer_.initial_lr(group).value_or(optimizer_.lr(group)));
+    last_lr_.push_back(base_lrs_.back());
+  }
 }
 
-void LRScheduler::step() {
-  ++last_epoch_;
-  std::vector<double> lrs(num_groups());
+void LRScheduler::move_to(std::int64_t epoch, const std::function<double(std::size_t)>& rate) {
+  const std::int64_t epoch_before = last_epoch_;
+  const std::size_t known = base_lrs_.size();
   try {
+    know_all_groups();
+    last_epoch_ = epoch;
+    std::vector<double> lrs(num_groups());
     for (std::size_t group = 0; group < lrs.size(); ++group) {
-      lrs[group] = next_lr(group);
+      lrs[group] = rate(group);
+      require(std::isfinite(lrs[group]), "LRScheduler", "the rate of group ", group, " must be finite, got ",
+              lrs[group]);
     }
+    set_lrs(std::move(lrs));
   } catch (...) {
-    --last_epoch_;
+    last_epoch_ = epoch_before;
+    base_lrs_.resize(known);
+    last_lr_.resize(known);
     throw;
   }
-  set_lrs(lrs);
+}
+
+void LRScheduler::initial_step() { LRScheduler::step(); }
+
+void LRScheduler::step() {
+  move_to(last_epoch_ + 1, [this](std::size_t group) { return next_lr(group); });
 }
 
 void LRScheduler::restart() {
-  last_epoch_ = 0;
-  std::vector<double> lrs(num_groups());
-  for (std::size_t group = 0; group < lrs.size(); ++group) {
-    lrs[group] = first_lr(group);
-  }
-  set_lrs(lrs);
+  move_to(0, [this](std::size_t group) { return first_lr(group); });
 }
 
-void LRScheduler::set_lrs(const std::vector<double>& lrs) {
+void LRScheduler::set_lrs(std::vector<double> lrs) {
   for (std::size_t group = 0; group < lrs.size(); ++group) {
     optimizer_.set_lr(group, lrs[group]);
+    if (group >= remembered_) {
+      optimizer_.initial_lr(group) = base_lrs_[group];
+    }
   }
-  last_lr_ = lrs;
+  remembered_ = lrs.size();
+  last_lr_ = std::move(lrs);
 }
 
 std::vector<double> LRScheduler::per_group(std::vector<double> values, std::string_view op,
@@ -83,6 +92,7 @@ void LRScheduler::load_state_dict(const NamedArrays& state) {
 StepLR::StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma)
     : LRScheduler(optimizer), step_size_(step_size), gamma_(gamma) {
   require(step_size > 0, "StepLR", "step_size must be positive, got ", step_size);
+  check_finite("StepLR", "gamma", gamma);
   saved("step_size", step_size_);
   saved("gamma", gamma_);
   initial_step();
@@ -95,6 +105,7 @@ double StepLR::next_lr(std::size_t group) {
 
 MultiStepLR::MultiStepLR(Optimizer& optimizer, std::vector<std::int64_t> milestones, double gamma)
     : LRScheduler(optimizer), milestones_(std::move(milestones)), gamma_(gamma) {
+  check_finite("MultiStepLR", "gamma", gamma);
   saved("milestones", milestones_);
   saved("gamma", gamma_);
   initial_step();
@@ -109,6 +120,7 @@ double MultiStepLR::next_lr(std::size_t group) { return present_lr(group) * fact
 double MultiStepLR::first_lr(std::size_t group) { return base_lr(group) * factor(); }
 
 ExponentialLR::ExponentialLR(Optimizer& optimizer, double gamma) : LRScheduler(optimizer), gamma_(gamma) {
+  check_finite("ExponentialLR", "gamma", gamma);
   saved("gamma", gamma_);
   initial_step();
 }
@@ -120,6 +132,7 @@ double ExponentialLR::next_lr(std::size_t group) {
 CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, std::int64_t t_max, double eta_min)
     : LRScheduler(optimizer), T_max_(t_max), eta_min_(eta_min) {
   require(t_max > 0, "CosineAnnealingLR", "t_max must be positive, got ", t_max);
+  check_finite("CosineAnnealingLR", "eta_min", eta_min);
   saved("T_max", T_max_);
   saved("eta_min", eta_min_);
   initial_step();
@@ -193,18 +206,24 @@ double ConstantLR::next_lr(std::size_t group) {
 
 double ConstantLR::first_lr(std::size_t group) { return total_iters_ == 0 ? base_lr(group) : base_lr(group) * factor_; }
 
-LambdaLR::LambdaLR(Optimizer& optimizer, const Function& f)
-    : LambdaLR(optimizer, std::vector<Function>(optimizer.num_groups(), f)) {}
+LambdaLR::LambdaLR(Optimizer& optimizer, const Function& f) : LambdaLR(optimizer, std::vector<Function>{f}, true) {}
 
 LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions)
-    : LRScheduler(optimizer), functions_(std::move(functions)) {
-  require(functions_.size() == num_groups(), "LambdaLR", "there must be ", num_groups(), " functions, got ",
-          functions_.size());
+    : LambdaLR(optimizer, std::move(functions), false) {}
+
+LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions, bool one_for_all)
+    : LRScheduler(optimizer), functions_(std::move(functions)), one_for_all_(one_for_all) {
+  require(one_for_all || functions_.size() == num_groups(), "LambdaLR", "there must be ", num_groups(),
+          " functions, got ", functions_.size());
   require(std::ranges::all_of(functions_, [](const Function& f) { return static_cast<bool>(f); }), "LambdaLR",
           "a function is empty");
   initial_step();
 }
 
-double LambdaLR::next_lr(std::size_t group) { return base_lr(group) * functions_[group](last_epoch_); }
+double LambdaLR::next_lr(std::size_t group) {
+  require(one_for_all_ || group < functions_.size(), "LambdaLR", "group ", group,
+          " was added after the schedule was made with one function per group, so it has none; make a new schedule");
+  return base_lr(group) * functions_[one_for_all_ ? 0 : group](last_epoch_);
+}
 
 }  // namespace evenkeel::optim

@@ -15,6 +15,9 @@ namespace evenkeel::optim {
 /// epoch 0, each step() moves on by one epoch (or batch). Schedules change the present rate (StepLR multiplies it, and
 /// so on), so several can act on one optimizer, and a rate set by hand is respected. The rate at construction is the
 /// base rate; it is remembered in the optimizer, where later schedules find it.
+/// A group that is added to the optimizer later takes part from the next step() on; its base rate is the one that it
+/// has then. Schedules made with one value per group, and OneCycleLR, have none for it and throw.
+/// A constructor or step that throws leaves optimizer and schedule as they were.
 /// The optimizer must outlive the schedule.
 class LRScheduler {
  public:
@@ -35,7 +38,7 @@ class LRScheduler {
 
  protected:
   explicit LRScheduler(Optimizer& optimizer);
-  /// For the constructors of derived classes, at their end.
+  /// For the constructors of derived classes, at their end: what is written into the optimizer is written here.
   void initial_step();
   /// Goes back to epoch 0 from the base rates; what SequentialLR does at a milestone.
   virtual void restart();
@@ -52,7 +55,8 @@ class LRScheduler {
   double base_lr(std::size_t group) const { return base_lrs_[group]; }
   double present_lr(std::size_t group) const { return optimizer_.lr(group); }
   std::size_t num_groups() const { return base_lrs_.size(); }
-  void set_lrs(const std::vector<double>& lrs);
+  /// The end of a step that can't fail any more: writes the rates of all groups into the optimizer.
+  virtual void set_lrs(std::vector<double> lrs);
   /// `values` as they are, or one value repeated for each group.
   std::vector<double> per_group(std::vector<double> values, std::string_view op, std::string_view name) const;
 
@@ -62,7 +66,12 @@ class LRScheduler {
 
  private:
   friend class SequentialLR;
+  void know_all_groups();
+  /// Sets last_epoch() and, with the rate of each group there, the rates; changes nothing if `rate` throws.
+  void move_to(std::int64_t epoch, const std::function<double(std::size_t)>& rate);
+
   std::vector<StateField> fields_;
+  std::size_t remembered_ = 0;  // groups whose base rate the optimizer knows from here
 };
 
 /// lr = lr * gamma every step_size epochs.
@@ -150,7 +159,8 @@ class ConstantLR : public LRScheduler {
   std::int64_t total_iters_;
 };
 
-/// lr = base * f(epoch); one function for all groups or one per group. Functions are not part of the saved state.
+/// lr = base * f(epoch); one function for all groups (also later ones) or one per group. Functions are not part of the
+/// saved state.
 class LambdaLR : public LRScheduler {
  public:
   using Function = std::function<double(std::int64_t epoch)>;
@@ -162,7 +172,9 @@ class LambdaLR : public LRScheduler {
   double first_lr(std::size_t group) override { return next_lr(group); }
 
  private:
+  LambdaLR(Optimizer& optimizer, std::vector<Function> functions, bool one_for_all);
   std::vector<Function> functions_;
+  bool one_for_all_;
 };
 
 }  // namespace evenkeel::optim

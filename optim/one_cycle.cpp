@@ -26,8 +26,7 @@ OneCycleLR::OneCycleLR(Optimizer& optimizer, OneCycleOptions options)
   for (std::size_t group = 0; group < num_groups(); ++group) {
     initial_lr_.push_back(o.max_lr[group] / o.div_factor);
     min_lr_.push_back(initial_lr_[group] / o.final_div_factor);
-    base_lrs_[group] = initial_lr_[group];
-    optimizer.initial_lr(group) = initial_lr_[group];
+    base_lrs_[group] = initial_lr_[group];  // which the first step writes into the optimizer
   }
   saved("max_lr", o.max_lr);
   saved("initial_lr", initial_lr_);
@@ -71,9 +70,7 @@ double OneCycleLR::momentum(Level level, std::size_t group) const {
   return level == Level::max ? options_.base_momentum[group] : options_.max_momentum[group];
 }
 
-double OneCycleLR::next_lr(std::size_t group) {
-  require(last_epoch_ <= options_.total_steps, "OneCycleLR", "Tried to step ", last_epoch_ + 1,
-          " times. The specified number of total steps is ", options_.total_steps);
+OneCycleLR::Place OneCycleLR::place() const {
   const auto step = static_cast<double>(last_epoch_);
   const std::vector<Phase> all = phases();
   double start = 0;
@@ -83,11 +80,27 @@ double OneCycleLR::next_lr(std::size_t group) {
   }
   const Phase& phase = all[i];
   // A phase without steps is over at once; the step after the last one stays at the end.
-  const double part = phase.end_step == start ? 1 : std::min((step - start) / (phase.end_step - start), 1.0);
-  if (options_.cycle_momentum) {
-    optimizer_.set_option(group, momentum_name_, anneal(momentum(phase.from, group), momentum(phase.to, group), part));
-  }
+  return {phase, phase.end_step == start ? 1 : std::min((step - start) / (phase.end_step - start), 1.0)};
+}
+
+double OneCycleLR::next_lr(std::size_t group) {
+  require(last_epoch_ <= options_.total_steps, "OneCycleLR", "Tried to step ", last_epoch_ + 1,
+          " times. The specified number of total steps is ", options_.total_steps);
+  require(group < initial_lr_.size(), "OneCycleLR", "group ", group,
+          " was added after the schedule was made, so it has no max_lr; make a new schedule");
+  const auto [phase, part] = place();
   return anneal(rate(phase.from, group), rate(phase.to, group), part);
+}
+
+void OneCycleLR::set_lrs(std::vector<double> lrs) {
+  if (options_.cycle_momentum) {
+    const auto [phase, part] = place();
+    for (std::size_t group = 0; group < lrs.size(); ++group) {
+      optimizer_.set_option(group, momentum_name_,
+                            anneal(momentum(phase.from, group), momentum(phase.to, group), part));
+    }
+  }
+  LRScheduler::set_lrs(std::move(lrs));
 }
 
 }  // namespace evenkeel::optim

@@ -33,6 +33,7 @@ class OneCycleLR : public LRScheduler {
  protected:
   double next_lr(std::size_t group) override;
   double first_lr(std::size_t group) override { return next_lr(group); }
+  void set_lrs(std::vector<double> lrs) override;
 
  private:
   enum class Level : std::uint8_t { initial, max, min };
@@ -40,7 +41,13 @@ class OneCycleLR : public LRScheduler {
     double end_step;
     Level from, to;
   };
+  /// Where last_epoch() lies: in which phase, and at which part of it.
+  struct Place {
+    Phase phase;
+    double part;
+  };
   std::vector<Phase> phases() const;
+  Place place() const;
   double anneal(double from, double to, double part) const;
   double rate(Level level, std::size_t group) const;
   double momentum(Level level, std::size_t group) const;

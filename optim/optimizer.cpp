@@ -1,6 +1,7 @@
 #include "evenkeel/optim/optimizer.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace evenkeel::optim {
 namespace {
@@ -12,6 +13,15 @@ std::string state_prefix(const std::string& name, std::size_t index) {
 }
 
 }  // namespace
+
+void check_finite(std::string_view op, std::string_view option, double value) {
+  require(std::isfinite(value), op, option, " must be finite, got ", value);
+}
+
+void check_not_negative(std::string_view op, std::string_view option, double value) {
+  require(value >= 0, op, option, " must be at least 0, got ", value);
+  check_finite(op, option, value);
+}
 
 ParamList::ParamList(const std::vector<std::pair<std::string, Tensor>>& named) {
   for (const auto& [name, tensor] : named) {
@@ -65,6 +75,9 @@ void Optimizer::step() {
       Array& values = param.tensor.mutable_array();
       check_update(grad, param);
       Update& u = updates.emplace_back(Update{group, &grad, &values, param.state});
+      for (std::size_t i = 0; i < param.state.size(); ++i) {
+        u.had_state |= static_cast<std::uint32_t>(param.state[i].defined()) << i;
+      }
       if (!grad.is_contiguous()) {
         u.grad = &copies.emplace_back(grad.clone());
       }
@@ -74,12 +87,26 @@ void Optimizer::step() {
       }
     }
   }
-  {
-    const LongLivedScope state_lives_on;
-    update(updates);
-  }
+  update_or_undo(updates);
   for (const auto& [values, copy] : write_back) {
     values->copy_(*copy);
+  }
+}
+
+/// State that an update made before it failed has no values yet: the next step must find none.
+void Optimizer::update_or_undo(std::span<Update> updates) {
+  const LongLivedScope state_lives_on;
+  try {
+    update(updates);
+  } catch (...) {
+    for (const Update& u : updates) {
+      for (std::size_t i = 0; i < u.state.size(); ++i) {
+        if ((u.had_state >> i & 1) == 0) {
+          u.state[i] = {};
+        }
+      }
+    }
+    throw;
   }
 }
 
@@ -103,16 +130,30 @@ void Optimizer::zero_grad(bool set_to_none) {
   }
 }
 
+void Optimizer::check_group(std::size_t group) const {
+  require(group < groups_.size(), type_name(), "there is no parameter group ", group, ", there are ", groups_.size());
+}
+
+const Optimizer::Group& Optimizer::group_at(std::size_t group) const {
+  check_group(group);
+  return groups_[group];
+}
+
 std::vector<Tensor> Optimizer::params(std::size_t group) const {
   std::vector<Tensor> tensors;
-  for (const Param& param : groups_.at(group).params) {
+  for (const Param& param : group_at(group).params) {
     tensors.push_back(param.tensor);
   }
   return tensors;
 }
 
+std::optional<double>& Optimizer::initial_lr(std::size_t group) {
+  check_group(group);
+  return groups_[group].initial_lr;
+}
+
 double* Optimizer::find_option(std::size_t group, std::string_view name) const {
-  for (const StateField& field : groups_.at(group).options) {
+  for (const StateField& field : group_at(group).options) {
     if (field.name == name && std::holds_alternative<double*>(field.value)) {
       return std::get<double*>(field.value);
     }
@@ -126,6 +167,11 @@ double Optimizer::option(std::size_t group, std::string_view name) const {
   const double* value = find_option(group, name);
   require(value != nullptr, type_name(), "there is no option '", name, "'");
   return *value;
+}
+
+void Optimizer::set_lr(std::size_t group, double lr) {
+  check_finite(type_name(), "lr", lr);
+  set_option(group, "lr", lr);
 }
 
 void Optimizer::set_option(std::size_t group, std::string_view name, double value) {

@@ -3,6 +3,7 @@
 #include "evenkeel/autograd/tensor.hpp"
 #include "evenkeel/optim/state.hpp"
 
+#include <cstdint>
 #include <deque>
 #include <initializer_list>
 #include <optional>
@@ -24,6 +25,10 @@ struct ParamList {
   std::vector<std::string> names;  ///< one per tensor, "" for none
 };
 
+/// For the checks of options and schedules: throw unless a value is finite, or at least 0 and finite.
+void check_finite(std::string_view op, std::string_view option, double value);
+void check_not_negative(std::string_view op, std::string_view option, double value);
+
 /// Parameters with options of their own.
 template <class Options>
 struct ParamGroup {
@@ -43,6 +48,7 @@ class Optimizer {
 
   /// "SGD"
   virtual std::string type_name() const = 0;
+  /// One step. When it throws (a gradient that does not fit, no memory), nothing has changed.
   void step();
   /// set_to_none: the gradients become undefined, else 0.
   void zero_grad(bool set_to_none = true);
@@ -50,13 +56,14 @@ class Optimizer {
   std::size_t num_groups() const { return groups_.size(); }
   std::vector<Tensor> params(std::size_t group = 0) const;
   double lr(std::size_t group = 0) const { return option(group, "lr"); }
-  void set_lr(std::size_t group, double lr) { set_option(group, "lr", lr); }
+  /// Throws for a group that is not there, and unless lr is finite.
+  void set_lr(std::size_t group, double lr);
   /// An option by its name, for schedulers: "lr", "momentum", "beta1". Throws if this optimizer has none such.
   double option(std::size_t group, std::string_view name) const;
   void set_option(std::size_t group, std::string_view name, double value);
   bool has_option(std::string_view name) const;
   /// The learning rate that schedules start from: the group's lr when the first scheduler came, see LRScheduler.
-  std::optional<double>& initial_lr(std::size_t group) { return groups_.at(group).initial_lr; }
+  std::optional<double>& initial_lr(std::size_t group);
 
   /// Options of each group ("param_groups.0.lr") and state of each parameter ("state.conv1.weight.momentum_buffer", or
   /// "state.3.exp_avg" if it has no name). Arrays of state share storage with the optimizer: clone() to keep them.
@@ -75,6 +82,8 @@ class Optimizer {
 
   explicit Optimizer(std::vector<StateSpec> state);
 
+  /// Throws for a group that is not there.
+  void check_group(std::size_t group) const;
   /// Checks the parameters and adds them; `options` points to members that outlive this.
   void add_group(ParamList params, std::vector<StateField> options);
   /// A parameter that has a gradient. Both are contiguous, of equal shape and dtype; state: one array per StateSpec,
@@ -84,8 +93,10 @@ class Optimizer {
     const Array* grad;
     Array* param;
     std::span<Array> state;
+    std::uint32_t had_state = 0;  ///< bit i: state[i] is defined already
   };
-  /// Makes one step, in one pass over all elements of all parameters.
+  /// Makes one step, in one pass over all elements of all parameters. Allocates and checks before it changes a value;
+  /// if it throws, the state that it set is undefined again.
   virtual void update(std::span<Update> updates) = 0;
 
  private:
@@ -99,9 +110,11 @@ class Optimizer {
     std::vector<StateField> options;
     std::optional<double> initial_lr;
   };
+  const Group& group_at(std::size_t group) const;
   void check_param(const Tensor& tensor, const std::vector<Tensor>& others) const;
   double* find_option(std::size_t group, std::string_view name) const;
   void check_update(const Array& grad, const Param& param) const;
+  void update_or_undo(std::span<Update> updates);
   void load_param(StateLoader& loader, const std::string& prefix, Param& param) const;
 
   std::vector<StateSpec> state_specs_;
@@ -123,8 +136,15 @@ class GroupedOptimizer : public Optimizer {
       throw;
     }
   }
-  Options& options(std::size_t group = 0) { return options_.at(group); }
-  const Options& options(std::size_t group = 0) const { return options_.at(group); }
+  /// Of one group; throws for one that is not there.
+  Options& options(std::size_t group = 0) {
+    this->check_group(group);
+    return options_[group];
+  }
+  const Options& options(std::size_t group = 0) const {
+    this->check_group(group);
+    return options_[group];
+  }
 
  protected:
   using Optimizer::Optimizer;

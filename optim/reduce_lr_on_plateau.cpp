@@ -6,9 +6,9 @@
 namespace evenkeel::optim {
 
 ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, PlateauOptions options)
-    : optimizer_(optimizer), options_(std::move(options)) {
+    : optimizer_(optimizer), options_(std::move(options)), one_min_lr_(options_.min_lr.size() == 1) {
   require(options_.factor < 1, "ReduceLROnPlateau", "factor must be below 1, got ", options_.factor);
-  if (options_.min_lr.size() == 1) {
+  if (one_min_lr_) {
     options_.min_lr.resize(optimizer.num_groups(), options_.min_lr[0]);
   }
   require(options_.min_lr.size() == optimizer.num_groups(), "ReduceLROnPlateau", "min_lr must have ",
@@ -46,6 +46,11 @@ void ReduceLROnPlateau::reduce() {
 }
 
 void ReduceLROnPlateau::step(double metric) {
+  if (optimizer_.num_groups() > options_.min_lr.size()) {
+    require(one_min_lr_, "ReduceLROnPlateau", "group ", options_.min_lr.size(),
+            " was added after the schedule was made with one min_lr per group, so it has none; make a new schedule");
+    options_.min_lr.resize(optimizer_.num_groups(), options_.min_lr[0]);
+  }
   ++last_epoch_;
   if (better(metric)) {
     best_ = metric;

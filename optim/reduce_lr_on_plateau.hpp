@@ -22,6 +22,8 @@ struct PlateauOptions {
 };
 
 /// lr = max(lr * factor, min_lr) when a metric has not got better for more than `patience` epochs. A NaN is no better.
+/// A group that is added to the optimizer later takes part from the next step() on, if there is one min_lr for all;
+/// else step() throws. The optimizer must outlive this.
 class ReduceLROnPlateau {
  public:
   explicit ReduceLROnPlateau(Optimizer& optimizer, PlateauOptions options = {});
@@ -37,6 +39,7 @@ class ReduceLROnPlateau {
 
   Optimizer& optimizer_;
   PlateauOptions options_;
+  const bool one_min_lr_;  // for all groups, also later ones
   double best_;
   std::int64_t num_bad_epochs_ = 0, cooldown_counter_ = 0, last_epoch_ = 0;
   std::vector<StateField> fields_;

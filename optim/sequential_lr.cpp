@@ -42,23 +42,46 @@ SequentialLR::SequentialLR(Optimizer& optimizer, std::vector<std::shared_ptr<LRS
 }
 
 void SequentialLR::restart() {
-  last_epoch_ = 0;
-  for (std::size_t group = 0; group < num_groups(); ++group) {
-    optimizer_.set_lr(group, *optimizer_.initial_lr(group));
+  std::vector<double> before;
+  for (std::size_t group = 0; group < optimizer_.num_groups(); ++group) {
+    before.push_back(optimizer_.lr(group));
   }
-  schedulers_[0]->restart();
-  last_lr_ = schedulers_[0]->get_last_lr();
+  reserve_all_groups();
+  for (std::size_t group = 0; group < before.size(); ++group) {
+    optimizer_.set_lr(group, optimizer_.initial_lr(group).value_or(before[group]));
+  }
+  try {
+    schedulers_[0]->restart();
+  } catch (...) {
+    for (std::size_t group = 0; group < before.size(); ++group) {
+      optimizer_.set_lr(group, before[group]);
+    }
+    throw;
+  }
+  arrive(0, *schedulers_[0]);
 }
 
 void SequentialLR::step() {
   const std::int64_t epoch = last_epoch_ + 1;
   const auto passed = std::ranges::upper_bound(milestones_, epoch) - milestones_.begin();
   LRScheduler& scheduler = *schedulers_[static_cast<std::size_t>(passed)];
+  reserve_all_groups();
   if (passed > 0 && milestones_[static_cast<std::size_t>(passed - 1)] == epoch) {
     scheduler.restart();
   } else {
     scheduler.step();
   }
+  arrive(epoch, scheduler);
+}
+
+/// So that arrive() can't fail.
+void SequentialLR::reserve_all_groups() {
+  base_lrs_.reserve(optimizer_.num_groups());
+  last_lr_.reserve(optimizer_.num_groups());
+}
+
+void SequentialLR::arrive(std::int64_t epoch, const LRScheduler& scheduler) {
+  know_all_groups();
   last_epoch_ = epoch;
   last_lr_ = scheduler.get_last_lr();
 }
@@ -98,6 +121,7 @@ std::shared_ptr<LRScheduler> warmup(Optimizer& optimizer, std::int64_t steps, st
                                     double start_factor) {
   require(steps >= 0, "warmup", "steps must be at least 0, got ", steps);
   require(then != nullptr, "warmup", "there is no scheduler to follow");
+  require(&then->optimizer() == &optimizer, "warmup", "the scheduler to follow must belong to the optimizer given");
   if (steps == 0) {
     return then;
   }

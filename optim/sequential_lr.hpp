@@ -23,12 +23,15 @@ class SequentialLR : public LRScheduler {
   double next_lr(std::size_t group) override { return present_lr(group); }
 
  private:
+  void reserve_all_groups();
+  void arrive(std::int64_t epoch, const LRScheduler& scheduler);
+
   std::vector<std::shared_ptr<LRScheduler>> schedulers_;
   std::vector<std::int64_t> milestones_;
 };
 
 /// `then`, after a linear rise of the rate from start_factor * base to base over `steps` steps. steps = 0: `then`
-/// itself.
+/// itself. Throws, changing nothing, if `then` is null or belongs to another optimizer.
 std::shared_ptr<LRScheduler> warmup(Optimizer& optimizer, std::int64_t steps, std::shared_ptr<LRScheduler> then,
                                     double start_factor = 1.0 / 3);
 

@@ -24,8 +24,9 @@ extern template class GroupedOptimizer<SGDOptions>;
 ///   g = -g if maximize;  g = g + weight_decay p
 ///   b = g at the first step, afterwards b = momentum b + (1 - dampening) g
 ///   p = p - lr b, with nesterov p = p - lr (g + momentum b), without momentum p = p - lr g
-/// Throws on a missing or negative lr, negative momentum or weight_decay, and on nesterov without momentum or with
-/// dampening. Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
+/// Throws on a missing or negative lr, negative momentum or weight_decay, an option that is not finite, and on nesterov
+/// without momentum or with dampening. Sutskever et al. 2013, "On the importance of initialization and momentum in deep
+/// learning".
 class SGD : public GroupedOptimizer<SGDOptions> {
  public:
   SGD(ParamList params, SGDOptions options);

@@ -27,7 +27,12 @@ Tensor& relu_(Tensor& x);      ///< in place
 Tensor add_relu(const Tensor& a, const Tensor& b);
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
-Tensor silu(const Tensor& x);  ///< x sigmoid(x); 0 at -inf, where PyTorch gives NaN
+
+// At -inf and inf, values and derivatives of the following are their limits. PyTorch multiplies infinity by 0 instead:
+// silu, gelu (both) and hardswish give NaN at -inf, and the derivatives of silu and gelu are NaN at both, as they are
+// here under create_graph. At NaN the derivatives of hardswish and elu are NaN, where PyTorch's are 1; that of
+// leaky_relu is the slope, as in PyTorch.
+Tensor silu(const Tensor& x);  ///< x sigmoid(x)
 Tensor& silu_(Tensor& x);      ///< in place; copies x first if a gradient is wanted, so it saves no memory then
 enum class GeluApproximation { none, tanh };
 Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);  ///< x Phi(x)

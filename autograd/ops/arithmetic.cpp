@@ -30,7 +30,7 @@ void check_in_place(std::string_view op, const Tensor& a, const Tensor& b) {
   check_numbers(op, a, b);
   require(broadcast_shapes(a.shape(), b.shape(), op) == a.shape(), op, "output with shape ", a.shape(),
           " doesn't match the broadcast shape ", broadcast_shapes(a.shape(), b.shape(), op));
-  check_in_place(op, a);
+  check_in_place(op, a, OpInputs(b));
 }
 
 Keep keep_if(bool needed, const Keep& keep) { return needed ? keep : Keep::nothing(); }

@@ -26,6 +26,18 @@ Tensor reduced(const Tensor& losses, Reduction reduction) {
   }
 }
 
+/// factor x, both broadcast, but 0 where the factor is exactly 0 and x infinite: what has no weight adds nothing.
+Tensor weighted(const Tensor& factor, const Tensor& x) {
+  const Tensor zero = constant(0, x), infinite = eq(abs(x), constant(std::numeric_limits<double>::infinity(), x));
+  return factor * where(infinite, where(eq(factor, zero), zero, x), x);
+}
+
+/// As in PyTorch, and so that no loss has another dtype than its input.
+void check_weight_dtype(std::string_view op, std::string_view name, const Tensor& weight, const Tensor& input) {
+  require(!weight.defined() || weight.dtype() == input.dtype(), op, name, " must be ", input.dtype(),
+          ", as the input, got ", weight.defined() ? weight.dtype() : input.dtype());
+}
+
 ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& weight) {
   check_float(op, input);
   require(input.rank() >= 1, op, "the input must be of shape (C), (N, C) or (N, C, d1, ...), got ", input.shape());
@@ -39,6 +51,7 @@ ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& wei
     check_float(op, weight);
     require(weight.shape() == Shape{k.count}, op, "weight must be of shape [", k.count, "], one number per class, got ",
             weight.shape());
+    check_weight_dtype(op, "weight", weight, input);
     k.weights = weight.array().to(DType::float64).to_vector<double>();
   }
   return k;
@@ -95,10 +108,7 @@ Tensor cross_entropy_probabilities(const Tensor& input, const Tensor& target, co
     per_class[k.dim] = k.count;
     q = q * Tensor(options.weight.array().to(input.dtype()).reshape(per_class));
   }
-  const Tensor log_p = log_softmax(input, k.dim), zero = constant(0, q);
-  const Tensor impossible = eq(log_p, constant(-std::numeric_limits<double>::infinity(), q));
-  const Tensor safe = where(impossible, where(eq(q, zero), zero, log_p), log_p);
-  return reduced(-sum(q * safe, {k.dim}), options.reduction);
+  return reduced(-sum(weighted(q, log_softmax(input, k.dim)), {k.dim}), options.reduction);
 }
 
 }  // namespace
@@ -183,7 +193,7 @@ Tensor elementwise_loss(const Tensor& input, const Tensor& target, Reduction red
                   if (!saved.needs(1)) {
                     return {dx, Tensor()};
                   }
-                  return {dx, F::kOfDifference ? -dx : -(x * g)};
+                  return {dx, F::kOfDifference ? -dx : -weighted(g, x)};
                 });
 }
 
@@ -225,27 +235,30 @@ namespace {
 /// -log s(x) = softplus(-x) and -log(1 - s(x)) = softplus(x), whose sum of two terms of one sign does not cancel.
 Tensor weighted_logistic_losses(const Tensor& x, const Tensor& target, const Tensor& pos_weight) {
   const double threshold = 40;  // from here on log(1 + exp x) is x in float64
-  return target * softplus(-x, 1, threshold) * pos_weight + (1 - target) * softplus(x, 1, threshold);
+  return weighted(pos_weight, weighted(target, softplus(-x, 1, threshold))) +
+         weighted(1 - target, softplus(x, 1, threshold));
 }
 }  // namespace
 
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options) {
   const std::string_view op = "binary_cross_entropy_with_logits";
   check_pair(op, input, target);
-  const bool weighted = options.weight.defined();
+  check_weight_dtype(op, "weight", options.weight, input);
+  check_weight_dtype(op, "pos_weight", options.pos_weight, input);
+  const bool has_weight = options.weight.defined();
   Tensor losses;
   if (options.pos_weight.defined()) {
     losses = weighted_logistic_losses(input, target, options.pos_weight);
   } else {
     losses = elementwise_loss<kernels::LogisticCrossEntropy>(
-        input, target, weighted ? Reduction::none : options.reduction,
+        input, target, has_weight ? Reduction::none : options.reduction,
         [](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * (sigmoid(x) - t); });
-    if (!weighted) {
+    if (!has_weight) {
       return losses;
     }
   }
-  if (weighted) {
-    losses = losses * options.weight;
+  if (has_weight) {
+    losses = weighted(options.weight, losses);
   }
   require(losses.shape() == input.shape(), op, "weight and pos_weight must broadcast to ", input.shape());
   return reduced(losses, options.reduction);

@@ -42,7 +42,8 @@ struct BceOptions {
   Tensor pos_weight = {};  ///< of the positive term, broadcast; or undefined
   Reduction reduction = Reduction::mean;
 };
-/// -[p t log s(x) + (1 - t) log(1 - s(x))] with s = sigmoid, computed without overflow.
+/// -[p t log s(x) + (1 - t) log(1 - s(x))] with s = sigmoid, computed without overflow. A term whose factor is 0, by
+/// the target or a weight, adds nothing even where the logit is infinite (PyTorch: NaN).
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options = {});
 
 }  // namespace evenkeel

@@ -13,7 +13,7 @@ namespace {
 
 /// A view (or copy) with the same elements in the same order: dx is dy in x's shape.
 Tensor reshaped(std::string_view op, const Tensor& x, Array value) {
-  return record({.name = op, .inputs = {x}}, std::move(value),
+  return record({.name = op, .inputs = {x}, .view = true}, std::move(value),
                 [shape = x.shape()](const Saved&, const Tensor& dy) -> Grads { return {reshape(dy, shape)}; });
 }
 
@@ -61,7 +61,7 @@ Tensor flatten(const Tensor& x, std::int64_t start_dim, std::int64_t end_dim) {
 /// dx = dy transposed
 Tensor transpose(const Tensor& x, std::int64_t dim0, std::int64_t dim1) {
   check_defined("transpose", x);
-  return record({.name = "transpose", .inputs = {x}}, x.array().transpose(dim0, dim1),
+  return record({.name = "transpose", .inputs = {x}, .view = true}, x.array().transpose(dim0, dim1),
                 [dim0, dim1](const Saved&, const Tensor& dy) -> Grads { return {transpose(dy, dim0, dim1)}; });
 }
 
@@ -73,14 +73,14 @@ Tensor permute(const Tensor& x, const Dims& dims) {
   for (int i = 0; i < dims.rank(); ++i) {
     inverse[normalize_dim(dims[i], x.rank(), "permute")] = i;
   }
-  return record({.name = "permute", .inputs = {x}}, std::move(y),
+  return record({.name = "permute", .inputs = {x}, .view = true}, std::move(y),
                 [inverse](const Saved&, const Tensor& dy) -> Grads { return {permute(dy, inverse)}; });
 }
 
 /// dx = dy in its place among zeros
 Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step) {
   check_defined("slice", x);
-  return record({.name = "slice", .inputs = {x}}, x.array().slice(dim, start, stop, step),
+  return record({.name = "slice", .inputs = {x}, .view = true}, x.array().slice(dim, start, stop, step),
                 [=, shape = x.shape()](const Saved&, const Tensor& dy) -> Grads {
                   return {embed(dy, shape, dim, start, stop, step)};
                 });
@@ -91,7 +91,7 @@ Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index) {
   Array y = x.array().select(dim, index);
   dim = normalize_dim(dim, x.rank(), "select");
   index = index < 0 ? index + x.size(dim) : index;
-  return record({.name = "select", .inputs = {x}}, std::move(y),
+  return record({.name = "select", .inputs = {x}, .view = true}, std::move(y),
                 [=, shape = x.shape()](const Saved&, const Tensor& dy) -> Grads {
                   return {embed(unsqueeze(dy, dim), shape, dim, index, index + 1, 1)};
                 });
@@ -100,7 +100,7 @@ Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index) {
 /// dx = dy: the engine sums the stretched axes, as for every op that broadcasts.
 Tensor expand(const Tensor& x, const Shape& shape) {
   check_defined("expand", x);
-  return record({.name = "expand", .inputs = {x}}, x.array().expand(shape),
+  return record({.name = "expand", .inputs = {x}, .view = true}, x.array().expand(shape),
                 [](const Saved&, const Tensor& dy) -> Grads { return {dy}; });
 }
 

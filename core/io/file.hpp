@@ -1,19 +1,14 @@
 #pragma once
 
+#include "evenkeel/core/error.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace evenkeel {
-
-/// The system refused to open, read or write a file; the text names the operation, the path and the reason.
-class IoError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// A file opened for reading; its size is known before anything is read. `op` starts every error text.
 class InputFile {

@@ -1,9 +1,15 @@
 #include "examples/support/command_line.hpp"
 
+#include "evenkeel/core/error.hpp"
+
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <stdexcept>
+#include <type_traits>
 
 namespace evenkeel::examples {
 namespace {
@@ -29,20 +35,63 @@ std::invalid_argument usage_error(const CLI::ParseError& error) {
   return std::invalid_argument(std::string(error.what()) + " (--help lists the options)");
 }
 
+/// A limit of a number: `holds`, or an error that says what it must be. CLI11's own print the ends of their ranges,
+/// which may have 309 digits.
+CLI::Validator limit(const std::string& expected, const std::function<bool(double)>& holds) {
+  return CLI::Validator(
+      [=](const std::string& text) {
+        double value = 0;
+        const bool number = CLI::detail::lexical_cast(text, value);
+        return number && holds(value) ? "" : concat("must be ", expected, ", got ", text);
+      },
+      "");
+}
+
+/// Whole numbers from 0 to 2^64 - 1; CLI11 lets -1 and greater ones wrap around.
+CLI::Validator unsigned_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool whole = error == std::errc() && end == text.data() + text.size();
+        return whole ? "" : concat("must be a whole number from 0 to 18446744073709551615, got ", text);
+      },
+      "");
+}
+
+std::size_t shared_prefix(const std::string& a, const std::string& b) {
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
+
+/// What the call has that the program does not know, and the option that it may have meant.
+std::invalid_argument unknown_error(const CLI::App& app) {
+  const std::string first = app.remaining().front();
+  std::string nearest;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (shared_prefix(name, first) > std::max<std::size_t>(4, shared_prefix(nearest, first))) {
+      nearest = name;
+    }
+  }
+  return std::invalid_argument(concat("there is no option ", first,
+                                      nearest.empty() ? "" : "; did you mean " + nearest + "?",
+                                      " (--help lists the options)"));
+}
+
 }  // namespace
 
 CommandLine::Option& CommandLine::Option::positive() {
-  option_->check(CLI::PositiveNumber);
+  option_->check(limit("a finite number above 0", [](double x) { return x > 0 && std::isfinite(x); }));
   return *this;
 }
 
 CommandLine::Option& CommandLine::Option::non_negative() {
-  option_->check(CLI::NonNegativeNumber);
+  option_->check(limit("a finite number of at least 0", [](double x) { return x >= 0 && std::isfinite(x); }));
   return *this;
 }
 
 CommandLine::Option& CommandLine::Option::between(double low, double high) {
-  option_->check(CLI::Range(low, high));
+  option_->check(limit(concat("from ", low, " to ", high), [=](double x) { return x >= low && x <= high; }));
   return *this;
 }
 
@@ -79,6 +128,9 @@ CommandLine::Option CommandLine::add_value(const std::string& name, Value value,
         if (!lacks_default(*target)) {
           option->capture_default_str();
         }
+        if constexpr (std::is_same_v<decltype(target), std::uint64_t*>) {
+          option->check(unsigned_number());
+        }
         if (is_list(*target)) {
           option->delimiter(',');
         }
@@ -99,6 +151,8 @@ bool CommandLine::parse(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     app_->exit(help);
     return false;
+  } catch (const CLI::ExtrasError&) {
+    throw unknown_error(*app_);
   } catch (const CLI::ParseError& error) {
     throw usage_error(error);
   }

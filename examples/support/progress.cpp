@@ -1,9 +1,14 @@
 #include "examples/support/progress.hpp"
 
+#include "evenkeel/core/error.hpp"
+
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
+#include <vector>
 
 namespace evenkeel::examples {
 
@@ -15,6 +20,24 @@ constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
 std::string bar(double fraction) {
   const auto filled = static_cast<std::size_t>(fraction * kBarWidth);
   return "[" + std::string(filled, '=') + std::string(kBarWidth - filled, ' ') + "]";
+}
+
+std::size_t terminal_width() {
+  winsize size{};
+  const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
+
+/// The parts with two spaces between them, as many as fit; a terminal breaks a line that fills it.
+std::string fitting(const std::vector<std::string>& parts, std::size_t width) {
+  std::string line;
+  for (const std::string& part : parts) {
+    const std::string longer = line.empty() ? part : concat(line, "  ", part);
+    if (longer.size() < width) {
+      line = longer;
+    }
+  }
+  return line;
 }
 
 }  // namespace
@@ -41,9 +64,14 @@ void Progress::update(std::int64_t step, double loss, double accuracy, std::int6
   drawn_ = now;
   const double elapsed = seconds();
   const double fraction = static_cast<double>(step) / static_cast<double>(steps_);
-  std::printf("\r%s %s step %lld/%lld  loss %.4f  acc %5.2f%%  %.0f img/s  %s left \033[K", label_.c_str(),
-              bar(fraction).c_str(), static_cast<long long>(step), static_cast<long long>(steps_), loss, 100 * accuracy,
-              static_cast<double>(images) / elapsed, format_duration(elapsed / fraction - elapsed).c_str());
+  char score[64], rate[32];
+  std::snprintf(score, sizeof score, "loss %.4f  acc %5.2f%%", loss, 100 * accuracy);
+  std::snprintf(rate, sizeof rate, "%.0f img/s", static_cast<double>(images) / elapsed);
+  const std::string line =
+      fitting({label_, concat("step ", step, "/", steps_), score,
+               concat(format_duration(elapsed / fraction - elapsed), " left"), rate, bar(fraction)},
+              terminal_width());
+  std::printf("\r%s\033[K", line.c_str());
   std::fflush(stdout);
 }
 

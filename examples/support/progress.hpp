@@ -9,8 +9,8 @@ namespace evenkeel::examples {
 /// "1:23" or "12 s".
 std::string format_duration(double seconds);
 
-/// A live line on a terminal (epoch, step, loss, accuracy, images/s, time left, a bar), redrawn at most ten times a
-/// second; nothing where the output is no terminal, so that a log stays one line per epoch.
+/// A live line on a terminal (epoch, step, loss, accuracy, time left, images/s, a bar: as much as its width takes),
+/// redrawn at most ten times a second; nothing where the output is no terminal, so that a log stays one line per epoch.
 class Progress {
  public:
   /// `label` stands in front ("bn, batch 2  epoch 1/3").

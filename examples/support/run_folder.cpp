@@ -6,6 +6,8 @@
 #include <system_error>
 
 #include <algorithm>
+#include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <map>
 #include <sstream>
@@ -49,6 +51,9 @@ EpochMetrics parse_csv_row(const std::string& line, const std::filesystem::path&
   return m;
 }
 
+/// A number as gnuplot reads it; what is not finite is missing from the curve.
+std::string point(double value) { return std::isfinite(value) ? concat(value) : "?"; }
+
 /// One gnuplot data block per run, named $run0, $run1, ...
 void write_blocks(std::ostream& out, const std::vector<EpochMetrics>& metrics, std::vector<std::string>& names) {
   std::map<std::string, std::string> blocks;
@@ -56,12 +61,26 @@ void write_blocks(std::ostream& out, const std::vector<EpochMetrics>& metrics, s
     if (!blocks.contains(m.run)) {
       names.push_back(m.run);
     }
-    blocks[m.run] += concat(m.epoch, " ", m.train_loss, " ", m.test_loss, " ", 100 * m.train_accuracy, " ",
-                            100 * m.test_accuracy, "\n");
+    blocks[m.run] += concat(m.epoch, " ", point(m.train_loss), " ", point(m.test_loss), " ",
+                            point(100 * m.train_accuracy), " ", point(100 * m.test_accuracy), "\n");
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
     out << "$run" << i << " << EOD\n" << blocks[names[i]] << "EOD\n";
   }
+}
+
+/// Whether gnuplot is there and takes the script. It may be gone before it has read everything: writing to it then must
+/// not end the program.
+bool run_gnuplot(const std::string& script) {
+  const auto before = std::signal(SIGPIPE, SIG_IGN);
+  std::FILE* gnuplot = popen("gnuplot >/dev/null 2>&1", "w");
+  bool good = gnuplot != nullptr;
+  if (good) {
+    std::fwrite(script.data(), 1, script.size(), gnuplot);
+    good = pclose(gnuplot) == 0;
+  }
+  std::signal(SIGPIPE, before);
+  return good;
 }
 
 /// A panel: the training value dashed, the test value solid, one colour per run.
@@ -71,7 +90,7 @@ void write_panel(std::ostream& out, const std::vector<std::string>& names, const
   for (std::size_t i = 0; i < names.size(); ++i) {
     out << (i == 0 ? "" : ", ") << "$run" << i << " using 1:" << test_column << " with linespoints pt 7 ps 0.6 lw 2 lc "
         << i + 1 << " title " << quoted(names[i] + ", test") << ", $run" << i << " using 1:" << train_column
-        << " with lines dt 2 lw 1.5 lc " << i + 1 << " title " << quoted(names[i] + ", train");
+        << " with linespoints dt 2 pt 6 ps 0.5 lw 1.5 lc " << i + 1 << " title " << quoted(names[i] + ", train");
   }
   out << "\n";
 }
@@ -83,6 +102,8 @@ RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)) {
   std::filesystem::create_directories(path_, error);
   require(!error && std::filesystem::is_directory(path_), "run folder", "cannot create ", path_.string(), ": ",
           error ? error.message() : "a file of that name is in the way");
+  const AtomicFile probe(file("metrics.csv"),
+                         "run folder");  // throws now where nothing can be written, not after an epoch
 }
 
 void RunFolder::load_metrics(int last_epoch) {
@@ -119,9 +140,11 @@ bool RunFolder::draw_curves(const std::string& title) const {
   for (const EpochMetrics& m : metrics_) {
     last = std::max(last, m.epoch);
   }
-  script << "set xrange " << (last == 1 ? "[0:2]" : "[1:*]") << "\nset xtics " << 1 + last / 12 << "\n";
-  const std::pair<const char*, const char*> terminals[] = {{"pngcairo size 1200,500", "curves.png"},
-                                                           {"svg size 1200,500 background 'white'", "curves.svg"}};
+  script << "set datafile missing '?'\nset xrange " << (last == 1 ? "[0:2]" : "[1:*]") << "\nset xtics "
+         << 1 + last / 12 << "\n";
+  const std::pair<const char*, const char*> terminals[] = {
+      {"pngcairo noenhanced size 1200,500", "curves.png"},
+      {"svg noenhanced size 1200,500 background 'white'", "curves.svg"}};
   for (const auto& [terminal, name] : terminals) {
     script << "set terminal " << terminal << "\nset output " << quoted(file(name).string()) << "\nset grid\n"
            << "set key top right samplen 2\nset xlabel 'epoch'\nset multiplot layout 1,2 title " << quoted(title)
@@ -131,17 +154,11 @@ bool RunFolder::draw_curves(const std::string& title) const {
     write_panel(script, names, "accuracy, %", 4, 5);
     script << "unset multiplot\nunset output\n";
   }
-  std::FILE* gnuplot = popen("gnuplot 2>&1 >/dev/null", "w");
-  if (gnuplot == nullptr) {
-    return false;
+  const bool drawn = run_gnuplot(script.str());
+  if (!drawn) {
+    std::printf("gnuplot is missing or failed: no picture drawn\n");
   }
-  const std::string text = script.str();
-  std::fwrite(text.data(), 1, text.size(), gnuplot);
-  if (pclose(gnuplot) == 0) {
-    return true;
-  }
-  std::printf("gnuplot is missing or failed: no picture drawn\n");
-  return false;
+  return drawn;
 }
 
 }  // namespace evenkeel::examples

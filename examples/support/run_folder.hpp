@@ -19,7 +19,7 @@ struct EpochMetrics {
 /// there.
 class RunFolder {
  public:
-  /// Creates the folder if it is missing; throws std::invalid_argument when that fails.
+  /// Creates the folder if it is missing; throws when that fails or when nothing can be written there.
   explicit RunFolder(std::filesystem::path path);
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
@@ -29,7 +29,8 @@ class RunFolder {
   /// Appends a row and rewrites metrics.csv (to a temporary file, then renamed).
   void add(const EpochMetrics& metrics);
   const std::vector<EpochMetrics>& metrics() const { return metrics_; }
-  /// Draws loss and accuracy over epochs with gnuplot; returns false (having said so) if gnuplot is missing or fails.
+  /// Draws loss and accuracy over epochs with gnuplot, leaving out values that are not finite; returns false (having
+  /// said so) if gnuplot is missing or fails.
   bool draw_curves(const std::string& title) const;
 
  private:

@@ -27,12 +27,12 @@ void shuffle(std::vector<T>& values, Generator& generator) {
 
 }  // namespace
 
-Selection::Selection(const data::Dataset& base, std::vector<std::int64_t> indices)
-    : base_(base), indices_(std::move(indices)) {}
+Selection::Selection(data::KeptDataset base, std::vector<std::int64_t> indices)
+    : base_(std::move(base)), indices_(std::move(indices)) {}
 
 std::int64_t Selection::read(std::int64_t index, std::span<std::uint8_t> image) const {
   data::check_read("Selection", *this, index, image.size());
-  return base_.read(indices_[static_cast<std::size_t>(index)], image);
+  return base_->read(indices_[static_cast<std::size_t>(index)], image);
 }
 
 std::vector<std::int64_t> with_labels(const data::Dataset& dataset, std::int64_t first, std::int64_t last) {

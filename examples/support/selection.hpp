@@ -10,17 +10,17 @@
 
 namespace evenkeel::examples {
 
-/// Images of another set, picked and ordered by their indices. Keeps a reference to it.
+/// Images of another set, picked and ordered by their indices, which it keeps.
 class Selection : public data::Dataset {
  public:
-  Selection(const data::Dataset& base, std::vector<std::int64_t> indices);
+  Selection(data::KeptDataset base, std::vector<std::int64_t> indices);
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
-  std::int64_t num_classes() const override { return base_.num_classes(); }
-  Shape image_shape() const override { return base_.image_shape(); }
+  std::int64_t num_classes() const override { return base_->num_classes(); }
+  Shape image_shape() const override { return base_->image_shape(); }
   std::int64_t read(std::int64_t index, std::span<std::uint8_t> image) const override;
 
  private:
-  const data::Dataset& base_;
+  data::KeptDataset base_;
   std::vector<std::int64_t> indices_;
 };
 

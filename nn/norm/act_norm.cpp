@@ -26,13 +26,15 @@ void ActNorm::initialize(const Tensor& x) {
     scale.push_back(1 / (std::sqrt(batch.var.span<double>()[static_cast<std::size_t>(c)]) + options.eps));
     shift.push_back(-batch.mean.span<double>()[static_cast<std::size_t>(c)] * scale.back());
   }
-  weight.mutable_array().copy_(Array::from(scale, {num_features}).to(weight.dtype()));
-  bias.mutable_array().copy_(Array::from(shift, {num_features}).to(bias.dtype()));
+  const Array first_weight = Array::from(scale, {num_features}), first_bias = Array::from(shift, {num_features});
+  weight.mutable_array().copy_(first_weight);
+  bias.mutable_array().copy_(first_bias);
   initialized.mutable_array().fill_(1);
 }
 
 Tensor ActNorm::forward(const Tensor& x) {
   check_channels(*this, x, num_features, kAnyRank);
+  check_dtype(*this, x, weight);
   if (training() && x.numel() > 0 && initialized.array().item_int64() == 0) {
     initialize(x);
   }

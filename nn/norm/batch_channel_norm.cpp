@@ -41,9 +41,7 @@ Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x, const FusedActivatio
       var[c] += (mean[c] - before[c]) * (mean[c] - before[c]);  // around the mean before
     }
     const double speed = estbn_moving_speed.array().item();
-    move_toward(running_mean, batch.mean, 1, speed);
-    move_toward(running_var, batch.var, 1, speed);
-    ++*num_batches_tracked.mutable_array().mutable_data<std::int64_t>();
+    move_and_count({{running_mean, batch.mean}, {running_var, batch.var}}, num_batches_tracked, speed);
   }
   return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps, activation);
 }

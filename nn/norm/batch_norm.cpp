@@ -51,8 +51,7 @@ void BatchNormBase::track(const Array& mean, const Array& var, double count) {
 }
 
 void BatchNormBase::move_statistics(const Array& mean, const Array& var, double count, double t) {
-  move_toward(running_mean, mean, 1, t);
-  move_toward(running_var, var, count / (count - 1), t);  // unbiased
+  move_toward({{running_mean, mean}, {running_var, var, count / (count - 1)}}, t);  // unbiased
 }
 
 void BatchNormBase::freeze_statistics(bool frozen) {

@@ -106,10 +106,11 @@ Tensor BatchRenormBase::normalize_batch(const Tensor& x, const FusedActivation& 
   check_count(count, x);
   const Moments batch = moments(x, view);
   const auto [r, d] = correction(batch.mean, batch.var);
-  track(batch.mean, batch.var, count);
   const Tensor scale = weight.defined() ? weight * r : r;
   const Tensor shift = weight.defined() ? weight * d + bias : d;
-  return normalize_groups(x, scale, shift, view, {num_features, inner}, {.eps = options.eps}, activation).y;
+  Tensor y = normalize_groups(x, scale, shift, view, {num_features, inner}, {.eps = options.eps}, activation).y;
+  track(batch.mean, batch.var, count);
+  return y;
 }
 
 void BatchRenormBase::move_statistics(const Array& mean, const Array& var, double count, double t) {
@@ -117,22 +118,20 @@ void BatchRenormBase::move_statistics(const Array& mean, const Array& var, doubl
     BatchNormBase::move_statistics(mean, var, count, t);
     return;
   }
-  move_toward(running_mean, mean, 1, t);
   if (renorm.statistics == RenormStatistics::variance) {
-    move_toward(running_var, var, 1, t);
+    move_toward({{running_mean, mean}, {running_var, var}}, t);
     return;
   }
   const Array batch = deviations(var, options.eps);
   Tensor running(deviations(running_var.array().to(DType::float64), options.eps));
-  move_toward(running, batch, 1, t);
+  move_toward({{running_mean, mean}, {running, batch}}, t);
   Array& next = running.mutable_array();
   for (double& value : next.mutable_span<double>()) {
     value = std::max(0.0, value * value - options.eps);
   }
   running_var.mutable_array().copy_(next);
   if (renorm_mean.defined()) {
-    move_toward(renorm_mean, mean, 1, renorm.renorm_momentum);
-    move_toward(renorm_stddev, batch, 1, renorm.renorm_momentum);
+    move_toward({{renorm_mean, mean}, {renorm_stddev, batch}}, renorm.renorm_momentum);
   }
 }
 

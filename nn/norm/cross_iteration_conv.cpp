@@ -17,6 +17,12 @@ const Conv2dOptions& without_bias(const Conv2dOptions& options) {
   return options;
 }
 
+template <class T>
+T at_least(T least, std::string_view name, T value) {
+  require(value >= least, kName, name, " must be at least ", least, ", got ", value);
+  return value;
+}
+
 /// sum(slope (now - then)) per filter, as (1, C, 1).
 Tensor change(const Array& slope, const Array& now, const Array& then) {
   const Tensor difference = sum(Tensor(slope) * (Tensor(now) - Tensor(then)), {1, 2, 3});
@@ -29,12 +35,9 @@ CrossIterationConv2d::CrossIterationConv2d(std::int64_t in_channels, std::int64_
                                            const Conv2dOptions& conv_options, Options options)
     : NormBase(kName, kImages, out_channels,
                {.eps = options.eps, .momentum = options.momentum, .affine = options.affine}),
-      window(options.window),
-      burn_in(options.burn_in),
-      conv(add<Conv2d>("conv", in_channels, out_channels, generator, without_bias(conv_options))) {
-  require(window >= 1, kName, "window must be at least 1, got ", window);
-  require(burn_in >= 0, kName, "burn_in must be at least 0, got ", burn_in);
-}
+      window(at_least(1, "window", options.window)),
+      burn_in(at_least<std::int64_t>(0, "burn_in", options.burn_in)),
+      conv(add<Conv2d>("conv", in_channels, out_channels, generator, without_bias(conv_options))) {}
 
 std::string CrossIterationConv2d::extra_repr() const {
   return concat(repr_options(options).substr(2), ", window=", window, ", burn_in=", burn_in);
@@ -57,8 +60,6 @@ Tensor CrossIterationConv2d::standardized(const Tensor& z) {
   const Tensor constant(mean(z.array(), {0, 2}, true));  // what is near 0 stays exact in float32
   const Tensor near_zero = z - constant;
   const Tensor batch_mean = mean(near_zero, {0, 2}, true), batch_var = var(near_zero, {0, 2}, 0, true);
-  move_running_stats(constant.array(), batch_var.array(), n / (n - 1));
-
   const Array& w = conv->weight.array();
   if (!past_.empty() && past_.front().mean.dtype() != z.dtype()) {
     past_.clear();
@@ -74,10 +75,12 @@ Tensor CrossIterationConv2d::standardized(const Tensor& z) {
   const Tensor m = mean(all, {0}, true);
   const Tensor v = mean(cat(vars, 0), {0}, true) + var(all, {0}, 0, true);
   if (window > 1 && grad_enabled() && batch_mean.requires_grad() &&
-      num_batches_tracked.array().item_int64() > burn_in && conv->weight.requires_grad()) {
+      num_batches_tracked.array().item_int64() >= burn_in && conv->weight.requires_grad()) {
     remember(batch_mean + constant, batch_var);
   }
-  return (near_zero - m) * rsqrt(v + options.eps);
+  Tensor y = (near_zero - m) * rsqrt(v + options.eps);
+  move_running_stats(constant.array(), batch_var.array(), n / (n - 1));
+  return y;
 }
 
 Tensor CrossIterationConv2d::forward(const Tensor& x) {
@@ -92,6 +95,7 @@ Tensor CrossIterationConv2d::forward(const Tensor& x) {
   if (z.numel() == 0) {
     return empty_output(z, {weight, bias});
   }
+  check_dtype(*this, z, weight);
   const Tensor y = standardized(reshape(z, {z.size(0), num_features, inner}));
   return scale_and_shift(reshape(y, z.shape()), weight, bias);
 }

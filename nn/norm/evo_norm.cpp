@@ -43,17 +43,12 @@ EvoNormB0::EvoNormB0(std::int64_t num_features, Options options)
 
 std::string EvoNormB0::extra_repr() const { return concat(num_features, repr_options(options)); }
 
-Tensor EvoNormB0::batch_variance(const GroupMoments& planes) {
+Tensor EvoNormB0::batch_variance(const GroupMoments& planes) const {
   if (!training()) {
     return in_double(running_var.detach());
   }
   const Shape shape{planes.var.numel() / num_features, num_features};
-  Tensor variance = mean(reshape(planes.var, shape), {0}) + var(reshape(planes.mean, shape), {0}, 0);
-  const std::int64_t count = planes.x.numel() / num_features;
-  const auto n = static_cast<double>(count);
-  const double t = count_batch(num_batches_tracked, options.momentum);
-  move_toward(running_var, variance.array(), n / (n - 1), t);
-  return variance;
+  return mean(reshape(planes.var, shape), {0}) + var(reshape(planes.mean, shape), {0}, 0);
 }
 
 Tensor EvoNormB0::forward(const Tensor& x) {
@@ -66,9 +61,15 @@ Tensor EvoNormB0::forward(const Tensor& x) {
     return empty_output(x, {weight, bias, v});
   }
   const GroupMoments planes = group_moments(x, {1, 1, x.size(0) * num_features, inner});
-  const Tensor batch_deviation = sqrt(batch_variance(planes) + options.eps);
+  const Tensor variance = batch_variance(planes);
+  const Tensor batch_deviation = sqrt(variance + options.eps);
   const Tensor instance_deviation = sqrt(planes.var + options.eps);
-  return divide_rows_by_larger(planes.x, inner, batch_deviation, v, instance_deviation, weight, bias);
+  Tensor y = divide_rows_by_larger(planes.x, inner, batch_deviation, v, instance_deviation, weight, bias);
+  if (training()) {
+    const auto n = static_cast<double>(x.size(0) * inner);
+    move_and_count({{running_var, variance.array(), n / (n - 1)}}, num_batches_tracked, options.momentum);
+  }
+  return y;
 }
 
 }  // namespace evenkeel::nn

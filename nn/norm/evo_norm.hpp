@@ -64,7 +64,7 @@ class EvoNormB0 : public Layer {
 
  private:
   /// (C), from the statistics of each sample's channels: the mean of their variances and the variance of their means.
-  Tensor batch_variance(const GroupMoments& planes);
+  Tensor batch_variance(const GroupMoments& planes) const;
 };
 
 }  // namespace evenkeel::nn

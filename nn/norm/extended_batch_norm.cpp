@@ -28,8 +28,9 @@ Tensor ExtendedBatchNorm::forward(const Tensor& x) {
   const GroupMoments channels = group_moments(x, {1, x.size(0), num_features, inner});
   const Tensor variance = mean(channels.var) + var(channels.mean, {}, 0);
   const auto n = static_cast<double>(x.numel());
+  Tensor y = normalized(channels.x, channels.mean, variance);
   move_running_stats(channels.mean.array(), variance.array(), n / (n - 1));
-  return normalized(channels.x, channels.mean, variance);
+  return y;
 }
 
 }  // namespace evenkeel::nn

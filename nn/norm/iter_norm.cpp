@@ -77,10 +77,10 @@ Tensor IterNorm::forward(const Tensor& x) {
   const GroupMoments channels = group_moments(x, {1, n, num_features, inner});
   const Tensor deviation = less(channels.x, channels.mean);
   const Tensor matrix = whitening_matrix(deviation);
-  const double t = count_batch(num_batches_tracked, options.momentum);
-  move_toward(running_mean, channels.mean.array(), 1, t);
-  move_toward(running_wm, matrix.array(), 1, t);
-  return reshape(transformed(deviation, matrix), x.shape());
+  Tensor y = reshape(transformed(deviation, matrix), x.shape());
+  move_and_count({{running_mean, channels.mean.array()}, {running_wm, matrix.array()}}, num_batches_tracked,
+                 options.momentum);
+  return y;
 }
 
 }  // namespace evenkeel::nn

@@ -43,9 +43,7 @@ void NormBase<Base>::reset_running_stats() {
 
 template <class Base>
 void NormBase<Base>::move_running_stats(const Array& mean, const Array& var, double var_factor) {
-  const double t = count_batch(num_batches_tracked, options.momentum);
-  move_toward(running_mean, mean, 1, t);
-  move_toward(running_var, var, var_factor, t);
+  move_and_count({{running_mean, mean}, {running_var, var, var_factor}}, num_batches_tracked, options.momentum);
 }
 
 template class NormBase<FusibleNorm>;

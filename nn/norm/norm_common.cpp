@@ -4,10 +4,13 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/strided.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 
 namespace evenkeel::nn {
 namespace {
@@ -98,6 +101,13 @@ void check_count(const Module& layer, const Tensor& x, std::int64_t elements, st
   }
 }
 
+void check_dtype(const Module& layer, const Tensor& x, const Tensor& weight) {
+  if (weight.defined() && x.dtype() != weight.dtype()) {
+    fail(error_name(layer), "expected ", weight.dtype(), " input, as the weight is, got ", x.dtype(), " of shape ",
+         x.shape());
+  }
+}
+
 std::int64_t spatial_size(const Shape& shape) {
   std::int64_t size = 1;
   for (int d = 2; d < shape.rank(); ++d) {
@@ -178,27 +188,68 @@ Tensor times_weight(const Tensor& scale, const Tensor& weight) {
 
 // ---- Running statistics
 
-double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum) {
-  std::int64_t& count = *num_batches_tracked.mutable_array().mutable_data<std::int64_t>();
-  ++count;
-  return momentum.value_or(1 / static_cast<double>(count));
+namespace {
+
+/// count elements of `running`, `stride` apart, of which the first is element `at` of `news`.
+template <class T>
+void move_run(T* running, std::int64_t stride, std::int64_t count, std::span<const double> news, std::int64_t at,
+              std::int64_t size, const Move& move, double t) {
+  const double samples = static_cast<double>(news.size()) / static_cast<double>(size);
+  for (std::int64_t c = 0; c < count; ++c) {
+    double sum = 0;
+    for (auto i = static_cast<std::size_t>(at + c); i < news.size(); i += static_cast<std::size_t>(size)) {
+      sum += news[i];
+    }
+    T& value = running[c * stride];
+    value = static_cast<T>((1 - t) * static_cast<double>(value) + t * (sum / samples * move.factor));
+  }
 }
 
-void move_toward(Tensor& running, const Array& batch, double factor, double t) {
-  Array& array = running.mutable_array();
-  const Array moments = batch.to(DType::float64).contiguous();
-  dispatch_float(array.dtype(), "running statistics", [&]<class T>() {
-    const std::span<T> values = array.mutable_span<T>();
-    const std::span<const double> news = moments.span<double>();
-    const double samples = static_cast<double>(news.size()) / static_cast<double>(values.size());
-    for (std::size_t c = 0; c < values.size(); ++c) {
-      double sum = 0;
-      for (std::size_t i = c; i < news.size(); i += values.size()) {
-        sum += news[i];
-      }
-      values[c] = static_cast<T>((1 - t) * static_cast<double>(values[c]) + t * (sum / samples * factor));
-    }
+template <class T>
+void move_values(Array& running, std::span<const double> news, const Move& move, double t) {
+  T* values = running.mutable_data<T>();
+  if (running.is_contiguous()) {
+    move_run(values, 1, running.numel(), news, 0, running.numel(), move, t);
+    return;
+  }
+  const StridedLoop<1> loop = collapse<1>(running.shape(), {running.strides()});
+  std::int64_t at = 0;
+  for_each_run(loop, 0, running.numel(), [&](const std::array<std::int64_t, 1>& offsets, std::int64_t count) {
+    move_run(values + offsets[0], loop.strides[0].back(), count, news, at, running.numel(), move, t);
+    at += count;
   });
+}
+
+}  // namespace
+
+double next_batch_weight(const Tensor& num_batches_tracked, std::optional<double> momentum) {
+  return momentum ? *momentum : 1 / static_cast<double>(num_batches_tracked.array().item_int64() + 1);
+}
+
+void move_toward(std::initializer_list<Move> moves, double t) {
+  std::array<Array, 4> batches;
+  require(moves.size() <= batches.size(), "running statistics", "at most ", batches.size(), " move at once, got ",
+          moves.size());
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    const Move& move = moves.begin()[i];
+    const Array& running = move.running.array();
+    require(is_floating(running.dtype()), "running statistics", "they must be float32 or float64, got ",
+            running.dtype());
+    require(!running.has_overlap(), "running statistics", "elements of theirs share memory (shape ", running.shape(),
+            ", strides ", running.strides(), "), so they can't be written; clone() them first");
+    batches[i] = move.batch.to(DType::float64).contiguous();
+  }
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    const Move& move = moves.begin()[i];
+    Array& running = move.running.mutable_array();
+    dispatch_float(running.dtype(), "running statistics",
+                   [&]<class T>() { move_values<T>(running, batches[i].span<double>(), move, t); });
+  }
+}
+
+void move_and_count(std::initializer_list<Move> moves, Tensor& num_batches_tracked, std::optional<double> momentum) {
+  move_toward(moves, next_batch_weight(num_batches_tracked, momentum));
+  ++*num_batches_tracked.mutable_array().mutable_data<std::int64_t>();
 }
 
 }  // namespace evenkeel::nn

@@ -79,6 +79,9 @@ void check_channels_at(const Module& layer, const Tensor& x, std::int64_t channe
 /// Throws PyTorch's sentence if `elements`, the number that a statistic is taken over, is 1.
 void check_count(const Module& layer, const Tensor& x, std::int64_t elements, std::string_view per);
 
+/// Throws unless x has the dtype of the layer's weight, where there is one.
+void check_dtype(const Module& layer, const Tensor& x, const Tensor& weight);
+
 /// Elements per sample and channel of (N, C, *).
 std::int64_t spatial_size(const Shape& shape);
 
@@ -111,11 +114,24 @@ Tensor times_weight(const Tensor& scale, const Tensor& weight);
 
 // ---- Running statistics
 
-/// Counts a batch; the weight t that it gets: momentum, or 1 / count.
-double count_batch(Tensor& num_batches_tracked, std::optional<double> momentum);
+// A forward moves them last, behind every check and when its result is there: one that throws leaves them alone.
 
-/// running = (1 - t) running + t factor batch, where `batch` has one value for each of `running` or, for each sample,
-/// one for each: then their mean.
-void move_toward(Tensor& running, const Array& batch, double factor, double t);
+/// The weight t that the next batch gets: momentum, or 1 / count.
+double next_batch_weight(const Tensor& num_batches_tracked, std::optional<double> momentum);
+
+/// A running statistic, and what it moves towards: `batch` has one value for each of `running` or, for each sample, one
+/// for each: then their mean.
+struct Move {
+  Tensor& running;
+  const Array& batch;
+  double factor = 1;
+};
+
+/// running = (1 - t) running + t factor batch for each of the moves, at most 4. Strided ones are moved in place. Throws
+/// before any has moved for an undefined or integer `running` and one whose elements share memory.
+void move_toward(std::initializer_list<Move> moves, double t);
+
+/// The same for a counted batch, which is counted too.
+void move_and_count(std::initializer_list<Move> moves, Tensor& num_batches_tracked, std::optional<double> momentum);
 
 }  // namespace evenkeel::nn

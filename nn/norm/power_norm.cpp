@@ -4,6 +4,8 @@
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 
+#include <utility>
+
 namespace evenkeel::nn {
 namespace {
 
@@ -43,19 +45,20 @@ std::string PowerNorm::extra_repr() const {
 
 Tensor PowerNorm::forward_training(const Tensor& x) {
   const std::int64_t inner = spatial_size(x.shape());
-  const double t = count_batch(num_batches_tracked, options.momentum);
-  if (num_batches_tracked.array().item_int64() <= options.warmup_steps) {
-    const Normalized result = normalize_groups(x, weight, bias, {1, x.size(0), num_features, inner},
-                                               {num_features, inner}, {.eps = options.eps, .center = false});
-    move_toward(running_phi, result.var, 1, t);
-    return result.y;
+  if (num_batches_tracked.array().item_int64() < options.warmup_steps) {
+    Normalized result = normalize_groups(x, weight, bias, {1, x.size(0), num_features, inner}, {num_features, inner},
+                                         {.eps = options.eps, .center = false});
+    move_and_count({{running_phi, result.var}}, num_batches_tracked, options.momentum);
+    return std::move(result.y);
   }
   const GroupMoments channels = group_moments(x, {1, x.size(0), num_features, inner}, false);
   const Tensor running = rsqrt(in_double(running_phi.detach()) + options.eps);
   const std::int64_t count = x.numel() / num_features;
+  const double t = next_batch_weight(num_batches_tracked, options.momentum);
   const Tensor s = approximate_scale(channels.var, running, running_nu, static_cast<double>(count), t);
-  move_toward(running_phi, channels.var.array(), 1, t);
-  return affine_rows(channels.x, inner, {}, times_weight(s, weight), bias);
+  Tensor y = affine_rows(channels.x, inner, {}, times_weight(s, weight), bias);
+  move_and_count({{running_phi, channels.var.array()}}, num_batches_tracked, options.momentum);
+  return y;
 }
 
 Tensor PowerNorm::forward(const Tensor& x) {

@@ -25,14 +25,12 @@ std::string SwitchableNorm2d::extra_repr() const {
 }
 
 /// As (1, C).
-SwitchableNorm2d::Moments SwitchableNorm2d::batch_moments(const Moments& instance) {
+SwitchableNorm2d::Moments SwitchableNorm2d::batch_moments(const Moments& instance) const {
   if (!training()) {
     const Shape shape{1, num_features};
     return {reshape(in_double(running_mean.detach()), shape), reshape(in_double(running_var.detach()), shape)};
   }
-  Moments batch{mean(instance.mean, {0}, true), mean(instance.var, {0}, true) + var(instance.mean, {0}, 0, true)};
-  move_running_stats(batch.mean.array(), batch.var.array(), 1);
-  return batch;
+  return {mean(instance.mean, {0}, true), mean(instance.var, {0}, true) + var(instance.mean, {0}, 0, true)};
 }
 
 Tensor SwitchableNorm2d::forward(const Tensor& x) {
@@ -55,7 +53,11 @@ Tensor SwitchableNorm2d::forward(const Tensor& x) {
   const Moments batch = batch_moments(instance);
   const Tensor m = mixed(mean_weight, instance.mean, layer.mean, batch.mean);
   const Tensor v = mixed(var_weight, instance.var, layer.var, batch.var);
-  return affine_rows(planes.x, inner, m, times_weight(rsqrt(v + options.eps), weight), bias);
+  Tensor y = affine_rows(planes.x, inner, m, times_weight(rsqrt(v + options.eps), weight), bias);
+  if (training()) {
+    move_running_stats(batch.mean.array(), batch.var.array(), 1);
+  }
+  return y;
 }
 
 }  // namespace evenkeel::nn

@@ -34,7 +34,7 @@ class SwitchableNorm2d : public NormBase<Layer> {
   struct Moments {
     Tensor mean, var;
   };
-  Moments batch_moments(const Moments& instance);
+  Moments batch_moments(const Moments& instance) const;
 };
 
 }  // namespace evenkeel::nn

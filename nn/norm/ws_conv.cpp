@@ -23,6 +23,8 @@ struct ModeEntry {
   double eps;
 };
 
+Mode mode_of(const WSOptions& options) { return options.mode.value_or(Mode::seed); }
+
 const ModeEntry& mode_entry(Mode mode) {
   static constexpr ModeEntry kModes[] = {
       {"seed", 1, false, 1e-5},   {"bcn", 1, true, 1e-5}, {"tensorflow", 0, false, 1e-5}, {"timm", 0, true, 1e-6},
@@ -33,10 +35,10 @@ const ModeEntry& mode_entry(Mode mode) {
 
 bool has_gain(Mode mode) { return mode == Mode::scaled || mode == Mode::nfnet; }
 
-double eps_of(const WSOptions& options) { return options.eps.value_or(mode_entry(options.mode).eps); }
+double eps_of(const WSOptions& options) { return options.eps.value_or(mode_entry(mode_of(options)).eps); }
 
 Normalization standardization_of(const WSOptions& options) {
-  const ModeEntry& mode = mode_entry(options.mode);
+  const ModeEntry& mode = mode_entry(mode_of(options));
   return {.eps = eps_of(options), .correction = mode.correction, .eps_in_root = mode.eps_in_root};
 }
 
@@ -56,11 +58,20 @@ GroupView checked(const char* layer, const GroupView& view, const Shape& weight)
   return view;
 }
 
-WSOptions checked(const char* layer, const WSOptions& options) {
+/// With the mode that they mean.
+WSOptions checked(const char* layer, WSOptions options) {
+  options.mode = mode_of(options);
   const double eps = eps_of(options);
   require(eps > 0 && std::isfinite(eps), layer, "eps must be positive, got ", eps);
-  require(options.gamma == 1 || has_gain(options.mode), layer, "gamma is for the modes scaled and nfnet, got ",
-          options.gamma, " with mode ", mode_entry(options.mode).name);
+  require(options.gamma == 1 || has_gain(*options.mode), layer, "gamma is for the modes scaled and nfnet, got ",
+          options.gamma, " with mode ", mode_entry(*options.mode).name);
+  return options;
+}
+
+WSOptions of_scaled(WSOptions options) {
+  options.mode = options.mode.value_or(Mode::scaled);
+  require(has_gain(*options.mode), "ScaledStdConv2d", "mode must be scaled or nfnet, got ",
+          mode_entry(*options.mode).name);
   return options;
 }
 
@@ -114,7 +125,7 @@ Standardized<Base>::Standardized(const char* layer, std::int64_t in, std::int64_
                                  const Options& options, const WSOptions& ws)
     : Base(in, out, generator, options),
       standardization(checked(layer, ws)),
-      gain(this->parameter("gain", per_filter(has_gain(ws.mode), filters(*this), this->weight.rank(), 1))),
+      gain(this->parameter("gain", per_filter(has_gain(mode_of(ws)), filters(*this), this->weight.rank(), 1))),
       weight_gamma(
           this->buffer("weight_gamma", per_filter(ws.mode == Mode::aws, filters(*this), this->weight.rank(), 1))),
       weight_beta(
@@ -124,7 +135,7 @@ Standardized<Base>::Standardized(const char* layer, std::int64_t in, std::int64_
 template <class Base>
 std::string Standardized<Base>::extra_repr() const {
   const WSOptions& o = standardization;
-  return concat(Base::extra_repr(), o.mode == Mode::seed ? "" : concat(", standardization=", mode_entry(o.mode).name),
+  return concat(Base::extra_repr(), o.mode == Mode::seed ? "" : concat(", standardization=", mode_entry(*o.mode).name),
                 o.eps ? concat(", eps=", repr(*o.eps)) : "", o.gamma == 1 ? "" : concat(", gamma=", repr(o.gamma)));
 }
 
@@ -165,7 +176,7 @@ void Standardized<Base>::take_over(Base& plain) {
     upgrade_state("", state);
     weight_gamma = Tensor(state[1].second);
     weight_beta = Tensor(state[2].second);
-  } else if (has_gain(standardization.mode)) {
+  } else if (has_gain(*standardization.mode)) {
     gain = Tensor(gain.array().to(plain.weight.dtype()), true);
   }
   this->train(plain.training());
@@ -195,8 +206,6 @@ WSLinear::WSLinear(std::int64_t in, std::int64_t out, Generator& generator, Line
 
 ScaledStdConv2d::ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions options,
                                  WSOptions ws)
-    : WSConv2d("ScaledStdConv2d", in, out, generator, options, ws) {
-  require(has_gain(ws.mode), "ScaledStdConv2d", "mode must be scaled or nfnet, got ", mode_entry(ws.mode).name);
-}
+    : WSConv2d("ScaledStdConv2d", in, out, generator, options, of_scaled(ws)) {}
 
 }  // namespace evenkeel::nn

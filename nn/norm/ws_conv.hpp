@@ -27,9 +27,9 @@ inline constexpr double kGammaRelu = 1.7139588594436646;
 inline constexpr double kGammaSilu = 1.7881293296813965;
 
 struct WSOptions {
-  WeightStandardization mode = WeightStandardization::seed;
-  std::optional<double> eps = {};  ///< the mode's if not given
-  double gamma = 1;                ///< of `scaled` and `nfnet`
+  std::optional<WeightStandardization> mode = {};  ///< the layer's if not given: scaled of ScaledStdConv2d, else seed
+  std::optional<double> eps = {};                  ///< the mode's if not given
+  double gamma = 1;                                ///< of `scaled` and `nfnet`
 };
 
 /// Weight standardization by itself: a weight whose filters are `view`'s (slice, group) pairs, by the formula of
@@ -46,10 +46,10 @@ class Standardized : public Base {
   std::string extra_repr() const override;
   Tensor effective_weight() override;
 
-  const WSOptions standardization;
-  Tensor& gain;          ///< parameter from 1, only in modes scaled and nfnet: (filters, 1, ...)
-  Tensor& weight_gamma;  ///< buffer from 1, only in mode aws
-  Tensor& weight_beta;   ///< buffer from 0, only in mode aws
+  const WSOptions standardization;  ///< with its mode
+  Tensor& gain;                     ///< parameter from 1, only in modes scaled and nfnet: (filters, 1, ...)
+  Tensor& weight_gamma;             ///< buffer from 1, only in mode aws
+  Tensor& weight_beta;              ///< buffer from 0, only in mode aws
 
  protected:
   template <class Options>
@@ -107,8 +107,7 @@ class WSLinear : public Standardized<Linear> {
 /// Throws invalid_argument: as WSConv2d; another mode. Brock et al. 2021, arXiv:2101.08692 and 2102.06171.
 class ScaledStdConv2d : public WSConv2d {
  public:
-  ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions options,
-                  WSOptions ws = {.mode = WeightStandardization::scaled});
+  ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions options, WSOptions ws = {});
 };
 
 }  // namespace evenkeel::nn

@@ -2,10 +2,14 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/kernels/norm/kernels.hpp"
 #include "tests/support/cases.hpp"
+#include "tests/support/unary_functions.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <type_traits>
 
 namespace evenkeel::test {
 namespace {
@@ -33,19 +37,30 @@ constexpr FusedActivation kLeakyRelu{NormActivation::leaky_relu, 0.3};
 constexpr FusedActivation kSilu{NormActivation::silu};
 constexpr FusedActivation kHardswish{NormActivation::hardswish};
 
-double activated(const FusedActivation& activation, double z) {
-  switch (activation.f) {
-    case NormActivation::relu:
-      return std::max(z, 0.0);
-    case NormActivation::leaky_relu:
-      return z > 0 ? z : activation.slope * z;
-    case NormActivation::silu:
-      return z / (1 + std::exp(-z));
-    case NormActivation::hardswish:
-      return z * std::clamp(z + 3, 0.0, 6.0) / 6;
-    default:
-      return z;
+/// All that a norm can run.
+std::vector<FusedActivation> fusible() {
+  std::vector<FusedActivation> all;
+  for (std::size_t i = 1; i < kernels::FusibleOps::size; ++i) {
+    all.push_back({static_cast<NormActivation>(i), 0.3});
   }
+  return all;
+}
+std::string number(const FusedActivation& f) { return concat("activation ", static_cast<int>(f.f)); }
+
+/// By the definitions of unary_functions.hpp; leaky_relu, which has a parameter, is not among them.
+double activated(const FusedActivation& f, double z) {
+  if (f.f == NormActivation::none || f.f == NormActivation::leaky_relu) {
+    return z > 0 || f.f == NormActivation::none ? z : f.slope * z;
+  }
+  std::optional<Real> y;
+  for_each_unary_function([&]<class Row>(const Row& row) {
+    [&]<class... F>(kernels::OpList<F...>) {
+      if (((std::is_same_v<F, typename Row::Functor> && kernels::kActivationOf<F> == f.f) || ...)) {
+        y = row.definition(z);
+      }
+    }(kernels::FusibleOps());
+  });
+  return static_cast<double>(y.value());
 }
 
 /// y[i] = f((x[i] - m) / deviation weight[p] + bias[p]), m and deviation over the elements that share i's group.
@@ -113,7 +128,7 @@ OpCases statistics_rows() {
 }
 
 OpCases activated_rows() {
-  return {
+  OpCases rows = {
       affine_row("batch norm, relu", {4, 3, 2, 5}, batch_norm, {}, {{0, 3, 2, 5}, {5, 1}, {1, 3, 7}, {2, 3, 1, 67}},
                  kRelu),
       affine_row("batch norm, hardswish", {3, 4, 5}, batch_norm, {}, {{2, 3, 67}}, kHardswish),
@@ -128,6 +143,10 @@ OpCases activated_rows() {
       affine_row("rms norm, silu", {5, 7}, last_axis, {.eps = 1e-3, .center = false}, {}, kSilu),
       affine_row("eps outside the root, relu", {6, 7}, last_axis, {.eps = 0.3, .eps_in_root = false}, {}, kRelu),
   };
+  for (const FusedActivation& f : fusible()) {
+    rows.push_back(affine_row("group norm, " + number(f), {2, 4, 5}, two_groups, {}, {{1, 2, 67}}, f));
+  }
+  return rows;
 }
 
 /// A batch norm of which not every input is there, or wants a gradient.
@@ -175,15 +194,16 @@ OpCases partial_activated_rows() {
 /// The activations on their own, and their gradients as ops.
 OpCases activation_rows() {
   OpCases rows;
-  const auto add = [&](const char* variant, const FusedActivation& f, bool linear) {
+  for (const FusedActivation& f : fusible()) {
+    const bool linear = f.f == NormActivation::relu || f.f == NormActivation::leaky_relu;
     rows.push_back({.name = "activate",
-                    .variant = variant,
+                    .variant = number(f),
                     .shapes = {{4, 5}},
                     .samples = {Sample::avoiding({-3, 0, 3}, -5, 5)},
                     .fn = [=](Inputs x) { return activate(x[0], f); },
                     .scalar_reference = [=](double x) { return activated(f, x); }});
     rows.push_back({.name = "activation_gradient",
-                    .variant = variant,
+                    .variant = number(f),
                     .shapes = {{4, 5}, {4, 5}},
                     .samples = {Sample::avoiding({-3, 0, 3}, -5, 5), Sample::uniform()},
                     .fn = [=](Inputs x) { return activation_gradient(x[0], x[1], f); },
@@ -193,11 +213,7 @@ OpCases activation_rows() {
                     }),
                     .no_gradient = linear ? std::vector<std::size_t>{0} : std::vector<std::size_t>{},
                     .tolerance64 = 1e-8});
-  };
-  add("relu", kRelu, true);
-  add("leaky relu", kLeakyRelu, true);
-  add("silu", kSilu, false);
-  add("hardswish", kHardswish, false);
+  }
   return rows;
 }
 
@@ -304,8 +320,10 @@ OpCase with_row(std::string variant, const FusedActivation& f, std::string keeps
 }
 
 OpCases with_rows() {
-  OpCases rows = {with_row("", kNone, "03"), with_row("relu", kRelu, "034"), with_row("leaky relu", kLeakyRelu, "034"),
-                  with_row("silu", kSilu, "034"), with_row("hardswish", kHardswish, "034")};
+  OpCases rows = {with_row("", kNone, "03")};
+  for (const FusedActivation& f : fusible()) {
+    rows.push_back(with_row(number(f), f, "034"));
+  }
   OpCase constant_x = with_row("x is a constant, relu", kRelu, "034");
   constant_x.shapes[0] = {4, 3, 2};
   constant_x.fn = [](Inputs x) {

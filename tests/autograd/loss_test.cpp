@@ -37,6 +37,25 @@ TEST_CASE("a target out of range is an error with every reduction, also for imag
   }
 }
 
+TEST_CASE("weights of another dtype than the input's are errors") {
+  const Tensor w32 = ones({3}), w64 = ones({3}, {.dtype = DType::float64});
+  const Tensor x32 = ones({2, 3}), target = indices({0, 1}, {2});
+  const Tensor x64 = to(x32, DType::float64);
+  CHECK_THROWS_WITH(cross_entropy(x32, target, {.weight = w64}),
+                    "cross_entropy: weight must be float32, as the input, got float64");
+  CHECK_THROWS_WITH(cross_entropy(x64, target, {.weight = w32}),
+                    "cross_entropy: weight must be float64, as the input, got float32");
+  CHECK_THROWS_WITH(cross_entropy(x32, x32, {.weight = w64}),
+                    "cross_entropy: weight must be float32, as the input, got float64");
+  CHECK_THROWS_WITH(nll_loss(x32, target, {.weight = w64}),
+                    "nll_loss: weight must be float32, as the input, got float64");
+  CHECK_THROWS_WITH(binary_cross_entropy_with_logits(x32, x32, {.weight = w64}),
+                    "binary_cross_entropy_with_logits: weight must be float32, as the input, got float64");
+  CHECK_THROWS_WITH(binary_cross_entropy_with_logits(x64, x64, {.pos_weight = w32}),
+                    "binary_cross_entropy_with_logits: pos_weight must be float64, as the input, got float32");
+  CHECK(binary_cross_entropy_with_logits(x64, x64, {.weight = w64, .pos_weight = w64}).dtype() == DType::float64);
+}
+
 TEST_CASE("targets of a wrong shape, count or dtype are errors") {
   CHECK_THROWS_WITH(cross_entropy(kRows, indices({0, 1}, {2})),
                     doctest::Contains("the target must have shape [3] (the input's without its class axis), got [2]"));
@@ -164,6 +183,52 @@ TEST_CASE("binary cross entropy is exact for extreme logits") {
   const Values dx = gradient(x, loss);
   CHECK(Values(dx.begin(), dx.begin() + 4) == Values{0, 0, 1, -1});
   CHECK(dx[4] == doctest::Approx(std::exp(-30.0)).epsilon(1e-12));
+}
+
+TEST_CASE("binary cross entropy at infinite logits: the right side costs nothing, the wrong one everything") {
+  const Tensor x = logits({kInf, -kInf, kInf, -kInf}, {4});
+  const Tensor target = tensor<double>({1, 0, 0, 1}, {4});
+  for (const bool with_pos_weight : {false, true}) {
+    BceOptions options{.reduction = Reduction::none};
+    if (with_pos_weight) {
+      options.pos_weight = full({1}, 2, {.dtype = DType::float64});
+    }
+    const Tensor loss = binary_cross_entropy_with_logits(x, target, options);
+    CHECK(loss.to_vector<double>() == Values{0, 0, kInf, kInf});
+    CHECK(gradient(x, loss) == Values{0, 0, 1, with_pos_weight ? -2.0 : -1.0});
+  }
+  const Tensor narrow = x.to(DType::float32), narrow_target = target.to(DType::float32);
+  CHECK(binary_cross_entropy_with_logits(narrow, narrow_target, {.reduction = Reduction::none}).to_vector<float>() ==
+        std::vector<float>{0, 0, INFINITY, INFINITY});
+  const Values undefined = binary_cross_entropy_with_logits(logits({NAN, NAN}, {2}), tensor<double>({1, 0}, {2}),
+                                                            {.reduction = Reduction::none})
+                               .to_vector<double>();
+  CHECK(std::isnan(undefined[0]));
+  CHECK(std::isnan(undefined[1]));
+}
+
+TEST_CASE("an element of weight 0 adds nothing to binary cross entropy, however wrong it is") {
+  const Tensor x = logits({kInf, -kInf, 0.5}, {3}), target = tensor<double>({0, 1, 1}, {3});
+  const Tensor weight = tensor<double>({0, 0, 2}, {3});
+  const double one = 2 * std::log1p(std::exp(-0.5)), slope = -2 / (1 + std::exp(0.5));
+  const Tensor weighted = binary_cross_entropy_with_logits(x, target, {.weight = weight, .reduction = Reduction::sum});
+  CHECK(weighted.item() == doctest::Approx(one).epsilon(1e-14));
+  const Values dx = gradient(x, weighted);
+  CHECK(dx[0] == 0);
+  CHECK(dx[1] == 0);
+  CHECK(dx[2] == doctest::Approx(slope).epsilon(1e-14));
+  const Tensor wrong = logits({-kInf, 0.5}, {2}), yes = tensor<double>({1, 1}, {2});
+  const Tensor without = binary_cross_entropy_with_logits(
+      wrong, yes, {.pos_weight = tensor<double>({0, 2}, {2}), .reduction = Reduction::sum});
+  CHECK(without.item() == doctest::Approx(one).epsilon(1e-14));
+  CHECK(gradient(wrong, without)[0] == 0);
+}
+
+TEST_CASE("a target of an infinite logit gets no gradient where the loss gets none") {
+  const Tensor x = tensor<double>({kInf, 0.5}, {2}), target = logits({0.25, 0.25}, {2});
+  const Tensor loss =
+      binary_cross_entropy_with_logits(x, target, {.weight = tensor<double>({0, 1}, {2}), .reduction = Reduction::sum});
+  CHECK(gradient(target, loss) == Values{0, -0.5});
 }
 
 TEST_CASE("losses of two tensors refuse to broadcast") {

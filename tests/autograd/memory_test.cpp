@@ -128,6 +128,26 @@ TEST_CASE("a deep graph that hangs on a grad, or in a closure, dies as quietly")
   CHECK(live_nodes() == before);
 }
 
+TEST_CASE("results and leaves whose hooks or grads hold the one before die as quietly") {
+  const std::int64_t before = live_nodes();
+  const auto token = std::make_shared<int>();
+  on_small_stack([&] {
+    Tensor result = number(1) * 1.0, other = number(1), with_grad = number(1);
+    for (int i = 0; i < 200'000; ++i) {
+      const Tensor next = number(1) * 1.0, next_leaf = number(1), next_with_grad = number(1);
+      next.register_hook([result, token](const Tensor&) { return result; });
+      next_leaf.register_hook([other, token](const Tensor&) { return other; });
+      next_with_grad.set_grad(with_grad);
+      result = next;
+      other = next_leaf;
+      with_grad = next_with_grad;
+    }
+    CHECK(token.use_count() == 1 + 400'000);
+  });
+  CHECK(token.use_count() == 1);
+  CHECK(live_nodes() == before);
+}
+
 TEST_CASE("tensors outlive graphs and graphs outlive tensors") {
   const std::int64_t before = live_nodes();
   Tensor y;

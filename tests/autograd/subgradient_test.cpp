@@ -7,6 +7,8 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
+#include <vector>
 
 namespace evenkeel {
 namespace {
@@ -20,6 +22,45 @@ Tensor leaf(const Values& values) { return tensor(values, {static_cast<std::int6
 Values gradient(const Tensor& x, const Tensor& y) { return grad({sum(y)}, {x})[0].to_vector<double>(); }
 
 }  // namespace
+
+TEST_CASE("at infinity values and slopes are limits, and NaN stays NaN") {
+  struct Row {
+    const char* name;
+    Tensor (*f)(const Tensor& x);
+    Values value, slope;  // at -inf and inf
+  };
+  const std::vector<Row> rows = {
+      {"silu", [](const Tensor& x) { return silu(x); }, {0, kInf}, {0, 1}},
+      {"gelu", [](const Tensor& x) { return gelu(x); }, {0, kInf}, {0, 1}},
+      {"gelu tanh", [](const Tensor& x) { return gelu(x, GeluApproximation::tanh); }, {0, kInf}, {0, 1}},
+      {"hardswish", [](const Tensor& x) { return hardswish(x); }, {0, kInf}, {0, 1}},
+      {"elu", [](const Tensor& x) { return elu(x, 2); }, {-2, kInf}, {0, 1}},
+      {"leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.5); }, {-kInf, kInf}, {0.5, 1}},
+      {"softplus", [](const Tensor& x) { return softplus(x); }, {0, kInf}, {0, 1}},
+      {"sigmoid", [](const Tensor& x) { return sigmoid(x); }, {0, 1}, {0, 0}},
+      {"tanh", [](const Tensor& x) { return tanh(x); }, {-1, 1}, {0, 0}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    for (const DType dtype : {DType::float64, DType::float32}) {
+      const Tensor x = Tensor(Array::from(Values{-kInf, kInf, NAN}, {3}).to(dtype), true), y = row.f(x);
+      const Values value = y.array().to(DType::float64).to_vector<double>();
+      const Values slope = grad({sum(slice(y, 0, 0, 2))}, {x}, {}, {.retain_graph = true})[0]
+                               .array()
+                               .to(DType::float64)
+                               .to_vector<double>();
+      CHECK(Values(value.begin(), value.begin() + 2) == row.value);
+      CHECK(Values(slope.begin(), slope.begin() + 2) == row.slope);
+      CHECK(std::isnan(value[2]));
+      const double at_nan = grad({select(y, 0, 2)}, {x})[0].array().to(DType::float64).to_vector<double>()[2];
+      if (row.name == std::string("leaky_relu")) {
+        CHECK(at_nan == 0.5);
+      } else {
+        CHECK(std::isnan(at_nan));
+      }
+    }
+  }
+}
 
 TEST_CASE("at zero: sqrt has an infinite slope; norm, std, abs and relu have slope zero") {
   const Tensor zero = leaf({0, 0, 0});

@@ -101,6 +101,20 @@ TEST_CASE("a converted parameter goes on as a leaf of its new dtype") {
   CHECK(w.grad().to_vector<double>() == std::vector<double>{2, 4});
 }
 
+TEST_CASE("a parameter with other data takes gradients of its new shape and dtype only") {
+  const Tensor w = tensor<float>({1, 2}, {2}, true), y = w * 2.0f, loss = sum(y);
+  w.set_data(w.array().to(DType::float64));
+  CHECK_THROWS_WITH(loss.backward({}, true), Contains("got dtype float32 but expected float64"));
+  w.set_data(Array::ones({3}));
+  CHECK_THROWS_WITH(loss.backward({}, true), Contains("got [2] but expected shape compatible with [3]"));
+  CHECK_FALSE(w.grad().defined());
+  w.set_data(Array::from(std::vector<float>{5, 6}, {2}));
+  loss.backward();
+  CHECK(w.grad().to_vector<float>() == std::vector<float>{2, 2});
+  CHECK_THROWS_WITH(y.set_data(Array::ones({2})), Contains("set_data: takes a defined array for a leaf"));
+  CHECK_THROWS(w.set_data(Array()));
+}
+
 TEST_CASE("factories") {
   CHECK(zeros({2, 1}).to_vector<float>() == std::vector<float>{0, 0});
   CHECK(ones({2}, {.dtype = DType::int64}).to_vector<std::int64_t>() == std::vector<std::int64_t>{1, 1});

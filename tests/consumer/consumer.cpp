@@ -19,5 +19,12 @@ int main() {
   const double slope = layer.weight.item();
   const ConvAlgorithmGuard guard(ConvAlgorithm::im2col);  // as the README has it
   const double sum = conv2d(ones({1, 1, 3, 3}), ones({1, 1, 3, 3})).item();
-  return kUsersOwn == 42 && sum == 9 && slope > 1.99 && slope < 2.01 ? 0 : 1;
+  bool missing_file = false;
+  OpProfile profile;
+  try {
+    load_npy("no such file");
+  } catch (const IoError&) {
+    missing_file = profile.rows().empty();
+  }
+  return missing_file && kUsersOwn == 42 && sum == 9 && slope > 1.99 && slope < 2.01 ? 0 : 1;
 }

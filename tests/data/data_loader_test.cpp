@@ -317,3 +317,49 @@ TEST_CASE("bad options are refused") {
   CHECK_THROWS_WITH(loader.next(), "DataLoader::next: no epoch has begun, call start_epoch() first");
   CHECK_THROWS_WITH(loader.start_epoch(-1), "DataLoader::start_epoch: epoch must be at least 0, got -1");
 }
+
+TEST_CASE("a data set without a name is owned by what keeps it") {
+  DataLoader loader(Subset(numbered(7), 5), {.batch_size = 2});
+  const ArrayDataset other = numbered(9);  // would lie where a freed one was
+  CHECK(label_batches(loader, 0) == std::vector<std::vector<std::int64_t>>{{0, 1}, {2, 3}, {4}});
+  const ArrayDataset named = numbered(3);
+  CHECK(&DataLoader(named, {}).dataset() == &named);
+  const std::shared_ptr<const Dataset> shared = std::make_shared<ArrayDataset>(numbered(3));
+  DataLoader sharing(shared, {});
+  CHECK(shared.use_count() == 2);
+  CHECK(&sharing.dataset() == shared.get());
+  CHECK_THROWS_WITH(DataLoader(std::shared_ptr<const Dataset>(), {}), "KeptDataset: the data set is null");
+  static_assert(!std::is_constructible_v<DataLoader, const Dataset&&, DataLoaderOptions>);
+  static_assert(!std::is_constructible_v<Subset, Dataset&&, std::int64_t>);
+}
+
+namespace {
+
+/// Three images, the last with a label of its own.
+class Labelled : public Dataset {
+ public:
+  explicit Labelled(std::int64_t last) : last_(last) {}
+  std::int64_t size() const override { return 3; }
+  std::int64_t num_classes() const override { return 10; }
+  Shape image_shape() const override { return {1, 1, 1}; }
+  std::int64_t read(std::int64_t index, std::span<std::uint8_t> image) const override {
+    image[0] = 0;
+    return index == 2 ? last_ : index;
+  }
+
+ private:
+  std::int64_t last_;
+};
+
+}  // namespace
+
+TEST_CASE("a copy of a set refuses labels out of range, rather than to cut them down to a byte") {
+  for (const std::int64_t label : {300, 256, 10, -1}) {
+    CHECK_THROWS_WITH(
+        ArrayDataset{Labelled(label)},
+        concat("ArrayDataset: label ", label, " of image 2 is out of range, expected at least 0 and less than 10")
+            .c_str());
+  }
+  std::vector<std::uint8_t> image(1);
+  CHECK(ArrayDataset{Labelled(9)}.read(2, image) == 9);
+}

@@ -44,7 +44,6 @@ done
 grep -q "^ws_gn, gn: 39498 parameters" own.txt || fail "ws_gn does not have its own norm: $(head -1 own.txt)"
 
 # Bad input.
-refuses "--batch-size" --batch-size 0
 refuses "--bogus" --bogus
 refuses "unknown data set 'imagenet'" --data imagenet
 refuses "nowhere" --data mnist:nowhere
@@ -55,7 +54,35 @@ refuses "--dtype" --dtype float8
 refuses "missing.safetensors" --resume missing.safetensors
 refuses "holds an earlier run" "${small[@]}" --out whole
 refuses "no training checkpoint" --resume whole/model.safetensors
-refuses "made with --norm bn, this call says gn" --resume whole/checkpoint.safetensors --norm gn
+refuses "whole/checkpoint.safetensors' was made with --norm bn, this call says gn" --resume whole/checkpoint.safetensors --norm gn
+refuses "--batch-size: must be a finite number above 0, got 0" --batch-size 0
+refuses "--lr: must be a finite number of at least 0, got nan" --lr nan
+refuses "--seed: must be a whole number from 0 to 18446744073709551615, got -1" --seed -1
+refuses "--seed: must be a whole number" --seed 99999999999999999999
+refuses "there is no option --epoch; did you mean --epochs?" --epoch 3
+refuses "run folder: cannot write" --limit-train 4 --out /proc
+
+# A resumed run writes to its own folder or to a new one, says what changed, and reads numbers as numbers.
+cp -r halves other
+cp -r halves moved
+"$program" --resume moved/checkpoint.safetensors --epochs 1 --lr 1e-2 >said.txt || fail "resume with --lr 1e-2"
+grep -q "from now on" said.txt && fail "1e-2 is not 0.01: $(cat said.txt)"
+[ "$(wc -l <moved/metrics.csv)" -eq 6 ] || fail "a run resumed without --out did not go on in its folder"
+"$program" --resume moved/checkpoint.safetensors --epochs 1 --lr 0.02 >said.txt || fail "resume with another --lr"
+grep -q -- "--lr is 0.02 from now on, it was 1e-2" said.txt || fail "nothing says that the rate changed: $(cat said.txt)"
+[ "$(tail -1 moved/metrics.csv | sed 's/.*,//')" = 0.02 ] || fail "the rate did not change: $(tail -1 moved/metrics.csv)"
+refuses "other holds an earlier run" --resume halves/checkpoint.safetensors --out other
+cmp halves/metrics.csv other/metrics.csv || fail "a refused call changed another run's metrics"
+
+# A run that diverges stops with one line and keeps its last finished epoch; a picture is drawn without NaN.
+"$program" --resume moved/checkpoint.safetensors --epochs 2 --lr 1e30 >said.txt 2>err.txt
+code=$?
+[ $code -eq 3 ] || fail "a diverging run ends with $code, expected 3"
+grep -qE "^train: the loss is (-?nan|inf) at step [0-9]+ of epoch 7; " err.txt || fail "no step named: $(cat err.txt)"
+[ "$(wc -l <err.txt)" -eq 1 ] || fail "a diverging run says: $(cat err.txt)"
+"$program" --resume moved/checkpoint.safetensors --epochs 1 >/dev/null || fail "the checkpoint of a diverging run is gone"
+"$program" "${small[@]}" --norm bn --epochs 1 --lr 1e30 --no-stop-on-nan --out nan >said.txt 2>err.txt || fail "--no-stop-on-nan"
+[ -s err.txt ] && fail "raw errors: $(cat err.txt)"
 head -c 1000 whole/checkpoint.safetensors >cut.safetensors
 refuses "cut.safetensors" --resume cut.safetensors --out whole
 touch file

@@ -9,10 +9,10 @@ BEGIN {
   may["optim"] = "core autograd optim"
   may["models"] = "core autograd nn models"
   may["data"] = "core autograd data"
-  # The rooms of core/kernels: a room includes only rooms before it, and of the rest of core these three headers.
+  # The rooms of core/kernels: a room includes only rooms before it, and of the rest of core these headers.
   rooms = split("simd elementwise reduce norm matmul conv pool", room_names, " ")
   for (i = 1; i <= rooms; ++i) place_of_room[room_names[i]] = i
-  kernels_may_use = "^core/(error|parallel|storage)\\.hpp$"
+  kernels_may_use = "^core/(error|parallel|storage|thread_state)\\.hpp$"
   # What stands in its home only.
   add_home("#include [<\"](xsimd|[a-z]*intrin\\.h)", "^core/kernels/simd/")
   add_home("xsimd::|(^|[^a-z0-9_])_mm(256|512)?_|__m(128|256|512)", "^core/kernels/simd/")
@@ -107,7 +107,7 @@ function check_direction(target,   to, to_room) {
       fault(here() target ": room " room " comes before " to_room); ++upward
     }
   } else if (target !~ kernels_may_use) {
-    fault(here() target ": of core, kernels may include error, parallel and storage only"); ++upward
+    fault(here() target ": of core, kernels may include error, parallel, storage and thread_state only"); ++upward
   }
 }
 

@@ -72,7 +72,7 @@ fails 'core/array.hpp is not reached as "evenkeel/folder/..."'
 echo '#include "evenkeel/core/kernels/conv/conv.hpp"' | file core/kernels/matmul/gemm.hpp
 fails 'room matmul comes before conv'
 echo '#include "evenkeel/core/array.hpp"' | file core/kernels/pool/pool.hpp
-fails 'of core, kernels may include error, parallel and storage only'
+fails 'of core, kernels may include error, parallel, storage and thread_state only'
 echo '#pragma once' | file core/kernels/attic/old.hpp
 fails 'core/kernels/attic: no room of that name is known'
 echo 'void pool(const Array& x);' | file core/kernels/pool/pool.hpp

@@ -356,6 +356,9 @@ TEST_CASE("BatchRenorm's networks") {
   CHECK(net.backbone(ones({2, 3, 9, 14})).shape() == Shape{2, 128, 3, 4});
   CHECK(ConvBRNAct(3, 5, g, {.stride = 2, .norm = "gn"})(ones({2, 3, 7, 4})).shape() == Shape{2, 5, 4, 2});
   CHECK(keys(ConvBRNAct(3, 5, g, {.norm = "none"})) == Names{"conv.weight", "conv.bias"});
+  CHECK(ConvBRNAct(3, 5, g, {.stride = 2}).child("norm")->type_name() == "BatchRenorm2d");
+  CHECK(ConvBRNAct(3, 5, g, {.stride = 2}).options.norm == "brn");
+  CHECK(ConvNormAct(3, 5, g, {.stride = 2}).child("norm")->type_name() == "BatchNorm2d");
   const ResidualBRNBlock same(4, 4, g);
   CHECK_FALSE(same.downsample);
   ResidualBRNBlock smaller(4, 6, g, {.stride = 2});

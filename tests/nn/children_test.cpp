@@ -192,13 +192,18 @@ struct Nested : nn::Module {
 /// Where each leaf of `model` says that it runs.
 Names places(nn::Module& model, const std::function<void()>& run) {
   Names seen;
+  std::vector<std::pair<nn::Module*, std::size_t>> hooks;
   for (const auto& [name, module] : model.named_modules()) {
     if (module->children().empty()) {
-      module->register_forward_hook(
-          [&seen](const auto&, const auto&, const auto&) { seen.push_back(NameScope::path()); });
+      hooks.emplace_back(module, module->register_forward_hook([&seen](const auto&, const auto&, const auto&) {
+        seen.push_back(NameScope::path());
+      }));
     }
   }
   run();
+  for (const auto& [module, id] : hooks) {
+    module->remove_forward_hook(id);
+  }
   return seen;
 }
 

@@ -231,6 +231,19 @@ TEST_CASE("to converts floating values and gradients and keeps the handles") {
                     "Module::to: only accepts floating point dtypes, but got desired dtype=int64");
 }
 
+TEST_CASE("a conversion between forward and backward is an error of backward, and changes no gradient") {
+  Net net;
+  const Tensor weight = net.get_parameter("head.weight");
+  const Tensor early = sum(net.head(ones({3, 2})));
+  net.to(DType::float64);
+  CHECK_THROWS_WITH(early.backward(), doctest::Contains("got dtype float32 but expected float64"));
+  CHECK_FALSE(weight.grad().defined());
+  const Tensor again = sum(net.head(ones({3, 2}, {.dtype = DType::float64})));
+  net.to(DType::float32).to(DType::float64);
+  again.backward();
+  CHECK(weight.grad().to_vector<double>() == std::vector<double>{3, 3});
+}
+
 TEST_CASE("a tied parameter is listed once, saved under both names, and stays tied") {
   Net net;
   Tensor& first = net.get_parameter("body.0.weight");
@@ -375,6 +388,25 @@ TEST_CASE("forward hooks run in order with input and output, until removed") {
   layer.remove_forward_hook(a);
   layer(ones({2}));
   CHECK(calls == "aScale[3, 2]2 b b ");
+}
+
+TEST_CASE("a forward hook may remove and add hooks, itself too: from the next call on") {
+  Scale layer(2);
+  std::string calls;
+  std::size_t own = 0, second = 0;
+  own = layer.register_forward_hook([&](const Module&, const auto&, const auto&) {
+    calls += "a";
+    layer.remove_forward_hook(own);
+    layer.remove_forward_hook(second);
+    for (int i = 0; i < 20; ++i) {
+      layer.register_forward_hook([&](const Module&, const auto&, const auto&) { calls += "c"; });
+    }
+  });
+  second = layer.register_forward_hook([&](const Module&, const auto&, const auto&) { calls += "b"; });
+  layer(ones({2}));
+  CHECK(calls == "ab");
+  layer(ones({2}));
+  CHECK(calls == "ab" + std::string(20, 'c'));
 }
 
 TEST_CASE("anomaly reports name the part of the model") {

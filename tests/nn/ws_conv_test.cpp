@@ -256,6 +256,14 @@ TEST_CASE("a WSConv2d made from a Conv2d has its options, its parameters and its
   CHECK(scaled(x).dtype() == DType::float64);
 }
 
+TEST_CASE("ScaledStdConv2d keeps its mode beside other options") {
+  const ScaledStdConv2d conv(3, 4, generator, {.kernel_size = 1}, {.gamma = kGammaRelu});
+  CHECK(conv.standardization.mode == Mode::scaled);
+  CHECK(conv.gain.defined());
+  CHECK(ScaledStdConv2d(3, 4, generator, {.kernel_size = 1}, {.eps = 0.5}).standardization.mode == Mode::scaled);
+  CHECK(WSConv2d(3, 4, generator, {.kernel_size = 1}, {.eps = 0.5}).standardization.mode == Mode::seed);
+}
+
 TEST_CASE("what cannot be standardized is refused at construction") {
   CHECK_THROWS_WITH(WSConv2d(4, 4, generator, {.kernel_size = 1, .groups = 4}),
                     Contains("WSConv2d: a filter of fan-in 1 (weight of shape [4, 1, 1, 1])"));

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <memory>
 
 using namespace evenkeel;
@@ -148,6 +149,14 @@ TEST_CASE("bad options and parameters are refused with PyTorch's sentences") {
   CHECK_THROWS_WITH(sgd({.lr = 1, .momentum = 0.9, .dampening = 0.1, .nesterov = true}),
                     "SGD: Nesterov momentum requires a momentum and zero dampening");
   CHECK_THROWS_WITH(adam({.lr = -1}), "Adam: lr must be at least 0, got -1");
+  const double inf = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_WITH(sgd({.lr = inf}), "SGD: lr must be finite, got inf");
+  CHECK_THROWS_WITH(sgd({.lr = 1, .momentum = inf}), "SGD: momentum must be finite, got inf");
+  CHECK_THROWS_WITH(sgd({.lr = 1, .momentum = 1, .dampening = std::nan("")}), "SGD: dampening must be finite, got nan");
+  CHECK_THROWS_WITH(sgd({.lr = 1, .weight_decay = inf}), "SGD: weight_decay must be finite, got inf");
+  CHECK_THROWS_WITH(adam({.lr = inf}), "Adam: lr must be finite, got inf");
+  CHECK_THROWS_WITH(adam({.eps = inf}), "Adam: eps must be finite, got inf");
+  CHECK_THROWS_WITH(adam({.weight_decay = inf}), "Adam: weight_decay must be finite, got inf");
   CHECK_THROWS_WITH(adam({.beta1 = 1}), "Adam: beta1 must lie in [0, 1), got 1");
   CHECK_THROWS_WITH(adam({.beta2 = -0.1}), "Adam: beta2 must lie in [0, 1), got -0.1");
   CHECK_THROWS_WITH(adam({.eps = -1}), "Adam: eps must be at least 0, got -1");

@@ -44,6 +44,7 @@ recipe() {
 }
 
 recipe add_activation 6 40
+recipe add_fusible_activation 7 45
 recipe add_norm 6 100
 
 [ $failures -eq 0 ] && echo "all as expected"

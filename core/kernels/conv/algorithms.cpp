@@ -3,8 +3,10 @@
 #include "evenkeel/core/error.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
+#include "evenkeel/core/kernels/simd/environment.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
+#include "evenkeel/core/thread_state.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -37,10 +39,15 @@ std::optional<ConvAlgorithm> environment_choice() {
 
 /// Where the table begins for this thread.
 std::optional<ConvAlgorithm>& first_algorithm() {
-  static const std::optional<ConvAlgorithm> initial = environment_choice();
+  static const std::optional<ConvAlgorithm> initial = from_environment(environment_choice);
   thread_local std::optional<ConvAlgorithm> first = initial;
   return first;
 }
+
+[[maybe_unused]] const bool inherited = inherit_setting(
+    []() -> std::function<void()> { return [first = first_algorithm()] { first_algorithm() = first; }; });
+// When the program starts, not at its first convolution.
+[[maybe_unused]] const std::optional<ConvAlgorithm> at_start = first_algorithm();
 
 }  // namespace
 
@@ -84,7 +91,13 @@ bool fills_registers(std::int64_t columns, std::int64_t lanes) {
 /// The first row that holds, and what it gains over im2col: millions of instructions with AVX2, im2col's / its own, of
 /// forward, input gradient and weight gradient. Layers: A 64 to 64 channels 3x3 at 32x32, batch 2; B the same at 8x8,
 /// batch 16; C 3 to 32 channels 3x3 at 32x32, batch 2; D A's with a channel per group; E 64 to 128 3x3 with stride 2 at
-/// 32x32, batch 2; F 64 to 256 1x1 at 16x16, batch 2, where im2col has little to copy.
+/// 32x32, batch 2; F 64 to 256 1x1 at 16x16, batch 2, where im2col has little to copy. In time, all passes on one
+/// thread, im2col takes this many times as long as the table's choice (medians of 5 runs of bench/layers):
+///
+///              A    B    C    D    E    F
+///   SSE2     3.1  3.5  1.2  5.4  1.1  1.0
+///   AVX2     7.9  8.1  1.3  5.2  3.1  1.6
+///   AVX-512  3.6  4.6  1.4  7.0  1.3  1.3
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   const std::int64_t lanes = dispatch_isa([]<class Arch>() { return PanelTile<Arch, T>::lanes; });

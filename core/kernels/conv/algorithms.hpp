@@ -31,7 +31,8 @@ enum class ConvAlgorithm {
 /// std::nullopt is the library's own choice: the whole table, or, where the instruction set has no tuned tile
 /// (kHasTunedTile), depthwise and im2col. Threads start with it, unless the environment variable EVENKEEL_CONV (a name
 /// from ConvAlgorithm, or auto; read once) says otherwise. Guards nest, and restore the former choice also when an
-/// exception leaves; each thread has its own. Throws std::invalid_argument if EVENKEEL_CONV is none of these names.
+/// exception leaves; each thread has its own, and ranks of ThreadGroup::run take over their caller's. With
+/// EVENKEEL_CONV none of these names, the program ends when it starts.
 class ConvAlgorithmGuard {
  public:
   explicit ConvAlgorithmGuard(std::optional<ConvAlgorithm> first);
@@ -48,7 +49,7 @@ namespace kernels {
 enum class ConvPass { forward, input_gradient, weight_gradient };
 
 /// The table of shape conditions; depends on the geometry, the element type, the active instruction set and the
-/// innermost ConvAlgorithmGuard. Throws std::invalid_argument if EVENKEEL_CONV is no name of an algorithm.
+/// innermost ConvAlgorithmGuard. With EVENKEEL_CONV no name of an algorithm, the program ends when it starts.
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass);
 

@@ -61,13 +61,14 @@ struct SmoothAbsoluteError {
 };
 
 /// y = -t ln s(x) - (1 - t) ln(1 - s(x)) = x ([x > 0] - t) + ln(1 + e^-|x|),  y' = (1 - t) s(x) - t (1 - s(x)), both
-/// without cancellation for t in [0, 1]
+/// without cancellation for t in [0, 1]; a factor of 0 takes nothing of an infinite x
 struct LogisticCrossEntropy {
   static constexpr std::string_view kName = "binary_cross_entropy_with_logits";
   static constexpr bool kOfDifference = false;
   template <class V>
   static V f(V x, V t, V) {
-    return x * (select(x > V(0), V(1), V(0)) - t) + math::softplus(V(-abs(x)));
+    const V factor = select(x > V(0), V(1), V(0)) - t;
+    return select(factor == V(0), V(0), x * factor) + math::softplus(V(-abs(x)));
   }
   template <class V>
   static V df(V x, V t, V) {

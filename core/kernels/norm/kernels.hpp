@@ -62,8 +62,6 @@ struct GridNumbers {
   const T *row_w, *row_b;
 };
 
-/// The functors of NormActivation, in its order; void: none.
-using FusibleOps = OpList<void, Relu, LeakyRelu, Silu, Hardswish>;
 template <class F>
 inline constexpr NormActivation kActivationOf = static_cast<NormActivation>(FusibleOps::index_of<F>());
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "evenkeel/core/kernels/elementwise/op_list.hpp"
+
 #include <cstdint>
 
 namespace evenkeel {
@@ -26,7 +28,16 @@ struct Normalization {
   bool eps_in_root = true;  ///< sqrt(v + eps), or sqrt(v) + eps
 };
 
-/// What may follow a normalization in the same pass, by the functors of core/kernels/elementwise/unary.hpp.
+namespace kernels {
+struct Relu;
+struct LeakyRelu;
+struct Silu;
+struct Hardswish;
+/// The functors of NormActivation (elementwise/unary.hpp), in its order; void: none.
+using FusibleOps = OpList<void, Relu, LeakyRelu, Silu, Hardswish>;
+}  // namespace kernels
+
+/// What may follow a normalization in the same pass: the number of a functor in FusibleOps.
 enum class NormActivation { none, relu, leaky_relu, silu, hardswish };
 
 struct FusedActivation {

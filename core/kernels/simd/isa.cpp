@@ -1,6 +1,7 @@
 #include "evenkeel/core/kernels/simd/isa.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/kernels/simd/environment.hpp"
 
 #include <array>
 #include <atomic>
@@ -67,9 +68,12 @@ Isa initial_isa() {
 }
 
 std::atomic<Isa>& active() {
-  static std::atomic<Isa> isa = initial_isa();
+  static std::atomic<Isa> isa = from_environment(initial_isa);
   return isa;
 }
+
+// When the program starts, not at its first kernel.
+[[maybe_unused]] const Isa at_start = active();
 
 }  // namespace
 

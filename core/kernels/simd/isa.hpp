@@ -25,8 +25,8 @@ struct Avx512 {
 };
 
 /// The best set that this machine has, unless set_isa() or the environment variable EVENKEEL_ISA (generic, sse2, avx2,
-/// avx512; read once) chose another. An unknown name, a set that the machine lacks or that the library was built
-/// without, is an error.
+/// avx512; read once) chose another. With an unknown name, a set that the machine lacks or that the library was built
+/// without, the program ends when it starts: one line on stderr, exit code 1.
 Isa active_isa();
 /// For tests and measurements; throws std::invalid_argument if the machine lacks the set or the library was built
 /// without it.
