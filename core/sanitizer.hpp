@@ -1,12 +1,7 @@
 #pragma once
 
 #include <cstddef>
-
-extern "C" {
-// AddressSanitizer's own, from its run-time library.
-void __asan_poison_memory_region(const volatile void* address, std::size_t bytes);
-void __asan_unpoison_memory_region(const volatile void* address, std::size_t bytes);
-}
+#include <sanitizer/asan_interface.h>
 
 namespace evenkeel::detail {
 

@@ -1,5 +1,7 @@
 #include "evenkeel/core/system_memory.hpp"
 
+#include "evenkeel/core/error.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -74,7 +76,7 @@ std::size_t limit_of_group(const std::string& mount, const std::string& shown, s
   }
   std::size_t limit = limit_in(mount + "/" + file);
   while (group.size() > 1) {
-    limit = std::min(limit, limit_in(mount + group + "/" + file));
+    limit = std::min(limit, limit_in(concat(mount, group, "/", file)));
     group.erase(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
   }
   return limit;

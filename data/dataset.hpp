@@ -33,9 +33,8 @@ class KeptDataset {
  public:
   KeptDataset(const Dataset& dataset) : dataset_(std::shared_ptr<void>(), &dataset) {}
   KeptDataset(const Dataset&&) = delete;  // of unknown class: it can't be moved in
-  template <std::derived_from<Dataset> D>
-  requires(!std::is_abstract_v<D>) KeptDataset(D&& dataset)
-      : dataset_(std::make_shared<std::remove_const_t<D>>(std::move(dataset))) {}
+  template <class D, class = std::enable_if_t<std::derived_from<D, Dataset> && !std::is_abstract_v<D>>>
+  KeptDataset(D&& dataset) : dataset_(std::make_shared<std::remove_const_t<D>>(std::forward<D>(dataset))) {}
   /// Throws for null.
   KeptDataset(std::shared_ptr<const Dataset> dataset);
 
