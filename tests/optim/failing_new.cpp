@@ -16,5 +16,13 @@ void* operator new(std::size_t bytes) {
   }
   throw std::bad_alloc();
 }
+// Stands for itself in the sanitizers' run-time library, which would miss its delete.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
