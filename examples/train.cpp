@@ -139,17 +139,17 @@ void adopt_settings(const RunOptions& options, const Checkpoint& checkpoint, con
   }
 }
 
-/// Where the results go. A run resumed elsewhere must not write into a third one's folder.
+/// Where the results go: never into the folder of another run than the resumed one.
 std::filesystem::path output_folder(const Settings& s) {
-  const std::filesystem::path home = s.resume.has_parent_path() ? s.resume.parent_path() : ".";
-  if (s.out.empty()) {
-    return s.resume.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : home;
+  if (s.out.empty() && !s.resume.empty()) {
+    return s.resume.has_parent_path() ? s.resume.parent_path() : ".";
   }
+  const std::filesystem::path folder = s.out.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : s.out;
+  const std::filesystem::path there = folder / "checkpoint.safetensors";
   std::error_code ignored;
-  const std::filesystem::path there = s.out / "checkpoint.safetensors";
   require(!std::filesystem::exists(there) || std::filesystem::equivalent(s.resume, there, ignored), "train",
-          s.out.string(), " holds an earlier run; continue it with --resume, or choose another --out");
-  return s.out;
+          folder.string(), " holds an earlier run; continue it with --resume, or choose another --out");
+  return folder;
 }
 
 std::unique_ptr<nn::Layer> build_model(const Settings& s, const data::Dataset& dataset) {
@@ -224,8 +224,6 @@ void train(const Settings& s, const RunOptions& run_options, const Checkpoint& c
   require(images.size() > 0 && test_images.size() > 0, "train", s.data, " has ", images.size(), " training and ",
           test_images.size(), " test images, at least one of each is needed");
   RunFolder folder(output_folder(s));
-  require(resumed || !std::filesystem::exists(folder.file("checkpoint.safetensors")), "train", folder.path().string(),
-          " holds an earlier run; continue it with --resume, or choose another --out");
   if (resumed) {
     folder.load_metrics(checkpoint.epoch);
   }
