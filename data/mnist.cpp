@@ -4,8 +4,9 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
-#include <memory>
+#include <new>
 
 namespace evenkeel::data {
 namespace {
@@ -14,40 +15,91 @@ constexpr std::string_view kLoadMnist = "load_mnist";
 constexpr std::uint32_t kImagesMagic = 2051, kLabelsMagic = 2049;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 32;
 
-/// A file of bytes, unpacked on the way if it is gzipped.
+/// A file of bytes, read from front to back, unpacked on the way if it is gzipped (of one member or more). What is
+/// behind the last member, and an end inside one, are errors.
 class ByteReader {
  public:
-  explicit ByteReader(std::string path) : path_(std::move(path)), file_(::gzopen(path_.c_str(), "rb")) {
-    if (file_ == nullptr) {
-      throw IoError(concat(kLoadMnist, ": cannot open '", path_, "'"));
+  explicit ByteReader(const std::string& path) : file_(path, kLoadMnist) {
+    std::array<std::uint8_t, 2> start{};
+    if (file_.size() >= start.size()) {
+      file_.read(0, start.data(), start.size());
+    }
+    packed_ = start == std::array<std::uint8_t, 2>{0x1f, 0x8b};
+    constexpr int kGzip = 16 + MAX_WBITS;
+    if (packed_ && ::inflateInit2(&stream_, kGzip) != Z_OK) {
+      throw std::bad_alloc();
     }
   }
-  ~ByteReader() { ::gzclose(file_); }
+  ~ByteReader() {
+    if (packed_) {
+      ::inflateEnd(&stream_);
+    }
+  }
   ByteReader(const ByteReader&) = delete;
   ByteReader& operator=(const ByteReader&) = delete;
 
-  const std::string& path() const { return path_; }
+  bool packed() const { return packed_; }
+  /// Bytes that are still to be read; if packed, no more than these: deflate makes at most 1032 of one.
+  std::uint64_t most_left() const { return packed_ ? file_.size() * 1032 : file_.size() - position_; }
 
   /// Reads up to `bytes` bytes; fewer at the end of the file.
   std::size_t read(std::uint8_t* out, std::size_t bytes) {
-    std::size_t done = 0;
-    while (done < bytes) {
-      const int count = ::gzread(file_, out + done, static_cast<unsigned>(bytes - done));
-      int code = Z_OK;
-      const char* text = ::gzerror(file_, &code);
-      require(count >= 0 && (code == Z_OK || code == Z_STREAM_END), kLoadMnist, "'", path_,
-              "' is not a valid gzip file: ", text);
-      if (count == 0) {
-        break;
-      }
-      done += static_cast<std::size_t>(count);
+    if (!packed_) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, file_.size() - position_));
+      file_.read(position_, out, count);
+      position_ += count;
+      return count;
     }
-    return done;
+    stream_.next_out = out;
+    stream_.avail_out = static_cast<uInt>(bytes);
+    while (stream_.avail_out > 0 && !at_end_) {
+      unpack();
+    }
+    return bytes - stream_.avail_out;
   }
 
  private:
-  std::string path_;
-  gzFile file_;
+  /// One step: to the end of the output, of the buffered input, or of a member.
+  void unpack() {
+    if (stream_.avail_in == 0) {
+      refill();
+    }
+    const int code = ::inflate(&stream_, Z_NO_FLUSH);
+    if (code == Z_MEM_ERROR) {
+      throw std::bad_alloc();
+    }
+    require(code == Z_OK || code == Z_STREAM_END, kLoadMnist, "'", file_.path().string(),
+            "' is not a valid gzip file: ", stream_.msg != nullptr ? stream_.msg : "it ends in a place where it can't");
+    if (code != Z_STREAM_END) {
+      return;
+    }
+    const std::uint64_t rest = file_.size() - position_ + stream_.avail_in;
+    at_end_ = rest == 0;
+    if (!at_end_) {
+      std::array<std::uint8_t, 2> next{};
+      if (rest >= next.size()) {
+        file_.read(file_.size() - rest, next.data(), next.size());
+      }
+      require(next[0] == 0x1f && next[1] == 0x8b, kLoadMnist, "'", file_.path().string(), "' has ", rest,
+              " bytes behind its gzip data");
+      ::inflateReset(&stream_);
+    }
+  }
+
+  void refill() {
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), file_.size() - position_));
+    require(count > 0, kLoadMnist, "'", file_.path().string(), "' is not a valid gzip file: its end is missing");
+    file_.read(position_, buffer_.data(), count);
+    position_ += count;
+    stream_.next_in = buffer_.data();
+    stream_.avail_in = static_cast<uInt>(count);
+  }
+
+  InputFile file_;
+  std::uint64_t position_ = 0;  ///< of what is read next from the file
+  bool packed_ = false, at_end_ = false;
+  z_stream stream_{};
+  std::array<std::uint8_t, 1 << 16> buffer_;
 };
 
 std::uint32_t big_endian(const std::uint8_t* b) {
@@ -69,7 +121,24 @@ void check_magic(const std::string& path, std::uint32_t magic, std::uint32_t exp
           expected == kImagesMagic ? " (images)" : " (labels)");
 }
 
-/// Data is read piece by piece, so that a header that lies takes no memory.
+/// Appends `bytes` bytes piece by piece, so that a header that lies takes no memory; how many there were.
+std::uint64_t read_data(ByteReader& reader, std::uint64_t bytes, std::vector<std::uint8_t>& data) {
+  constexpr std::uint64_t kPiece = 1 << 20;
+  while (data.size() < bytes) {
+    const std::size_t before = data.size();
+    const auto piece = static_cast<std::size_t>(std::min(kPiece, bytes - before));
+    if (data.capacity() < before + piece) {
+      data.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, 2 * (before + piece))));
+    }
+    data.resize(before + piece);
+    const std::size_t count = reader.read(data.data() + before, piece);
+    if (count < piece) {
+      return before + count;
+    }
+  }
+  return bytes;
+}
+
 IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank) {
   ByteReader reader(path);
   std::array<std::uint8_t, 16> header{};
@@ -89,14 +158,15 @@ IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank)
     require(!overflow && expected <= kMaxBytes, kLoadMnist, "'", path, "' declares ", sizes, i < rank ? " x ..." : "",
             " bytes, more than the limit of ", kMaxBytes);
   }
-  constexpr std::uint64_t kPiece = 1 << 20;
-  for (std::uint64_t position = 0; position < expected;) {
-    const auto piece = static_cast<std::size_t>(std::min(kPiece, expected - position));
-    idx.data.resize(position + piece);
-    const std::size_t count = reader.read(idx.data.data() + position, piece);
-    position += count;
-    require(count == piece, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected, " bytes of data, but has ",
-            position);
+  const auto check_data = [&](std::uint64_t found, std::string_view at_most) {
+    require(found >= expected, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected, " bytes of data, but has ",
+            at_most, found);
+  };
+  check_data(reader.most_left(), reader.packed() ? "at most " : "");
+  try {
+    check_data(read_data(reader, expected, idx.data), "");
+  } catch (const std::bad_alloc&) {
+    fail(kLoadMnist, "'", path, "' has ", sizes, " = ", expected, " bytes of data, more than memory can hold");
   }
   std::uint8_t extra = 0;
   require(reader.read(&extra, 1) == 0, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected,
@@ -106,7 +176,8 @@ IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank)
 
 std::string find_file(const std::string& folder, const std::string& name) {
   for (const std::string& path : {concat(folder, "/", name), concat(folder, "/", name, ".gz")}) {
-    if (std::filesystem::is_regular_file(path)) {
+    std::error_code error;
+    if (std::filesystem::exists(path, error) || error) {  // whatever else is wrong with it, opening it says
       return path;
     }
   }

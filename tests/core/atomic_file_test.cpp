@@ -259,7 +259,7 @@ TEST_CASE("a temporary file that is taken for a stale one before it is locked is
 TEST_CASE("a writer's file in the moment of its commit is never removed") {
   // Savers of one path, each removing what it takes for stale, none of which is: all succeed.
   const Folder folder;
-  constexpr int kSavers = 4, kSaves = 50;
+  constexpr int kSavers = 4, kSaves = 20;
   const auto save_often = [&](int saver) {
     for (int i = 0; i < kSaves; ++i) {
       AtomicFile file(folder / "a", "test");

@@ -134,6 +134,8 @@ TEST_CASE("a header that is not exactly NumPy's is refused") {
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }\n", "more than 8 dims"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }\n", "too large"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }\n", "64-bit integers"},
+      {"{'descr': '<f4', 'fortran_order': True, 'shape': (0, 4611686018427387904, 4611686018427387904), }\n",
+       "64-bit integers"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387905,), }\n", "but the file holds 8 bytes"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }\n", "needs 3 elements"},
       {"", "expected '{'"},
@@ -142,6 +144,7 @@ TEST_CASE("a header that is not exactly NumPy's is refused") {
     CAPTURE(row.header);
     write(path, file_with(row.header, 8));
     CHECK_THROWS_WITH_AS(load_npy(path), Contains(row.error), std::invalid_argument);
+    CHECK_THROWS_WITH(load_npy(path), Contains(path.c_str()));
   }
   write(path, file_with("{\"shape\":(2,),\"fortran_order\":True,\"descr\":\"<f4\"}", 8));
   CHECK(load_npy(path).to_vector<float>() == std::vector<float>{0, 0});

@@ -222,6 +222,8 @@ TEST_CASE("each corruption is refused and named") {
       {file_of(f32("[4294967296,4294967296]", "[0,0]"), ""), "the shape of tensor 'x' overflows"},
       {file_of(f32("[9223372036854775808,2]", "[0,0]"), ""), "the shape of tensor 'x' overflows"},
       {file_of(f32("[2305843009213693952]", "[0,0]"), ""), "the shape of tensor 'x' overflows"},
+      {file_of(f32("[0,4611686018427387904,4611686018427387904]", "[0,0]"), ""), "the shape of tensor 'x' overflows"},
+      {file_of(f32("[4611686018427387904,4611686018427387904,0]", "[0,0]"), ""), "the shape of tensor 'x' overflows"},
       {file_of(f32("[2]", "[0,8]"), "1234567"),
        "ends at byte 8, but there are 7 bytes of data (is the file truncated?)"},
       {file_of(f32("[2]", "[0,8]"), concat(eight, "!")), "1 bytes after the last tensor"},
