@@ -1,5 +1,7 @@
 #include "evenkeel/nn/module.hpp"
 
+#include "evenkeel/nn/state_copies.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -314,27 +316,6 @@ StateDict Module::state_dict() const {
   return state;
 }
 
-namespace {
-
-/// Empty if `value` fits into `present`, else PyTorch's sentence.
-std::string misfit(const std::string& name, const Array& value, const Array& present) {
-  if (!value.defined()) {
-    return concat("undefined value for ", name, ".");
-  }
-  if (value.shape() != present.shape()) {
-    return concat("size mismatch for ", name, ": copying a param with shape ", value.shape(),
-                  " from checkpoint, the shape in current model is ", present.shape(), ".");
-  }
-  if (value.dtype() != present.dtype()) {
-    return concat("dtype mismatch for ", name, ": copying a param of ", value.dtype(),
-                  " from checkpoint, the dtype in current model is ", present.dtype(),
-                  " (convert one of them with to()).");
-  }
-  return "";
-}
-
-}  // namespace
-
 LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
   StateDict state = loaded;
   walk(std::as_const(*this), "", [&](const std::string& prefix, const Module& module) {
@@ -348,17 +329,18 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
     }
   }
   LoadReport report;
-  std::vector<std::pair<Tensor, const Array*>> copies;
+  std::vector<detail::StateCopy> copies;
   std::set<std::string> known;
   for_each_entry([&](const std::string& name, const Entry& entry) {
     known.insert(name);
     const auto found = given.find(name);
     if (found != given.end()) {
-      const std::string error = misfit(name, *found->second, entry.tensor.array());
+      const std::string error = detail::misfit(name, *found->second, entry.tensor.array());
       if (!error.empty()) {
         errors.push_back(error);
+      } else {
+        copies.push_back({name, entry.tensor, found->second});
       }
-      copies.emplace_back(entry.tensor, found->second);
     } else if (entry.kind != Kind::optional_buffer) {
       report.missing.push_back(name);
     }
@@ -368,6 +350,7 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
       report.unexpected.push_back(name);
     }
   }
+  std::ranges::copy(detail::conflicts(copies), std::back_inserter(errors));
   if (strict && !report.unexpected.empty()) {
     errors.insert(errors.begin(), concat("Unexpected key(s) in state_dict: ", quoted_list(report.unexpected), "."));
   }
@@ -381,8 +364,8 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
     }
     fail("load_state_dict", text);
   }
-  for (auto& [tensor, value] : copies) {
-    tensor.mutable_array().copy_(*value);
+  for (detail::StateCopy& copy : copies) {
+    copy.target.mutable_array().copy_(*copy.value);
   }
   return report;
 }

@@ -108,8 +108,8 @@ class Module {
   /// Values share storage with the module (copy with clone() to keep them).
   StateDict state_dict() const;
   /// Copies values in. strict: missing, unexpected and misshapen keys are gathered and thrown as one error. Misshapen
-  /// keys always are. A float value of another float dtype is an error (convert explicitly). When it throws, nothing
-  /// has changed.
+  /// keys always are, and different values for parameters that share memory (tied ones). A float value of another
+  /// float dtype is an error (convert explicitly). When it throws, nothing has changed.
   LoadReport load_state_dict(const StateDict& state, bool strict = true);
 
   /// The random generators of the layers (dropout), as int64 [seed, counter] under the layers' names: what a checkpoint

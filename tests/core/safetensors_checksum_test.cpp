@@ -57,8 +57,8 @@ std::string file_of(const std::string& header, const std::string& data) {
 
 bool same_bits(const Array& a, const Array& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() &&
-         std::memcmp(a.contiguous().raw(), b.contiguous().raw(),
-                     static_cast<std::size_t>(a.numel()) * item_size(a.dtype())) == 0;
+         (a.numel() == 0 || std::memcmp(a.contiguous().raw(), b.contiguous().raw(),
+                                        static_cast<std::size_t>(a.numel()) * item_size(a.dtype())) == 0);
 }
 
 bool same(const Safetensors& a, const Safetensors& b) {
