@@ -33,7 +33,8 @@ class InputFile {
 
 /// Replaces a file as a whole: everything is written to a temporary file in the same folder; commit() syncs it to disk,
 /// renames it over `path` and syncs the folder. Whatever fails before the rename, the old file stays as it was and the
-/// temporary file is removed. A file that exists keeps its permissions; a symbolic link stays and its target is replaced.
+/// temporary file is removed. A file that exists keeps its permissions; a symbolic link stays and its target is
+/// replaced.
 ///
 /// The temporary file of X is ".X.<process>-<number>.tmp". Its writer holds a lock on it (flock), so those that can be
 /// locked are left over from processes that were killed: the next AtomicFile of the same path removes them.

@@ -42,14 +42,14 @@ Safetensors load_safetensors(const std::string& path);
 /// Arrays that are the same view of one storage are written once, under the first name; the others are metadata
 /// {name: first name}.
 ///
-/// The checksum is metadata "evenkeel.checksum": "evenkeel-crc32:" and 8 hexadecimal digits, the CRC-32 (zlib's) of:
-/// the number of other metadata; their keys and values, by key; then of each stored tensor, by name: name, type ("F32"),
+/// The checksum is metadata "evenkeel.checksum": "evenkeel-crc32:" and 8 hexadecimal digits, the CRC-32 (zlib's) of the
+/// number of other metadata; their keys and values, by key; then of each stored tensor, by name: name, type ("F32"),
 /// rank, sizes, and the CRC-32 of its data. Numbers have 8 bytes, little-endian; a text has its length in front. A
 /// damaged byte anywhere in the file makes it fail, or changes nothing that is read.
 ///
 /// Throws std::invalid_argument on a duplicate name, an undefined array, a name that is not UTF-8, or metadata that
-/// would be read as a checksum or as a tensor's second name; IoError if the file can't be written. The old file is intact
-/// then.
+/// would be read as a checksum or as a tensor's second name; IoError if the file can't be written. The old file is
+/// intact then.
 void save_safetensors(const std::string& path, const NamedArrays& tensors,
                       const std::map<std::string, std::string>& metadata = {}, const SafetensorsOptions& options = {});
 
