@@ -34,13 +34,13 @@ bool fits_cifar100(const InputFile& file) {
 /// Appends the records of one file: a byte for the label, then the pixels.
 void read_records(const InputFile& file, Records& records) {
   const std::string path = file.path().string();
-  require(file.size() > 0 && file.size() % kRecord == 0, kLoadCifar10, "'", path, "' has ", file.size(),
-          " bytes, expected a positive multiple of ", kRecord,
-          file.size() == 0                     ? ""
-          : file.size() % kCifar100Record == 0 ? " (the size fits CIFAR-100's records)"
-                                               : " (is it cut?)");
-  require(!fits_cifar100(file), kLoadCifar10, "'", path,
-          "' has the size and the labels of CIFAR-100's records, expected CIFAR-10's");
+  require<FileError>(file.size() > 0 && file.size() % kRecord == 0, kLoadCifar10, "'", path, "' has ", file.size(),
+                     " bytes, expected a positive multiple of ", kRecord,
+                     file.size() == 0                     ? ""
+                     : file.size() % kCifar100Record == 0 ? " (the size fits CIFAR-100's records)"
+                                                          : " (is it cut?)");
+  require<FileError>(!fits_cifar100(file), kLoadCifar10, "'", path,
+                     "' has the size and the labels of CIFAR-100's records, expected CIFAR-10's");
   const std::uint64_t count = file.size() / kRecord;
   records.labels.reserve(records.labels.size() + count);
   records.images.reserve(records.images.size() + count * kPixels);
@@ -51,8 +51,8 @@ void read_records(const InputFile& file, Records& records) {
     file.read(first * kRecord, piece.data(), n * kRecord);
     for (std::uint64_t i = 0; i < n; ++i) {
       const std::uint8_t* record = piece.data() + i * kRecord;
-      require(*record < kClasses, kLoadCifar10, "'", path, "': label ", static_cast<int>(*record), " of image ",
-              first + i, " is out of range, expected less than ", kClasses);
+      require<FileError>(*record < kClasses, kLoadCifar10, "'", path, "': label ", static_cast<int>(*record),
+                         " of image ", first + i, " is out of range, expected less than ", kClasses);
       records.labels.push_back(*record);
       records.images.insert(records.images.end(), record + 1, record + kRecord);
     }
@@ -64,7 +64,7 @@ void read_file(const std::string& path, Records& records) {
   try {
     read_records(file, records);
   } catch (const std::bad_alloc&) {
-    fail(kLoadCifar10, "'", path, "' has ", file.size(), " bytes, more than memory can hold");
+    fail<FileError>(kLoadCifar10, "'", path, "' has ", file.size(), " bytes, more than memory can hold");
   }
 }
 
@@ -84,8 +84,7 @@ ArrayDataset load_cifar10(const std::string& folder, Split split) {
       }
     }
     if (records.labels.empty()) {
-      throw IoError(
-          concat(kLoadCifar10, ": there is no data_batch_1.bin to data_batch_5.bin in the folder '", folder, "'"));
+      fail<IoError>(kLoadCifar10, "there is no data_batch_1.bin to data_batch_5.bin in the folder '", folder, "'");
     }
   }
   return {std::move(records.images), std::move(records.labels), {3, 32, 32}, kClasses, kLoadCifar10};

@@ -68,8 +68,9 @@ class ByteReader {
     if (code == Z_MEM_ERROR) {
       throw std::bad_alloc();
     }
-    require(code == Z_OK || code == Z_STREAM_END, kLoadMnist, "'", file_.path().string(),
-            "' is not a valid gzip file: ", stream_.msg != nullptr ? stream_.msg : "it ends in a place where it can't");
+    require<FileError>(
+        code == Z_OK || code == Z_STREAM_END, kLoadMnist, "'", file_.path().string(),
+        "' is not a valid gzip file: ", stream_.msg != nullptr ? stream_.msg : "it ends in a place where it can't");
     if (code != Z_STREAM_END) {
       return;
     }
@@ -80,15 +81,16 @@ class ByteReader {
       if (rest >= next.size()) {
         file_.read(file_.size() - rest, next.data(), next.size());
       }
-      require(next[0] == 0x1f && next[1] == 0x8b, kLoadMnist, "'", file_.path().string(), "' has ", rest,
-              " bytes behind its gzip data");
+      require<FileError>(next[0] == 0x1f && next[1] == 0x8b, kLoadMnist, "'", file_.path().string(), "' has ", rest,
+                         " bytes behind its gzip data");
       ::inflateReset(&stream_);
     }
   }
 
   void refill() {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), file_.size() - position_));
-    require(count > 0, kLoadMnist, "'", file_.path().string(), "' is not a valid gzip file: its end is missing");
+    require<FileError>(count > 0, kLoadMnist, "'", file_.path().string(),
+                       "' is not a valid gzip file: its end is missing");
     file_.read(position_, buffer_.data(), count);
     position_ += count;
     stream_.next_in = buffer_.data();
@@ -117,8 +119,8 @@ void check_magic(const std::string& path, std::uint32_t magic, std::uint32_t exp
                                 : (magic >> 16) == 0x1f8b    ? " (gzipped twice? unpack it once)"
                                 : (magic & 0xffff) == 0x0000 ? " (bytes in the wrong order?)"
                                                              : "";
-  require(magic == expected, kLoadMnist, "'", path, "' has the magic number ", magic, hint, ", expected ", expected,
-          expected == kImagesMagic ? " (images)" : " (labels)");
+  require<FileError>(magic == expected, kLoadMnist, "'", path, "' has the magic number ", magic, hint, ", expected ",
+                     expected, expected == kImagesMagic ? " (images)" : " (labels)");
 }
 
 /// Appends `bytes` bytes piece by piece, so that a header that lies takes no memory; how many there were.
@@ -147,7 +149,8 @@ IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank)
   if (got >= 4) {
     check_magic(path, big_endian(header.data()), magic);
   }
-  require(got == header_bytes, kLoadMnist, "'", path, "' has ", got, " bytes, too few for a header of ", header_bytes);
+  require<FileError>(got == header_bytes, kLoadMnist, "'", path, "' has ", got, " bytes, too few for a header of ",
+                     header_bytes);
   IdxFile idx;
   std::uint64_t expected = 1;
   std::string sizes;
@@ -155,22 +158,23 @@ IdxFile read_idx(const std::string& path, std::uint32_t magic, std::size_t rank)
     idx.sizes.push_back(big_endian(header.data() + 4 * i));
     sizes += concat(i == 1 ? "" : " x ", idx.sizes.back());
     const bool overflow = __builtin_mul_overflow(expected, std::uint64_t{idx.sizes.back()}, &expected);
-    require(!overflow && expected <= kMaxBytes, kLoadMnist, "'", path, "' declares ", sizes, i < rank ? " x ..." : "",
-            " bytes, more than the limit of ", kMaxBytes);
+    require<FileError>(!overflow && expected <= kMaxBytes, kLoadMnist, "'", path, "' declares ", sizes,
+                       i < rank ? " x ..." : "", " bytes, more than the limit of ", kMaxBytes);
   }
   const auto check_data = [&](std::uint64_t found, std::string_view at_most) {
-    require(found >= expected, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected, " bytes of data, but has ",
-            at_most, found);
+    require<FileError>(found >= expected, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected,
+                       " bytes of data, but has ", at_most, found);
   };
   check_data(reader.most_left(), reader.packed() ? "at most " : "");
   try {
     check_data(read_data(reader, expected, idx.data), "");
   } catch (const std::bad_alloc&) {
-    fail(kLoadMnist, "'", path, "' has ", sizes, " = ", expected, " bytes of data, more than memory can hold");
+    fail<FileError>(kLoadMnist, "'", path, "' has ", sizes, " = ", expected,
+                    " bytes of data, more than memory can hold");
   }
   std::uint8_t extra = 0;
-  require(reader.read(&extra, 1) == 0, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected,
-          " bytes of data, but has more");
+  require<FileError>(reader.read(&extra, 1) == 0, kLoadMnist, "'", path, "' declares ", sizes, " = ", expected,
+                     " bytes of data, but has more");
   return idx;
 }
 
@@ -181,7 +185,7 @@ std::string find_file(const std::string& folder, const std::string& name) {
       return path;
     }
   }
-  throw IoError(concat(kLoadMnist, ": neither '", name, "' nor '", name, ".gz' is in the folder '", folder, "'"));
+  fail<IoError>(kLoadMnist, "neither '", name, "' nor '", name, ".gz' is in the folder '", folder, "'");
 }
 
 }  // namespace
@@ -192,16 +196,17 @@ ArrayDataset load_mnist(const std::string& folder, Split split) {
   const std::string labels_path = find_file(folder, prefix + "-labels-idx1-ubyte");
   IdxFile images = read_idx(images_path, kImagesMagic, 3);
   IdxFile labels = read_idx(labels_path, kLabelsMagic, 1);
-  require(images.sizes[0] == labels.sizes[0], kLoadMnist, "'", images_path, "' has ", images.sizes[0], " images, but '",
-          labels_path, "' has ", labels.sizes[0], " labels");
-  require(images.sizes[1] > 0 && images.sizes[2] > 0, kLoadMnist, "'", images_path, "' has images of ", images.sizes[1],
-          " x ", images.sizes[2], " pixels");
+  require<FileError>(images.sizes[0] == labels.sizes[0], kLoadMnist, "'", images_path, "' has ", images.sizes[0],
+                     " images, but '", labels_path, "' has ", labels.sizes[0], " labels");
+  require<FileError>(images.sizes[1] > 0 && images.sizes[2] > 0, kLoadMnist, "'", images_path, "' has images of ",
+                     images.sizes[1], " x ", images.sizes[2], " pixels");
   constexpr std::int64_t kClasses = 10;
-  return {std::move(images.data),
-          std::move(labels.data),
-          {1, images.sizes[1], images.sizes[2]},
-          kClasses,
-          concat(kLoadMnist, ": '", labels_path, "'")};
+  for (std::size_t i = 0; i < labels.data.size(); ++i) {
+    require<FileError>(labels.data[i] < kClasses, kLoadMnist, "'", labels_path, "': label ",
+                       static_cast<int>(labels.data[i]), " of image ", i, " is out of range, expected less than ",
+                       kClasses);
+  }
+  return {std::move(images.data), std::move(labels.data), {1, images.sizes[1], images.sizes[2]}, kClasses, kLoadMnist};
 }
 
 }  // namespace evenkeel::data

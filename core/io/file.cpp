@@ -19,7 +19,8 @@ namespace evenkeel {
 namespace {
 
 [[noreturn]] void fail_io(std::string_view op, std::string_view what, const std::filesystem::path& path) {
-  throw IoError(concat(op, ": ", what, " '", path.string(), "': ", std::strerror(errno)));
+  const int error = errno;
+  fail<IoError>(op, what, " '", path.string(), "': ", std::strerror(error));
 }
 
 /// The file that a symbolic link leads to, even if that does not exist yet.
@@ -126,7 +127,7 @@ InputFile::InputFile(std::filesystem::path path, std::string_view op) : path_(st
     if (!known) {
       fail_io(op_, "cannot open", path_);
     }
-    throw IoError(concat(op_, ": '", path_.string(), "' is not a regular file, but ", kind_of(info.st_mode)));
+    fail<IoError>(op_, "'", path_.string(), "' is not a regular file, but ", kind_of(info.st_mode));
   }
   size_ = static_cast<std::uint64_t>(info.st_size);
 }
@@ -144,8 +145,8 @@ void InputFile::read(std::uint64_t offset, void* destination, std::size_t bytes)
       fail_io(op_, "cannot read", path_);
     }
     if (count == 0) {
-      throw IoError(concat(op_, ": '", path_.string(), "' ended at byte ", offset + done, ", expected ", offset + bytes,
-                           " bytes"));
+      fail<IoError>(op_, "'", path_.string(), "' ended at byte ", offset + done, ", expected ", offset + bytes,
+                    " bytes");
     }
     done += static_cast<std::size_t>(count);
   }
@@ -158,7 +159,7 @@ AtomicFile::AtomicFile(const std::filesystem::path& path, std::string_view op) :
     fail_io(op_, "cannot write", path);
   }
   if ((exists && !S_ISREG(info.st_mode)) || !path_.has_filename()) {
-    throw IoError(concat(op_, ": '", path.string(), "' is not a regular file"));
+    fail<IoError>(op_, "'", path.string(), "' is not a regular file");
   }
   remove_stale_temporaries(path_);
   open_temporary(path);
@@ -201,7 +202,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
-  require(descriptor_ >= 0, op_, "write to '", path_.string(), "' after commit()");
+  require<StateError>(descriptor_ >= 0, op_, "write to '", path_.string(), "' after commit()");
   const auto* in = static_cast<const char*>(data);
   constexpr std::size_t kMaxPerCall = std::size_t{1} << 30;
   while (bytes > 0) {
@@ -218,7 +219,7 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
 }
 
 void AtomicFile::commit() {
-  require(descriptor_ >= 0, op_, "second commit() of '", path_.string(), "'");
+  require<StateError>(descriptor_ >= 0, op_, "second commit() of '", path_.string(), "'");
   if (::fsync(descriptor_) != 0) {
     fail_io(op_, "cannot write", path_);
   }

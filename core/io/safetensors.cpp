@@ -85,9 +85,9 @@ std::optional<std::string> take_checksum(std::map<std::string, std::string>& met
   std::optional<std::string> checksum;
   for (const auto& [key, value] : metadata) {
     const bool named = key == kChecksumKey;
-    require(named == value.starts_with(kChecksumStart), kLoad, where, "the file is damaged: the metadata '", key,
-            "' is '", value, "', but a checksum has the key '", kChecksumKey, "' and begins with '", kChecksumStart,
-            "'");
+    require<FileError>(named == value.starts_with(kChecksumStart), kLoad, where, "the file is damaged: the metadata '",
+                       key, "' is '", value, "', but a checksum has the key '", kChecksumKey, "' and begins with '",
+                       kChecksumStart, "'");
     if (named) {
       checksum = value;
     }
@@ -100,13 +100,13 @@ std::optional<std::string> take_checksum(std::map<std::string, std::string>& met
 
 std::string read_header_text(const InputFile& file, const std::string& where) {
   std::uint64_t length = 0;
-  require(file.size() >= sizeof length, kLoad, where, "the file has ", file.size(),
-          " bytes, too few for a header length");
+  require<FileError>(file.size() >= sizeof length, kLoad, where, "the file has ", file.size(),
+                     " bytes, too few for a header length");
   file.read(0, &length, sizeof length);
-  require(length <= detail::kMaxSafetensorsHeader, kLoad, where, "the header length ", length, " exceeds the limit of ",
-          detail::kMaxSafetensorsHeader);
-  require(length <= file.size() - sizeof length, kLoad, where, "the header length ", length,
-          " goes beyond the end of the file (", file.size(), " bytes)");
+  require<FileError>(length <= detail::kMaxSafetensorsHeader, kLoad, where, "the header length ", length,
+                     " exceeds the limit of ", detail::kMaxSafetensorsHeader);
+  require<FileError>(length <= file.size() - sizeof length, kLoad, where, "the header length ", length,
+                     " goes beyond the end of the file (", file.size(), " bytes)");
   std::string text(length, '\0');
   file.read(sizeof length, text.data(), text.size());
   return text;
@@ -158,7 +158,7 @@ Array read_entry(const InputFile& file, const SafetensorsEntry& entry, std::uint
   crc.add(data, bytes);
   if (array.dtype() == DType::boolean) {
     const bool valid = std::all_of(data, data + bytes, [](std::byte b) { return b <= std::byte{1}; });
-    require(valid, kLoad, where, "tensor '", entry.name, "' is BOOL but has bytes other than 0 and 1");
+    require<FileError>(valid, kLoad, where, "tensor '", entry.name, "' is BOOL but has bytes other than 0 and 1");
   }
   return array;
 }
@@ -297,8 +297,9 @@ Safetensors load_safetensors(const std::string& path) {
   }
   if (checksum) {
     const std::string found = checksum_text(header, data);
-    require(found == *checksum, kLoad, where, "the file is damaged: its checksum is '", *checksum,
-            "', but its content gives '", found, "' (or a program changed the content and kept the checksum)");
+    require<FileError>(found == *checksum, kLoad, where, "the file is damaged: its checksum is '", *checksum,
+                       "', but its content gives '", found,
+                       "' (or a program changed the content and kept the checksum)");
   }
   result.metadata = std::move(header.metadata);
   result.checked = checksum.has_value();

@@ -34,7 +34,7 @@ struct SafetensorsOptions {
 ///
 /// A checksum is verified if there is one; it does not show in the metadata. Metadata {name: name of a tensor} are a
 /// second name of that tensor, as the format's own save_model writes it for tied weights.
-/// Throws std::invalid_argument naming the file and what is wrong with it, IoError if it can't be read.
+/// Throws FileError naming the file and what is wrong with it, IoError if it can't be read.
 Safetensors load_safetensors(const std::string& path);
 
 /// Writes a safetensors file that replaces `path` as a whole (see AtomicFile). Tensors are laid out by dtype, then by
@@ -47,7 +47,7 @@ Safetensors load_safetensors(const std::string& path);
 /// rank, sizes, and the CRC-32 of its data. Numbers have 8 bytes, little-endian; a text has its length in front. A
 /// damaged byte anywhere in the file makes it fail, or changes nothing that is read.
 ///
-/// Throws std::invalid_argument on a duplicate name, an undefined array, a name that is not UTF-8, or metadata that
+/// Throws ValueError on a duplicate name, an undefined array, a name that is not UTF-8, or metadata that
 /// would be read as a checksum or as a tensor's second name; IoError if the file can't be written. The old file is
 /// intact then.
 void save_safetensors(const std::string& path, const NamedArrays& tensors,

@@ -116,15 +116,17 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool binary(Json::binary_t& /*value*/) override { return refuse("binary data"); }
   bool parse_error(std::size_t position, const std::string& /*token*/,
                    const nlohmann::detail::exception& /*error*/) override {
-    fail(kLoad, where_, "the header is not valid JSON at byte ", position);
+    fail<FileError>(kLoad, where_, "the header is not valid JSON at byte ", position);
   }
 
  private:
   template <class... Parts>
   void check(bool ok, const Parts&... parts) const {
-    require(ok, kLoad, where_, "the header has ", parts...);
+    require<FileError>(ok, kLoad, where_, "the header has ", parts...);
   }
-  bool refuse(const std::string& what) const { fail(kLoad, where_, "the header has ", what, " at '", key_, "'"); }
+  bool refuse(const std::string& what) const {
+    fail<FileError>(kLoad, where_, "the header has ", what, " at '", key_, "'");
+  }
 
   std::string where_;
   Header header_;
@@ -144,30 +146,31 @@ std::uint64_t declared_bytes(const Shape& shape, const SafetensorsType& type, st
     none = none || size == 0;
     const bool overflow =
         __builtin_mul_overflow(bytes, std::max<std::uint64_t>(static_cast<std::uint64_t>(size), 1), &bytes);
-    require(!overflow && bytes <= INT64_MAX, kLoad, where, "the shape of tensor '", name, "' overflows");
+    require<FileError>(!overflow && bytes <= INT64_MAX, kLoad, where, "the shape of tensor '", name, "' overflows");
   }
   return none ? 0 : bytes;
 }
 
 SafetensorsEntry check_entry(Declared& declared, const std::string& where) {
   const std::string& name = declared.name;
-  require(declared.dtype && declared.shape && declared.offsets, kLoad, where, "tensor '", name,
-          "' lacks dtype, shape or data_offsets");
+  require<FileError>(declared.dtype && declared.shape && declared.offsets, kLoad, where, "tensor '", name,
+                     "' lacks dtype, shape or data_offsets");
   const auto* type = std::ranges::find(kTypes, *declared.dtype, &SafetensorsType::name);
-  require(type != kTypes.end(), kLoad, where, "tensor '", name, "' has the dtype '", *declared.dtype,
-          "', expected F64, F32, F16, BF16, I64, U8 or BOOL");
-  require(declared.offsets->size() == 2, kLoad, where, "tensor '", name, "' has ", declared.offsets->size(),
-          " data_offsets, expected 2");
+  require<FileError>(type != kTypes.end(), kLoad, where, "tensor '", name, "' has the dtype '", *declared.dtype,
+                     "', expected F64, F32, F16, BF16, I64, U8 or BOOL");
+  require<FileError>(declared.offsets->size() == 2, kLoad, where, "tensor '", name, "' has ", declared.offsets->size(),
+                     " data_offsets, expected 2");
   const std::uint64_t begin = declared.offsets->front(), end = declared.offsets->back();
-  require(begin <= end, kLoad, where, "tensor '", name, "' has reversed data_offsets [", begin, ", ", end, "]");
+  require<FileError>(begin <= end, kLoad, where, "tensor '", name, "' has reversed data_offsets [", begin, ", ", end,
+                     "]");
   Shape shape;
   for (const std::uint64_t size : *declared.shape) {
-    require(size <= INT64_MAX, kLoad, where, "the shape of tensor '", name, "' overflows");
+    require<FileError>(size <= INT64_MAX, kLoad, where, "the shape of tensor '", name, "' overflows");
     shape.push_back(static_cast<std::int64_t>(size));
   }
   const std::uint64_t bytes = declared_bytes(shape, *type, name, where);
-  require(end - begin == bytes, kLoad, where, "tensor '", name, "' has data_offsets [", begin, ", ", end,
-          "], but its dtype and shape make ", bytes, " bytes");
+  require<FileError>(end - begin == bytes, kLoad, where, "tensor '", name, "' has data_offsets [", begin, ", ", end,
+                     "], but its dtype and shape make ", bytes, " bytes");
   return {std::move(declared.name), type, shape, begin, end};
 }
 
@@ -176,14 +179,15 @@ void check_layout(std::vector<SafetensorsEntry>& entries, std::uint64_t data_byt
   std::ranges::stable_sort(entries, {}, [](const SafetensorsEntry& e) { return std::pair(e.begin, e.end); });
   std::uint64_t position = 0;
   for (const SafetensorsEntry& entry : entries) {
-    require(entry.begin >= position, kLoad, where, "the data of tensor '", entry.name, "' overlaps another's");
-    require(entry.begin == position, kLoad, where, "a hole of ", entry.begin - position,
-            " bytes before the data of tensor '", entry.name, "'");
+    require<FileError>(entry.begin >= position, kLoad, where, "the data of tensor '", entry.name,
+                       "' overlaps another's");
+    require<FileError>(entry.begin == position, kLoad, where, "a hole of ", entry.begin - position,
+                       " bytes before the data of tensor '", entry.name, "'");
     position = entry.end;
-    require(position <= data_bytes, kLoad, where, "the data of tensor '", entry.name, "' ends at byte ", position,
-            ", but there are ", data_bytes, " bytes of data (is the file truncated?)");
+    require<FileError>(position <= data_bytes, kLoad, where, "the data of tensor '", entry.name, "' ends at byte ",
+                       position, ", but there are ", data_bytes, " bytes of data (is the file truncated?)");
   }
-  require(position == data_bytes, kLoad, where, data_bytes - position, " bytes after the last tensor");
+  require<FileError>(position == data_bytes, kLoad, where, data_bytes - position, " bytes after the last tensor");
 }
 
 /// Bytes of the UTF-8 character in front, 0 if there is none: no overlong forms, no surrogates, at most U+10FFFF.
@@ -250,8 +254,8 @@ const SafetensorsType& safetensors_type(DType dtype) {
 SafetensorsHeader parse_safetensors_header(const std::string& text, std::uint64_t data_bytes,
                                            const std::string& where) {
   // The parser takes a NUL for the end and skips a byte order mark; neither may hide anything.
-  require(text.starts_with('{') && text.find('\0') == std::string::npos, kLoad, where,
-          "the header is not a JSON object");
+  require<FileError>(text.starts_with('{') && text.find('\0') == std::string::npos, kLoad, where,
+                     "the header is not a JSON object");
   HeaderReader reader(where);
   Json::sax_parse(text, &reader);
   Header declared = reader.take();

@@ -53,7 +53,7 @@ std::string file_of(const std::string& header, const std::string& data) { return
 std::string load_error(const fs::path& path) {
   try {
     load_safetensors(path);
-  } catch (const std::invalid_argument& error) {
+  } catch (const FileError& error) {
     return error.what();
   }
   return "no error";
@@ -251,7 +251,7 @@ TEST_CASE("a file cut at any byte is refused") {
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     CAPTURE(length);
     write_bytes(folder / "b", bytes.substr(0, length));
-    CHECK_THROWS_AS(load_safetensors(folder / "b"), std::invalid_argument);
+    CHECK_THROWS_AS(load_safetensors(folder / "b"), FileError);
   }
 }
 

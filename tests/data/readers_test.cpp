@@ -82,7 +82,7 @@ std::string mnist_error(const Bytes& images, const Bytes& labels) {
   folder.write("train-labels-idx1-ubyte", labels);
   try {
     load_mnist(folder.path(), Split::train);
-  } catch (const std::invalid_argument& error) {
+  } catch (const FileError& error) {
     return error.what();
   }
   return "no error";
@@ -147,14 +147,14 @@ TEST_CASE("MNIST files cut at any byte are refused, raw and gzipped") {
     CAPTURE(length);
     folder.write("train-images-idx3-ubyte.gz",
                  Bytes(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(length)));
-    CHECK_THROWS_AS(load_mnist(folder.path(), Split::train), std::invalid_argument);
+    CHECK_THROWS_AS(load_mnist(folder.path(), Split::train), FileError);
   }
   folder.write_gzip("train-images-idx3-ubyte.gz", packed);
   CHECK_THROWS_WITH(load_mnist(folder.path(), Split::train), doctest::Contains("(gzipped twice? unpack it once)"));
   for (std::size_t length = 0; length < kImages.size(); ++length) {
     folder.write("train-images-idx3-ubyte",
                  Bytes(kImages.begin(), kImages.begin() + static_cast<std::ptrdiff_t>(length)));
-    CHECK_THROWS_AS(load_mnist(folder.path(), Split::train), std::invalid_argument);
+    CHECK_THROWS_AS(load_mnist(folder.path(), Split::train), FileError);
   }
 }
 
@@ -195,7 +195,7 @@ TEST_CASE("what a file unpacks to is bounded by what its header declares") {
     folder.write_gzip("train-images-idx3-ubyte.gz", idx(header, Bytes(pixels)));
     try {
       load_mnist(folder.path(), Split::train);
-    } catch (const std::invalid_argument& e) {
+    } catch (const FileError& e) {
       return std::string(e.what());
     }
     return std::string("no error");
@@ -222,7 +222,7 @@ TEST_CASE("a set that memory can't hold is named") {
         load();
         failed = false;
       } catch (const std::bad_alloc&) {  // of something small
-      } catch (const std::invalid_argument& e) {
+      } catch (const FileError& e) {
         found = found || std::string(e.what()).ends_with(named);
       }
       test::allocations_until_failure = -1;
@@ -282,7 +282,7 @@ TEST_CASE("wrong CIFAR-10 files are refused") {
     folder.write("test_batch.bin", bytes);
     try {
       load_cifar10(folder.path(), Split::test);
-    } catch (const std::invalid_argument& e) {
+    } catch (const FileError& e) {
       return std::string(e.what());
     }
     return std::string("no error");
