@@ -72,7 +72,7 @@ Content read(const fs::path& path) {
       files.push_back(entry.path());
     }
   }
-  require(!files.empty(), "read", "there is no .npy file in the folder '", path.string(), "'");
+  require<FileError>(!files.empty(), "read", "there is no .npy file in the folder '", path.string(), "'");
   std::ranges::sort(files);
   Content content{"folder of .npy files", {}};
   for (const fs::path& file : files) {
@@ -214,14 +214,14 @@ Safetensors weights_of(const Safetensors& file, const fs::path& path) {
       weights.tensors.emplace_back(name.substr(kModel.size()), array);
     }
   }
-  require(!weights.tensors.empty(), "convert", "--weights: '", path.string(),
-          "' is no training checkpoint, it has no tensor \"model....\"");
+  require<FileError>(!weights.tensors.empty(), "convert", "--weights: '", path.string(),
+                     "' is no training checkpoint, it has no tensor \"model....\"");
   return weights;
 }
 
 void convert(const fs::path& from, const fs::path& to, bool weights, bool plain) {
   std::error_code ignored;
-  require(!fs::exists(fs::symlink_status(to, ignored)), "convert", "'", to.string(), "' exists already");
+  require<FileError>(!fs::exists(fs::symlink_status(to, ignored)), "convert", "'", to.string(), "' exists already");
   const bool to_file = to.extension() == ".safetensors";
   require(to_file || !plain, "convert", "--plain is for a .safetensors file, '", to.string(), "' is a folder");
   Safetensors file = read(from).file;
