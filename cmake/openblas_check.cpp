@@ -1,5 +1,6 @@
 // What the library calls of OpenBLAS: run by OpenBlas.cmake.
 #include <cblas.h>
+
 #include <cstdio>
 
 int main() {

@@ -247,7 +247,8 @@ Plan make_plan(const NamedArrays& tensors, const std::map<std::string, std::stri
   std::map<const Storage*, std::vector<const NamedArray*>> stored;
   std::uint64_t position = 0;
   for (const NamedArray* entry : file_order(tensors)) {
-    const auto& [name, array] = *entry;
+    const std::string& name = entry->first;
+    const Array& array = entry->second;
     auto& others = stored[array.storage().get()];
     const auto same = std::ranges::find_if(others, [&](const NamedArray* o) { return same_view(o->second, array); });
     if (same != others.end() && array.numel() > 0 && !metadata.contains(name) &&

@@ -235,10 +235,11 @@ TEST_CASE("an array with several names is stored once and comes back under all o
   CHECK(loaded.tied == Metadata{{"head.weight", "embed.weight"}, {"third", "embed.weight"}});
   REQUIRE(loaded.tensors.size() == saved.size());
   std::map<std::string, Array> found(loaded.tensors.begin(), loaded.tensors.end());
-  for (const auto& [name, array] : saved) {
+  for (const auto& entry : saved) {
+    const std::string& name = entry.first;
     CAPTURE(name);
     REQUIRE(found.contains(name));
-    CHECK(same_bits(found[name], array));
+    CHECK(same_bits(found[name], entry.second));
   }
   CHECK(found["head.weight"].shares_storage(found["embed.weight"]));
   CHECK_FALSE(found["other"].shares_storage(found["embed.weight"]));
