@@ -40,7 +40,7 @@ Safetensors load_safetensors(const std::string& path);
 /// Writes a safetensors file that replaces `path` as a whole (see AtomicFile). Tensors are laid out by dtype, then by
 /// name, as the format's reference does, so equal contents give equal bytes. Views are written as row-major copies.
 /// Arrays that are the same view of one storage are written once, under the first name; the others are metadata
-/// {name: first name}.
+/// {name: first name}, as the format's own save_model does, so in PyTorch load_model reads them.
 ///
 /// The checksum is metadata "evenkeel.checksum": "evenkeel-crc32:" and 8 hexadecimal digits, the CRC-32 (zlib's) of the
 /// number of other metadata; their keys and values, by key; then of each stored tensor, by name: name, type ("F32"),

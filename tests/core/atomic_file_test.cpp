@@ -240,20 +240,32 @@ TEST_CASE("stale temporary files go, those of living writers and other files sta
   }
 }
 
-TEST_CASE("a temporary file that is taken for a stale one before it is locked is made anew") {
-  const Folder folder;
-  // The lock fails as if somebody had it who removes the file: no writer can lose bytes to that.
-  const WatchCalls plain;
-  { AtomicFile file(folder / "a", "test"); }
-  const auto calls = plain.calls();
-  const auto lock = std::ranges::find(calls, "flock") - calls.begin();
-  REQUIRE(lock < static_cast<std::ptrdiff_t>(calls.size()));
-  const WatchCalls watch({.call = static_cast<int>(lock), .error = EWOULDBLOCK});
-  AtomicFile file(folder / "a", "test");
-  CHECK(std::ranges::count(watch.calls(), "open") == 2);
-  file.write("new");
-  file.commit();
-  CHECK(read_bytes(folder / "a") == "new");
+TEST_CASE("another save at any moment of a save takes nothing from it") {
+  const std::string after = saved_bytes(2);
+  const NamedArrays values = tensors(2), others = tensors(3);
+  const std::vector<std::string> calls = calls_of_a_save();
+  for (int call = 0; call < static_cast<int>(calls.size()); ++call) {
+    const std::string& name = calls[static_cast<std::size_t>(call)];
+    CAPTURE(call);
+    CAPTURE(name);
+    const Folder folder;
+    write_bytes(folder / "a", "old");
+    int other_saves = 0;
+    {
+      const WatchCalls watch({.call = call, .meanwhile = [&] {
+                                save_safetensors(folder / "a", others);
+                                ++other_saves;
+                              }});
+      save_safetensors(folder / "a", values, {{"epoch", "3"}});
+      // Before it is locked, a temporary file counts as stale: its writer takes another one.
+      CHECK((watch.calls().size() > calls.size()) == (name == "flock"));
+    }
+    CHECK(other_saves == 1);
+    const bool replaced_before = call > std::ranges::find(calls, "rename") - calls.begin();
+    CHECK((read_bytes(folder / "a") == after) == !replaced_before);
+    CHECK(load_safetensors(folder / "a").checked);
+    CHECK(folder.files() == 1);
+  }
 }
 
 TEST_CASE("a writer's file in the moment of its commit is never removed") {

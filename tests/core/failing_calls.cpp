@@ -32,8 +32,11 @@ struct Interception {
     const bool struck = static_cast<int>(current->calls_.size()) == strike.call;
     watch = nullptr;  // what is done to note a call is none
     current->calls_.emplace_back(name);
+    if (struck && strike.meanwhile) {
+      strike.meanwhile();
+    }
     watch = current;
-    if (!struck) {
+    if (!struck || strike.meanwhile) {
       return real(1.0);
     }
     if (strike.part == 0 && !strike.kill && std::string_view(name) == "close") {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ struct Strike {
   int error = 0;      ///< it fails with this errno
   bool kill = false;  ///< the process ends in it, by SIGKILL
   double part = 0;    ///< a write has written so much of its bytes then; of other calls all (1) or nothing is done
+  std::function<void()> meanwhile = {};  ///< called before it, as if by another thread; the call itself is not struck
 };
 
 /// Notes the calls of this thread, and strikes one.
