@@ -1,7 +1,8 @@
 #include "evenkeel/nn/module.hpp"
 
+#include "evenkeel/core/parallel.hpp"
+
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 #include <cxxabi.h>
 #include <iterator>
@@ -335,7 +336,33 @@ std::string misfit(const std::string& name, const Array& value, const Array& pre
 
 }  // namespace
 
-LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
+LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
+  LoadReport report;
+  plan_load_state_dict(state, strict, &report).commit();
+  return report;
+}
+
+namespace {
+
+/// Writes `value` into the present array of `target`, of the same shape and dtype, with nothing left that could throw.
+void add_copy(LoadPlan& plan, const Tensor& target, const Array& value) {
+  plan.add([target = Tensor(target), value]() mutable {
+    const ThreadsGuard alone(1);
+    target.mutable_array().copy_(value);
+  });
+}
+
+void fail_to_load(const std::string& type, const std::vector<std::string>& errors) {
+  std::string text = concat("Error(s) in loading state_dict for ", type, ":");
+  for (const std::string& error : errors) {
+    text += concat("\n\t", error);
+  }
+  fail("load_state_dict", text);
+}
+
+}  // namespace
+
+LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, LoadReport* wanted_report) {
   StateDict state = loaded;
   walk(std::as_const(*this), "", [&](const std::string& prefix, const Module& module) {
     module.upgrade_state(prefix.empty() ? "" : prefix + ".", state);
@@ -350,8 +377,10 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
   LoadReport report;
   std::vector<std::pair<Tensor, const Array*>> copies;
   std::set<std::string> known;
+  std::set<const Storage*> written;
   for_each_entry([&](const std::string& name, const Entry& entry) {
     known.insert(name);
+    written.insert(entry.tensor.array().storage().get());
     const auto found = given.find(name);
     if (found != given.end()) {
       const std::string error = misfit(name, *found->second, entry.tensor.array());
@@ -375,49 +404,46 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
     errors.insert(errors.begin(), concat("Missing key(s) in state_dict: ", quoted_list(report.missing), "."));
   }
   if (!errors.empty()) {
-    std::string text = concat("Error(s) in loading state_dict for ", type_name(), ":");
-    for (const std::string& error : errors) {
-      text += concat("\n\t", error);
-    }
-    fail("load_state_dict", text);
+    fail_to_load(type_name(), errors);
   }
-  for (auto& [tensor, value] : copies) {
-    tensor.mutable_array().copy_(*value);
+  LoadPlan plan;
+  for (const auto& [tensor, value] : copies) {  // a value that another copy overwrites is read before
+    add_copy(plan, tensor, written.contains(value->storage().get()) ? value->clone() : *value);
   }
-  return report;
+  if (wanted_report != nullptr) {
+    *wanted_report = std::move(report);
+  }
+  return plan;
 }
 
 StateDict Module::generator_state() const {
   StateDict state;
   walk(*this, "", [&](const std::string& prefix, const Module& module) {
     for (const auto& [name, own] : module.generators_) {
-      const auto [seed, counter] = own.state();
-      const std::vector<std::int64_t> words = {std::bit_cast<std::int64_t>(seed), std::bit_cast<std::int64_t>(counter)};
-      state.emplace_back(join(prefix, name), Array::from(words, {2}));
+      state.emplace_back(join(prefix, name), state_array(own));
     }
   });
   return state;
 }
 
-void Module::load_generator_state(const StateDict& state) {
+LoadPlan Module::plan_load_generator_state(const StateDict& state) {
   const StateDict present = generator_state();
   require(state.size() == present.size(), "load_generator_state", "got ", state.size(), " generators, ", type_name(),
           " has ", present.size());
   std::map<std::string, Generator::State> wanted;
   for (const auto& [name, value] : state) {
-    require(value.defined() && value.dtype() == DType::int64 && value.shape() == Shape{2}, "load_generator_state", "'",
-            name, "' must be an int64 array of shape [2]");
-    const auto words = value.to_vector<std::int64_t>();
-    wanted[name] = {std::bit_cast<std::uint64_t>(words[0]), std::bit_cast<std::uint64_t>(words[1])};
+    wanted[name] = state_from_array(value, "load_generator_state", name);
   }
   for (const auto& [name, value] : present) {
     require(wanted.contains(name), "load_generator_state", "no state for '", name, "' of ", type_name());
   }
+  LoadPlan plan;
   walk(*this, "", [&](const std::string& prefix, Module& module) {
     for (auto& [name, own] : module.generators_) {
-      own.set_state(wanted.at(join(prefix, name)));
+      plan.add([&own = own, state = wanted.at(join(prefix, name))] { own.set_state(state); });
     }
   });
+  return plan;
 }
 
 // ---- Printing
