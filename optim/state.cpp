@@ -1,7 +1,6 @@
 #include "evenkeel/optim/state.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <type_traits>
 
 namespace evenkeel::optim {
@@ -28,13 +27,15 @@ void save_field(NamedArrays& state, const std::string& prefix, const StateField&
 }
 
 NamedArrays split_off(NamedArrays& state, std::string_view prefix) {
-  const auto others = std::ranges::stable_partition(
-      state, [prefix](const std::string& name) { return !name.starts_with(prefix); }, &NamedArrays::value_type::first);
-  NamedArrays part(std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
-  state.erase(others.begin(), others.end());
-  for (auto& [name, array] : part) {
-    name.erase(0, prefix.size());
+  NamedArrays part, rest;
+  for (const auto& [name, array] : state) {
+    if (name.starts_with(prefix)) {
+      part.emplace_back(name.substr(prefix.size()), array);
+    } else {
+      rest.emplace_back(name, array);
+    }
   }
+  state = std::move(rest);
   return part;
 }
 

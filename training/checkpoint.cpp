@@ -114,9 +114,9 @@ NamedArrays loader_state(const Checkpoint& checkpoint, const data::DataLoader& l
 }
 
 template <class T>
-void plan_replace(LoadPlan& plan, T* target, const T& value) {
+void plan_replace(LoadPlan& plan, T* target, T value) {
   if (target != nullptr) {
-    plan.add([target, copy = T(value)]() mutable { std::swap(*target, copy); });
+    plan.add([target, value = std::move(value)]() mutable { std::swap(*target, value); });
   }
 }
 
@@ -148,7 +148,11 @@ LoadPlan plan_all(const Checkpoint& checkpoint, const TrainingState& state) {
   }
   plan.add(plan_generators(state, split_off(rest, "user_generators.")));
   require(rest.empty(), kOp, "there is nothing here that '", rest.empty() ? "" : rest[0].first, "' is the state of");
-  plan_replace(plan, state.entries, checkpoint.entries);
+  Entries entries = checkpoint.entries;
+  for (auto& [name, array] : entries.arrays) {
+    array = array.clone();
+  }
+  plan_replace(plan, state.entries, std::move(entries));
   if (checkpoint.version != 1) {
     const auto& columns = checkpoint.metrics.columns;
     require(state.metrics == nullptr || state.metrics->columns.empty() || state.metrics->columns == columns, kOp,
