@@ -296,7 +296,8 @@ std::optional<Batch> DataLoader::next() {
   if (impl.loaded && impl.loaded->batch > 0) {
     start_epoch(impl.loaded->epoch);
   }
-  require(impl.epoch >= 0 && !impl.loaded, "DataLoader::next", "no epoch has begun, call start_epoch() first");
+  require<StateError>(impl.epoch >= 0 && !impl.loaded, "DataLoader::next",
+                      "no epoch has begun, call start_epoch() first");
   if (impl.next_batch == size()) {
     return std::nullopt;
   }
@@ -345,14 +346,14 @@ LoadPlan DataLoader::plan_load_state_dict(const NamedArrays& state) {
   const LoaderPosition position{take("epoch"), take("batch")};
   const auto seed = std::bit_cast<std::uint64_t>(take("seed"));
   require(position.epoch >= 0 && position.epoch <= kMostEpochs && position.batch >= 0, kLoad,
-          "there is no such position: batch ", position.batch, " of epoch ", position.epoch);
+          "the position must be a batch of an epoch, got batch ", position.batch, " of epoch ", position.epoch);
   for (const auto& [name, own] : impl_->what_makes_batches()) {
     const std::int64_t value = take(name);
-    require(position.batch == 0 || value == own, kLoad, "saved inside an epoch with ", name, " ", value,
-            ", this loader has ", own);
+    require(position.batch == 0 || value == own, kLoad, name, " must be ", own, ", got ", value,
+            "; the state was saved inside an epoch");
   }
-  require(position.batch == 0 || position.batch < size(), kLoad, "the position is batch ", position.batch,
-          " of an epoch of ", size());
+  require(position.batch == 0 || position.batch < size(), kLoad, "the position must be one of ", size(),
+          " batches, got batch ", position.batch);
   require(saved.empty(), kLoad, "unexpected key '", saved.empty() ? "" : saved.begin()->first, "'");
   LoadPlan plan;
   plan.add([impl = impl_.get(), position, seed] {

@@ -28,8 +28,8 @@ void append(NamedArrays& target, const std::string& prefix, const NamedArrays& s
 Array to_array(const Metrics& metrics) {
   std::vector<double> values;
   for (const std::vector<double>& row : metrics.rows) {
-    require(row.size() == metrics.columns.size(), "save_checkpoint", "metrics have ", metrics.columns.size(),
-            " columns, a row of ", row.size(), " values does not fit");
+    require(row.size() == metrics.columns.size(), "save_checkpoint", "a row of metrics must have ",
+            metrics.columns.size(), " values, got ", row.size());
     values.insert(values.end(), row.begin(), row.end());
   }
   return Array::from(values, {std::ssize(metrics.rows), std::ssize(metrics.columns)});
@@ -58,9 +58,9 @@ std::vector<std::string> split(const std::string& text) {
 Metrics from_array(const Array& array, const std::string& names, const std::string& path) {
   Metrics metrics{.columns = split(names), .rows = {}};
   const std::int64_t width = std::ssize(metrics.columns);
-  require(array.dtype() == DType::float64 && array.rank() == 2 && array.size(1) == width, kOp, "'", path,
-          "' has metrics of ", array.dtype(), " and shape ", array.shape(), ", expected float64 with ", width,
-          " columns");
+  require<FileError>(array.dtype() == DType::float64 && array.rank() == 2 && array.size(1) == width, kOp,
+                     "the metrics of '", path, "' must be float64 with ", width, " columns, got ", array.dtype(),
+                     " of shape ", array.shape());
   const std::vector<double> values = array.to_vector<double>();
   for (auto row = values.begin(); row != values.end() && width > 0; row += width) {
     metrics.rows.emplace_back(row, row + width);
@@ -105,7 +105,8 @@ NamedArrays loader_state(const Checkpoint& checkpoint, const data::DataLoader& l
   const std::string text = text_or(checkpoint.entries.texts, "epoch");
   std::int64_t epoch = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), epoch);
-  require(error == std::errc() && end == text.data() + text.size() && epoch >= 0, kOp, "no valid epoch: '", text, "'");
+  require(error == std::errc() && end == text.data() + text.size() && epoch >= 0, kOp,
+          "the epoch must be a number of at least 0, got '", text, "'");
   NamedArrays state = loader.state_dict();
   for (auto& [name, value] : state) {
     value = name == "epoch" ? Array::scalar(epoch) : name == "batch" ? Array::scalar(std::int64_t{0}) : value;
@@ -156,8 +157,8 @@ LoadPlan plan_all(const Checkpoint& checkpoint, const TrainingState& state) {
   if (checkpoint.version != 1) {
     const auto& columns = checkpoint.metrics.columns;
     require(state.metrics == nullptr || state.metrics->columns.empty() || state.metrics->columns == columns, kOp,
-            "the metrics have the columns '", joined(columns), "', expected '",
-            state.metrics == nullptr ? "" : joined(state.metrics->columns), "'");
+            "the columns of metrics must be '", state.metrics == nullptr ? "" : joined(state.metrics->columns),
+            "', got '", joined(columns), "'");
     plan_replace(plan, state.metrics, checkpoint.metrics);
   }
   return plan;
@@ -196,8 +197,8 @@ void save_checkpoint(const std::filesystem::path& path, const TrainingState& sta
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
   Safetensors file = load_safetensors(path.string());
   const std::string format = text_or(file.metadata, "format"), version = text_or(file.metadata, "version");
-  require(format == kFormat || format == kFormat1, kOp, "'", path.string(),
-          "' is no training checkpoint (its format is '", format, "', expected '", kFormat, "')");
+  require<FileError>(format == kFormat || format == kFormat1, kOp, "'", path.string(),
+                     "' is no training checkpoint (its format is '", format, "', expected '", kFormat, "')");
   Checkpoint checkpoint;
   checkpoint.path = path;
   checkpoint.version = format == kFormat1 ? 1 : 2;
@@ -205,7 +206,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   if (checkpoint.version == 1) {
     take_settings(checkpoint, std::move(file.metadata));
   } else {
-    require(version == "2", kOp, "'", path.string(), "' has version '", version, "', expected '2'");
+    require<FileError>(version == "2", kOp, "the version of '", path.string(), "' must be '2', got '", version, "'");
     take_entries_and_metrics(checkpoint, file.metadata);
   }
   return checkpoint;
@@ -215,8 +216,8 @@ void load_checkpoint(const Checkpoint& checkpoint, const TrainingState& state) {
   LoadPlan plan;
   try {
     plan = plan_all(checkpoint, state);
-  } catch (const std::invalid_argument& error) {
-    fail(kOp, "'", checkpoint.path.string(), "' does not fit: ", error.what());
+  } catch (const std::logic_error& error) {  // what does not fit, whichever kind of mistake the part calls it
+    fail<FileError>(kOp, "'", checkpoint.path.string(), "' does not fit: ", error.what());
   }
   plan.commit();
 }

@@ -103,7 +103,7 @@ TEST_CASE("a position between epochs fits a loader of other data, one inside an 
   first.next();
   const LoaderPosition before = second.position();
   CHECK_THROWS_WITH_AS(second.load_state_dict(first.state_dict()),
-                       Contains("saved inside an epoch with dataset_size 11, this loader has 12"),
+                       Contains("dataset_size must be 12, got 11; the state was saved inside an epoch"),
                        std::invalid_argument);
   CHECK(second.position() == before);
   while (first.next()) {
@@ -120,7 +120,8 @@ TEST_CASE("a refused state leaves the loader in the middle of its epoch") {
   loader.next();
   NamedArrays state = loader.state_dict();
   state[0].second = Array::scalar(std::int64_t{-1});
-  CHECK_THROWS_WITH_AS(loader.load_state_dict(state), Contains("no such position: batch 1 of epoch -1"),
+  CHECK_THROWS_WITH_AS(loader.load_state_dict(state),
+                       Contains("the position must be a batch of an epoch, got batch 1 of epoch -1"),
                        std::invalid_argument);
   state = loader.state_dict();
   state.push_back(state[0]);

@@ -35,7 +35,7 @@ struct File {
     save_checkpoint(path(), run.state());
     content = load_safetensors(path().string());
   }
-  std::filesystem::path path() const { return folder.file("checkpoint.safetensors"); }
+  std::filesystem::path path() const { return folder / "checkpoint.safetensors"; }
   void write() const { save_safetensors(path().string(), content.tensors, content.metadata); }
   Array& operator[](const std::string& name) {
     for (auto& [other, array] : content.tensors) {
@@ -108,28 +108,30 @@ const std::vector<BadFile> kBadFiles = {
      [](File& f) { f["loader.seed"] = Array::ones({}); }},
     {"DataLoader::load_state_dict: unexpected key 'rank'",
      [](File& f) { f.content.tensors.emplace_back("loader.rank", number(1)); }},
-    {"saved inside an epoch with batch_size 5, this loader has 4", [](File& f) { f["loader.batch_size"] = number(5); }},
-    {"saved inside an epoch with dataset_size 12, this loader has 11",
+    {"batch_size must be 4, got 5; the state was saved inside an epoch",
+     [](File& f) { f["loader.batch_size"] = number(5); }},
+    {"dataset_size must be 11, got 12; the state was saved inside an epoch",
      [](File& f) { f["loader.dataset_size"] = number(12); }},
-    {"the position is batch 2 of an epoch of 2", [](File& f) { f["loader.batch"] = number(2); }},
-    {"no such position: batch 1 of epoch -1", [](File& f) { f["loader.epoch"] = number(-1); }},
-    {"no such position: batch 1 of epoch 9223372036854775807",
+    {"the position must be one of 2 batches, got batch 2", [](File& f) { f["loader.batch"] = number(2); }},
+    {"the position must be a batch of an epoch, got batch 1 of epoch -1",
+     [](File& f) { f["loader.epoch"] = number(-1); }},
+    {"the position must be a batch of an epoch, got batch 1 of epoch 9223372036854775807",
      [](File& f) { f["loader.epoch"] = number(std::numeric_limits<std::int64_t>::max()); }},
     // The user's own generators, and metrics.
     {"no state of the generator 'noise'", [](File& f) { f.remove("user_generators.noise"); }},
     {"'noise' must be an int64 array of shape [2]", [](File& f) { f["user_generators.noise"] = Array::ones({2}); }},
     {"there is no generator 'more' here",
      [](File& f) { f.content.tensors.emplace_back("user_generators.more", f["user_generators.noise"]); }},
-    {"has metrics of float64 and shape [3, 1], expected float64 with 2 columns",
+    {"must be float64 with 2 columns, got float64 of shape [3, 1]",
      [](File& f) {
        f["metrics"] = Array::zeros({3, 1}, DType::float64);
      }},
-    {"the metrics have the columns 'step,cost', expected 'step,loss'",
+    {"the columns of metrics must be 'step,loss', got 'step,cost'",
      [](File& f) { f.content.metadata["metrics.columns"] = "step,cost"; }},
     // The file.
     {"nothing here that 'extra' is the state of", [](File& f) { f.content.tensors.emplace_back("extra", number(1)); }},
     {"is no training checkpoint (its format is 'pt'", [](File& f) { f.content.metadata["format"] = "pt"; }},
-    {"has version '3', expected '2'", [](File& f) { f.content.metadata["version"] = "3"; }},
+    {"must be '2', got '3'", [](File& f) { f.content.metadata["version"] = "3"; }},
 };
 
 }  // namespace
@@ -144,7 +146,7 @@ TEST_CASE("a file in which one part is wrong changes no part") {
     Run run(kSetup, 2, 0.1);
     run.train(1);
     const Bits before = run.bits();
-    CHECK_THROWS_WITH_AS(load_checkpoint(file.path(), run.state()), Contains(bad.error.c_str()), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(load_checkpoint(file.path(), run.state()), Contains(bad.error.c_str()), FileError);
     CHECK_THROWS_WITH(load_checkpoint(file.path(), run.state()), Contains(file.path().c_str()));
     CHECK(Run::difference(run.bits(), before) == "");
     load_checkpoint(right.path(), run.state());
@@ -159,7 +161,7 @@ TEST_CASE("a part without a place is an error, but for entries and metrics") {
   const auto check = [&](const std::string& error, const std::function<void(TrainingState&)>& change) {
     TrainingState state = run.state();
     change(state);
-    CHECK_THROWS_WITH_AS(load_checkpoint(file.path(), state), Contains(error.c_str()), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(load_checkpoint(file.path(), state), Contains(error.c_str()), FileError);
     CHECK(Run::difference(run.bits(), before) == "");
   };
   check("nothing here that 'loader.", [](TrainingState& s) { s.loader = nullptr; });
@@ -238,11 +240,11 @@ TEST_CASE("metrics that do not fit their columns are not saved, and the old file
   File file;
   Run run(kSetup, 1);
   const auto check = [&](const std::string& error) {
-    CHECK_THROWS_WITH_AS(save_checkpoint(file.path(), run.state()), Contains(error.c_str()), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(save_checkpoint(file.path(), run.state()), Contains(error.c_str()), ValueError);
     CHECK(read_checkpoint(file.path()).metrics.rows.size() == kSteps);
   };
   run.metrics.rows = {{1}};
-  check("metrics have 2 columns, a row of 1 values does not fit");
+  check("a row of metrics must have 2 values, got 1");
   run.metrics = {.columns = {"a,b"}, .rows = {}};
   check("a column's name must be a text without commas, got 'a,b'");
   run.metrics = {};
@@ -263,7 +265,7 @@ TEST_CASE("checkpoints of version 1 load") {
       tensors.emplace_back(prefix + name, array);
     }
   }
-  const std::string path = folder.file("old").string();
+  const std::string path = folder / "old";
   save_safetensors(path, tensors, {{"format", "evenkeel training checkpoint 1"}, {"epoch", "2"}, {"--lr", "0.1"}});
   Run resumed(setup, 1);
   TrainingState state = resumed.state();
@@ -280,7 +282,8 @@ TEST_CASE("checkpoints of version 1 load") {
   for (const std::string epoch : {"", "-1", "two", "2x"}) {
     CAPTURE(epoch);
     save_safetensors(path, tensors, {{"format", "evenkeel training checkpoint 1"}, {"epoch", epoch}});
-    CHECK_THROWS_WITH_AS(load_checkpoint(path, state), Contains("no valid epoch"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(load_checkpoint(path, state), Contains("the epoch must be a number of at least 0, got"),
+                         FileError);
     CHECK(resumed.bits() == run.bits());
   }
 }

@@ -37,11 +37,11 @@ void check_resume(const RunSetup& setup, int steps, const std::vector<int>& stop
     CAPTURE(stop);
     first.train(stop - done);
     done = stop;
-    training::save_checkpoint(folder.file("run"), first.state());
+    training::save_checkpoint(folder / "run", first.state());
     Run second(setup, 2, 0.1);
     second.loader.start_epoch(3);
     CHECK(Run::difference(second.bits(), first.bits()) != "");
-    training::load_checkpoint(folder.file("run"), second.state());
+    training::load_checkpoint(folder / "run", second.state());
     CHECK(Run::difference(second.bits(), first.bits()) == "");
     second.train(steps - stop);
     CHECK(Run::difference(second.bits(), expected) == "");
