@@ -108,6 +108,8 @@ void print_table(const std::vector<Result>& results) {
 }
 
 void quickstart(const Settings& s) {
+  require(!std::filesystem::exists(s.out / "checkpoint.safetensors"), "quickstart", s.out.string(),
+          " holds a run of train; choose another --out");
   const Task task = load_task(s.data, s.seed);
   RunFolder folder(s.out);
   std::printf("SmallCNN on %lld images of '%s', %d epochs per cell, %d threads\n\n",
