@@ -73,7 +73,7 @@ void throw_error(Raise raise, std::string_view op, std::initializer_list<Part> p
 
 }  // namespace detail
 
-Error::Error(std::string op, std::string message) : Error(std::move(op), {detail::Part(message)}) {}
+Error::Error(std::string op, const std::string& message) : Error(std::move(op), {detail::Part(message)}) {}
 
 Error::Error(std::string op, std::initializer_list<detail::Part> message) : op_(std::move(op)) {
   Mark wanted, came;
