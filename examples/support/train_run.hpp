@@ -22,8 +22,8 @@ class TrainRun {
            std::string name);
 
   /// Puts a checkpoint into model, optimizer, loader and this, all or nothing, and then makes the folder's files its
-  /// own. Timing comes from metrics.csv beside the checkpoint; where that lacks an epoch it is nan. From a checkpoint of
-  /// version 1, which has no metrics, the other columns come from there, too.
+  /// own. Timing comes from metrics.csv beside the checkpoint; where that lacks an epoch it is nan. To a checkpoint of
+  /// version 1, which has no metrics, that file gives all columns.
   void restore(const training::Checkpoint& checkpoint);
   /// After the last step of an epoch: adds its row, keeps the weights if no epoch's had a better test accuracy, saves.
   void finish_epoch(const EpochMetrics& metrics, std::map<std::string, std::string> settings);

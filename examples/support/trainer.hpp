@@ -47,8 +47,8 @@ class Tally {
 using StepCallback = std::function<void(std::int64_t step, const Score& so_far, std::int64_t images)>;
 
 /// One epoch in training mode: zero_grad, forward, cross entropy, backward, step for every batch. Images are converted
-/// to the dtype of the model's parameters. A loader that was restored inside the epoch goes on there; `tally`, where the
-/// score is kept if it is given, has to hold what it held then.
+/// to the dtype of the model's parameters. A loader that was restored inside the epoch goes on there; `tally`, where
+/// the score is kept if it is given, has to hold what it held then.
 Score train_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoader& loader, std::int64_t epoch,
                   const StepCallback& on_step = {}, Tally* tally = nullptr);
 

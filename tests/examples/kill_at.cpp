@@ -1,6 +1,6 @@
-// A library to be preloaded: the program ends by SIGKILL in the KILL_AT-th call, from 1, of those that change files (open to
-// write, write, fsync, rename, unlink), before the call is made; half of a write is made. With KILL_COUNT=FILE the program's
-// number of such calls is written to FILE when it ends.
+// A library to be preloaded: the program ends by SIGKILL in the KILL_AT-th call, from 1, of those that change files
+// (open to write, write, fsync, rename, unlink), before the call is made; half of a write is made. With KILL_COUNT=FILE
+// the number of such calls that the program made is written to FILE when it ends.
 
 #include <fcntl.h>
 #include <unistd.h>
