@@ -240,6 +240,9 @@ void run_epochs(const Run& run, RunFolder& folder, const std::string& title) {
   require(finished <= std::numeric_limits<int>::max() - run.settings.epochs, "train", "--epochs ", run.settings.epochs,
           " after epoch ", finished, " is more than can be counted");
   const int first_epoch = static_cast<int>(finished) + 1, last_epoch = static_cast<int>(finished) + run.settings.epochs;
+  if (!folder.metrics().empty()) {
+    folder.draw_curves_now_and_then(title);  // a killed run's may be older than its checkpoint
+  }
   try {
     for (int epoch = first_epoch; epoch <= last_epoch; ++epoch) {
       run.state.finish_epoch(run_epoch(run, epoch, last_epoch), run.saved_settings);
@@ -300,8 +303,8 @@ int run(int argc, char** argv) {
   try {
     train(settings, run_options, checkpoint ? &*checkpoint : nullptr);
   } catch (const Interrupted&) {
-    std::printf("\ninterrupted; %s is saved\n",
-                settings.save_every > 0 ? "a step of this or the last epoch" : "the last finished epoch");
+    std::printf("\ninterrupted; %s\n",
+                settings.save_every > 0 ? "--resume goes on from the last save" : "the last finished epoch is saved");
     return 130;
   } catch (const Diverged& diverged) {
     std::fprintf(stderr, "train: %s; the last checkpoint is kept (--no-stop-on-nan trains on)\n", diverged.what());

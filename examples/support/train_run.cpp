@@ -7,6 +7,7 @@
 #include "evenkeel/optim/state.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -29,6 +30,8 @@ std::vector<double> to_row(const EpochMetrics& m) {
 }
 
 EpochMetrics from_row(const std::vector<double>& row, const std::string& run) {
+  require<FileError>(row[0] >= 1 && row[0] <= std::numeric_limits<int>::max(), "resume",
+                     "an epoch of the checkpoint's metrics must be a number from 1, got ", row[0]);
   return {.run = run,
           .epoch = static_cast<int>(row[0]),
           .train_loss = row[1],
@@ -40,17 +43,14 @@ EpochMetrics from_row(const std::vector<double>& row, const std::string& run) {
           .learning_rate = row[5]};
 }
 
-/// The best epoch so far; 0 before the first.
-int best_epoch(const training::Metrics& metrics) {
-  int best = 0;
-  double accuracy = -1;
+/// The test accuracy of an epoch; below all others where it is not there.
+double test_accuracy(const training::Metrics& metrics, int epoch) {
   for (const std::vector<double>& row : metrics.rows) {
-    if (row[4] > accuracy) {
-      best = static_cast<int>(row[0]);
-      accuracy = row[4];
+    if (row[0] == epoch) {
+      return row[4];
     }
   }
-  return best;
+  return -1;
 }
 
 nn::StateDict cloned(nn::StateDict state) {
@@ -99,6 +99,8 @@ void TrainRun::restore(const training::Checkpoint& checkpoint) {
     }
   }
   best_ = optim::split_off(entries_.arrays, kBest);
+  const std::string& epoch = entries_.texts["best_epoch"];
+  std::from_chars(epoch.data(), epoch.data() + epoch.size(), best_epoch_);  // 0 of version 1, which kept none
   take_rows(checkpoint);
   write_weights(true);
 }
@@ -129,9 +131,10 @@ void TrainRun::finish_epoch(const EpochMetrics& metrics, std::map<std::string, s
   EpochMetrics row = metrics;
   row.run = name_;
   metrics_.rows.push_back(to_row(row));
-  const bool best = best_epoch(metrics_) == row.epoch || best_.empty();
+  const bool best = best_.empty() || row.test_accuracy > test_accuracy(metrics_, best_epoch_);
   if (best) {
     best_ = cloned(model_.state_dict());
+    best_epoch_ = row.epoch;
   }
   tally_ = {};
   folder_.add(row);  // first: restore() drops rows ahead of the checkpoint, but can't make up timing
@@ -144,7 +147,7 @@ void TrainRun::finish_epoch(const EpochMetrics& metrics, std::map<std::string, s
 void TrainRun::save(std::map<std::string, std::string> settings) {
   entries_.texts = std::move(settings);
   entries_.texts["epoch"] = std::to_string(loader_.position().epoch);
-  entries_.texts["best_epoch"] = std::to_string(best_epoch(metrics_));
+  entries_.texts["best_epoch"] = std::to_string(best_epoch_);
   const std::vector<double> sums = tally_.sums();
   entries_.arrays = {{kTally, Array::from(sums, {std::ssize(sums)})}};
   for (const auto& [name, value] : best_) {

@@ -11,7 +11,8 @@ namespace evenkeel::examples {
 
 /// What a run of `train` has to find again, and the files of its folder. The checkpoint has all of it: weights,
 /// optimizer, the loader's position, the running score of an epoch that is not finished, the settings, the metrics of
-/// the finished epochs (without timing, so that equal runs have equal checkpoints, to the byte) and the best weights.
+/// the finished epochs (without timing, so that equal runs have equal checkpoints, to the byte) and the best weights
+/// (which cost a copy of the weights, in memory and in the file).
 /// A save writes metrics.csv, then checkpoint.safetensors, then what follows from that: model.safetensors and
 /// best.safetensors. Killed in between, the folder is put right by restore(): rows ahead of the checkpoint go, weights
 /// behind it are written anew.
@@ -45,7 +46,8 @@ class TrainRun {
   Tally tally_;
   training::Entries entries_;  ///< texts: the settings, "epoch" (finished ones), "best_epoch"; arrays: tally and best.*
   training::Metrics metrics_;
-  nn::StateDict best_;
+  nn::StateDict best_;  ///< weights after the epoch of the best test accuracy, the first of equals
+  int best_epoch_ = 0;
 };
 
 /// The first parameter or buffer that is not finite; empty if all are.

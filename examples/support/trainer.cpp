@@ -54,6 +54,9 @@ Score score_batches(nn::Layer& model, data::DataLoader& loader, std::int64_t bat
 
 Tally::Tally(const std::vector<double>& sums) {
   require(sums.size() == 3, "Tally", "there must be 3 sums, got ", sums.size());
+  constexpr double kMost = 0x1p53;
+  require(sums[0] >= 0 && sums[0] <= kMost && sums[1] >= 0 && sums[1] <= sums[0], "Tally",
+          "images and right answers must be counts, got ", sums[0], " and ", sums[1]);
   images_ = static_cast<std::int64_t>(sums[0]);
   right_ = static_cast<std::int64_t>(sums[1]);
   loss_ = sums[2];

@@ -98,6 +98,13 @@ grep -qE "^train: the loss is (-?nan|inf) at step [0-9]+ of epoch 7; " err.txt |
 "$program" --resume moved/checkpoint.safetensors --epochs 1 >/dev/null || fail "the checkpoint of a diverging run is gone"
 "$program" "${small[@]}" --norm bn --epochs 1 --lr 1e30 --no-stop-on-nan --out nan >said.txt 2>err.txt || fail "--no-stop-on-nan"
 [ -s err.txt ] && fail "raw errors: $(cat err.txt)"
+"$program" --limit-train 96 --limit-test 40 --epochs 3 --lr 1e20 --out huge >said.txt 2>err.txt
+code=$?
+[ $code -eq 3 ] || fail "a rate of 1e20 ends with $code, expected 3"
+grep -qE "^train: (the loss is .* at|[a-z0-9_.]+ is not finite after) step [0-9]+ of epoch [0-9]" err.txt || fail "no step named: $(cat err.txt)"
+if [ -e huge/checkpoint.safetensors ]; then
+  "$program" --resume huge/checkpoint.safetensors --epochs 1 --lr 0 >said.txt 2>err.txt || fail "a run of huge weights was saved: $(cat err.txt)"
+fi
 head -c 1000 whole/checkpoint.safetensors >cut.safetensors
 refuses "cut.safetensors" --resume cut.safetensors --out whole
 touch file
