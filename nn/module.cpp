@@ -3,7 +3,6 @@
 #include "evenkeel/nn/state_copies.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 #include <cxxabi.h>
 #include <iterator>
@@ -325,7 +324,25 @@ StateDict Module::state_dict() const {
   return state;
 }
 
-LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
+LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
+  LoadReport report;
+  plan_load_state_dict(state, strict, &report).commit();
+  return report;
+}
+
+namespace {
+
+void fail_to_load(const std::string& type, const std::vector<std::string>& errors) {
+  std::string text = concat("Error(s) in loading state_dict for ", type, ":");
+  for (const std::string& error : errors) {
+    text += concat("\n\t", error);
+  }
+  fail("load_state_dict", text);
+}
+
+}  // namespace
+
+LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, LoadReport* wanted_report) {
   StateDict state = loaded;
   walk(std::as_const(*this), "", [&](const std::string& prefix, const Module& module) {
     module.upgrade_state(prefix.empty() ? "" : prefix + ".", state);
@@ -367,49 +384,43 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
     errors.insert(errors.begin(), concat("Missing key(s) in state_dict: ", quoted_list(report.missing), "."));
   }
   if (!errors.empty()) {
-    std::string text = concat("Error(s) in loading state_dict for ", type_name(), ":");
-    for (const std::string& error : errors) {
-      text += concat("\n\t", error);
-    }
-    fail("load_state_dict", text);
+    fail_to_load(type_name(), errors);
   }
-  for (detail::StateCopy& copy : copies) {
-    copy.target.mutable_array().copy_(*copy.value);
+  LoadPlan plan = detail::plan_copies(copies);
+  if (wanted_report != nullptr) {
+    *wanted_report = std::move(report);
   }
-  return report;
+  return plan;
 }
 
 StateDict Module::generator_state() const {
   StateDict state;
   walk(*this, "", [&](const std::string& prefix, const Module& module) {
     for (const auto& [name, own] : module.generators_) {
-      const auto [seed, counter] = own.state();
-      const std::vector<std::int64_t> words = {std::bit_cast<std::int64_t>(seed), std::bit_cast<std::int64_t>(counter)};
-      state.emplace_back(join(prefix, name), Array::from(words, {2}));
+      state.emplace_back(join(prefix, name), state_array(own));
     }
   });
   return state;
 }
 
-void Module::load_generator_state(const StateDict& state) {
+LoadPlan Module::plan_load_generator_state(const StateDict& state) {
   const StateDict present = generator_state();
   require(state.size() == present.size(), "load_generator_state", "got ", state.size(), " generators, ", type_name(),
           " has ", present.size());
   std::map<std::string, Generator::State> wanted;
   for (const auto& [name, value] : state) {
-    require(value.defined() && value.dtype() == DType::int64 && value.shape() == Shape{2}, "load_generator_state", "'",
-            name, "' must be an int64 array of shape [2]");
-    const auto words = value.to_vector<std::int64_t>();
-    wanted[name] = {std::bit_cast<std::uint64_t>(words[0]), std::bit_cast<std::uint64_t>(words[1])};
+    wanted[name] = state_from_array(value, "load_generator_state", name);
   }
   for (const auto& [name, value] : present) {
     require(wanted.contains(name), "load_generator_state", "no state for '", name, "' of ", type_name());
   }
+  LoadPlan plan;
   walk(*this, "", [&](const std::string& prefix, Module& module) {
     for (auto& [name, own] : module.generators_) {
-      own.set_state(wanted.at(join(prefix, name)));
+      plan.add([&own = own, state = wanted.at(join(prefix, name))] { own.set_state(state); });
     }
   });
+  return plan;
 }
 
 // ---- Printing

@@ -1,7 +1,10 @@
 #include "evenkeel/nn/state_copies.hpp"
 
+#include "evenkeel/core/parallel.hpp"
+
 #include <cstring>
 #include <map>
+#include <set>
 
 namespace evenkeel::nn::detail {
 namespace {
@@ -57,6 +60,22 @@ std::vector<std::string> conflicts(const std::vector<StateCopy>& copies) {
     }
   }
   return errors;
+}
+
+LoadPlan plan_copies(const std::vector<StateCopy>& copies) {
+  std::set<const Storage*> written;
+  for (const StateCopy& copy : copies) {
+    written.insert(copy.target.array().storage().get());
+  }
+  LoadPlan plan;
+  for (const StateCopy& copy : copies) {
+    const bool overwritten = written.contains(copy.value->storage().get());
+    plan.add([target = copy.target, value = overwritten ? copy.value->clone() : *copy.value]() mutable {
+      const ThreadsGuard alone(1);  // the helpers of a team could be missing
+      target.mutable_array().copy_(value);
+    });
+  }
+  return plan;
 }
 
 }  // namespace evenkeel::nn::detail

@@ -319,6 +319,26 @@ TEST_CASE("requires_grad_ and zero_grad") {
   CHECK_FALSE(weight.grad().defined());
 }
 
+TEST_CASE("a plan checks at once and writes when it is committed; values may be the module's own, exchanged") {
+  Net net;
+  StateDict state = net.state_dict();
+  const auto mean = std::ranges::find(state, "body.0.mean", &StateDict::value_type::first);
+  const auto bias = std::ranges::find(state, "body.0.bias", &StateDict::value_type::first);
+  mean->second.fill_(1);
+  bias->second.fill_(2);
+  std::swap(mean->second, bias->second);
+  LoadPlan plan = net.plan_load_state_dict(state);
+  CHECK(net.get_buffer("body.0.mean").to_vector<float>()[0] == 1);
+  plan.commit();
+  CHECK(net.get_buffer("body.0.mean").to_vector<float>()[0] == 2);
+  CHECK(net.get_parameter("body.0.bias").to_vector<float>()[0] == 1);
+  net.get_parameter("body.0.bias").mutable_array().fill_(3);
+  plan.commit();  // is empty now
+  CHECK(net.get_parameter("body.0.bias").to_vector<float>()[0] == 3);
+  state.erase(state.begin());
+  CHECK_THROWS_WITH(net.plan_load_state_dict(state), Contains("Missing key(s)"));
+}
+
 TEST_CASE("load_state_dict copies values into the module's own storage") {
   Net from;
   Net to;
