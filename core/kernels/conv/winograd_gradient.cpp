@@ -38,6 +38,7 @@ template <class Arch, class T>
 class TileGradient {
  public:
   static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  static constexpr std::int64_t kMostTiles = 256;  // whose products are summed in registers
 
   TileGradient(const ConvGeometry& g, const TilePlan& plan)
       : g_(g),
@@ -81,14 +82,20 @@ class TileGradient {
     spread.tile_count = tiles;
     spread.v = e_.cells();
     WinogradKernels<Arch, T>::output_gradient(spread);
-    WinogradKernels<Arch, T>::multiply({.gradient = true,
-                                        .accumulate = transformed_,
-                                        .rows = channels_,
-                                        .steps = tiles,
-                                        .width = out_width_,
-                                        .a = v_.read(),
-                                        .b = e_.read(),
-                                        .c = n_.cells()});
+    WinogradProduct<T> product{.gradient = true,
+                               .accumulate = transformed_,
+                               .rows = channels_,
+                               .width = out_width_,
+                               .a = v_.read(),
+                               .b = e_.read(),
+                               .c = n_.cells()};
+    for (std::int64_t first = 0; first < tiles; first += kMostTiles) {  // of a wide row
+      product.steps = std::min(kMostTiles, tiles - first);
+      WinogradKernels<Arch, T>::multiply(product);
+      product.a.data += product.steps * kLanes;
+      product.b.data += product.steps * kLanes;
+      product.accumulate = true;
+    }
     transformed_ = true;
   }
 
@@ -166,12 +173,15 @@ void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy,
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t part = unit / plan.channel_parts, first = unit % plan.channel_parts * plan.channels;
       const std::int64_t channels = std::min(plan.channels, g.channels - first);
-      const std::int64_t from = turns * part / parts;
-      gradient.begin(first, channels);
-      for (std::int64_t i = from; i < turns * (part + 1) / parts; ++i) {
-        gradient.add_turn(plan.turns.block(i), x, dy);
-      }
-      gradient.finish(sums.data() + part * g.weight_size() + first * 9 * g.out_channels);
+      T* out = sums.data() + part * g.weight_size() + first * 9 * g.out_channels;
+      sum_turns(turns * part / parts, turns * (part + 1) / parts, channels * 9 * g.out_channels, out,
+                [&](std::int64_t from, std::int64_t to) {
+                  gradient.begin(first, channels);
+                  for (std::int64_t i = from; i < to; ++i) {
+                    gradient.add_turn(plan.turns.block(i), x, dy);
+                  }
+                  gradient.finish(out);
+                });
     }
   });
   finish_weight_gradient(g, parts, sums.data(), dweight);
