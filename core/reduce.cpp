@@ -155,6 +155,24 @@ Array sum_plan(const Array& x, const Plan& plan, const Shape& shape) {
   });
 }
 
+/// result(variance) of every group, in double.
+template <class F>
+Array from_variance(const Array& x, const Plan& plan, double correction, bool keepdim, const F& result) {
+  const double n = static_cast<double>(plan.count);
+  const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
+  const double* s = sums.data<double>();
+  const Array m = finish(plan.result(x, true), DType::float64, [s, n](std::int64_t i) { return s[i] / n; });
+  const Array deviations = reduce_dims(reduce_op<Deviations>(), x, plan.dims, m);
+  const double* s1 = deviations.data<double>();
+  const double* s2 = s1 + m.numel();
+  const double degrees = n - correction;
+  // s1 is 0 but for the rounding of m; s1^2 / n takes what that adds to s2 away again.
+  return finish(plan.result(x, keepdim), x.dtype(), [=](std::int64_t i) {
+    const double squares = s2[i] - s1[i] * s1[i] / n;
+    return result(degrees > 0 ? (squares < 0 ? 0 : squares) / degrees : std::numeric_limits<double>::quiet_NaN());
+  });
+}
+
 }  // namespace
 
 Array sum(const Array& x, const Dims& dims, bool keepdim) {
@@ -173,20 +191,13 @@ Array mean(const Array& x, const Dims& dims, bool keepdim) {
 
 Array var(const Array& x, const Dims& dims, double correction, bool keepdim) {
   require_floating(x, "var");
-  const Plan plan(x, dims, "var");
-  const double n = static_cast<double>(plan.count);
-  const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
-  const double* s = sums.data<double>();
-  const Array m = finish(plan.result(x, true), DType::float64, [s, n](std::int64_t i) { return s[i] / n; });
-  const Array deviations = reduce_dims(reduce_op<Deviations>(), x, plan.dims, m);
-  const double* s1 = deviations.data<double>();
-  const double* s2 = s1 + m.numel();
-  const double degrees = n - correction;
-  // s1 is 0 but for the rounding of m; s1^2 / n takes what that adds to s2 away again.
-  return finish(plan.result(x, keepdim), x.dtype(), [=](std::int64_t i) {
-    const double squares = s2[i] - s1[i] * s1[i] / n;
-    return degrees > 0 ? (squares < 0 ? 0 : squares) / degrees : std::numeric_limits<double>::quiet_NaN();
-  });
+  return from_variance(x, Plan(x, dims, "var"), correction, keepdim, [](double variance) { return variance; });
+}
+
+Array standard_deviation(const Array& x, const Dims& dims, double correction, bool keepdim) {
+  require_floating(x, "std");
+  return from_variance(x, Plan(x, dims, "std"), correction, keepdim,
+                       [](double variance) { return std::sqrt(variance); });
 }
 
 Array norm(const Array& x, double p, const Dims& dims, bool keepdim) {

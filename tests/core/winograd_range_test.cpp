@@ -145,7 +145,7 @@ TEST_CASE("half an image a million times as large as the other leaves the other'
     ref::Values a = normal_values(pass == Pass::forward ? s.x_size() : s.y_size(), 1);
     const ref::Values b = normal_values(s.weight_size(), 2);
     for (std::size_t i = 0; i < a.size(); ++i) {
-      a[i] *= i % 16 < 7 ? 1e6 : 1;
+      a[i] *= i % 16 < 6 ? 1e6 : 1;
     }
     const std::vector<float> actual = computed(s, pass, a, b, ConvAlgorithm::winograd);
     CHECK(worst_own_error(actual, expected_of(s, pass, a, b), expected_of(s, pass, squares(a), squares(b))) < 600);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <vector>
 
 namespace evenkeel::kernels::detail {
 
@@ -45,6 +46,29 @@ class LaidOut {
   mutable Workspace<T> values_;
 };
 
+/// sqrt(v + eps) or sqrt(v) + eps
+inline double deviation_of(const Normalization& how, double var) {
+  return how.eps_in_root ? std::sqrt(var + how.eps) : std::sqrt(var) + how.eps;
+}
+
+/// Whether a group's deviation is beyond the limits; not if it is 0, infinite or NaN, where no range helps.
+inline bool is_beyond(const NormalizeSpec& spec, std::span<const double> var, double least, double most) {
+  return std::any_of(var.begin(), var.end(), [&](double v) {
+    const double deviation = deviation_of(spec.how, v);
+    return (deviation > 0 && deviation < least) || (deviation > most && std::isfinite(deviation));
+  });
+}
+
+template <class T>
+std::vector<double> as_doubles(std::span<const T> values) {
+  return {values.begin(), values.end()};
+}
+/// An empty result is not wanted.
+template <class T>
+void narrow(const std::vector<double>& values, std::span<T> out) {
+  std::transform(values.begin(), values.end(), out.begin(), [](double value) { return static_cast<T>(value); });
+}
+
 /// A group's mean hi + lo, and its scale.
 template <class T>
 struct Standard {
@@ -67,8 +91,7 @@ struct AffineStep {
   /// s = 1 / sqrt(v + eps) or 1 / (sqrt(v) + eps); 0 for a constant group with eps = 0, so that y is the bias.
   Standard<T> standard(std::int64_t statistic) const {
     const T hi = static_cast<T>(mean[statistic]);
-    const double v = var[statistic];
-    const double root = spec.how.eps_in_root ? std::sqrt(v + spec.how.eps) : std::sqrt(v) + spec.how.eps;
+    const double root = deviation_of(spec.how, var[statistic]);
     return {hi, static_cast<T>(mean[statistic] - static_cast<double>(hi)), root == 0 ? 0 : 1 / root};
   }
   Piece<T> piece(const Standard<T>& of, std::int64_t parameter) const {
