@@ -1,5 +1,6 @@
 #include "evenkeel/core/reduce.hpp"
 
+#include "evenkeel/core/elementwise.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/reduce_block.hpp"
 
@@ -173,6 +174,23 @@ Array from_variance(const Array& x, const Plan& plan, double correction, bool ke
   });
 }
 
+/// Whether a sum of powers has all its digits.
+bool in_range(double sum) { return sum > 1e-280 && sum < 1e300; }
+
+/// norm, from `sums` of powers as far as they have not left double's range, else from those of x / m, times m, the
+/// largest |x|, which may be 0, infinite or NaN.
+Array scaled_norm(const Array& x, double p, const Plan& plan, const Array& exponents, const Array& sums, bool keepdim) {
+  const Array largest = reduce_dims(reduce_op<LargestMagnitude>(), x, plan.dims);
+  const double* m = largest.data<double>();
+  const Array inverse = finish(plan.result(x, true), DType::float64,
+                               [m](std::int64_t i) { return m[i] > 0 && std::isfinite(m[i]) ? 1 / m[i] : 1; });
+  const Array scaled = zip<kernels::Multiply>(x.to(DType::float64), inverse);
+  const Array scaled_sums = reduce_dims(reduce_op<SumOfPowers>(), scaled, plan.dims, exponents);
+  const double *s = sums.data<double>(), *t = scaled_sums.data<double>(), *by = inverse.data<double>();
+  return finish(plan.result(x, keepdim), x.dtype(),
+                [=](std::int64_t i) { return in_range(s[i]) ? std::pow(s[i], 1 / p) : std::pow(t[i], 1 / p) / by[i]; });
+}
+
 }  // namespace
 
 Array sum(const Array& x, const Dims& dims, bool keepdim) {
@@ -224,7 +242,10 @@ Array norm(const Array& x, double p, const Dims& dims, bool keepdim) {
     return root(reduce_dims(reduce_op<SumOfMagnitudes>(), x, plan.dims), 1);
   }
   const Array exponents = Array::full(plan.result(x, true), p, DType::float64);
-  return root(reduce_dims(reduce_op<SumOfPowers>(), x, plan.dims, exponents), p);
+  const Array sums = reduce_dims(reduce_op<SumOfPowers>(), x, plan.dims, exponents);
+  const double* s = sums.data<double>();
+  return std::all_of(s, s + exponents.numel(), in_range) ? root(sums, p)
+                                                         : scaled_norm(x, p, plan, exponents, sums, keepdim);
 }
 
 Array max(const Array& x, const Dims& dims, bool keepdim) { return extreme<Largest>(x, dims, keepdim, "max"); }

@@ -191,7 +191,7 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
 }
 
 bool gradient_needs_double(const NormalizeSpec& spec, std::span<const double> var) {
-  constexpr double kLeast = 1e-20, kMost = 1e20;
+  constexpr double kLeast = 1e-15, kMost = 1e15;
   return detail::is_beyond(spec, var, kLeast, kMost);
 }
 
