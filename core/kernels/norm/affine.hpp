@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -46,17 +47,19 @@ class LaidOut {
   mutable Workspace<T> values_;
 };
 
-/// sqrt(v + eps) or sqrt(v) + eps
-inline double deviation_of(const Normalization& how, double var) {
-  return how.eps_in_root ? std::sqrt(var + how.eps) : std::sqrt(var) + how.eps;
-}
-
 /// Whether a group's deviation is beyond the limits; not if it is 0, infinite or NaN, where no range helps.
 inline bool is_beyond(const NormalizeSpec& spec, std::span<const double> var, double least, double most) {
-  return std::any_of(var.begin(), var.end(), [&](double v) {
-    const double deviation = deviation_of(spec.how, v);
-    return (deviation > 0 && deviation < least) || (deviation > most && std::isfinite(deviation));
-  });
+  const double eps = spec.how.eps;
+  const auto var_of = [&](double deviation) {  // negative if eps alone is more
+    return spec.how.eps_in_root ? deviation * deviation - eps : (deviation - eps) * std::abs(deviation - eps);
+  };
+  const double low = var_of(least), high = var_of(most), zero = eps > 0 ? -1 : 0;
+  unsigned beyond = 0;  // without branches: there may be as many groups as numbers
+  for (const double v : var) {
+    const bool below = (v > zero) & (v < low), above = (v > high) & (v < std::numeric_limits<double>::infinity());
+    beyond |= static_cast<unsigned>(below | above);
+  }
+  return beyond != 0;
 }
 
 template <class T>
@@ -91,7 +94,8 @@ struct AffineStep {
   /// s = 1 / sqrt(v + eps) or 1 / (sqrt(v) + eps); 0 for a constant group with eps = 0, so that y is the bias.
   Standard<T> standard(std::int64_t statistic) const {
     const T hi = static_cast<T>(mean[statistic]);
-    const double root = deviation_of(spec.how, var[statistic]);
+    const double v = var[statistic];
+    const double root = spec.how.eps_in_root ? std::sqrt(v + spec.how.eps) : std::sqrt(v) + spec.how.eps;
     return {hi, static_cast<T>(mean[statistic] - static_cast<double>(hi)), root == 0 ? 0 : 1 / root};
   }
   Piece<T> piece(const Standard<T>& of, std::int64_t parameter) const {
