@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <cxxabi.h>
 #include <execinfo.h>
-#include <stdexcept>
+#include <utility>
 
 namespace evenkeel {
 
@@ -16,14 +16,17 @@ thread_local int guards = 0;
 thread_local int formulas = 0;
 constexpr int kMaxFrames = 48;
 
-std::vector<std::string>& scopes() {
-  static thread_local std::vector<std::string> names;
-  return names;
+thread_local const NameScope* innermost = nullptr;
+
+/// Where the thread that this one works for was when it began, see inherit_setting().
+std::string& inherited_path() {
+  static thread_local std::string path;
+  return path;
 }
 
 [[maybe_unused]] const bool anomaly_inherited =
     inherit_setting([]() -> std::function<void()> { return [count = guards] { guards = count; }; }) &&
-    inherit_setting([]() -> std::function<void()> { return [names = scopes()] { scopes() = names; }; });
+    inherit_setting([]() -> std::function<void()> { return [path = NameScope::path()] { inherited_path() = path; }; });
 
 /// "library(_ZN3foo3barEv+0x12) [0x55]" with the name in readable form.
 std::string readable(const std::string& frame) {
@@ -61,14 +64,17 @@ AnomalyGuard::AnomalyGuard() { ++guards; }
 AnomalyGuard::~AnomalyGuard() { --guards; }
 bool anomaly_enabled() { return guards > 0; }
 
-NameScope::NameScope(const std::string& name) { scopes().push_back(name); }
-NameScope::~NameScope() { scopes().pop_back(); }
+NameScope::NameScope() : outer_(std::exchange(innermost, this)) {}
+NameScope::NameScope(std::string name) : name_(std::move(name)), outer_(std::exchange(innermost, this)) {}
+NameScope::~NameScope() { innermost = outer_; }
 
 std::string NameScope::path() {
   std::string text;
-  for (const std::string& name : scopes()) {
-    text += (text.empty() ? "" : ".") + name;
+  const auto lead = [&](const std::string& name) { text.insert(0, name.empty() || text.empty() ? name : name + "."); };
+  for (const NameScope* scope = innermost; scope != nullptr; scope = scope->outer_) {
+    lead(scope->name());
   }
+  lead(inherited_path());
   return text;
 }
 
@@ -91,15 +97,15 @@ std::unique_ptr<Origin> capture_origin() {
 
 void check_result(std::string_view op, const Array& value) {
   if (is_floating(value.dtype()) && !all_finite(value)) {
-    throw std::runtime_error(concat("anomaly: the result of '", op, "' (shape ", value.shape(),
-                                    ") has NaN or infinity; ", describe(capture_origin().get())));
+    fail<AnomalyError>("anomaly", "the result of '", op, "' (shape ", value.shape(), ") has NaN or infinity; ",
+                       describe(capture_origin().get()));
   }
 }
 
 void check_gradient(std::string_view op, std::size_t index, const Array& gradient, const Origin* origin) {
   if (!all_finite(gradient)) {
-    throw std::runtime_error(concat("anomaly: backward of '", op, "' gave NaN or infinity in the gradient of input ",
-                                    index, " (shape ", gradient.shape(), "); ", describe(origin)));
+    fail<AnomalyError>("anomaly", "backward of '", op, "' gave NaN or infinity in the gradient of input ", index,
+                       " (shape ", gradient.shape(), "); ", describe(origin));
   }
 }
 

@@ -9,6 +9,11 @@
 
 namespace evenkeel {
 
+/// An AnomalyGuard found NaN or infinity.
+class AnomalyError : public ErrorOf<std::runtime_error> {
+  using ErrorOf::ErrorOf;
+};
+
 /// While one lives (per thread), every op checks its result and every backward its gradients for NaN and infinity; the
 /// error names the op, where it was created (module path and call stack) and the shape. Slow; for debugging. A program
 /// linked with -rdynamic shows function names in the call stack, others show addresses for addr2line.
@@ -21,15 +26,26 @@ class AnomalyGuard {
 };
 bool anomaly_enabled();
 
-/// Names a part of the model for anomaly reports while it runs ("features.0"); modules open one around each child.
+/// Names a part of the model for errors and anomaly reports while it runs ("features.0"); modules open one around each
+/// child.
 class NameScope {
  public:
-  explicit NameScope(const std::string& name);
-  ~NameScope();
+  explicit NameScope(std::string name);
+  virtual ~NameScope();
   NameScope(const NameScope&) = delete;
   NameScope& operator=(const NameScope&) = delete;
   /// The names of the open scopes of this thread, joined by ".".
   static std::string path();
+
+ protected:
+  /// Of a class that makes its name() when it is asked for, which it seldom is.
+  NameScope();
+
+ private:
+  virtual std::string name() const { return name_; }
+
+  std::string name_;
+  const NameScope* outer_;
 };
 
 // What anomaly mode asks of record() and of the engine.
@@ -45,7 +61,7 @@ struct Origin {
 bool check_results();
 /// The caller's place; null unless check_results().
 std::unique_ptr<Origin> capture_origin();
-/// Throws std::runtime_error if `value`, the result of `op`, has a NaN or an infinity.
+/// Throws AnomalyError if `value`, the result of `op`, has a NaN or an infinity.
 void check_result(std::string_view op, const Array& value);
 /// The same for the gradient that the backward of `op` gave for input `index`; `origin` may be null.
 void check_gradient(std::string_view op, std::size_t index, const Array& gradient, const Origin* origin);

@@ -125,14 +125,16 @@ std::uint32_t Pass::buffer_of(AutogradMeta& meta) {
 Tensor Pass::root_gradient(const Tensor& output, std::size_t index, const std::vector<Tensor>& gradients) const {
   if (index < gradients.size() && gradients[index].defined()) {
     const Tensor& gradient = gradients[index];
-    require(gradient.shape() == output.shape(), name_, "Mismatch in shape: grad_output[", index, "] has a shape of ",
-            gradient.shape(), " and output[", index, "] (of '", output.op_name(), "') has a shape of ", output.shape());
-    require(gradient.dtype() == output.dtype(), name_, "grad_output[", index, "] has dtype ", gradient.dtype(),
-            " and output[", index, "] (of '", output.op_name(), "') has dtype ", output.dtype());
+    require<ShapeError>(gradient.shape() == output.shape(), name_, "Mismatch in shape: grad_output[", index,
+                        "] has a shape of ", gradient.shape(), " and output[", index, "] (of '", output.op_name(),
+                        "') has a shape of ", output.shape());
+    require<DtypeError>(gradient.dtype() == output.dtype(), name_, "grad_output[", index, "] has dtype ",
+                        gradient.dtype(), " and output[", index, "] (of '", output.op_name(), "') has dtype ",
+                        output.dtype());
     return gradient;
   }
-  require(output.numel() == 1, name_, "grad can be implicitly created only for scalar outputs; output ", index,
-          " (of '", output.op_name(), "') has shape ", output.shape());
+  require<ShapeError>(output.numel() == 1, name_, "grad can be implicitly created only for scalar outputs; output ",
+                      index, " (of '", output.op_name(), "') has shape ", output.shape());
   return Tensor(Array::ones(output.shape(), output.dtype()));
 }
 
@@ -142,9 +144,10 @@ void Pass::start(const std::vector<Tensor>& outputs, const std::vector<Tensor>& 
           gradients.size(), " gradients");
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     require(outputs[i].defined(), name_, "element ", i, " of tensors is undefined");
-    require(!outputs[i].outdated(), name_, "element ", i, " of tensors", detail::kOutdated);
-    require(outputs[i].requires_grad(), name_, "element ", i, " of tensors does not require grad and does not have a ",
-            "grad_fn (shape ", outputs[i].shape(), ")");
+    require<StateError>(!outputs[i].outdated(), name_, "element ", i, " of tensors", detail::kOutdated);
+    require<StateError>(outputs[i].requires_grad(), name_, "element ", i,
+                        " of tensors does not require grad and does not have a ", "grad_fn (shape ", outputs[i].shape(),
+                        ")");
     Tensor gradient = root_gradient(outputs[i], i, gradients);
     roots_.push_back(outputs[i].meta());
     accumulate(buffers_[buffer_of(*roots_.back())].grad, std::move(gradient));
@@ -197,8 +200,8 @@ void Pass::prune() {
 void Pass::check_not_freed() const {
   for (const Step& step : steps_) {
     if (step.active && step.node->freed) {
-      fail(name_, "the graph of '", step.node->name, "' was already freed; call backward(..., retain_graph=true) the ",
-           "first time");
+      fail<StateError>(name_, "the graph of '", step.node->name,
+                       "' was already freed; call backward(..., retain_graph=true) the ", "first time");
     }
   }
 }
@@ -222,9 +225,10 @@ void Pass::capture(const std::vector<Tensor>& inputs) {
   pruned_ = true;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     require(inputs[i].defined(), name_, "input ", i, " is undefined");
-    require(!inputs[i].outdated(), name_, "input ", i, detail::kOutdated);
-    require(inputs[i].requires_grad(), name_, "One of the differentiated Tensors does not require grad: input ", i,
-            " (shape ", inputs[i].shape(), ")");
+    require<StateError>(!inputs[i].outdated(), name_, "input ", i, detail::kOutdated);
+    require<StateError>(inputs[i].requires_grad(), name_,
+                        "One of the differentiated Tensors does not require grad: input ", i, " (shape ",
+                        inputs[i].shape(), ")");
     AutogradMeta& meta = *inputs[i].meta();
     const bool reached = (meta.node ? meta.node->pass : meta.pass) == id_;
     captured_.push_back(reached ? buffer_of(meta) : kNone);
@@ -268,7 +272,8 @@ void Pass::run_step(Step& step) {
 
 Grads Pass::call(Step& step, std::uint64_t wanted) {
   Node& node = *step.node;
-  require(!node.freed, name_, "the graph of '", node.name, "' was freed by another backward while this one ran");
+  require<StateError>(!node.freed, name_, "the graph of '", node.name,
+                      "' was freed by another backward while this one ran");
   require(!create_ || node.twice_differentiable, name_, "'", node.name,
           "' has no second derivative, so it can't be part of a backward with create_graph=true");
   Grads grads;
@@ -302,9 +307,10 @@ void Pass::finish(Buffer& buffer) {
     for (const auto& [id, hook] : hooks) {
       Tensor replacement = hook(buffer.grad);
       if (replacement.defined()) {
-        require(replacement.shape() == meta.shape && replacement.dtype() == meta.dtype, name_, "a hook on ",
-                meta.node ? concat("the result of '", meta.node->name, "'") : std::string("a leaf"), " returned shape ",
-                replacement.shape(), " ", replacement.dtype(), ", expected ", meta.shape, " ", meta.dtype);
+        require_alike(replacement.dtype() == meta.dtype, replacement.shape() == meta.shape, name_, "a hook on ",
+                      meta.node ? concat("the result of '", meta.node->name, "'") : std::string("a leaf"),
+                      " returned shape ", replacement.shape(), " ", replacement.dtype(), ", expected ", meta.shape, " ",
+                      meta.dtype);
         buffer.grad = std::move(replacement);
       }
     }
@@ -335,8 +341,9 @@ void Pass::deliver(const Step& step, Grads& grads, std::uint64_t wanted) {
 }
 
 Tensor Pass::fit(Tensor grad, const AutogradMeta& input, const Node& node, std::size_t index) const {
-  require(grad.dtype() == input.dtype, name_, "backward of '", node.name, "' returned an invalid gradient at index ",
-          index, " - got dtype ", grad.dtype(), " but expected ", input.dtype, " (shape ", input.shape, ")");
+  require<DtypeError>(grad.dtype() == input.dtype, name_, "backward of '", node.name,
+                      "' returned an invalid gradient at index ", index, " - got dtype ", grad.dtype(),
+                      " but expected ", input.dtype, " (shape ", input.shape, ")");
   if (grad.shape() == input.shape) {
     return grad;
   }
@@ -345,8 +352,8 @@ Tensor Pass::fit(Tensor grad, const AutogradMeta& input, const Node& node, std::
   for (int d = 0; reducible && d < input.shape.rank(); ++d) {
     reducible = input.shape[d] == 1 || input.shape[d] == grad.shape()[d + extra];
   }
-  require(reducible, name_, "backward of '", node.name, "' returned an invalid gradient at index ", index, " - got ",
-          grad.shape(), " but expected shape compatible with ", input.shape);
+  require<ShapeError>(reducible, name_, "backward of '", node.name, "' returned an invalid gradient at index ", index,
+                      " - got ", grad.shape(), " but expected shape compatible with ", input.shape);
   return create_ ? sum_to(grad, input.shape) : Tensor(sum_to(grad.array(), input.shape));
 }
 
@@ -383,8 +390,9 @@ Update Pass::prepare(AutogradMeta* meta, Tensor grad) const {
   if (!old.defined()) {
     return {meta, own(std::move(grad))};
   }
-  require(old.shape() == grad.shape() && old.dtype() == grad.dtype(), name_, "a tensor's grad has shape ", old.shape(),
-          " and dtype ", old.dtype(), ", the new gradient has ", grad.shape(), " and ", grad.dtype());
+  require_alike(old.dtype() == grad.dtype(), old.shape() == grad.shape(), name_, "a tensor's grad has shape ",
+                old.shape(), " and dtype ", old.dtype(), ", the new gradient has ", grad.shape(), " and ",
+                grad.dtype());
   if (reusable(old)) {
     return {meta, std::move(grad), true};
   }

@@ -15,8 +15,8 @@ void FunctionContext::save_for_backward(std::vector<Tensor> tensors) {
 const std::vector<Tensor>& FunctionContext::saved_tensors() const {
   for (std::size_t i = 0; i < saved_.size(); ++i) {
     const std::uint64_t version = saved_[i].defined() ? saved_[i].array().version() : 0;
-    require(version == versions_[i], "backward", "'", name_, "' needs its saved tensor ", i,
-            " for backward, but it was changed in place: version ", version, ", expected ", versions_[i]);
+    require<StateError>(version == versions_[i], "backward", "'", name_, "' needs its saved tensor ", i,
+                        " for backward, but it was changed in place: version ", version, ", expected ", versions_[i]);
   }
   return saved_;
 }

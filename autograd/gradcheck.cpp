@@ -119,7 +119,7 @@ class Checker {
       check_layout(" (non-contiguous inputs)");
     }
     if (options_.raise && !report_.ok) {
-      throw std::runtime_error(report_.text);
+      throw GradcheckError(name_, report_.text.substr(name_.size() + 2));  // whose lines begin with "<name>: "
     }
     return report_;
   }
@@ -131,8 +131,8 @@ class Checker {
   void check_input(std::size_t i) {
     const Tensor& x = inputs_[i];
     require(x.defined(), name_, "input ", i, " is undefined");
-    require(x.dtype() == DType::float64 || !is_floating(x.dtype()), name_, "input ", i, " must be float64, got ",
-            x.dtype(), ": differences of float32 values prove nothing");
+    require<DtypeError>(x.dtype() == DType::float64 || !is_floating(x.dtype()), name_, "input ", i,
+                        " must be float64, got ", x.dtype(), ": differences of float32 values prove nothing");
     if (!x.requires_grad()) {
       return;
     }
@@ -163,8 +163,8 @@ class Checker {
     options_.reset();
     std::vector<Tensor> outputs = fn_(inputs_);
     for (const Tensor& y : outputs) {
-      require(y.defined() && y.dtype() == DType::float64, name_, "the function returned ",
-              y.defined() ? name(y.dtype()) : "an undefined tensor", ", expected float64");
+      require<DtypeError>(y.defined() && y.dtype() == DType::float64, name_, "the function returned ",
+                          y.defined() ? name(y.dtype()) : "an undefined tensor", ", expected float64");
     }
     return outputs;
   }
@@ -235,8 +235,8 @@ class Checker {
     require(outputs.size() == shapes_.size(), name_, "the function's number of outputs changes");
     std::vector<Values> values;
     for (std::size_t o = 0; o < outputs.size(); ++o) {
-      require(outputs[o].shape() == shapes_[o], name_, "the function's output shape changes: ", shapes_[o], " and ",
-              outputs[o].shape());
+      require<ShapeError>(outputs[o].shape() == shapes_[o], name_, "the function's output shape changes: ", shapes_[o],
+                          " and ", outputs[o].shape());
       values.push_back(outputs[o].to_vector<double>());
     }
     return values;

@@ -14,9 +14,14 @@ struct GradcheckOptions {
   double atol = 1e-5;
   double rtol = 1e-3;
   bool check_noncontiguous = true;  ///< repeat with transposed, strided inputs and upstream gradients
-  bool raise = true;                ///< throw std::runtime_error with the report instead of returning it
+  bool raise = true;                ///< throw GradcheckError with the report instead of returning it
   /// Called before every evaluation of the function, to put back state that it changes (buffers, generators).
   std::function<void()> reset = [] {};
+};
+
+/// What gradcheck found wrong; the text is the report's.
+class GradcheckError : public ErrorOf<std::runtime_error> {
+  using ErrorOf::ErrorOf;
 };
 
 /// One mismatch per line: input, element, numerical and analytic value, error; empty `text` if all agree.

@@ -81,12 +81,13 @@ const SavedValue& Node::saved_value(std::size_t index, SavedValue::Kind kind) co
                                   [&](const SavedValue& value) { return value.index == index && value.kind == kind; });
   constexpr std::array<std::string_view, 3> kNames = {"input", "output", "extra array"};
   const std::string_view kind_name = kNames[static_cast<std::size_t>(kind)];
-  require(found != saved.end(), "backward", "'", name, "' did not keep its ", kind_name, " ", index);
+  require<StateError>(found != saved.end(), "backward", "'", name, "' did not keep its ", kind_name, " ", index);
   if (found->value.version() != found->version) {
     const bool only_one = kind == SavedValue::Kind::output && output_count == 1;
     const std::string which = only_one ? std::string(kind_name) : concat(kind_name, " ", index);
-    fail("backward", "'", name, "' needs its ", which, " for backward, but it was changed in place: version ",
-         found->value.version(), ", expected ", found->version);
+    fail<StateError>("backward", "'", name, "' needs its ", which,
+                     " for backward, but it was changed in place: version ", found->value.version(), ", expected ",
+                     found->version);
   }
   return *found;
 }

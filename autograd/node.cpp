@@ -19,7 +19,7 @@ bool wants_graph(const OpInfo& info) {
 
 /// The edge to one input. One that does not know what its values have become would lose a gradient.
 std::shared_ptr<AutogradMeta> edge_to(const Tensor& input, std::string_view op, std::size_t index) {
-  require(!input.outdated(), op, "input ", index, detail::kOutdated);
+  require<StateError>(!input.outdated(), op, "input ", index, detail::kOutdated);
   if (!input.requires_grad()) {
     return nullptr;
   }
@@ -114,7 +114,8 @@ std::shared_ptr<AutogradMeta> detail::place_of_view(const Tensor& base, const Ar
 }
 
 Tensor Saved::input(std::size_t i) const {
-  require(i < node_.edges.size(), "backward", "'", node_.name, "' has ", node_.edges.size(), " inputs, no input ", i);
+  require<IndexError>(i < node_.edges.size(), "backward", "'", node_.name, "' has ", node_.edges.size(),
+                      " inputs, no input ", i);
   Tensor result(node_.saved_value(i, SavedValue::Kind::input).value);
   if (node_.edges[i]) {
     result.set_meta(node_.edges[i]);
@@ -193,23 +194,23 @@ void check_in_place(std::string_view op, const Tensor& target, const OpInputs& o
   if (!grad_enabled()) {
     return;
   }
-  require(!target.outdated(), op, "the target", detail::kOutdated);
+  require<StateError>(!target.outdated(), op, "the target", detail::kOutdated);
   bool recorded = target.requires_grad();
   for (const Tensor& other : others) {
-    require(!other.outdated(), op, "an input", detail::kOutdated);
+    require<StateError>(!other.outdated(), op, "an input", detail::kOutdated);
     recorded |= other.requires_grad() && is_floating(target.dtype());
   }
   const bool followed = target.may_be_recorded_in_place();
   if (!recorded && followed) {
     return;
   }
-  require(followed, op, "the target is a view made by ",
-          target.is_leaf() ? std::string("an op under NoGradGuard") : concat("'", target.op_name(), "'"),
-          "; changing it in place would change what it views behind the graph's back; clone() it first");
+  require<StateError>(followed, op, "the target is a view made by ",
+                      target.is_leaf() ? std::string("an op under NoGradGuard") : concat("'", target.op_name(), "'"),
+                      "; changing it in place would change what it views behind the graph's back; clone() it first");
   const Tensor whole = target.base();
-  require(!whole.requires_grad() || !whole.is_leaf(), op, whole.is(target) ? "a" : "a view of a",
-          " leaf Variable that requires grad is being used in an in-place operation (shape ", whole.shape(),
-          "); use NoGradGuard to change a parameter");
+  require<StateError>(!whole.requires_grad() || !whole.is_leaf(), op, whole.is(target) ? "a" : "a view of a",
+                      " leaf Variable that requires grad is being used in an in-place operation (shape ", whole.shape(),
+                      "); use NoGradGuard to change a parameter");
   check_overlap(whole.array(), "viewed");
 }
 

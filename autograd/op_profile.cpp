@@ -20,7 +20,7 @@ double now_ms() {
 }  // namespace
 
 OpProfile::OpProfile() : last_(now_ms()) {
-  require(active == nullptr, "OpProfile", "another one lives in this thread");
+  require<StateError>(active == nullptr, "OpProfile", "another one lives in this thread");
   active = this;
 }
 
@@ -49,7 +49,7 @@ void OpProfile::reset() {
 }
 
 OpListener::OpListener(Listen listen) : listen_(std::move(listen)) {
-  require(listening == nullptr, "OpListener", "another one lives in this thread");
+  require<StateError>(listening == nullptr, "OpListener", "another one lives in this thread");
   listening = &listen_;
 }
 

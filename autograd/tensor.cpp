@@ -82,11 +82,11 @@ bool Tensor::requires_grad() const {
 }
 
 const Tensor& Tensor::requires_grad_(bool requires_grad) const {
-  require(!requires_grad || is_floating(dtype()), "requires_grad_",
-          "only Tensors of floating point dtype can require gradients, this one is ", dtype());
-  require(requires_grad || is_leaf(), "requires_grad_",
-          "you can only change requires_grad flags of leaf variables; this is the result of '", op_name(),
-          "': use detach()");
+  require<DtypeError>(!requires_grad || is_floating(dtype()), "requires_grad_",
+                      "only Tensors of floating point dtype can require gradients, this one is ", dtype());
+  require<StateError>(requires_grad || is_leaf(), "requires_grad_",
+                      "you can only change requires_grad flags of leaf variables; this is the result of '", op_name(),
+                      "': use detach()");
   if (requires_grad || impl_->meta) {
     ensure_meta(*this).requires_grad = requires_grad;
   }
@@ -109,14 +109,16 @@ void Tensor::set_grad(Tensor grad) const {
     }
     return;
   }
-  require(grad.shape() == shape(), "set_grad", "grad must have the tensor's shape ", shape(), ", got ", grad.shape());
-  require(grad.dtype() == dtype(), "set_grad", "grad must be ", dtype(), ", as the tensor, got ", grad.dtype());
+  require<ShapeError>(grad.shape() == shape(), "set_grad", "grad must have the tensor's shape ", shape(), ", got ",
+                      grad.shape());
+  require<DtypeError>(grad.dtype() == dtype(), "set_grad", "grad must be ", dtype(), ", as the tensor, got ",
+                      grad.dtype());
   require(!grad.is(*this), "set_grad", "can't assign a tensor as its own grad");
   ensure_meta(*this).grad = std::move(grad);
 }
 
 void Tensor::retain_grad() const {
-  require(requires_grad(), "retain_grad", "can't retain_grad on a tensor that has requires_grad=false");
+  require<StateError>(requires_grad(), "retain_grad", "can't retain_grad on a tensor that has requires_grad=false");
   meta()->retain_grad = !is_leaf();
 }
 
@@ -135,7 +137,8 @@ void Tensor::zero_grad(bool set_to_none) const {
 }
 
 std::size_t Tensor::register_hook(Hook hook) const {
-  require(requires_grad(), "register_hook", "cannot register a hook on a tensor that doesn't require gradient");
+  require<StateError>(requires_grad(), "register_hook",
+                      "cannot register a hook on a tensor that doesn't require gradient");
   auto& hooks = meta()->hooks;
   if (!hooks) {
     hooks = std::make_unique<Hooks>();

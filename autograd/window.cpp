@@ -23,8 +23,9 @@ Window::Window(const Array& whole, const Array& view)
       strides_(view.strides()),
       offset_(view.offset() - whole.offset()),
       extent_(extent(whole)) {
-  require(offset_ >= 0 && offset_ + extent(view) <= extent_, "view", "a view of shape ", shape_, ", strides ", strides_,
-          " at ", offset_, " reaches beyond the ", extent_, " elements of what it views");
+  require<ShapeError>(offset_ >= 0 && offset_ + extent(view) <= extent_, "view", "a view of shape ", shape_,
+                      ", strides ", strides_, " at ", offset_, " reaches beyond the ", extent_,
+                      " elements of what it views");
 }
 
 bool Window::is_all() const { return numel(shape_) == numel(whole_shape_); }

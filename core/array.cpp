@@ -16,8 +16,9 @@ namespace {
 
 std::size_t checked_bytes(const Shape& shape, DType dtype) {
   std::size_t bytes = 0;
-  require(!__builtin_mul_overflow(static_cast<std::size_t>(numel(shape, "empty")), item_size(dtype), &bytes), "empty",
-          "shape ", shape, " of ", dtype, " has more bytes than 64-bit integers can count");
+  require<ShapeError>(
+      !__builtin_mul_overflow(static_cast<std::size_t>(numel(shape, "empty")), item_size(dtype), &bytes), "empty",
+      "shape ", shape, " of ", dtype, " has more bytes than 64-bit integers can count");
   return bytes;
 }
 
@@ -47,19 +48,20 @@ Shape infer_size(const Shape& wanted, std::int64_t count) {
   int unknown = -1;
   for (int d = 0; d < wanted.rank(); ++d) {
     if (wanted[d] == -1) {
-      require(unknown < 0, "reshape", "only one dimension can be inferred, got shape ", wanted);
+      require<ShapeError>(unknown < 0, "reshape", "only one dimension can be inferred, got shape ", wanted);
       unknown = d;
       result[d] = 1;
     }
-    require(wanted[d] >= -1, "reshape", "invalid shape dimension ", wanted[d], " in shape ", wanted);
+    require<ShapeError>(wanted[d] >= -1, "reshape", "invalid shape dimension ", wanted[d], " in shape ", wanted);
   }
   const std::int64_t known = numel(result, "reshape");
   if (unknown >= 0) {
-    require(known > 0, "reshape", "cannot reshape tensor of 0 elements into shape ", wanted,
-            " because the unspecified dimension size -1 can be any value and is ambiguous");
+    require<ShapeError>(known > 0, "reshape", "cannot reshape tensor of 0 elements into shape ", wanted,
+                        " because the unspecified dimension size -1 can be any value and is ambiguous");
     result[unknown] = count / known;
   }
-  require(numel(result, "reshape") == count, "reshape", "shape '", wanted, "' is invalid for input of size ", count);
+  require<ShapeError>(numel(result, "reshape") == count, "reshape", "shape '", wanted,
+                      "' is invalid for input of size ", count);
   return result;
 }
 
@@ -82,7 +84,7 @@ void Array::require_defined(std::string_view op) const { require(defined(), op, 
 
 void Array::check_type(DType wanted, std::string_view op) const {
   require_defined(op);
-  require(wanted == dtype_, op, "the array holds ", dtype_, ", but ", wanted, " was asked for");
+  require<DtypeError>(wanted == dtype_, op, "the array holds ", dtype_, ", but ", wanted, " was asked for");
 }
 
 void Array::require_contiguous(std::string_view op) const {
@@ -121,8 +123,8 @@ Array Array::arange(double start, double stop, double step, DType dtype) {
 template <class T>
 Array Array::from(std::span<const T> values, const Shape& shape) {
   const std::int64_t count = evenkeel::numel(shape, "from");
-  require(std::cmp_equal(values.size(), count), "from", "shape ", shape, " has ", count, " elements, got ",
-          values.size(), " values");
+  require<ShapeError>(std::cmp_equal(values.size(), count), "from", "shape ", shape, " has ", count, " elements, got ",
+                      values.size(), " values");
   Array result = empty(shape, dtype_of<T>);
   std::copy(values.begin(), values.end(), result.mutable_data<T>());
   return result;
@@ -196,15 +198,15 @@ std::byte* Array::mutable_raw() {
 
 double Array::item() const {
   require_defined("item");
-  require(numel_ == 1, "item", "a Tensor with ", numel_, " elements cannot be converted to Scalar (shape ", shape_,
-          ")");
+  require<ShapeError>(numel_ == 1, "item", "a Tensor with ", numel_, " elements cannot be converted to Scalar (shape ",
+                      shape_, ")");
   return dispatch_all(dtype_, [&]<class T>() { return static_cast<double>(*data<T>()); });
 }
 
 std::int64_t Array::item_int64() const {
   check_type(DType::int64, "item_int64");
-  require(numel_ == 1, "item_int64", "a Tensor with ", numel_, " elements cannot be converted to Scalar (shape ",
-          shape_, ")");
+  require<ShapeError>(numel_ == 1, "item_int64", "a Tensor with ", numel_,
+                      " elements cannot be converted to Scalar (shape ", shape_, ")");
   return *data<std::int64_t>();
 }
 
@@ -257,8 +259,8 @@ Array Array::transpose(std::int64_t dim0, std::int64_t dim1) const {
 
 Array Array::permute(const Dims& dims) const {
   require_defined("permute");
-  require(dims.rank() == rank(), "permute", "number of dimensions in the tensor input (shape ", shape_,
-          ") does not match the length of the desired ordering of dimensions ", dims);
+  require<ShapeError>(dims.rank() == rank(), "permute", "number of dimensions in the tensor input (shape ", shape_,
+                      ") does not match the length of the desired ordering of dimensions ", dims);
   if (rank() > 0) {
     normalize_dims(dims, rank(), "permute");
   }
@@ -274,7 +276,7 @@ Array Array::permute(const Dims& dims) const {
 
 Array Array::slice(std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step) const {
   require_defined("slice");
-  require(rank() > 0, "slice", "slice() cannot be applied to a 0-dim tensor.");
+  require<ShapeError>(rank() > 0, "slice", "slice() cannot be applied to a 0-dim tensor.");
   require(step > 0, "slice", "slice step must be positive, got ", step);
   const int d = normalize_dim(dim, rank(), "slice");
   const std::int64_t size = shape_[d];
@@ -294,11 +296,11 @@ Array Array::slice(std::int64_t dim, std::int64_t start, std::int64_t stop, std:
 
 Array Array::select(std::int64_t dim, std::int64_t index) const {
   require_defined("select");
-  require(rank() > 0, "select", "select() cannot be applied to a 0-dim tensor.");
+  require<ShapeError>(rank() > 0, "select", "select() cannot be applied to a 0-dim tensor.");
   const int d = normalize_dim(dim, rank(), "select");
   const std::int64_t size = shape_[d];
-  require(index >= -size && index < size, "select", "index ", index, " out of range for tensor of size ", shape_,
-          " at dimension ", d);
+  require<IndexError>(index >= -size && index < size, "select", "index ", index, " out of range for tensor of size ",
+                      shape_, " at dimension ", d);
   Shape shape = shape_;
   Shape strides = strides_;
   shape.erase(d);
@@ -310,23 +312,24 @@ Array Array::select(std::int64_t dim, std::int64_t index) const {
 Array Array::expand(const Shape& wanted) const {
   require_defined("expand");
   const int added = wanted.rank() - rank();
-  require(added >= 0, "expand", "the number of sizes provided (", wanted.rank(),
-          ") must be greater or equal to the number of dimensions in the tensor (", rank(), "); shape ", shape_, " to ",
-          wanted);
+  require<ShapeError>(added >= 0, "expand", "the number of sizes provided (", wanted.rank(),
+                      ") must be greater or equal to the number of dimensions in the tensor (", rank(), "); shape ",
+                      shape_, " to ", wanted);
   Shape shape = wanted;
   Shape strides = Shape::filled(wanted.rank(), 0);
   for (int d = 0; d < wanted.rank(); ++d) {
     if (d < added) {
-      require(wanted[d] >= 0, "expand", "The expanded size of the tensor (", wanted[d],
-              ") isn't allowed in a leading, non-existing dimension ", d, "; shape ", shape_, " to ", wanted);
+      require<ShapeError>(wanted[d] >= 0, "expand", "The expanded size of the tensor (", wanted[d],
+                          ") isn't allowed in a leading, non-existing dimension ", d, "; shape ", shape_, " to ",
+                          wanted);
       continue;
     }
     const std::int64_t size = shape_[d - added];
     shape[d] = wanted[d] == -1 ? size : wanted[d];
     strides[d] = shape[d] == size ? strides_[d - added] : 0;
-    require(shape[d] >= 0 && (shape[d] == size || size == 1), "expand", "The expanded size of the tensor (", wanted[d],
-            ") must match the existing size (", size, ") at non-singleton dimension ", d, ".  Target sizes: ", wanted,
-            ".  Tensor sizes: ", shape_);
+    require<ShapeError>(shape[d] >= 0 && (shape[d] == size || size == 1), "expand", "The expanded size of the tensor (",
+                        wanted[d], ") must match the existing size (", size, ") at non-singleton dimension ", d,
+                        ".  Target sizes: ", wanted, ".  Tensor sizes: ", shape_);
   }
   return view(shape, strides, offset_);
 }
@@ -368,16 +371,18 @@ Array Array::unsqueeze(std::int64_t dim) const {
 
 Array Array::as_strided(const Shape& shape, const Shape& strides, std::int64_t offset) const {
   require_defined("as_strided");
-  require(shape.rank() == strides.rank(), "as_strided", "shape ", shape, " and strides ", strides, " differ in length");
+  require<ShapeError>(shape.rank() == strides.rank(), "as_strided", "shape ", shape, " and strides ", strides,
+                      " differ in length");
   std::int64_t last = offset;
   for (int d = 0; d < shape.rank(); ++d) {
-    require(shape[d] >= 0 && strides[d] >= 0, "as_strided", "sizes and strides must be at least 0, got shape ", shape,
-            ", strides ", strides);
+    require<ShapeError>(shape[d] >= 0 && strides[d] >= 0, "as_strided",
+                        "sizes and strides must be at least 0, got shape ", shape, ", strides ", strides);
     last += (shape[d] - 1) * strides[d];
   }
   const auto count = static_cast<std::int64_t>(storage_->bytes() / item_size(dtype_));
-  require(offset >= 0 && (evenkeel::numel(shape) == 0 || last < count), "as_strided", "shape ", shape, ", strides ",
-          strides, ", offset ", offset, " are out of bounds for a storage of ", count, " elements");
+  require<ShapeError>(offset >= 0 && (evenkeel::numel(shape) == 0 || last < count), "as_strided", "shape ", shape,
+                      ", strides ", strides, ", offset ", offset, " are out of bounds for a storage of ", count,
+                      " elements");
   return view(shape, strides, offset);
 }
 

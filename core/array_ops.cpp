@@ -23,7 +23,7 @@ void dispatch_moved(DType dtype, const F& f) {
 // Calls f for the dtypes that can be added.
 template <class F>
 void dispatch_all_numbers(DType dtype, std::string_view op, const F& f) {
-  require(dtype != DType::boolean, op, "expected numbers, got bool");
+  require<DtypeError>(dtype != DType::boolean, op, "expected numbers, got bool");
   dispatch_moved(dtype, f);
 }
 
@@ -47,14 +47,14 @@ T* moved_data(Array& x) {
 
 // Every entry of index (any strides) in [0, size). Checked before anything is written.
 void check_index(const Array& index, std::int64_t size, int dim, std::string_view op) {
-  require(index.dtype() == DType::int64, op, "index must be int64, got ", index.dtype());
+  require<DtypeError>(index.dtype() == DType::int64, op, "index must be int64, got ", index.dtype());
   const std::int64_t* values = index.data<std::int64_t>();
   const StridedLoop<1> loop = collapse<1>(index.shape(), {index.strides()});
   for_each_run(loop, 0, index.numel(), [&](const std::array<std::int64_t, 1>& offsets, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t value = values[offsets[0] + i * loop.strides[0].back()];
-      require(value >= 0 && value < size, op, "index ", value, " is out of bounds for dimension ", dim, " with size ",
-              size);
+      require<IndexError>(value >= 0 && value < size, op, "index ", value, " is out of bounds for dimension ", dim,
+                          " with size ", size);
     }
   });
 }
@@ -70,8 +70,8 @@ struct AroundDim {
 };
 
 int check_index_list(const Array& x, std::int64_t dim, const Array& index, std::string_view op) {
-  require(x.rank() >= 1, op, "there must be at least 1 dimension, got shape ", x.shape());
-  require(index.rank() == 1, op, "index must be a vector, got shape ", index.shape());
+  require<ShapeError>(x.rank() >= 1, op, "there must be at least 1 dimension, got shape ", x.shape());
+  require<ShapeError>(index.rank() == 1, op, "index must be a vector, got shape ", index.shape());
   const int d = normalize_dim(dim, x.rank(), op);
   check_index(index, x.shape()[d], d, op);
   return d;
@@ -79,14 +79,15 @@ int check_index_list(const Array& x, std::int64_t dim, const Array& index, std::
 
 // gather and scatter_add_ share their rules: `indexed` is what index points into along dim, `others` has index's shape.
 void check_gather(const Array& indexed, const Shape& others, int dim, const Array& index, std::string_view op) {
-  require(index.rank() == indexed.rank() && index.rank() == others.rank(), op,
-          "Index tensor must have the same number of dimensions as input tensor, got shapes ", index.shape(), ", ",
-          indexed.shape(), " and ", others);
+  require<ShapeError>(index.rank() == indexed.rank() && index.rank() == others.rank(), op,
+                      "Index tensor must have the same number of dimensions as input tensor, got shapes ",
+                      index.shape(), ", ", indexed.shape(), " and ", others);
   for (int d = 0; d < index.rank(); ++d) {
     const std::int64_t size = index.shape()[d];
-    require(size <= others[d] && (d == dim || size <= indexed.shape()[d]), op, "Size does not match at dimension ", d,
-            ": expected index ", index.shape(), " to be smaller than ", indexed.shape(), " apart from dimension ", dim,
-            ", and no larger than ", others);
+    require<ShapeError>(size <= others[d] && (d == dim || size <= indexed.shape()[d]), op,
+                        "Size does not match at dimension ", d, ": expected index ", index.shape(),
+                        " to be smaller than ", indexed.shape(), " apart from dimension ", dim, ", and no larger than ",
+                        others);
   }
   check_index(index, indexed.rank() == 0 ? 1 : indexed.shape()[dim], dim, op);
 }
@@ -102,21 +103,23 @@ Shape without_dim(Shape strides, int dim) {
 Array concat_arrays(const std::vector<Array>& arrays, std::int64_t dim) {
   require(!arrays.empty(), "cat", "the list of tensors must not be empty");
   const Array& first = arrays.front();
-  require(first.rank() > 0, "cat", "zero-dimensional tensor (at position 0) cannot be concatenated");
+  require<ShapeError>(first.rank() > 0, "cat", "zero-dimensional tensor (at position 0) cannot be concatenated");
   const int d = normalize_dim(dim, first.rank(), "cat");
   Shape shape = first.shape();
   shape[d] = 0;
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const Array& x = arrays[i];
-    require(x.rank() == first.rank(), "cat", "Tensors must have same number of dimensions: got ", first.rank(), " and ",
-            x.rank(), " (shapes ", first.shape(), " and ", x.shape(), " of tensor number ", i, ")");
-    require(x.dtype() == first.dtype(), "cat", "tensors must have one dtype, got ", first.dtype(), " and ", x.dtype(),
-            " (tensor number ", i, ")");
+    require<ShapeError>(x.rank() == first.rank(), "cat", "Tensors must have same number of dimensions: got ",
+                        first.rank(), " and ", x.rank(), " (shapes ", first.shape(), " and ", x.shape(),
+                        " of tensor number ", i, ")");
+    require<DtypeError>(x.dtype() == first.dtype(), "cat", "tensors must have one dtype, got ", first.dtype(), " and ",
+                        x.dtype(), " (tensor number ", i, ")");
     Shape expected = first.shape();
     expected[d] = x.shape()[d];
-    require(x.shape() == expected, "cat", "Sizes of tensors must match except in dimension ", d, ", got ",
-            first.shape(), " and ", x.shape(), " (tensor number ", i, ")");
-    require(!__builtin_add_overflow(shape[d], x.shape()[d], &shape[d]), "cat", "the result has too many elements");
+    require<ShapeError>(x.shape() == expected, "cat", "Sizes of tensors must match except in dimension ", d, ", got ",
+                        first.shape(), " and ", x.shape(), " (tensor number ", i, ")");
+    require<ShapeError>(!__builtin_add_overflow(shape[d], x.shape()[d], &shape[d]), "cat",
+                        "the result has too many elements");
   }
   Array result = Array::empty(shape, first.dtype());
   std::int64_t at = 0;
@@ -153,10 +156,11 @@ void index_add_(Array& target, std::int64_t dim, const Array& index, const Array
   const int d = check_index_list(target, dim, index, "index_add_");
   Shape expected = target.shape();
   expected[d] = index.numel();
-  require(source.shape() == expected, "index_add_", "source must have shape ", expected, ", got ", source.shape(),
-          " for target ", target.shape(), " and ", index.numel(), " indices along dimension ", d);
-  require(source.dtype() == target.dtype(), "index_add_", "target and source must have one dtype, got ", target.dtype(),
-          " and ", source.dtype());
+  require<ShapeError>(source.shape() == expected, "index_add_", "source must have shape ", expected, ", got ",
+                      source.shape(), " for target ", target.shape(), " and ", index.numel(),
+                      " indices along dimension ", d);
+  require<DtypeError>(source.dtype() == target.dtype(), "index_add_", "target and source must have one dtype, got ",
+                      target.dtype(), " and ", source.dtype());
   const std::vector<std::int64_t> rows = index.to_vector<std::int64_t>();
   const auto count = static_cast<std::int64_t>(rows.size());
   const AroundDim view(target.shape(), d);
@@ -215,8 +219,8 @@ Array gather(const Array& x, std::int64_t dim, const Array& index) {
 void scatter_add_(Array& target, std::int64_t dim, const Array& index, const Array& source) {
   const int d = normalize_dim(dim, target.rank(), "scatter_add_");
   check_gather(target, source.shape(), d, index, "scatter_add_");
-  require(source.dtype() == target.dtype(), "scatter_add_", "target and source must have one dtype, got ",
-          target.dtype(), " and ", source.dtype());
+  require<DtypeError>(source.dtype() == target.dtype(), "scatter_add_", "target and source must have one dtype, got ",
+                      target.dtype(), " and ", source.dtype());
   if (target.rank() == 0) {
     Array row = target.unsqueeze(0);
     scatter_add_(row, 0, index.unsqueeze(0), source.unsqueeze(0));
@@ -265,8 +269,9 @@ Array pad(const Array& x, const std::vector<std::int64_t>& padding, double value
     require(before >= -kMost && before <= kMost && after >= -kMost && after <= kMost, "pad", "padding ", before,
             " and ", after, " is too large");
     shape[d] += before + after;
-    require(shape[d] >= 0, "pad", "The input size ", x.shape()[d], ", plus negative padding ", before, " and ", after,
-            " resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
+    require<ShapeError>(shape[d] >= 0, "pad", "The input size ", x.shape()[d], ", plus negative padding ", before,
+                        " and ", after, " resulted in a negative output size, which is invalid. Check dimension ", d,
+                        " of your input.");
     const std::int64_t first = std::max<std::int64_t>(0, -before);
     const std::int64_t last = x.shape()[d] - std::max<std::int64_t>(0, -after);
     kept = kept.slice(d, first, std::max(first, last));

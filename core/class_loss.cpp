@@ -139,8 +139,8 @@ void check_targets(std::string_view op, const ClassLoss& k, const Array& target)
   const std::int64_t* values = targets.data<std::int64_t>();
   for (std::int64_t i = 0; i < targets.numel(); ++i) {
     const std::int64_t t = values[i];
-    require(t == k.ignore_index || (t >= 0 && t < k.count), op, "Target ", t, " is out of bounds: target number ", i,
-            ", ", k.count, " classes");
+    require<IndexError>(t == k.ignore_index || (t >= 0 && t < k.count), op, "Target ", t,
+                        " is out of bounds: target number ", i, ", ", k.count, " classes");
   }
 }
 

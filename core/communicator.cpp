@@ -155,7 +155,7 @@ struct ThreadGroup::State {
 
   void throw_if_failed(int rank) const {
     if (failure_) {
-      throw CommunicationError(concat("all_reduce_sum (rank ", rank, " of ", size, "): ", *failure_));
+      fail<CommunicationError>(concat("all_reduce_sum (rank ", rank, " of ", size, ")"), *failure_);
     }
   }
 
@@ -192,7 +192,8 @@ ThreadGroup::~ThreadGroup() = default;
 int ThreadGroup::size() const { return state_->size; }
 
 std::shared_ptr<Communicator> ThreadGroup::communicator(int rank) const {
-  require(rank >= 0 && rank < size(), "ThreadGroup", "rank ", rank, " is out of range; the group has ", size());
+  require<IndexError>(rank >= 0 && rank < size(), "ThreadGroup", "rank ", rank, " is out of range; the group has ",
+                      size());
   return std::make_shared<Member>(state_, rank);
 }
 

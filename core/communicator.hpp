@@ -1,5 +1,7 @@
 #pragma once
 
+#include "evenkeel/core/error.hpp"
+
 #include <functional>
 #include <memory>
 #include <span>
@@ -9,9 +11,8 @@
 namespace evenkeel {
 
 /// A rank could not finish a collective call because another one failed, left, or did not come in time.
-class CommunicationError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
+class CommunicationError : public ErrorOf<std::runtime_error> {
+  using ErrorOf::ErrorOf;
 };
 
 /// One rank's end of a group that computes together; all that SyncBatchNorm knows of the other ranks. Every rank makes

@@ -51,7 +51,7 @@ decltype(auto) dispatch_float(DType dtype, std::string_view op, F&& f) {
   if (dtype == DType::float32) {
     return f.template operator()<float>();
   }
-  require(dtype == DType::float64, op, "dtype must be float32 or float64, got ", dtype);
+  require<DtypeError>(dtype == DType::float64, op, "dtype must be float32 or float64, got ", dtype);
   return f.template operator()<double>();
 }
 

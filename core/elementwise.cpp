@@ -85,8 +85,8 @@ void broadcast_run(const Shape& shape, const Array& a, const Array& b, Y* y, con
 }
 
 void require_equal_dtypes(std::string_view op, const Array& a, const Array& b) {
-  require(a.dtype() == b.dtype(), op, "operands must have one dtype, got ", a.dtype(), " and ", b.dtype(), " (shapes ",
-          a.shape(), " and ", b.shape(), ")");
+  require<DtypeError>(a.dtype() == b.dtype(), op, "operands must have one dtype, got ", a.dtype(), " and ", b.dtype(),
+                      " (shapes ", a.shape(), " and ", b.shape(), ")");
 }
 
 /// f.operator()<T>() for the dtypes of arithmetic.
@@ -96,7 +96,7 @@ void dispatch_numbers(DType dtype, std::string_view op, const F& f) {
     f.template operator()<std::int64_t>();
     return;
   }
-  require(is_floating(dtype), op, "dtype must be float32, float64 or int64, got ", dtype);
+  require<DtypeError>(is_floating(dtype), op, "dtype must be float32, float64 or int64, got ", dtype);
   dispatch_float(dtype, op, f);
 }
 
@@ -177,7 +177,7 @@ Array map(std::string_view name, std::size_t op, const Array& x, Scalars s) {
 
 Array map_gradient(std::string_view name, std::size_t op, const Array& dy, const Array& v, Scalars s) {
   require_equal_dtypes(name, dy, v);
-  require(dy.shape() == v.shape(), name, "the gradient has shape ", dy.shape(), ", the value ", v.shape());
+  require<ShapeError>(dy.shape() == v.shape(), name, "the gradient has shape ", dy.shape(), ", the value ", v.shape());
   Array dx = Array::empty(dy.shape(), dy.dtype());
   map_gradient_into(name, op, dy.contiguous(), v.contiguous(), dx, s);
   return dx;
@@ -185,8 +185,8 @@ Array map_gradient(std::string_view name, std::size_t op, const Array& dy, const
 
 void map_gradient_in_place(std::string_view name, std::size_t op, Array& dy, const Array& v, Scalars s) {
   require_equal_dtypes(name, dy, v);
-  require(dy.shape() == v.shape() && dy.is_contiguous(), name, "the gradient has shape ", dy.shape(), ", strides ",
-          dy.strides(), ", the value ", v.shape());
+  require<ShapeError>(dy.shape() == v.shape() && dy.is_contiguous(), name, "the gradient has shape ", dy.shape(),
+                      ", strides ", dy.strides(), ", the value ", v.shape());
   map_gradient_into(name, op, dy, separate(v, dy).contiguous(), dy, s);
 }
 
@@ -208,7 +208,8 @@ Array zip(std::string_view name, std::size_t op, const Array& a, const Array& b)
 void zip_in_place(std::string_view name, std::size_t op, Array& a, const Array& b) {
   require_equal_dtypes(name, a, b);
   const Shape shape = broadcast_shapes(a.shape(), b.shape(), name);
-  require(shape == a.shape(), name, "output with shape ", a.shape(), " doesn't match the broadcast shape ", shape);
+  require<ShapeError>(shape == a.shape(), name, "output with shape ", a.shape(), " doesn't match the broadcast shape ",
+                      shape);
   if (a.is_contiguous()) {
     zip_into(name, op, a, separate(b, a), a);
   } else {
@@ -231,7 +232,8 @@ Array compare(std::string_view name, std::size_t op, const Array& a, const Array
 }  // namespace detail
 
 Array where(const Array& condition, const Array& a, const Array& b) {
-  require(condition.dtype() == DType::boolean, "where", "the condition must be bool, got ", condition.dtype());
+  require<DtypeError>(condition.dtype() == DType::boolean, "where", "the condition must be bool, got ",
+                      condition.dtype());
   require_equal_dtypes("where", a, b);
   const Shape shape = broadcast_shapes(condition.shape(), broadcast_shapes(a.shape(), b.shape(), "where"), "where");
   Array y = Array::empty(shape, a.dtype());
@@ -259,7 +261,8 @@ Array where(const Array& condition, const Array& a, const Array& b) {
 
 void add_scaled_(Array& a, const Array& b, double scale) {
   require_equal_dtypes("add_scaled_", a, b);
-  require(a.shape() == b.shape(), "add_scaled_", "shapes must be equal, got ", a.shape(), " and ", b.shape());
+  require<ShapeError>(a.shape() == b.shape(), "add_scaled_", "shapes must be equal, got ", a.shape(), " and ",
+                      b.shape());
   require(a.dtype() != DType::int64 || std::trunc(scale) == scale, "add_scaled_",
           "the scale of int64 must be whole, got ", scale);
   if (!a.is_contiguous()) {

@@ -7,8 +7,8 @@ namespace evenkeel {
 namespace {
 
 void check_pair(std::string_view name, const Array& x, const Array& t) {
-  require(x.shape() == t.shape() && x.dtype() == t.dtype(), name, "input is ", x.dtype(), " ", x.shape(),
-          ", target is ", t.dtype(), " ", t.shape());
+  require_alike(x.dtype() == t.dtype(), x.shape() == t.shape(), name, "input is ", x.dtype(), " ", x.shape(),
+                ", target is ", t.dtype(), " ", t.shape());
 }
 
 }  // namespace
@@ -56,8 +56,8 @@ Array loss_values(std::string_view name, std::size_t op, const Array& x, const A
 Array loss_gradient(std::string_view name, std::size_t op, const Array& dy, const Array& x, const Array& t, double a) {
   check_pair(name, x, t);
   const bool one = dy.numel() == 1;
-  require(dy.dtype() == x.dtype() && (one || dy.shape() == x.shape()), name, "the gradient is ", dy.dtype(), " ",
-          dy.shape(), ", the input ", x.dtype(), " ", x.shape());
+  require_alike(dy.dtype() == x.dtype(), one || dy.shape() == x.shape(), name, "the gradient is ", dy.dtype(), " ",
+                dy.shape(), ", the input ", x.dtype(), " ", x.shape());
   const Array gradients = dy.contiguous(), inputs = x.contiguous(), targets = t.contiguous();
   Array dx = Array::empty(x.shape(), x.dtype());
   dispatch_float(x.dtype(), name, [&]<class T>() {

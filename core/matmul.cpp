@@ -93,14 +93,16 @@ Array multiply_matrices(const Array& a, const Array& b) {
 }  // namespace
 
 Array matmul(const Array& a, const Array& b) {
-  require(a.rank() >= 1 && b.rank() >= 1, "matmul", "both arguments to matmul need to be at least 1D, but they are ",
-          a.rank(), "D and ", b.rank(), "D");
-  require(a.dtype() == b.dtype(), "matmul", "both arguments must have one dtype, got ", a.dtype(), " and ", b.dtype());
-  require(is_floating(a.dtype()), "matmul", "dtype must be float32 or float64, got ", a.dtype());
+  require<ShapeError>(a.rank() >= 1 && b.rank() >= 1, "matmul",
+                      "both arguments to matmul need to be at least 1D, but they are ", a.rank(), "D and ", b.rank(),
+                      "D");
+  require<DtypeError>(a.dtype() == b.dtype(), "matmul", "both arguments must have one dtype, got ", a.dtype(), " and ",
+                      b.dtype());
+  require<DtypeError>(is_floating(a.dtype()), "matmul", "dtype must be float32 or float64, got ", a.dtype());
   const Array left = a.rank() == 1 ? a.unsqueeze(0) : a;
   const Array right = b.rank() == 1 ? b.unsqueeze(1) : b;
-  require(left.size(-1) == right.size(-2), "matmul", "mat1 and mat2 shapes cannot be multiplied (", a.shape(), " and ",
-          b.shape(), ")");
+  require<ShapeError>(left.size(-1) == right.size(-2), "matmul", "mat1 and mat2 shapes cannot be multiplied (",
+                      a.shape(), " and ", b.shape(), ")");
   Array y = multiply_matrices(left, right);
   if (b.rank() == 1) {
     y = y.squeeze(-1);

@@ -168,7 +168,7 @@ class Team {
     close();
     const std::exception_ptr error = loop_.take_error();
     if (!busy_.exchange(false, std::memory_order_release)) {
-      throw std::runtime_error("parallel_for: the process forked inside a loop, whose other threads the child lacks");
+      fail<StateError>("parallel_for", "the process forked inside a loop, whose other threads the child lacks");
     }
     if (error) {
       std::rethrow_exception(error);

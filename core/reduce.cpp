@@ -50,7 +50,8 @@ Array finish(const Shape& shape, DType dtype, const F& f) {
 }
 
 void require_floating(const Array& x, std::string_view op) {
-  require(is_floating(x.dtype()), op, "dtype must be float32 or float64, got ", x.dtype(), " (shape ", x.shape(), ")");
+  require<DtypeError>(is_floating(x.dtype()), op, "dtype must be float32 or float64, got ", x.dtype(), " (shape ",
+                      x.shape(), ")");
 }
 
 /// Folds integers (or bools) over plan.dims with f(accumulator, value), starting with `start`.
@@ -100,7 +101,7 @@ Array extreme(const Array& x, const Dims& dims, bool keepdim, std::string_view o
   constexpr bool kLargest = std::is_same_v<F, Largest>;
   const Plan plan(x, dims, op);
   const Shape shape = plan.result(x, keepdim);
-  require(plan.count > 0, op, "there must be an element to reduce over, got shape ", x.shape());
+  require<ShapeError>(plan.count > 0, op, "there must be an element to reduce over, got shape ", x.shape());
   if (is_floating(x.dtype())) {
     const Array values = reduce_dims(reduce_op<F>(), x, plan.dims);
     const double* v = values.data<double>();
@@ -116,7 +117,8 @@ Array extreme(const Array& x, const Dims& dims, bool keepdim, std::string_view o
 template <bool kLargest>
 Array arg_extreme(const Array& x, std::int64_t dim, bool keepdim, std::string_view op) {
   const Plan plan(x, x.rank() == 0 ? Dims{} : Dims{normalize_dim(dim, x.rank(), op)}, op);
-  require(plan.count > 0, op, "there must be an element to reduce over, got shape ", x.shape(), " and dim ", dim);
+  require<ShapeError>(plan.count > 0, op, "there must be an element to reduce over, got shape ", x.shape(), " and dim ",
+                      dim);
   Array y = Array::empty(plan.result(x, keepdim), DType::int64);
   const int d = plan.dims.empty() ? -1 : static_cast<int>(plan.dims[0]);
   std::int64_t inner = 1;
@@ -264,12 +266,13 @@ Array sum_to(const Array& x, const Shape& shape) {
   Dims dims;
   for (int d = 0; d < x.rank() && extra >= 0; ++d) {
     const std::int64_t wanted = d < extra ? 1 : shape[d - extra];
-    require(wanted == x.shape()[d] || wanted == 1, "sum_to", "shape ", shape, " does not broadcast to ", x.shape());
+    require<ShapeError>(wanted == x.shape()[d] || wanted == 1, "sum_to", "shape ", shape, " does not broadcast to ",
+                        x.shape());
     if (wanted != x.shape()[d]) {
       dims.push_back(d);
     }
   }
-  require(extra >= 0, "sum_to", "shape ", shape, " does not broadcast to ", x.shape());
+  require<ShapeError>(extra >= 0, "sum_to", "shape ", shape, " does not broadcast to ", x.shape());
   return dims.empty() ? x.reshape(shape) : sum_plan(x, Plan(x, dims, "sum_to"), shape);
 }
 

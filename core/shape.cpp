@@ -5,13 +5,14 @@
 namespace evenkeel {
 
 Shape::Shape(std::span<const std::int64_t> values) {
-  require(values.size() <= kMaxRank, "shape", "at most ", kMaxRank, " dims are supported, got ", values.size());
+  require<ShapeError>(values.size() <= kMaxRank, "shape", "at most ", kMaxRank, " dims are supported, got ",
+                      values.size());
   std::copy(values.begin(), values.end(), values_.begin());
   rank_ = static_cast<int>(values.size());
 }
 
 Shape Shape::filled(int rank, std::int64_t value) {
-  require(rank >= 0 && rank <= kMaxRank, "shape", "the rank must lie in 0..", kMaxRank, ", got ", rank);
+  require<ShapeError>(rank >= 0 && rank <= kMaxRank, "shape", "the rank must lie in 0..", kMaxRank, ", got ", rank);
   Shape result;
   result.rank_ = rank;
   std::fill(result.begin(), result.end(), value);
@@ -21,15 +22,16 @@ Shape Shape::filled(int rank, std::int64_t value) {
 void Shape::push_back(std::int64_t value) { insert(rank_, value); }
 
 void Shape::insert(int i, std::int64_t value) {
-  require(rank_ < kMaxRank, "shape", "at most ", kMaxRank, " dims are supported, got one more than ", *this);
-  require(i >= 0 && i <= rank_, "shape", "can't insert at position ", i, " of ", *this);
+  require<ShapeError>(rank_ < kMaxRank, "shape", "at most ", kMaxRank, " dims are supported, got one more than ",
+                      *this);
+  require<IndexError>(i >= 0 && i <= rank_, "shape", "can't insert at position ", i, " of ", *this);
   std::copy_backward(begin() + i, end(), end() + 1);
   ++rank_;
   (*this)[i] = value;
 }
 
 void Shape::erase(int i) {
-  require(i >= 0 && i < rank_, "shape", "can't erase position ", i, " of ", *this);
+  require<IndexError>(i >= 0 && i < rank_, "shape", "can't erase position ", i, " of ", *this);
   std::copy(begin() + i + 1, end(), begin() + i);
   --rank_;
 }
@@ -48,11 +50,11 @@ std::int64_t numel(const Shape& shape, std::string_view op) {
   std::int64_t product = 1;
   bool none = false;
   for (std::int64_t size : shape) {
-    require(size >= 0, op, "negative size ", size, " in shape ", shape);
+    require<ShapeError>(size >= 0, op, "negative size ", size, " in shape ", shape);
     none = none || size == 0;
     // Zeros count as one here, so that the strides of an empty array fit as well.
-    require(!__builtin_mul_overflow(product, std::max<std::int64_t>(size, 1), &product), op, "shape ", shape,
-            " has more elements than 64-bit integers can count");
+    require<ShapeError>(!__builtin_mul_overflow(product, std::max<std::int64_t>(size, 1), &product), op, "shape ",
+                        shape, " has more elements than 64-bit integers can count");
   }
   return none ? 0 : product;
 }
@@ -74,9 +76,9 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view op) {
     const std::int64_t size_a = a[a.rank() - back];
     const std::int64_t size_b = b[b.rank() - back];
     const int dim = result.rank() - back;
-    require(size_a == size_b || size_a == 1 || size_b == 1, op, "The size of tensor a (", size_a,
-            ") must match the size of tensor b (", size_b, ") at non-singleton dimension ", dim, "; shapes are ", a,
-            " and ", b);
+    require<ShapeError>(size_a == size_b || size_a == 1 || size_b == 1, op, "The size of tensor a (", size_a,
+                        ") must match the size of tensor b (", size_b, ") at non-singleton dimension ", dim,
+                        "; shapes are ", a, " and ", b);
     result[dim] = size_a == 1 ? size_b : size_a;
   }
   return result;
@@ -84,8 +86,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view op) {
 
 int normalize_dim(std::int64_t dim, int rank, std::string_view op) {
   const std::int64_t range = std::max(rank, 1);
-  require(dim >= -range && dim < range, op, "Dimension out of range (expected to be in range of [", -range, ", ",
-          range - 1, "], but got ", dim, ")");
+  require<IndexError>(dim >= -range && dim < range, op, "Dimension out of range (expected to be in range of [", -range,
+                      ", ", range - 1, "], but got ", dim, ")");
   return static_cast<int>(dim < 0 ? dim + range : dim);
 }
 

@@ -80,8 +80,8 @@ Array forward(const Array& x, std::int64_t dim, std::string_view op, const F& ke
 template <class F>
 Array gradient(const Array& dy, const Array& y, std::int64_t dim, std::string_view op, const F& kernel) {
   const int d = normalize_dim(dim, y.rank(), op);
-  require(dy.shape() == y.shape() && dy.dtype() == y.dtype(), op, "the gradient is ", dy.dtype(), " ", dy.shape(),
-          ", the value ", y.dtype(), " ", y.shape());
+  require_alike(dy.dtype() == y.dtype(), dy.shape() == y.shape(), op, "the gradient is ", dy.dtype(), " ", dy.shape(),
+                ", the value ", y.dtype(), " ", y.shape());
   const RowLayout layout(y, d);
   return dispatch_float(y.dtype(), op, [&]<class T>() {
     const Array from_dy = arranged(dy, d, layout);

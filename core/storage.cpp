@@ -21,6 +21,10 @@
 namespace evenkeel {
 namespace {
 
+[[noreturn]] void fail_allocation(std::size_t bytes) {
+  fail<OutOfMemory>("out of memory", "can't allocate ", bytes, " bytes");
+}
+
 using detail::forbid;
 using detail::permit;
 
@@ -174,20 +178,20 @@ class Allocator {
 
   static SizeClass checked_class(std::size_t bytes) {
     if (bytes > std::numeric_limits<std::size_t>::max() / 2) {
-      throw OutOfMemory(bytes);
+      fail_allocation(bytes);
     }
     return size_class(bytes);
   }
 
   std::byte* allocate(std::size_t bytes, const SizeClass& size) {
     if (limit_ > 0 && (size.bytes > limit_ || stats_.in_use > limit_ - size.bytes)) {
-      throw OutOfMemory(bytes);
+      fail_allocation(bytes);
     }
     std::byte* data = long_lived_scopes > 0 ? nullptr : take_cached(size);
     if (data == nullptr) {
       data = ask_system(size.bytes);
       if (data == nullptr) {
-        throw OutOfMemory(bytes);
+        fail_allocation(bytes);
       }
     }
     stats_.in_use += size.bytes;
@@ -279,8 +283,6 @@ Allocator& allocator() { return the_allocator; }
     pthread_atfork([] { the_allocator.lock(); }, [] { the_allocator.unlock(); }, [] { the_allocator.unlock(); });
 
 }  // namespace
-
-OutOfMemory::OutOfMemory(std::size_t bytes) : text_(concat("out of memory: can't allocate ", bytes, " bytes")) {}
 
 Storage::Storage(std::size_t bytes) : data_(allocator().allocate(bytes)), bytes_(bytes) {}
 

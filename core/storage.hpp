@@ -1,5 +1,7 @@
 #pragma once
 
+#include "evenkeel/core/error.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -8,13 +10,8 @@
 namespace evenkeel {
 
 /// Thrown when memory can't be had; nothing that existed before is changed.
-class OutOfMemory : public std::bad_alloc {
- public:
-  explicit OutOfMemory(std::size_t bytes);
-  const char* what() const noexcept override { return text_.c_str(); }
-
- private:
-  std::string text_;
+class OutOfMemory : public ErrorOf<std::bad_alloc> {
+  using ErrorOf::ErrorOf;
 };
 
 /// A block of raw memory, 64-byte aligned, shared by the arrays that view it, given back to the caching allocator

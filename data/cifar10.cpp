@@ -55,8 +55,7 @@ ArrayDataset load_cifar10(const std::string& folder, Split split) {
       }
     }
     if (records.labels.empty()) {
-      throw IoError(
-          concat(kLoadCifar10, ": there is no data_batch_1.bin to data_batch_5.bin in the folder '", folder, "'"));
+      fail<IoError>(kLoadCifar10, "there is no data_batch_1.bin to data_batch_5.bin in the folder '", folder, "'");
     }
   }
   return {std::move(records.images), std::move(records.labels), {3, 32, 32}, kClasses, kLoadCifar10};

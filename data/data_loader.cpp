@@ -272,7 +272,7 @@ DataLoader::Epoch DataLoader::epoch(std::int64_t epoch) & {
 
 std::optional<Batch> DataLoader::next() {
   Impl& impl = *impl_;
-  require(impl.epoch >= 0, "DataLoader::next", "no epoch has begun, call start_epoch() first");
+  require<StateError>(impl.epoch >= 0, "DataLoader::next", "no epoch has begun, call start_epoch() first");
   if (impl.next_batch == size()) {
     return std::nullopt;
   }

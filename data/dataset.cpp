@@ -5,8 +5,8 @@
 namespace evenkeel::data {
 
 void check_read(std::string_view op, const Dataset& dataset, std::int64_t index, std::size_t bytes) {
-  require(index >= 0 && index < dataset.size(), op, "index ", index, " is out of range for ", dataset.size(),
-          " images");
+  require<IndexError>(index >= 0 && index < dataset.size(), op, "index ", index, " is out of range for ",
+                      dataset.size(), " images");
   const std::int64_t expected = numel(dataset.image_shape());
   require(static_cast<std::int64_t>(bytes) == expected, op, "the image buffer has ", bytes, " bytes, expected ",
           expected, " (shape ", dataset.image_shape(), ")");

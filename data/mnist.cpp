@@ -19,7 +19,7 @@ class ByteReader {
  public:
   explicit ByteReader(std::string path) : path_(std::move(path)), file_(::gzopen(path_.c_str(), "rb")) {
     if (file_ == nullptr) {
-      throw IoError(concat(kLoadMnist, ": cannot open '", path_, "'"));
+      fail<IoError>(kLoadMnist, "cannot open '", path_, "'");
     }
   }
   ~ByteReader() { ::gzclose(file_); }
@@ -110,7 +110,7 @@ std::string find_file(const std::string& folder, const std::string& name) {
       return path;
     }
   }
-  throw IoError(concat(kLoadMnist, ": neither '", name, "' nor '", name, ".gz' is in the folder '", folder, "'"));
+  fail<IoError>(kLoadMnist, "neither '", name, "' nor '", name, ".gz' is in the folder '", folder, "'");
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ void wrong_mode(Generator& generator, Checks& checks) {
   std::string text;
   try {
     norm(sample);
-  } catch (const std::invalid_argument& e) {
+  } catch (const ShapeError& e) {
     text = e.what();
   }
   std::printf("  a batch of one: %s\n", text.c_str());

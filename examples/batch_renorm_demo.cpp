@@ -88,7 +88,7 @@ void state(Generator& generator, Checks& checks) {
   try {
     untracked.eval();
     untracked(x);
-  } catch (const std::invalid_argument& e) {
+  } catch (const StateError& e) {
     text = e.what();
   }
   std::printf("  track_running_stats = false, eval: %s\n", text.c_str());

@@ -105,7 +105,7 @@ void weight_standardization(Generator& generator, Checks& checks) {
   std::string error;
   try {
     models::WS_GN_Block(3, 48, generator, {.groups = 32});
-  } catch (const std::invalid_argument& e) {
+  } catch (const ValueError& e) {
     error = e.what();
   }
   std::printf("  48 channels: %s; groups=32: %s\n", text_of(*chosen.gn).c_str(), error.c_str());

@@ -29,7 +29,7 @@ inline void check_images(const nn::Module& model, const Tensor& x, std::int64_t 
     fail(model.type_name(), "the input is an undefined tensor");
   }
   if (x.rank() != 4 || x.size(1) != channels) {
-    fail(model.type_name(), "input has shape ", x.shape(), ", expected (N, ", channels, ", H, W)");
+    fail<ShapeError>(model.type_name(), "input has shape ", x.shape(), ", expected (N, ", channels, ", H, W)");
   }
 }
 

@@ -128,7 +128,13 @@ Made make_model(std::string_view name, Generator& generator, const ModelOptions&
   if (chosen.norm.empty()) {
     chosen.norm = entry.norm;
   }
-  return entry.make(generator, chosen);
+  const Generator::State before = generator.state();
+  try {
+    return entry.make(generator, chosen);
+  } catch (...) {
+    generator.set_state(before);  // what was refused has drawn nothing
+    throw;
+  }
 }
 
 }  // namespace evenkeel::models

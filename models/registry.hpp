@@ -32,7 +32,8 @@ const std::vector<ModelEntry>& models();
 /// The row of that name; an unknown name throws and lists the known ones.
 const ModelEntry& model_entry(std::string_view name);
 
-/// The model of that name. Throws for an unknown name, and for a norm that the model cannot have.
+/// The model of that name. Throws for an unknown name, and for a norm or sizes that the model cannot have; the
+/// generator has not moved then.
 std::unique_ptr<nn::Layer> make_model(std::string_view name, Generator& generator, const ModelOptions& options = {});
 
 }  // namespace evenkeel::models

@@ -44,8 +44,8 @@ FCNetworkWithBatchNorm::FCNetworkWithBatchNorm(Generator& generator, const FCNet
 
 Tensor FCNetworkWithBatchNorm::forward(const Tensor& x) {
   const Tensor rows = x.rank() > 2 ? flatten(x, 1) : x;
-  require(rows.rank() == 2 && rows.size(1) == options.in_features, "FCNetworkWithBatchNorm", "input has shape ",
-          x.shape(), ", expected ", options.in_features, " features per sample");
+  require<ShapeError>(rows.rank() == 2 && rows.size(1) == options.in_features, "FCNetworkWithBatchNorm",
+                      "input has shape ", x.shape(), ", expected ", options.in_features, " features per sample");
   return network(rows);
 }
 
@@ -66,9 +66,9 @@ CNNWithBatchNorm::CNNWithBatchNorm(Generator& generator, const CNNOptions& optio
 
 Tensor CNNWithBatchNorm::forward(const Tensor& x) {
   const Size2 size = options.input_size;
-  require(x.rank() == 4 && x.size(1) == options.in_channels && x.size(2) == size.h && x.size(3) == size.w,
-          "CNNWithBatchNorm", "input has shape ", x.shape(), ", expected (N, ", options.in_channels, ", ", size.h, ", ",
-          size.w, ")");
+  require<ShapeError>(x.rank() == 4 && x.size(1) == options.in_channels && x.size(2) == size.h && x.size(3) == size.w,
+                      "CNNWithBatchNorm", "input has shape ", x.shape(), ", expected (N, ", options.in_channels, ", ",
+                      size.h, ", ", size.w, ")");
   return classifier(features(x));
 }
 

@@ -39,16 +39,14 @@ Tensor Slot::operator()(const Tensor& x) const {
     fail("Slot", "Module [", module_->type_name(),
          "] is missing the required \"forward\" function of one tensor (child '", path(), "')");
   }
-  const RunScope scope(*this);
-  return (*layer_)(x);
+  return run_at(*this, [&] { return (*layer_)(x); });
 }
 
 Tensor Slot::operator()(const Tensor& x, const Activation& act) const {
   if (!fuses(*this, act)) {
     return detail::run_apart(act, (*this)(x));
   }
-  const RunScope scope(*this);
-  return (*layer_)(x, act);
+  return run_at(*this, [&] { return (*layer_)(x, act); });
 }
 
 std::unique_ptr<Module> Slot::replace(std::unique_ptr<Module> module) {
@@ -60,7 +58,7 @@ std::unique_ptr<Module> Slot::replace(std::unique_ptr<Module> module) {
   return module;
 }
 
-RunScope::RunScope(const Slot& slot) : around_(running), name_(slot.path(running)) { running = &*slot; }
+RunScope::RunScope(const Slot& slot) : slot_(slot), around_(std::exchange(running, &*slot)) {}
 RunScope::~RunScope() { running = around_; }
 
 void detail::fail_child(const Slot* slot, const std::type_info& expected) {

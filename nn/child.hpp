@@ -53,17 +53,29 @@ class Slot {
 
 /// While one lives, the module at `slot` runs: errors and anomaly reports name it, by its path from the module that
 /// runs around it. So what lies between and does not run, such as a ModuleList, is named, too.
-class RunScope {
+class RunScope : public NameScope {
  public:
   explicit RunScope(const Slot& slot);
-  ~RunScope();
-  RunScope(const RunScope&) = delete;
-  RunScope& operator=(const RunScope&) = delete;
+  ~RunScope() override;
 
  private:
+  std::string name() const override { return slot_.path(around_); }
+
+  const Slot& slot_;
   const Module* around_;
-  NameScope name_;
 };
+
+/// run() in a RunScope: an Error that passes learns where.
+template <class Run>
+decltype(auto) run_at(const Slot& slot, const Run& run) {
+  const RunScope scope(slot);
+  try {
+    return run();
+  } catch (Error& error) {
+    error.set_path(NameScope::path());
+    throw;
+  }
+}
 
 template <class M, class... Args>
 decltype(auto) call(M& module, Args&&... args);
@@ -115,8 +127,8 @@ class Child {
     if constexpr (detail::layer_arguments<Args...> && (std::derived_from<T, Layer> || std::same_as<T, Module>)) {
       return slot()(args...);
     } else {
-      const RunScope scope(slot());
-      return call(**this, std::forward<Args>(args)...);
+      T& module = **this;
+      return run_at(*slot_, [&]() -> decltype(auto) { return call(module, std::forward<Args>(args)...); });
     }
   }
   Tensor operator()(const Tensor& x, const Activation& act) const { return slot()(x, act); }

@@ -46,8 +46,8 @@ class ListOf : public Base {
   /// Negative counts from the back; throws "index 5 is out of range".
   Slot& operator[](std::int64_t index) {
     const std::int64_t position = index < 0 ? index + size() : index;
-    require(position >= 0 && position < size(), this->type_name(), "index ", index, " is out of range; there are ",
-            size(), " children");
+    require<IndexError>(position >= 0 && position < size(), this->type_name(), "index ", index,
+                        " is out of range; there are ", size(), " children");
     return *this->children()[static_cast<std::size_t>(position)];
   }
 };

@@ -49,16 +49,17 @@ Array empty_weight(std::int64_t in, std::int64_t out, const ConvTranspose2dOptio
 }
 
 const Array& checked_weight(const char* layer, const Array& weight) {
-  require(weight.defined() && weight.rank() == 4, layer, "the weight must have 4 dims, got ",
-          weight.defined() ? concat("shape ", weight.shape()) : "an undefined array");
+  require<ShapeError>(weight.defined() && weight.rank() == 4, layer, "the weight must have 4 dims, got ",
+                      weight.defined() ? concat("shape ", weight.shape()) : "an undefined array");
   return weight;
 }
 
 template <class Conv>
 void check_given(const char* layer, const Conv& conv) {
   check_options(conv.in_channels, conv.out_channels, conv.options);
-  require(!conv.options.bias || conv.bias.shape() == Shape{conv.out_channels}, layer, "the bias must have shape [",
-          conv.out_channels, "], got ", conv.options.bias ? conv.bias.shape() : Shape{});
+  require<ShapeError>(!conv.options.bias || conv.bias.shape() == Shape{conv.out_channels}, layer,
+                      "the bias must have shape [", conv.out_channels, "], got ",
+                      conv.options.bias ? conv.bias.shape() : Shape{});
 }
 
 /// `padding` and `output_padding` are ready text; what has its default is left out.

@@ -10,8 +10,8 @@ namespace evenkeel::nn::functional {
 namespace {
 
 void check_rank(const char* op, const Tensor& x) {
-  require(x.defined() && x.rank() >= 2, op, "expected input of at least 2 dims (N, C, *), got ",
-          x.defined() ? concat("shape ", x.shape()) : "an undefined tensor");
+  require<ShapeError>(x.defined() && x.rank() >= 2, op, "expected input of at least 2 dims (N, C, *), got ",
+                      x.defined() ? concat("shape ", x.shape()) : "an undefined tensor");
 }
 
 /// read: they are what to normalize with; else they are moved.
@@ -23,9 +23,10 @@ void check_running(const char* op, const Tensor& x, const Tensor& mean, const Te
     return;
   }
   for (const auto& [name, running] : {std::pair("running_mean", mean), std::pair("running_var", var)}) {
-    require(running.shape() == Shape{x.size(1)}, op, "running statistics should contain ", x.size(1),
-            " elements, one per channel of the input of shape ", x.shape(), ", got shape ", running.shape());
-    require(is_floating(running.dtype()), op, name, " must be float32 or float64, got ", running.dtype());
+    require<ShapeError>(running.shape() == Shape{x.size(1)}, op, "running statistics should contain ", x.size(1),
+                        " elements, one per channel of the input of shape ", x.shape(), ", got shape ",
+                        running.shape());
+    require<DtypeError>(is_floating(running.dtype()), op, name, " must be float32 or float64, got ", running.dtype());
     require(read || !running.array().has_overlap(), op, name, " is moved, but its elements share memory (shape ",
             running.shape(), ", strides ", running.array().strides(), "); clone() it first");
   }
@@ -39,11 +40,11 @@ std::int64_t checked_trailing(const char* op, const Tensor& x, const Shape& norm
           "normalized_shape=[]");
   require(x.defined(), op, "the input is an undefined tensor");
   const std::string mismatch = trailing_mismatch(x.shape(), normalized_shape);
-  require(mismatch.empty(), op, mismatch);
+  require<ShapeError>(mismatch.empty(), op, mismatch.c_str());
   for (const auto& [name, parameter] : {std::pair("weight", weight), std::pair("bias", bias)}) {
-    require(!parameter.defined() || parameter.shape() == normalized_shape, op, "Expected ", name,
-            " to be of same shape as normalized_shape, but got ", name, " of shape ",
-            parameter.defined() ? parameter.shape() : Shape{}, " and normalized_shape=", normalized_shape);
+    require<ShapeError>(!parameter.defined() || parameter.shape() == normalized_shape, op, "Expected ", name,
+                        " to be of same shape as normalized_shape, but got ", name, " of shape ",
+                        parameter.defined() ? parameter.shape() : Shape{}, " and normalized_shape=", normalized_shape);
   }
   return numel(normalized_shape);
 }
@@ -66,8 +67,8 @@ Tensor batch_norm(const Tensor& x, Tensor running_mean, Tensor running_var, cons
                   BatchNormOptions options, const FusedActivation& activation) {
   check_rank("batch_norm", x);
   check_running("batch_norm", x, running_mean, running_var, !options.training);
-  require(!options.training || x.numel() != x.size(1), "batch_norm",
-          "Expected more than 1 value per channel when training, got input size ", x.shape());
+  require<ShapeError>(!options.training || x.numel() != x.size(1), "batch_norm",
+                      "Expected more than 1 value per channel when training, got input size ", x.shape());
   const std::int64_t inner = spatial_size(x.shape());
   const AffineView affine{x.size(1), inner};
   if (!options.training) {
@@ -86,13 +87,13 @@ Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight
                   const FusedActivation& activation) {
   check_rank("group_norm", x);
   const std::int64_t channels = x.size(1);
-  require(num_groups > 0 && channels % num_groups == 0, "group_norm",
-          "Expected number of channels in input to be divisible by num_groups, got input of shape ", x.shape(),
-          " and num_groups=", num_groups);
+  require<ShapeError>(num_groups > 0 && channels % num_groups == 0, "group_norm",
+                      "Expected number of channels in input to be divisible by num_groups, got input of shape ",
+                      x.shape(), " and num_groups=", num_groups);
   const std::int64_t inner = spatial_size(x.shape());
   const GroupView view{1, 1, x.size(0) * num_groups, channels / num_groups * inner};
-  require(x.size(0) != 1 || view.inner != 1, "group_norm",
-          "Expected more than 1 value per channel when training, got input size ", x.shape());
+  require<ShapeError>(x.size(0) != 1 || view.inner != 1, "group_norm",
+                      "Expected more than 1 value per channel when training, got input size ", x.shape());
   return normalize_groups(x, weight, bias, view, {channels, inner}, {.eps = eps}, activation).y;
 }
 
@@ -118,8 +119,8 @@ Tensor instance_norm(const Tensor& x, Tensor running_mean, Tensor running_var, c
   if (!options.use_input_stats) {
     return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps, activation);
   }
-  require(inner != 1, "instance_norm", "Expected more than 1 spatial element when training, got input size ",
-          x.shape());
+  require<ShapeError>(inner != 1, "instance_norm",
+                      "Expected more than 1 spatial element when training, got input size ", x.shape());
   Normalized result =
       normalize_groups(x, weight, bias, {1, 1, x.size(0) * x.size(1), inner}, affine, {.eps = options.eps}, activation);
   if (running_mean.defined() && x.numel() > 0) {

@@ -89,7 +89,8 @@ Tensor& ones_(Tensor& tensor) { return constant_(tensor, 1); }
 Tensor& zeros_(Tensor& tensor) { return constant_(tensor, 0); }
 
 Fans fan_in_and_fan_out(const Shape& shape) {
-  require(shape.rank() >= 2, "fan_in_and_fan_out", "the tensor must have at least 2 dims, got shape ", shape);
+  require<ShapeError>(shape.rank() >= 2, "fan_in_and_fan_out", "the tensor must have at least 2 dims, got shape ",
+                      shape);
   std::int64_t kernel = 1;
   for (int i = 2; i < shape.rank(); ++i) {
     kernel *= shape[i];
@@ -147,7 +148,8 @@ Tensor& kaiming_normal_(Tensor& tensor, Generator& generator, KaimingOptions opt
 }
 
 Tensor& orthogonal_(Tensor& tensor, Generator& generator, double gain) {
-  require(tensor.rank() >= 2, "orthogonal_", "the tensor must have at least 2 dims, got shape ", tensor.shape());
+  require<ShapeError>(tensor.rank() >= 2, "orthogonal_", "the tensor must have at least 2 dims, got shape ",
+                      tensor.shape());
   if (tensor.numel() == 0) {
     return tensor;
   }

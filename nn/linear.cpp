@@ -14,10 +14,10 @@ Array empty_weight(std::int64_t in, std::int64_t out) {
 }
 
 const Array& checked_weight(const Array& weight, const Array& bias) {
-  require(weight.defined() && weight.rank() == 2, "Linear", "the weight must have 2 dims, got ",
-          weight.defined() ? concat("shape ", weight.shape()) : "an undefined array");
-  require(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "Linear", "the bias must have shape [",
-          weight.size(0), "], got ", bias.defined() ? bias.shape() : Shape{});
+  require<ShapeError>(weight.defined() && weight.rank() == 2, "Linear", "the weight must have 2 dims, got ",
+                      weight.defined() ? concat("shape ", weight.shape()) : "an undefined array");
+  require<ShapeError>(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "Linear", "the bias must have shape [",
+                      weight.size(0), "], got ", bias.defined() ? bias.shape() : Shape{});
   return weight;
 }
 

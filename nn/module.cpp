@@ -41,8 +41,15 @@ void walk(M& module, const std::string& prefix, const F& f) {
 Tensor Layer::operator()(const Tensor& x) { return call(*this, x); }
 
 Tensor Layer::operator()(const Tensor& x, const Activation& act) {
-  return fuses(*this, act) ? dynamic_cast<FusibleNorm&>(*this).forward_activated(x, *act.fused())
-                           : detail::run_apart(act, (*this)(x));
+  if (!fuses(*this, act)) {
+    return detail::run_apart(act, (*this)(x));
+  }
+  try {
+    return dynamic_cast<FusibleNorm&>(*this).forward_activated(x, *act.fused());
+  } catch (Error& error) {
+    error.set_layer(type_name());
+    throw;
+  }
 }
 
 std::size_t Module::register_forward_hook(ForwardHook hook) {
@@ -129,8 +136,8 @@ Slot& Module::add_slot(const std::string& name, std::unique_ptr<Module> module) 
 }
 
 void Module::remove_child(const std::string& name) {
-  require(slots_.remove_if([&](const Slot& slot) { return slot.name() == name; }) == 1, "remove_child", type_name(),
-          " has no child named '", name, "'");
+  require<IndexError>(slots_.remove_if([&](const Slot& slot) { return slot.name() == name; }) == 1, "remove_child",
+                      type_name(), " has no child named '", name, "'");
 }
 
 // ---- Listing
@@ -211,7 +218,8 @@ const Slot& Module::child(const std::string& name) const {
     }
     known.push_back(slot.name());
   }
-  fail("child", type_name(), " has no child named '", first, "'; it has ", known.empty() ? "none" : quoted_list(known));
+  fail<IndexError>("child", type_name(), " has no child named '", first, "'; it has ",
+                   known.empty() ? "none" : quoted_list(known));
 }
 
 Slot& Module::child(const std::string& name) { return const_cast<Slot&>(std::as_const(*this).child(name)); }
@@ -228,7 +236,7 @@ Module::Entry& Module::entry(const std::string& name, bool is_parameter) {
       return e;
     }
   }
-  fail(op, owner.type_name(), " has no attribute '", last, "' (asked for '", name, "')");
+  fail<IndexError>(op, owner.type_name(), " has no attribute '", last, "' (asked for '", name, "')");
 }
 
 Tensor& Module::get_parameter(const std::string& name) { return entry(name, true).tensor; }
@@ -276,7 +284,8 @@ Module& Module::apply(const std::function<void(Module&)>& f) {
 }
 
 Module& Module::to(DType dtype) {
-  require(is_floating(dtype), "Module::to", "only accepts floating point dtypes, but got desired dtype=", dtype);
+  require<DtypeError>(is_floating(dtype), "Module::to",
+                      "only accepts floating point dtypes, but got desired dtype=", dtype);
   const auto convert = [&](Module& module) {
     for (Entry& e : module.entries_) {
       if (!e.tensor.defined() || !is_floating(e.tensor.dtype()) || e.tensor.dtype() == dtype) {

@@ -258,9 +258,10 @@ std::vector<Tensor> tensors_of(const Parts&... parts) {
 
 }  // namespace detail
 
-/// module.forward(args...), then the module's hooks: the way to run a model that is no Layer.
+/// module.forward(args...), then the module's hooks: the way to run a model that is no Layer. An Error that passes gets
+/// the module's name.
 template <class M, class... Args>
-decltype(auto) call(M& module, Args&&... args) {
+decltype(auto) call(M& module, Args&&... args) try {
   using Result = decltype(module.forward(std::forward<Args>(args)...));
   if (!module.has_forward_hooks()) {
     return module.forward(std::forward<Args>(args)...);
@@ -274,6 +275,9 @@ decltype(auto) call(M& module, Args&&... args) {
     module.run_forward_hooks(inputs, detail::tensors_of(result));
     return result;
   }
+} catch (Error& error) {
+  error.set_layer(module.type_name());
+  throw;
 }
 
 }  // namespace evenkeel::nn

@@ -26,7 +26,8 @@ SqueezeExcitation::SqueezeExcitation(std::int64_t channels, Generator& generator
       scale_activation(add<Sigmoid>("scale_activation")) {}
 
 Tensor SqueezeExcitation::forward(const Tensor& x) {
-  require(x.rank() == 4, "SqueezeExcitation", "expected 4D input (got ", x.rank(), "D input of shape ", x.shape(), ")");
+  require<ShapeError>(x.rank() == 4, "SqueezeExcitation", "expected 4D input (got ", x.rank(), "D input of shape ",
+                      x.shape(), ")");
   return x * scale_activation(fc2(activation(fc1(avgpool(x)))));
 }
 

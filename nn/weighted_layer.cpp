@@ -42,8 +42,9 @@ Tensor WeightedLayer::effective_weight() { return stored_weight(); }
 Tensor WeightedLayer::stored_weight() { return parametrization_ == nullptr ? weight : parametrization_->value(); }
 
 void WeightedLayer::parametrize(std::unique_ptr<WeightParametrization> parametrization) {
-  require(parametrization_ == nullptr, type_name(), "the weight has a parametrization already (",
-          parametrization_ == nullptr ? "" : parametrization_->type_name(), "); remove_parametrization first");
+  require<StateError>(parametrization_ == nullptr, type_name(), "the weight has a parametrization already (",
+                      parametrization_ == nullptr ? "" : parametrization_->type_name(),
+                      "); remove_parametrization first");
   require(parametrization != nullptr, type_name(), "the parametrization must not be nullptr");
   WeightParametrization* kept = parametrization.get();
   add<Parametrizations>(kChild, std::move(parametrization))->train(training());
@@ -52,7 +53,7 @@ void WeightedLayer::parametrize(std::unique_ptr<WeightParametrization> parametri
 }
 
 void WeightedLayer::remove_parametrization() {
-  require(parametrization_ != nullptr, type_name(), "the weight has no parametrization to remove");
+  require<StateError>(parametrization_ != nullptr, type_name(), "the weight has no parametrization to remove");
   parametrization_->eval();
   weight = Tensor(no_grad([&] { return parametrization_->value(); }).array().clone(), true);
   parametrization_ = nullptr;

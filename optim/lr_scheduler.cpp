@@ -221,8 +221,9 @@ LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions, bool o
 }
 
 double LambdaLR::next_lr(std::size_t group) {
-  require(one_for_all_ || group < functions_.size(), "LambdaLR", "group ", group,
-          " was added after the schedule was made with one function per group, so it has none; make a new schedule");
+  require<StateError>(
+      one_for_all_ || group < functions_.size(), "LambdaLR", "group ", group,
+      " was added after the schedule was made with one function per group, so it has none; make a new schedule");
   return base_lr(group) * functions_[one_for_all_ ? 0 : group](last_epoch_);
 }
 

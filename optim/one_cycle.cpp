@@ -84,10 +84,10 @@ OneCycleLR::Place OneCycleLR::place() const {
 }
 
 double OneCycleLR::next_lr(std::size_t group) {
-  require(last_epoch_ <= options_.total_steps, "OneCycleLR", "Tried to step ", last_epoch_ + 1,
-          " times. The specified number of total steps is ", options_.total_steps);
-  require(group < initial_lr_.size(), "OneCycleLR", "group ", group,
-          " was added after the schedule was made, so it has no max_lr; make a new schedule");
+  require<StateError>(last_epoch_ <= options_.total_steps, "OneCycleLR", "Tried to step ", last_epoch_ + 1,
+                      " times. The specified number of total steps is ", options_.total_steps);
+  require<StateError>(group < initial_lr_.size(), "OneCycleLR", "group ", group,
+                      " was added after the schedule was made, so it has no max_lr; make a new schedule");
   const auto [phase, part] = place();
   return anneal(rate(phase.from, group), rate(phase.to, group), part);
 }

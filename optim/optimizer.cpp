@@ -35,8 +35,8 @@ Optimizer::~Optimizer() = default;
 
 void Optimizer::check_param(const Tensor& tensor, const std::vector<Tensor>& others) const {
   require(tensor.defined(), type_name(), "can't optimize an undefined tensor");
-  require(is_floating(tensor.dtype()), type_name(), "can't optimize a tensor of ", tensor.dtype(), " (shape ",
-          tensor.shape(), "), expected float32 or float64");
+  require<DtypeError>(is_floating(tensor.dtype()), type_name(), "can't optimize a tensor of ", tensor.dtype(),
+                      " (shape ", tensor.shape(), "), expected float32 or float64");
   require(tensor.is_leaf(), type_name(), "can't optimize a non-leaf Tensor (made by ", tensor.op_name(), ", shape ",
           tensor.shape(), ")");
   const auto same = [&](const Tensor& other) { return other.is(tensor); };
@@ -112,13 +112,14 @@ void Optimizer::update_or_undo(std::span<Update> updates) {
 
 void Optimizer::check_update(const Array& grad, const Param& param) const {
   const Array& values = param.tensor.array();
-  require(grad.dtype() == values.dtype() && grad.shape() == values.shape(), type_name(), "gradient is ", grad.dtype(),
-          " of shape ", grad.shape(), ", the parameter ", values.dtype(), " of shape ", values.shape());
+  require_alike(grad.dtype() == values.dtype(), grad.shape() == values.shape(), type_name(), "gradient is ",
+                grad.dtype(), " of shape ", grad.shape(), ", the parameter ", values.dtype(), " of shape ",
+                values.shape());
   for (std::size_t i = 0; i < state_specs_.size(); ++i) {
     const Array& state = param.state[i];
     const bool fits = !state.defined() || state_specs_[i].counter || state.dtype() == values.dtype();
-    require(fits, type_name(), state_specs_[i].name, " is ", state.dtype(), ", but the parameter became ",
-            values.dtype(), "; make a new optimizer after converting a model");
+    require<StateError>(fits, type_name(), state_specs_[i].name, " is ", state.dtype(), ", but the parameter became ",
+                        values.dtype(), "; make a new optimizer after converting a model");
   }
 }
 
@@ -131,7 +132,8 @@ void Optimizer::zero_grad(bool set_to_none) {
 }
 
 void Optimizer::check_group(std::size_t group) const {
-  require(group < groups_.size(), type_name(), "there is no parameter group ", group, ", there are ", groups_.size());
+  require<IndexError>(group < groups_.size(), type_name(), "there is no parameter group ", group, ", there are ",
+                      groups_.size());
 }
 
 const Optimizer::Group& Optimizer::group_at(std::size_t group) const {
@@ -165,7 +167,7 @@ bool Optimizer::has_option(std::string_view name) const { return find_option(0, 
 
 double Optimizer::option(std::size_t group, std::string_view name) const {
   const double* value = find_option(group, name);
-  require(value != nullptr, type_name(), "there is no option '", name, "'");
+  require<IndexError>(value != nullptr, type_name(), "there is no option '", name, "'");
   return *value;
 }
 
@@ -176,7 +178,7 @@ void Optimizer::set_lr(std::size_t group, double lr) {
 
 void Optimizer::set_option(std::size_t group, std::string_view name, double value) {
   double* target = find_option(group, name);
-  require(target != nullptr, type_name(), "there is no option '", name, "'");
+  require<IndexError>(target != nullptr, type_name(), "there is no option '", name, "'");
   *target = value;
 }
 

@@ -47,8 +47,9 @@ void ReduceLROnPlateau::reduce() {
 
 void ReduceLROnPlateau::step(double metric) {
   if (optimizer_.num_groups() > options_.min_lr.size()) {
-    require(one_min_lr_, "ReduceLROnPlateau", "group ", options_.min_lr.size(),
-            " was added after the schedule was made with one min_lr per group, so it has none; make a new schedule");
+    require<StateError>(
+        one_min_lr_, "ReduceLROnPlateau", "group ", options_.min_lr.size(),
+        " was added after the schedule was made with one min_lr per group, so it has none; make a new schedule");
     options_.min_lr.resize(optimizer_.num_groups(), options_.min_lr[0]);
   }
   ++last_epoch_;

@@ -361,7 +361,7 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
 
 Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator) {
   check_dropout("dropout2d", x, p);
-  require(x.rank() >= 2, "dropout2d", "the input must be of shape (N, C, *), got ", x.shape());
+  require<ShapeError>(x.rank() >= 2, "dropout2d", "the input must be of shape (N, C, *), got ", x.shape());
   if (!training || p == 0) {
     return x;
   }

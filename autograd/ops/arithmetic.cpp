@@ -16,20 +16,21 @@ namespace {
 void check_operands(std::string_view op, const Tensor& a, const Tensor& b) {
   check_defined(op, a);
   check_defined(op, b);
-  require(a.dtype() == b.dtype(), op, "both tensors must have one dtype, got ", a.dtype(), " and ", b.dtype());
+  require<DtypeError>(a.dtype() == b.dtype(), op, "both tensors must have one dtype, got ", a.dtype(), " and ",
+                      b.dtype());
   broadcast_shapes(a.shape(), b.shape(), op);
 }
 
 void check_numbers(std::string_view op, const Tensor& a, const Tensor& b) {
   check_operands(op, a, b);
-  require(is_floating(a.dtype()) || a.dtype() == DType::int64, op, "dtype must be float32, float64 or int64, got ",
-          a.dtype());
+  require<DtypeError>(is_floating(a.dtype()) || a.dtype() == DType::int64, op,
+                      "dtype must be float32, float64 or int64, got ", a.dtype());
 }
 
 void check_in_place(std::string_view op, const Tensor& a, const Tensor& b) {
   check_numbers(op, a, b);
-  require(broadcast_shapes(a.shape(), b.shape(), op) == a.shape(), op, "output with shape ", a.shape(),
-          " doesn't match the broadcast shape ", broadcast_shapes(a.shape(), b.shape(), op));
+  require<ShapeError>(broadcast_shapes(a.shape(), b.shape(), op) == a.shape(), op, "output with shape ", a.shape(),
+                      " doesn't match the broadcast shape ", broadcast_shapes(a.shape(), b.shape(), op));
   check_in_place(op, a, OpInputs(b));
 }
 
@@ -281,7 +282,8 @@ Tensor ge(const Tensor& a, const Tensor& b) { return comparison<kernels::Greater
 /// y = c ? a : b;  da = c ? dy : 0, db = c ? 0 : dy
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   check_operands("where", a, b);
-  require(condition.defined() && condition.dtype() == DType::boolean, "where", "the condition must be a bool tensor");
+  require<DtypeError>(condition.defined() && condition.dtype() == DType::boolean, "where",
+                      "the condition must be a bool tensor");
   broadcast_shapes(condition.shape(), broadcast_shapes(a.shape(), b.shape(), "where"), "where");
   return record({.name = "where", .inputs = {condition, a, b}, .keep = Keep::input(0)},
                 where(condition.array(), a.array(), b.array()), [](const Saved& saved, const Tensor& dy) -> Grads {

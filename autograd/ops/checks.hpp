@@ -14,7 +14,7 @@ inline void check_defined(std::string_view op, const Tensor& x) { require(x.defi
 /// Throws for an undefined tensor and for one that holds neither float32 nor float64.
 inline void check_float(std::string_view op, const Tensor& x) {
   check_defined(op, x);
-  require(is_floating(x.dtype()), op, "dtype must be float32 or float64, got ", x.dtype());
+  require<DtypeError>(is_floating(x.dtype()), op, "dtype must be float32 or float64, got ", x.dtype());
 }
 
 }  // namespace evenkeel

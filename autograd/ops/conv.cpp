@@ -123,17 +123,19 @@ constexpr std::int64_t kLargest = std::int64_t{1} << 31;  // keeps the arithmeti
 void check_operands(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_defined(op, x);
   check_defined(op, weight);
-  require(x.rank() == 3 || x.rank() == 4, op, "the input must be 3D (unbatched) or 4D (batched), got shape ",
-          x.shape());
-  require(weight.rank() == 4, op, "weight must have four dims, got ", weight.shape());
-  require(std::min({weight.size(0), weight.size(1), weight.size(2), weight.size(3)}) > 0 &&
-              std::max(weight.size(2), weight.size(3)) < kLargest,
-          op, "weight must have no size of 0 and none from 2^31 on, got ", weight.shape());
-  require(x.dtype() == weight.dtype(), op, "weight must be ", x.dtype(), ", as the input, got ", weight.dtype());
+  require<ShapeError>(x.rank() == 3 || x.rank() == 4, op,
+                      "the input must be 3D (unbatched) or 4D (batched), got shape ", x.shape());
+  require<ShapeError>(weight.rank() == 4, op, "weight must have four dims, got ", weight.shape());
+  require<ShapeError>(std::min({weight.size(0), weight.size(1), weight.size(2), weight.size(3)}) > 0 &&
+                          std::max(weight.size(2), weight.size(3)) < kLargest,
+                      op, "weight must have no size of 0 and none from 2^31 on, got ", weight.shape());
+  require<DtypeError>(x.dtype() == weight.dtype(), op, "weight must be ", x.dtype(), ", as the input, got ",
+                      weight.dtype());
   check_float(op, x);
-  require(x.size(-1) > 0 && x.size(-2) > 0, op, "the input must have no spatial size of 0, got shape ", x.shape());
-  require(!bias.defined() || bias.dtype() == x.dtype(), op, "bias must be ", x.dtype(), ", as the input, got ",
-          bias.defined() ? bias.dtype() : x.dtype());
+  require<ShapeError>(x.size(-1) > 0 && x.size(-2) > 0, op, "the input must have no spatial size of 0, got shape ",
+                      x.shape());
+  require<DtypeError>(!bias.defined() || bias.dtype() == x.dtype(), op, "bias must be ", x.dtype(),
+                      ", as the input, got ", bias.defined() ? bias.dtype() : x.dtype());
 }
 
 void check_options(std::string_view op, Size2 stride, Size2 padding, Size2 dilation, std::int64_t groups) {
@@ -147,17 +149,19 @@ void check_options(std::string_view op, Size2 stride, Size2 padding, Size2 dilat
 
 void check_groups(std::string_view op, const Tensor& x, const Tensor& weight, std::int64_t groups,
                   std::int64_t expected) {
-  require(weight.size(0) % groups == 0, op, "Given groups=", groups, ", expected weight to be divisible by ", groups,
-          " at dimension 0, but got weight of size ", weight.shape(), " instead");
-  require(x.size(-3) == expected, op, "Given groups=", groups, ", weight of size ", weight.shape(), ", expected input",
-          x.shape(), " to have ", expected, " channels, but got ", x.size(-3), " channels instead");
+  require<ShapeError>(weight.size(0) % groups == 0, op, "Given groups=", groups,
+                      ", expected weight to be divisible by ", groups, " at dimension 0, but got weight of size ",
+                      weight.shape(), " instead");
+  require<ShapeError>(x.size(-3) == expected, op, "Given groups=", groups, ", weight of size ", weight.shape(),
+                      ", expected input", x.shape(), " to have ", expected, " channels, but got ", x.size(-3),
+                      " channels instead");
 }
 
 void check_bias(std::string_view op, const Tensor& weight, const Tensor& bias, std::int64_t groups,
                 std::int64_t expected) {
-  require(!bias.defined() || bias.shape() == Shape{expected}, op, "Given groups=", groups, ", weight of size ",
-          weight.shape(), ", expected bias to be 1-dimensional with ", expected, " elements, but got bias of size ",
-          bias.defined() ? bias.shape() : Shape{}, " instead");
+  require<ShapeError>(!bias.defined() || bias.shape() == Shape{expected}, op, "Given groups=", groups,
+                      ", weight of size ", weight.shape(), ", expected bias to be 1-dimensional with ", expected,
+                      " elements, but got bias of size ", bias.defined() ? bias.shape() : Shape{}, " instead");
 }
 
 ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const ConvOptions& options) {
@@ -187,9 +191,9 @@ ConvGeometry conv_geometry(const Tensor& x, const Tensor& weight, const ConvOpti
   }
   const std::int64_t padded_h = g.height + 2 * g.pad_top;
   const std::int64_t padded_w = g.width + 2 * g.pad_left;
-  require(padded_h >= extent_h && padded_w >= extent_w, "conv2d", "Calculated padded input size per channel: (",
-          padded_h, " x ", padded_w, "). Kernel size: (", extent_h, " x ", extent_w,
-          "). Kernel size can't be greater than actual input size");
+  require<ShapeError>(padded_h >= extent_h && padded_w >= extent_w, "conv2d",
+                      "Calculated padded input size per channel: (", padded_h, " x ", padded_w, "). Kernel size: (",
+                      extent_h, " x ", extent_w, "). Kernel size can't be greater than actual input size");
   g.out_height = (padded_h - extent_h) / g.stride_h + 1;
   g.out_width = (padded_w - extent_w) / g.stride_w + 1;
   return g;
@@ -215,9 +219,9 @@ ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const Co
       (g.out_height - 1) * g.stride_h - 2 * g.pad_top + g.dilation_h * (g.kernel_h - 1) + options.output_padding.h + 1;
   g.width =
       (g.out_width - 1) * g.stride_w - 2 * g.pad_left + g.dilation_w * (g.kernel_w - 1) + options.output_padding.w + 1;
-  require(g.height > 0 && g.width > 0, "conv_transpose2d", "Given input size per channel: (", g.out_height, " x ",
-          g.out_width, "). Calculated output size per channel: (", g.height, " x ", g.width,
-          "). Output size is too small");
+  require<ShapeError>(g.height > 0 && g.width > 0, "conv_transpose2d", "Given input size per channel: (", g.out_height,
+                      " x ", g.out_width, "). Calculated output size per channel: (", g.height, " x ", g.width,
+                      "). Output size is too small");
   return g;
 }
 

@@ -16,11 +16,11 @@ Tensor as_image(const Tensor& x) { return reshape(x, {x.size(0), x.size(1), 1, x
 
 /// y is the weight gradient of a 1x1 convolution of x whose result has the gradient x;  dx = (dy + dy^T) x
 Tensor gram(const Tensor& x, std::int64_t groups) {
-  require(x.defined() && x.rank() == 3 && is_floating(x.dtype()), "gram",
-          "the input must be a float32 or float64 tensor of shape (N, C, L), got ",
-          x.defined() ? concat(x.dtype(), " ", x.shape()) : "an undefined tensor");
-  require(groups > 0 && x.size(1) % groups == 0, "gram", "groups must divide the ", x.size(1), " channels, got ",
-          groups);
+  require<ShapeError>(x.defined() && x.rank() == 3 && is_floating(x.dtype()), "gram",
+                      "the input must be a float32 or float64 tensor of shape (N, C, L), got ",
+                      x.defined() ? concat(x.dtype(), " ", x.shape()) : "an undefined tensor");
+  require<ShapeError>(groups > 0 && x.size(1) % groups == 0, "gram", "groups must divide the ", x.size(1),
+                      " channels, got ", groups);
   const std::int64_t channels = x.size(1), length = x.size(2), depth = channels / groups;
   Array y = Array::empty({groups, depth, depth}, x.dtype());
   const ConvGeometry g{.batch = x.size(0),

@@ -58,8 +58,8 @@ Tensor twin(const Tensor& x, const GroupView& view, bool center, const Tensor& d
 
 GroupMoments group_moments(const Tensor& x, GroupView view, bool center) {
   check_float("group_moments", x);
-  require(x.numel() > 0 && view.numel() == x.numel(), "group_moments", "input of shape ", x.shape(), " has ", x.numel(),
-          " elements, the view ", view.numel());
+  require<ShapeError>(x.numel() > 0 && view.numel() == x.numel(), "group_moments", "input of shape ", x.shape(),
+                      " has ", x.numel(), " elements, the view ", view.numel());
   const Moments found = moments(x, view, {.center = center});
   const std::vector<Tensor> results =
       record({.name = "group_moments", .inputs = {x}, .keep = Keep::input(0) | Keep::output(1)},

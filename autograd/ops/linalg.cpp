@@ -68,15 +68,17 @@ Array linear_value(const Array& x, const Array& weight, const Array& bias) {
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_defined("linear", x);
   check_defined("linear", weight);
-  require(weight.rank() == 2 && x.rank() >= 1, "linear",
-          "the input must have at least one dim and the weight two, got shapes ", x.shape(), " and ", weight.shape());
-  require(x.size(-1) == weight.size(1), "linear", "mat1 and mat2 shapes cannot be multiplied: input ", x.shape(),
-          " has ", x.size(-1), " features, weight ", weight.shape(), " expects ", weight.size(1));
-  require(x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "linear",
-          "input, weight and bias must have one dtype, got ", x.dtype(), ", ", weight.dtype(),
-          bias.defined() ? " and " : "", bias.defined() ? name(bias.dtype()) : "");
-  require(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "linear", "the bias must have shape [",
-          weight.size(0), "], got ", bias.defined() ? bias.shape() : Shape{});
+  require<ShapeError>(weight.rank() == 2 && x.rank() >= 1, "linear",
+                      "the input must have at least one dim and the weight two, got shapes ", x.shape(), " and ",
+                      weight.shape());
+  require<ShapeError>(x.size(-1) == weight.size(1), "linear", "mat1 and mat2 shapes cannot be multiplied: input ",
+                      x.shape(), " has ", x.size(-1), " features, weight ", weight.shape(), " expects ",
+                      weight.size(1));
+  require<DtypeError>(x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()), "linear",
+                      "input, weight and bias must have one dtype, got ", x.dtype(), ", ", weight.dtype(),
+                      bias.defined() ? " and " : "", bias.defined() ? name(bias.dtype()) : "");
+  require<ShapeError>(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "linear", "the bias must have shape [",
+                      weight.size(0), "], got ", bias.defined() ? bias.shape() : Shape{});
 }
 
 }  // namespace

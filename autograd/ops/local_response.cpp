@@ -36,8 +36,8 @@ Tensor twin(const kernels::LocalResponse& s, const Tensor& x, const Tensor& dy) 
 /// d the sum in brackets, a = alpha / size
 Tensor local_response(const Tensor& x, std::int64_t size, double alpha, double beta, double k) {
   constexpr const char* kOp = "local_response_norm";
-  require(x.defined() && x.rank() >= 3, kOp, "Expected 3D or higher dimensionality input (got ",
-          x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
+  require<ShapeError>(x.defined() && x.rank() >= 3, kOp, "Expected 3D or higher dimensionality input (got ",
+                      x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
   require(size > 0, kOp, "size must be positive, got ", size);
   check_float(kOp, x);
   const std::int64_t farthest = std::max<std::int64_t>(x.size(1) - 1, 0);

@@ -34,13 +34,14 @@ Tensor weighted(const Tensor& factor, const Tensor& x) {
 
 /// As in PyTorch, and so that no loss has another dtype than its input.
 void check_weight_dtype(std::string_view op, std::string_view name, const Tensor& weight, const Tensor& input) {
-  require(!weight.defined() || weight.dtype() == input.dtype(), op, name, " must be ", input.dtype(),
-          ", as the input, got ", weight.defined() ? weight.dtype() : input.dtype());
+  require<DtypeError>(!weight.defined() || weight.dtype() == input.dtype(), op, name, " must be ", input.dtype(),
+                      ", as the input, got ", weight.defined() ? weight.dtype() : input.dtype());
 }
 
 ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& weight) {
   check_float(op, input);
-  require(input.rank() >= 1, op, "the input must be of shape (C), (N, C) or (N, C, d1, ...), got ", input.shape());
+  require<ShapeError>(input.rank() >= 1, op, "the input must be of shape (C), (N, C) or (N, C, d1, ...), got ",
+                      input.shape());
   ClassLoss k;
   k.dim = input.rank() == 1 ? 0 : 1;
   k.count = input.size(k.dim);
@@ -49,8 +50,8 @@ ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& wei
   }
   if (weight.defined()) {
     check_float(op, weight);
-    require(weight.shape() == Shape{k.count}, op, "weight must be of shape [", k.count, "], one number per class, got ",
-            weight.shape());
+    require<ShapeError>(weight.shape() == Shape{k.count}, op, "weight must be of shape [", k.count,
+                        "], one number per class, got ", weight.shape());
     check_weight_dtype(op, "weight", weight, input);
     k.weights = weight.array().to(DType::float64).to_vector<double>();
   }
@@ -59,12 +60,12 @@ ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& wei
 
 /// Checks class indices before any of them is used to address memory.
 void check_indices(std::string_view op, const ClassLoss& k, const Tensor& input, const Tensor& target) {
-  require(target.dtype() == DType::int64, op, "the target must hold int64 class indices, got ", target.dtype(),
-          " of shape ", target.shape());
+  require<DtypeError>(target.dtype() == DType::int64, op, "the target must hold int64 class indices, got ",
+                      target.dtype(), " of shape ", target.shape());
   Shape samples = input.shape();
   samples.erase(k.dim);
-  require(target.shape() == samples, op, "the target must have shape ", samples,
-          " (the input's without its class axis), got ", target.shape());
+  require<ShapeError>(target.shape() == samples, op, "the target must have shape ", samples,
+                      " (the input's without its class axis), got ", target.shape());
   check_targets(op, k, target.array());
 }
 
@@ -95,8 +96,8 @@ Tensor sample_gradient(const ClassLoss& k, const Array& target, Reduction reduct
 /// adds nothing, even where the logit is -inf.
 Tensor cross_entropy_probabilities(const Tensor& input, const Tensor& target, const ClassLoss& k,
                                    const CrossEntropyOptions& options) {
-  require(target.dtype() == input.dtype(), "cross_entropy", "target probabilities must be ", input.dtype(),
-          ", as the input, got ", target.dtype());
+  require<DtypeError>(target.dtype() == input.dtype(), "cross_entropy", "target probabilities must be ", input.dtype(),
+                      ", as the input, got ", target.dtype());
   require(options.ignore_index < 0, "cross_entropy", "ignore_index must be negative beside target probabilities, got ",
           options.ignore_index);
   Tensor q = target;
@@ -167,10 +168,10 @@ namespace {
 void check_pair(std::string_view op, const Tensor& input, const Tensor& target) {
   check_float(op, input);
   check_float(op, target);
-  require(input.shape() == target.shape(), op, "input and target must have one shape, got ", input.shape(), " and ",
-          target.shape());
-  require(input.dtype() == target.dtype(), op, "input and target must have one dtype, got ", input.dtype(), " and ",
-          target.dtype());
+  require<ShapeError>(input.shape() == target.shape(), op, "input and target must have one shape, got ", input.shape(),
+                      " and ", target.shape());
+  require<DtypeError>(input.dtype() == target.dtype(), op, "input and target must have one dtype, got ", input.dtype(),
+                      " and ", target.dtype());
 }
 
 /// dx in differentiable ops; a: the loss's number.
@@ -260,7 +261,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   if (has_weight) {
     losses = weighted(options.weight, losses);
   }
-  require(losses.shape() == input.shape(), op, "weight and pos_weight must broadcast to ", input.shape());
+  require<ShapeError>(losses.shape() == input.shape(), op, "weight and pos_weight must broadcast to ", input.shape());
   return reduced(losses, options.reduction);
 }
 

@@ -22,9 +22,10 @@ void check_parameter(std::string_view op, std::string_view which, const Tensor& 
   if (!parameter.defined()) {
     return;
   }
-  require(parameter.numel() == expected, op, which, " must have ", expected, " elements for input of shape ", x.shape(),
-          ", got shape ", parameter.shape());
-  require(parameter.dtype() == x.dtype(), op, which, " must be ", x.dtype(), ", as the input, got ", parameter.dtype());
+  require<ShapeError>(parameter.numel() == expected, op, which, " must have ", expected,
+                      " elements for input of shape ", x.shape(), ", got shape ", parameter.shape());
+  require<DtypeError>(parameter.dtype() == x.dtype(), op, which, " must be ", x.dtype(), ", as the input, got ",
+                      parameter.dtype());
 }
 
 void check_affine(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -32,9 +33,9 @@ void check_affine(std::string_view op, const Tensor& x, const Tensor& weight, co
   check_parameter(op, "weight", weight, x, affine.params);
   check_parameter(op, "bias", bias, x, affine.params);
   const std::int64_t period = affine.params * affine.inner;
-  require(period > 0 ? x.numel() % period == 0 : x.numel() == 0 || !(weight.defined() || bias.defined()), op,
-          "input of shape ", x.shape(), " does not divide into ", affine.params, " parameters for ", affine.inner,
-          " neighbouring elements each");
+  require<ShapeError>(period > 0 ? x.numel() % period == 0 : x.numel() == 0 || !(weight.defined() || bias.defined()),
+                      op, "input of shape ", x.shape(), " does not divide into ", affine.params, " parameters for ",
+                      affine.inner, " neighbouring elements each");
 }
 
 template <class T>
@@ -281,12 +282,12 @@ Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Te
 Normalized normalize_groups(const Tensor& x, const Tensor& weight, const Tensor& bias, GroupView view,
                             AffineView affine, const Normalization& how, const FusedActivation& activation) {
   check_float("normalize_groups", x);
-  require(view.numel() == x.numel(), "normalize_groups", "input of shape ", x.shape(), " has ", x.numel(),
-          " elements, the view [", view.slices, ", ", view.outer, ", ", view.groups, ", ", view.inner, "] has ",
-          view.numel());
+  require<ShapeError>(view.numel() == x.numel(), "normalize_groups", "input of shape ", x.shape(), " has ", x.numel(),
+                      " elements, the view [", view.slices, ", ", view.outer, ", ", view.groups, ", ", view.inner,
+                      "] has ", view.numel());
   check_affine("normalize_groups", x, weight, bias, affine);
-  require(x.numel() == 0 || view.count() > how.correction, "normalize_groups", "groups of ", view.count(),
-          " value have no variance with correction ", how.correction, " (input of shape ", x.shape(), ")");
+  require<ShapeError>(x.numel() == 0 || view.count() > how.correction, "normalize_groups", "groups of ", view.count(),
+                      " value have no variance with correction ", how.correction, " (input of shape ", x.shape(), ")");
   const NormalizeSpec spec{view, affine, how, false, activation};
   Array mean = Array::zeros({view.statistics()}, DType::float64);
   Array var = Array::zeros({view.statistics()}, DType::float64);
@@ -314,8 +315,8 @@ Tensor normalize_with(const Tensor& x, const Tensor& mean, const Tensor& var, co
 
 Moments moments(const Tensor& x, GroupView view, const Normalization& how) {
   check_float("moments", x);
-  require(view.numel() == x.numel(), "moments", "input of shape ", x.shape(), " has ", x.numel(),
-          " elements, the view ", view.numel());
+  require<ShapeError>(view.numel() == x.numel(), "moments", "input of shape ", x.shape(), " has ", x.numel(),
+                      " elements, the view ", view.numel());
   Moments result{Array::zeros({view.statistics()}, DType::float64), Array::zeros({view.statistics()}, DType::float64)};
   if (x.numel() > 0) {
     const Array xs = x.array().contiguous();

@@ -34,9 +34,9 @@ void check_input(std::string_view op, const Tensor& x) {
   check_float(op, x);
   const int first = x.rank() == 4 ? 1 : 0;
   const bool ranks = x.rank() == 3 || x.rank() == 4;
-  require(ranks && std::all_of(x.shape().begin() + (ranks ? first : x.rank()), x.shape().end(),
-                               [](std::int64_t size) { return size > 0; }),
-          op, "the input must be 3D or 4D, with no size of 0 but the batch's, got shape ", x.shape());
+  require<ShapeError>(ranks && std::all_of(x.shape().begin() + (ranks ? first : x.rank()), x.shape().end(),
+                                           [](std::int64_t size) { return size > 0; }),
+                      op, "the input must be 3D or 4D, with no size of 0 but the batch's, got shape ", x.shape());
 }
 
 void check_window(std::string_view op, Size2 kernel, Size2 stride, Size2 pad, Size2 dilation) {
@@ -56,8 +56,8 @@ SlidingPool sliding_pool(std::string_view op, const Tensor& x, const PoolAxis& r
                          bool ceil_mode) {
   const std::int64_t oh = pooled_size(rows, ceil_mode);
   const std::int64_t ow = pooled_size(columns, ceil_mode);
-  require(oh > 0 && ow > 0, op, "Given input size: ", x.shape(), ". Calculated output size: (", oh, "x", ow,
-          "). Output size is too small");
+  require<ShapeError>(oh > 0 && ow > 0, op, "Given input size: ", x.shape(), ". Calculated output size: (", oh, "x", ow,
+                      "). Output size is too small");
   return {.planes = x.numel() / (rows.size * columns.size),
           .height = rows.size,
           .width = columns.size,
@@ -156,9 +156,9 @@ Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options) {
   if (dilation != Size2(1) || !kernels::is_sliding_pool(p.pool)) {
     const auto g = std::make_shared<const PoolGeometry>(geometry_of(p.pool, dilation));
     const auto has_cells = [](const PoolWindow& window) { return window.count > 0; };
-    require(std::all_of(g->rows.begin(), g->rows.end(), has_cells) &&
-                std::all_of(g->columns.begin(), g->columns.end(), has_cells),
-            "max_pool2d", "a dilated window has no cell inside the input ", x.shape());
+    require<ShapeError>(std::all_of(g->rows.begin(), g->rows.end(), has_cells) &&
+                            std::all_of(g->columns.begin(), g->columns.end(), has_cells),
+                        "max_pool2d", "a dilated window has no cell inside the input ", x.shape());
     p.windows = g;
   }
   Array places;

@@ -101,16 +101,16 @@ Grads twin(const Rows& cut, Formula formula, std::span<const Tensor> inputs, con
 
 Rows cut_of(std::string_view op, const Tensor& x, std::int64_t inner, std::span<const Tensor> parameters) {
   check_float(op, x);
-  require(x.numel() == 0 || (inner > 0 && x.numel() % inner == 0), op, "input of shape ", x.shape(), " has no rows of ",
-          inner, " elements");
+  require<ShapeError>(x.numel() == 0 || (inner > 0 && x.numel() % inner == 0), op, "input of shape ", x.shape(),
+                      " has no rows of ", inner, " elements");
   Rows cut{x.numel() == 0 ? 0 : x.numel() / inner, inner, {}};
   for (const Tensor& p : parameters) {
     cut.sizes.push_back(p.defined() ? p.numel() : 0);
     if (p.defined()) {
-      require(p.numel() > 0 && cut.rows % p.numel() == 0, op, "a parameter of shape ", p.shape(), " does not fit ",
-              cut.rows, " rows (input of shape ", x.shape(), ")");
-      require(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter must be ", x.dtype(),
-              ", as the input, or float64, got ", p.dtype());
+      require<ShapeError>(p.numel() > 0 && cut.rows % p.numel() == 0, op, "a parameter of shape ", p.shape(),
+                          " does not fit ", cut.rows, " rows (input of shape ", x.shape(), ")");
+      require<DtypeError>(p.dtype() == x.dtype() || p.dtype() == DType::float64, op, "a parameter must be ", x.dtype(),
+                          ", as the input, or float64, got ", p.dtype());
     }
   }
   return cut;

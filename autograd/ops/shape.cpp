@@ -179,8 +179,8 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim) {
   std::vector<Array> arrays;
   for (const Tensor& x : tensors) {
     check_defined("stack", x);
-    require(x.shape() == tensors[0].shape(), "stack", "tensors must have one shape, got ", tensors[0].shape(), " and ",
-            x.shape());
+    require<ShapeError>(x.shape() == tensors[0].shape(), "stack", "tensors must have one shape, got ",
+                        tensors[0].shape(), " and ", x.shape());
     dim = normalize_dim(dim, x.rank() + 1, "stack");
     arrays.push_back(x.array().unsqueeze(dim));
   }

@@ -16,7 +16,7 @@ namespace evenkeel {
 namespace {
 
 [[noreturn]] void fail_io(std::string_view op, std::string_view what, const std::filesystem::path& path) {
-  throw IoError(concat(op, ": ", what, " '", path.string(), "': ", std::strerror(errno)));
+  fail<IoError>(op, what, " '", path.string(), "': ", std::strerror(errno));
 }
 
 /// The file that a symbolic link leads to, even if that does not exist yet.
@@ -48,7 +48,7 @@ InputFile::InputFile(std::filesystem::path path, std::string_view op) : path_(st
   struct stat info {};
   if (::fstat(descriptor_, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor_);
-    throw IoError(concat(op_, ": '", path_.string(), "' is not a regular file"));
+    fail<IoError>(op_, "'", path_.string(), "' is not a regular file");
   }
   size_ = static_cast<std::uint64_t>(info.st_size);
 }
@@ -66,8 +66,8 @@ void InputFile::read(std::uint64_t offset, void* destination, std::size_t bytes)
       fail_io(op_, "cannot read", path_);
     }
     if (count == 0) {
-      throw IoError(concat(op_, ": '", path_.string(), "' ended at byte ", offset + done, ", expected ", offset + bytes,
-                           " bytes"));
+      fail<IoError>(op_, "'", path_.string(), "' ended at byte ", offset + done, ", expected ", offset + bytes,
+                    " bytes");
     }
     done += static_cast<std::size_t>(count);
   }
@@ -77,7 +77,7 @@ AtomicFile::AtomicFile(const std::filesystem::path& path, std::string_view op) :
   struct stat info {};
   const bool exists = ::stat(path_.c_str(), &info) == 0;
   if ((exists && !S_ISREG(info.st_mode)) || !path_.has_filename()) {
-    throw IoError(concat(op_, ": '", path.string(), "' is not a regular file"));
+    fail<IoError>(op_, "'", path.string(), "' is not a regular file");
   }
   do {
     temporary_ = temporary_name(path_);

@@ -62,8 +62,8 @@ Tensor BatchChannelNorm::forward_activated(const Tensor& x, const FusedActivatio
   check_channels_at(*this, x, num_channels, false);
   const std::int64_t count = num_channels / num_groups * spatial_size(x.shape());
   if (count == 1) {
-    fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(), " for ",
-         num_groups, " groups; take fewer groups");
+    fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
+                     " for ", num_groups, " groups; take fewer groups");
   }
   return normalize_groups(bn(x), weight, bias, {1, 1, x.size(0) * num_groups, count}, {num_groups, count},
                           {.eps = options.eps}, activation)

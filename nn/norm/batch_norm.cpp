@@ -9,16 +9,17 @@ void BatchNormBase::check_input(const Tensor& x) const {
   const std::int64_t c = x.size(1);
   if (c != num_features) {
     const char* which = options.track_running_stats ? "running_mean" : options.affine ? "weight" : "num_features";
-    fail(error_name(*this), which, " should contain ", c, " elements not ", num_features, " (input of shape ",
-         x.shape(), ")");
+    fail<ShapeError>(type_name(), which, " should contain ", c, " elements not ", num_features, " (input of shape ",
+                     x.shape(), ")");
   }
 }
 
 void BatchNormBase::check_count(double count, const Tensor& x) const {
   if (count == 1) {
-    fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(),
-         "; call eval(), take a larger batch, let the loader drop the last one (drop_last), or use GroupNorm(",
-         choose_gn_groups(num_features), ", ", num_features, ")");
+    fail<ShapeError>(
+        type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
+        "; call eval(), take a larger batch, let the loader drop the last one (drop_last), or use GroupNorm(",
+        choose_gn_groups(num_features), ", ", num_features, ")");
   }
 }
 
@@ -55,8 +56,8 @@ void BatchNormBase::move_statistics(const Array& mean, const Array& var, double 
 }
 
 void BatchNormBase::freeze_statistics(bool frozen) {
-  require(!frozen || running_mean.defined(), type_name(),
-          "has no running statistics to freeze (track_running_stats=False)");
+  require<StateError>(!frozen || running_mean.defined(), type_name(),
+                      "has no running statistics to freeze (track_running_stats=False)");
   frozen_ = frozen;
   training_ = training_ && !frozen;
 }

@@ -93,9 +93,9 @@ auto BatchRenormBase::correction(const Array& batch_mean, const Array& batch_var
 
 Tensor BatchRenormBase::normalize_batch(const Tensor& x, const FusedActivation& activation) {
   if (!training()) {
-    fail(error_name(*this),
-         "track_running_stats=False leaves no running statistics for eval(); build the layer with "
-         "track_running_stats = true");
+    fail<StateError>(type_name(),
+                     "track_running_stats=False leaves no running statistics for eval(); build the layer with "
+                     "track_running_stats = true");
   }
   if (!running_mean.defined() || x.numel() == 0) {
     return BatchNormBase::normalize_batch(x, activation);  // nothing to correct

@@ -21,34 +21,35 @@ struct Step {
 };
 
 /// The new layer, in the old one's mode; errors name the place.
-std::unique_ptr<Layer> attempt(const char* op, const std::string& name, Layer& layer, const Make& make) {
+std::unique_ptr<Layer> attempt(const std::string& name, Layer& layer, const Make& make) {
   try {
     std::unique_ptr<Layer> now = make(name, layer);
     if (now != nullptr) {
       now->train(layer.training());
     }
     return now;
-  } catch (const std::invalid_argument& error) {
-    fail(op, name.empty() ? "the model" : name, ": ", error.what());
+  } catch (Error& error) {
+    error.set_path(name);
+    throw;
   }
 }
 
-void plan(const char* op, Module& parent, const std::string& prefix, const Make& make, std::vector<Step>& steps) {
+void plan(Module& parent, const std::string& prefix, const Make& make, std::vector<Step>& steps) {
   for (Slot* slot : parent.children()) {
     auto* layer = dynamic_cast<Layer*>(&**slot);
     const std::string name = prefix + slot->name();
-    if (std::unique_ptr<Layer> now = layer == nullptr ? nullptr : attempt(op, name, *layer, make)) {
+    if (std::unique_ptr<Layer> now = layer == nullptr ? nullptr : attempt(name, *layer, make)) {
       Conversion what{name, layer->type_name(), now->type_name()};
       steps.push_back({slot, std::move(now), std::move(what)});
     } else {
-      plan(op, **slot, name + ".", make, steps);
+      plan(**slot, name + ".", make, steps);
     }
   }
 }
 
 Conversions convert(const char* op, const ConversionRoot& root, const Make& make) {
   if (auto* whole = dynamic_cast<Layer*>(&root.module())) {
-    if (std::unique_ptr<Layer> now = attempt(op, "", *whole, make)) {
+    if (std::unique_ptr<Layer> now = attempt("", *whole, make)) {
       require(root.replaceable(), op, "the model is itself a ", whole->type_name(),
               ", which can't be replaced through a reference; give the unique_ptr<Layer> or the Slot that owns it");
       Conversions done{{"", whole->type_name(), now->type_name()}};
@@ -57,7 +58,7 @@ Conversions convert(const char* op, const ConversionRoot& root, const Make& make
     }
   }
   std::vector<Step> steps;
-  plan(op, root.module(), "", make, steps);
+  plan(root.module(), "", make, steps);
   Conversions done;
   for (Step& step : steps) {
     step.slot->replace(std::move(step.now));
@@ -84,8 +85,8 @@ DType dtype_of(const BatchNormBase& norm) {
 Tensor copied(const Tensor& from) { return Tensor(from.array().clone()); }
 
 std::unique_ptr<Layer> to_frozen(const BatchNormBase& norm, AffineValues affine) {
-  require(norm.running_mean.defined(), norm.type_name(),
-          "has no running statistics to freeze (track_running_stats=False)");
+  require<StateError>(norm.running_mean.defined(), norm.type_name(),
+                      "has no running statistics to freeze (track_running_stats=False)");
   const FrozenBatchNormOptions options{.eps = norm.options.eps};
   const std::int64_t features = norm.num_features;
   std::unique_ptr<FrozenBatchNorm> now = is_1d(norm)   ? std::make_unique<FrozenBatchNorm1d>(features, options)

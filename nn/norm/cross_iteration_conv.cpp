@@ -86,7 +86,7 @@ Tensor CrossIterationConv2d::standardized(const Tensor& z) {
 Tensor CrossIterationConv2d::forward(const Tensor& x) {
   require(!conv->parametrized(), kName, "the convolution's weight must be a parameter, not computed");
   const Tensor z = conv(x);
-  require(z.rank() == 4, kName, "expected 4D input (got ", x.rank(), "D input of shape ", x.shape(), ")");
+  require<ShapeError>(z.rank() == 4, kName, "expected 4D input (got ", x.rank(), "D input of shape ", x.shape(), ")");
   const std::int64_t inner = spatial_size(z.shape());
   if (!training()) {
     return normalize_with(z, running_mean, running_var, weight, bias, {num_features, inner}, options.eps);

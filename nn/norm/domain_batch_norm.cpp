@@ -32,7 +32,7 @@ std::string DomainBatchNorm2d::extra_repr() const {
 
 void DomainBatchNorm2d::set_domain(std::int64_t domain) {
   if (domain < 0 || domain >= num_domains) {
-    fail(error_name(*this), "there is no domain ", domain, ", only 0 to ", num_domains - 1);
+    fail<IndexError>(type_name(), "there is no domain ", domain, ", only 0 to ", num_domains - 1);
   }
   domain_ = domain;
 }

@@ -18,7 +18,7 @@ struct DomainBatchNormOptions {
 ///   x, y: (N, C, H, W), all of the current domain; weight, bias: (C)
 /// Children "0", "1", ... are BatchNorm2d without affine. detectron2's CycleBatchNormList (same state names) always
 /// cycles. The current domain is not in state_dict.
-/// Throws invalid_argument: fewer than 1 domain; a domain that does not exist; otherwise as BatchNorm2d.
+/// Throws ValueError: fewer than 1 domain; IndexError: a domain that does not exist; otherwise as BatchNorm2d.
 /// Wu & Johnson 2021, arXiv:2105.07576.
 class DomainBatchNorm2d : public Layer {
  public:

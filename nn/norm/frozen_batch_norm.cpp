@@ -44,8 +44,8 @@ void FrozenBatchNorm::upgrade_state(const std::string& prefix, StateDict& state)
 std::vector<std::string> freeze_batchnorm_stats(Module& model, FreezeOptions options) {
   const NamedNorms norms = batch_norms(model);
   for (const auto& [name, norm] : norms) {
-    require(norm->running_mean.defined(), "freeze_batchnorm_stats", name.empty() ? "the model" : name, " (a ",
-            norm->type_name(), ") has no running statistics to freeze (track_running_stats=False)");
+    require<StateError>(norm->running_mean.defined(), "freeze_batchnorm_stats", name.empty() ? "the model" : name,
+                        " (a ", norm->type_name(), ") has no running statistics to freeze (track_running_stats=False)");
   }
   std::vector<std::string> names;
   for (const auto& [name, norm] : norms) {

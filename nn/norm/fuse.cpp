@@ -209,13 +209,15 @@ std::unique_ptr<Layer> fused_conv_bn(WeightedLayer& layer, Layer& norm) {
   std::optional<Blank> target = blank(layer);
   require(target.has_value(), "fused_conv_bn", "a ", layer.type_name(),
           " was given, expected a Conv2d, ConvTranspose2d or Linear");
-  require(target->channels.statistics() == std::ssize(values->scale), "fused_conv_bn", layer.type_name(), " has ",
-          target->channels.statistics(), " output channels, ", norm.type_name(), " ", values->scale.size());
+  require<ShapeError>(target->channels.statistics() == std::ssize(values->scale), "fused_conv_bn", layer.type_name(),
+                      " has ", target->channels.statistics(), " output channels, ", norm.type_name(), " ",
+                      values->scale.size());
   return fused(layer, std::move(*target), *values);
 }
 
 Conversions fuse_conv_bn(Layer& model, const Tensor& example) {
-  require(!model.training(), "fuse_conv_bn", "the model is in training mode; fusing is for inference: call eval()");
+  require<StateError>(!model.training(), "fuse_conv_bn",
+                      "the model is in training mode; fusing is for inference: call eval()");
   Tensor before;
   const std::vector<Call> calls = trace(model, example, before);
   Conversions done;
@@ -238,9 +240,9 @@ Conversions fuse_conv_bn(Layer& model, const Tensor& example) {
   const Tensor after = no_grad([&] { return model(example); });
   if (!same_up_to_rounding(before, after)) {
     exchange();
-    fail("fuse_conv_bn",
-         "the model's output changed, so a forward uses what stands in front of a norm elsewhere, too; "
-         "nothing was fused. Fuse pair by pair with fused_conv_bn");
+    fail<StateError>("fuse_conv_bn",
+                     "the model's output changed, so a forward uses what stands in front of a norm elsewhere, too; "
+                     "nothing was fused. Fuse pair by pair with fused_conv_bn");
   }
   return done;
 }

@@ -26,8 +26,8 @@ Tensor GhostBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& a
   const auto inner = static_cast<double>(spatial_size(x.shape()));
   check_count(inner * static_cast<double>(std::min(n, virtual_batch_size)), x);
   if (rest > 0 && rest < n && static_cast<double>(rest) * inner == 1) {
-    fail(error_name(*this), "Expected more than 1 value per channel when training: of input size ", x.shape(),
-         " the last ghost batch (virtual_batch_size ", virtual_batch_size, ") is a single sample");
+    fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training: of input size ", x.shape(),
+                     " the last ghost batch (virtual_batch_size ", virtual_batch_size, ") is a single sample");
   }
   if (rest == 0 || rest == n) {
     return normalize_ghosts(x, std::min(n, virtual_batch_size), activation);

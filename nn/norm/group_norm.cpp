@@ -55,12 +55,12 @@ std::string GroupNorm::extra_repr() const { return concat(num_groups, ", ", num_
 void GroupNorm::check_input(const Tensor& x) const {
   check_channels(*this, x, num_channels, kAnyRank);
   if (num_channels == num_groups && spatial_size(x.shape()) == 1 && x.numel() > 0) {
-    fail(error_name(*this), "Expected more than 1 value per channel when training, got input size ", x.shape(),
-         ": each of the ", num_groups, " groups has a single element; use ",
-         num_channels > 1 ? concat("fewer groups, such as GroupNorm(", largest_proper_divisor(num_channels), ", ",
-                                   num_channels, "), ")
-                          : "",
-         "larger maps or BatchNorm");
+    fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
+                     ": each of the ", num_groups, " groups has a single element; use ",
+                     num_channels > 1 ? concat("fewer groups, such as GroupNorm(", largest_proper_divisor(num_channels),
+                                               ", ", num_channels, "), ")
+                                      : "",
+                     "larger maps or BatchNorm");
   }
 }
 

@@ -31,15 +31,16 @@ void InstanceNormBase::upgrade_state(const std::string& prefix, StateDict& state
 
 void InstanceNormBase::check_input(const Tensor& x, const Tensor& samples) const {
   if (samples.size(1) != num_features) {
-    fail(error_name(*this), "expected input's size at dim=", x.rank() == samples.rank() ? 1 : 0,
-         " to match num_features (", num_features, "), but got: ", samples.size(1), " (input of shape ", x.shape(),
-         ")");
+    fail<ShapeError>(type_name(), "expected input's size at dim=", x.rank() == samples.rank() ? 1 : 0,
+                     " to match num_features (", num_features, "), but got: ", samples.size(1), " (input of shape ",
+                     x.shape(), ")");
   }
   if (uses_input_stats() && spatial_size(samples.shape()) == 1) {
     const std::int64_t groups = choose_gn_groups(num_features);
-    fail(error_name(*this), "Expected more than 1 spatial element when training, got input size ", x.shape(),
-         "; use larger maps", groups < num_features ? concat(", GroupNorm(", groups, ", ", num_features, ")") : "",
-         " or BatchNorm");
+    fail<ShapeError>(type_name(), "Expected more than 1 spatial element when training, got input size ", x.shape(),
+                     "; use larger maps",
+                     groups < num_features ? concat(", GroupNorm(", groups, ", ", num_features, ")") : "",
+                     " or BatchNorm");
   }
 }
 

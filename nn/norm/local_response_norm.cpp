@@ -15,8 +15,8 @@ std::string LocalResponseNorm::extra_repr() const {
 
 Tensor LocalResponseNorm::forward(const Tensor& x) {
   if (!x.defined() || x.rank() < 3) {
-    fail(error_name(*this), "Expected 3D or higher dimensionality input (got ",
-         x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
+    fail<ShapeError>(type_name(), "Expected 3D or higher dimensionality input (got ",
+                     x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
   }
   return functional::local_response_norm(x, size, {.alpha = options.alpha, .beta = options.beta, .k = options.k});
 }

@@ -17,7 +17,7 @@ namespace {
 
 void check_defined(const Module& layer, const Tensor& x) {
   if (!x.defined()) {
-    fail(error_name(layer), "the input is an undefined tensor");
+    fail(layer.type_name(), "the input is an undefined tensor");
   }
 }
 
@@ -36,11 +36,6 @@ Tensor per_channel(const Tensor& parameter, int rank) {
 }
 
 }  // namespace
-
-std::string error_name(const Module& layer) {
-  const std::string path = NameScope::path();
-  return path.empty() ? layer.type_name() : layer.type_name() + " (" + path + ")";
-}
 
 // ---- Options
 
@@ -75,14 +70,16 @@ Array value_if(bool wanted, const Shape& shape, double value) { return wanted ? 
 void check_rank(const Module& layer, const Tensor& x, RankRange ranks) {
   check_defined(layer, x);
   if (x.rank() < ranks.min || x.rank() > ranks.max) {
-    fail(error_name(layer), "expected ", text(ranks), " input (got ", x.rank(), "D input of shape ", x.shape(), ")");
+    fail<ShapeError>(layer.type_name(), "expected ", text(ranks), " input (got ", x.rank(), "D input of shape ",
+                     x.shape(), ")");
   }
 }
 
 void check_channels(const Module& layer, const Tensor& x, std::int64_t channels, RankRange ranks) {
   check_rank(layer, x, ranks);
   if (x.size(1) != channels) {
-    fail(error_name(layer), "expected ", channels, " channels, got ", x.size(1), " (input of shape ", x.shape(), ")");
+    fail<ShapeError>(layer.type_name(), "expected ", channels, " channels, got ", x.size(1), " (input of shape ",
+                     x.shape(), ")");
   }
 }
 
@@ -90,21 +87,22 @@ void check_channels_at(const Module& layer, const Tensor& x, std::int64_t channe
   check_rank(layer, x, {channels_last ? 1 : 2});
   const int dim = channels_last ? -1 : 1;
   if (const std::int64_t size = x.size(dim); size != channels) {
-    fail(error_name(layer), "expected ", channels, " channels at dim ", dim, ", got ", size, " (input of shape ",
-         x.shape(), ")");
+    fail<ShapeError>(layer.type_name(), "expected ", channels, " channels at dim ", dim, ", got ", size,
+                     " (input of shape ", x.shape(), ")");
   }
 }
 
 void check_count(const Module& layer, const Tensor& x, std::int64_t elements, std::string_view per) {
   if (elements == 1) {
-    fail(error_name(layer), "Expected more than 1 value per ", per, " when training, got input size ", x.shape());
+    fail<ShapeError>(layer.type_name(), "Expected more than 1 value per ", per, " when training, got input size ",
+                     x.shape());
   }
 }
 
 void check_dtype(const Module& layer, const Tensor& x, const Tensor& weight) {
   if (weight.defined() && x.dtype() != weight.dtype()) {
-    fail(error_name(layer), "expected ", weight.dtype(), " input, as the weight is, got ", x.dtype(), " of shape ",
-         x.shape());
+    fail<DtypeError>(layer.type_name(), "expected ", weight.dtype(), " input, as the weight is, got ", x.dtype(),
+                     " of shape ", x.shape());
   }
 }
 
@@ -138,7 +136,7 @@ std::string trailing_mismatch(const Shape& x, const Shape& normalized_shape) {
 void check_trailing(const Module& layer, const Tensor& x, const Shape& normalized_shape) {
   check_defined(layer, x);
   if (const std::string mismatch = trailing_mismatch(x.shape(), normalized_shape); !mismatch.empty()) {
-    fail(error_name(layer), mismatch);
+    fail<ShapeError>(layer.type_name(), mismatch.c_str());  // the message's own words
   }
 }
 
@@ -233,8 +231,8 @@ void move_toward(std::initializer_list<Move> moves, double t) {
   for (std::size_t i = 0; i < moves.size(); ++i) {
     const Move& move = moves.begin()[i];
     const Array& running = move.running.array();
-    require(is_floating(running.dtype()), "running statistics", "they must be float32 or float64, got ",
-            running.dtype());
+    require<DtypeError>(is_floating(running.dtype()), "running statistics", "they must be float32 or float64, got ",
+                        running.dtype());
     require(!running.has_overlap(), "running statistics", "elements of theirs share memory (shape ", running.shape(),
             ", strides ", running.strides(), "), so they can't be written; clone() them first");
     batches[i] = move.batch.to(DType::float64).contiguous();

@@ -14,9 +14,6 @@ namespace evenkeel::nn {
 
 // What the norm layers share. `layer` is a layer's name, for the errors of its constructor.
 
-/// How a layer's errors begin: "BatchNorm2d", inside a model "BatchNorm2d (features.1)".
-std::string error_name(const Module& layer);
-
 // ---- Options
 
 /// Throws unless eps, if there is one, is at least 0 and finite.

@@ -83,14 +83,14 @@ class SpectralNorm : public WeightParametrization {
 
 void spectral_norm(Module& layer, Generator& generator, const SpectralNormOptions& options) {
   WeightedLayer& weighted = as_weighted("spectral_norm", layer);
-  require(!weighted.parametrized(), "spectral_norm", "the weight of this ", layer.type_name(),
-          " has a parametrization already");
+  require<StateError>(!weighted.parametrized(), "spectral_norm", "the weight of this ", layer.type_name(),
+                      " has a parametrization already");
   require(options.n_power_iterations >= 1, "spectral_norm",
           "Expected n_power_iterations to be positive, but got n_power_iterations=", options.n_power_iterations);
   require(options.eps > 0 && std::isfinite(options.eps), "spectral_norm", "eps must be positive, got ", options.eps);
   const std::int64_t dim = options.dim.value_or(dynamic_cast<ConvTranspose2d*>(&layer) != nullptr ? 1 : 0);
   const int rank = weighted.weight.rank();
-  require(dim >= 0 && dim < rank, "spectral_norm", "dim must lie in [0, ", rank, "), got ", dim);
+  require<IndexError>(dim >= 0 && dim < rank, "spectral_norm", "dim must lie in [0, ", rank, "), got ", dim);
   require(weighted.weight.numel() > 0, "spectral_norm", "the weight of shape ", weighted.weight.shape(), " is empty");
   weighted.parametrize(std::make_unique<SpectralNorm>(weighted.weight, dim, generator, options));
 }

@@ -19,7 +19,7 @@ struct SpectralNormOptions {
 /// Names: parametrizations.weight.original (the tensor that `weight` was), parametrizations.weight.0._u and ._v
 /// (buffers, drawn from `generator`); files of the older function (weight_orig, weight_u, weight_v) load. The optimizer
 /// goes on working. remove_parametrization(layer) undoes it.
-/// Throws invalid_argument: a layer without a weight, or with a parametrized one; n_power_iterations < 1.
+/// Throws ValueError: a layer without a weight; n_power_iterations < 1. StateError: a weight parametrized already.
 /// Miyato et al. 2018, arXiv:1802.05957, Algorithm 1.
 void spectral_norm(Module& layer, Generator& generator, const SpectralNormOptions& options = {});
 

@@ -24,11 +24,11 @@ std::string UnitNorm::extra_repr() const {
 
 Tensor UnitNorm::forward(const Tensor& x) {
   if (!x.defined()) {
-    fail(error_name(*this), "the input is an undefined tensor");
+    fail(type_name(), "the input is an undefined tensor");
   }
   if (options.dim >= x.rank() || options.dim < -x.rank()) {
-    fail(error_name(*this), "expected input with a dim ", options.dim, " (got ", x.rank(), "D input of shape ",
-         x.shape(), ")");
+    fail<ShapeError>(type_name(), "expected input with a dim ", options.dim, " (got ", x.rank(), "D input of shape ",
+                     x.shape(), ")");
   }
   return functional::normalize(x, options);
 }

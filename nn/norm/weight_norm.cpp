@@ -47,7 +47,7 @@ class WeightNorm : public WeightParametrization {
     const std::vector<double> norms = length.array().to(DType::float64).to_vector<double>();
     const auto zero = std::find(norms.begin(), norms.end(), 0.0);
     if (zero != norms.end()) {
-      fail(error_name(*this), "slice ", zero - norms.begin(), " of the weight of shape ", v_.shape(),
+      fail(type_name(), "slice ", zero - norms.begin(), " of the weight of shape ", v_.shape(),
            " has norm 0 and so no direction");
     }
   }
@@ -62,10 +62,11 @@ class WeightNorm : public WeightParametrization {
 
 void weight_norm(Module& layer, std::optional<std::int64_t> dim) {
   WeightedLayer& weighted = as_weighted("weight_norm", layer);
-  require(!weighted.parametrized(), "weight_norm", "the weight of this ", layer.type_name(),
-          " has a parametrization already");
+  require<StateError>(!weighted.parametrized(), "weight_norm", "the weight of this ", layer.type_name(),
+                      " has a parametrization already");
   const int rank = weighted.weight.rank();
-  require(!dim || (*dim >= 0 && *dim < rank), "weight_norm", "dim must lie in [0, ", rank, "), got ", dim.value_or(0));
+  require<IndexError>(!dim || (*dim >= 0 && *dim < rank), "weight_norm", "dim must lie in [0, ", rank, "), got ",
+                      dim.value_or(0));
   auto parametrization = std::make_unique<WeightNorm>(weighted.weight, dim);
   no_grad([&] { return parametrization->value(); });  // refuses a norm of 0
   weighted.parametrize(std::move(parametrization));
@@ -73,8 +74,9 @@ void weight_norm(Module& layer, std::optional<std::int64_t> dim) {
 
 void remove_weight_norm(Module& layer) {
   WeightedLayer& weighted = as_weighted("remove_weight_norm", layer);
-  require(weighted.parametrized() && dynamic_cast<WeightNorm*>(&*weighted.child("parametrizations.weight")) != nullptr,
-          "remove_weight_norm", "weight_norm of 'weight' not found in this ", layer.type_name());
+  require<StateError>(
+      weighted.parametrized() && dynamic_cast<WeightNorm*>(&*weighted.child("parametrizations.weight")) != nullptr,
+      "remove_weight_norm", "weight_norm of 'weight' not found in this ", layer.type_name());
   weighted.remove_parametrization();
 }
 

@@ -12,7 +12,7 @@ namespace evenkeel::nn {
 /// Parameters and their names: g is parametrizations.weight.original0, v .original1; v is the tensor that `weight` was
 /// and g starts at its norm, so the function does not change. Files with torch 1.13's names weight_g, weight_v load.
 /// The optimizer must be given the parameters anew. remove_parametrization(layer) undoes it.
-/// Throws invalid_argument: a layer without a weight, or with a parametrized one; a norm of 0 (here and in forward,
+/// Throws ValueError: a layer without a weight; a norm of 0 (here and in forward,
 /// where PyTorch's weight becomes NaN). Salimans & Kingma 2016, arXiv:1602.07868, equation 2.
 void weight_norm(Module& layer, std::optional<std::int64_t> dim = 0);
 

@@ -53,8 +53,8 @@ GroupView filters(const ConvTranspose2d& conv) {
 }
 
 GroupView checked(const char* layer, const GroupView& view, const Shape& weight) {
-  require(view.count() > 1, layer, "a filter of fan-in ", view.count(), " (weight of shape ", weight,
-          ") has no standard deviation to divide by; use the layer without weight standardization");
+  require<ShapeError>(view.count() > 1, layer, "a filter of fan-in ", view.count(), " (weight of shape ", weight,
+                      ") has no standard deviation to divide by; use the layer without weight standardization");
   return view;
 }
 
@@ -106,8 +106,8 @@ Tensor standardized_rows(const Tensor& w, std::int64_t filters, std::int64_t fan
 Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSOptions& options, const Tensor& gain,
                           const Tensor& shift) {
   require(weight.defined(), "standardize_weight", "the weight is undefined");
-  require(weight.numel() == view.numel(), "standardize_weight", "weight of shape ", weight.shape(), " does not have ",
-          view.numel(), " elements");
+  require<ShapeError>(weight.numel() == view.numel(), "standardize_weight", "weight of shape ", weight.shape(),
+                      " does not have ", view.numel(), " elements");
   checked("standardize_weight", view, weight.shape());
   checked("standardize_weight", options);
   // A row per filter: where its elements are apart (several input channels of a transposed convolution), of a copy.
@@ -167,8 +167,8 @@ void Standardized<Base>::upgrade_state(const std::string& prefix, StateDict& sta
 
 template <class Base>
 void Standardized<Base>::take_over(Base& plain) {
-  require(!plain.parametrized(), this->type_name(), "the ", plain.type_name(),
-          "'s weight has a parametrization; remove it first");
+  require<StateError>(!plain.parametrized(), this->type_name(), "the ", plain.type_name(),
+                      "'s weight has a parametrization; remove it first");
   this->weight = plain.weight;
   this->bias = plain.bias;
   if (standardization.mode == Mode::aws) {

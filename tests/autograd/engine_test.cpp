@@ -94,7 +94,7 @@ TEST_CASE("a second backward needs retain_graph") {
   CHECK_THROWS_WITH_AS(
       y.backward(),
       "backward: the graph of 'sum' was already freed; call backward(..., retain_graph=true) the first time",
-      std::invalid_argument);
+      StateError);
   const Tensor middle = x * x;
   sum(middle).backward();
   CHECK_THROWS_WITH(sum(middle * 2.0).backward(), Contains("the graph of 'mul' was already freed"));

@@ -40,7 +40,7 @@ TEST_CASE("a change of a kept output or input is noticed") {
   y.mutable_array().fill_(3);
   CHECK_THROWS_WITH_AS(sum(y).backward(),
                        Contains("'exp' needs its output for backward, but it was changed in place: version"),
-                       std::invalid_argument);
+                       StateError);
   Tensor z = x * 2.0;
   const Tensor square_of_z = z * z;
   add_(z, one());
@@ -177,7 +177,7 @@ TEST_CASE("an array that is neither input nor output is kept, and its change not
   factor.fill_(7);
   CHECK_THROWS_WITH_AS(sum(y).backward(),
                        Contains("'scaled' needs its extra array 0 for backward, but it was changed in place: version"),
-                       std::invalid_argument);
+                       StateError);
 }
 
 TEST_CASE("a change of the statistics that a norm hands out is noticed") {

@@ -46,7 +46,7 @@ TEST_CASE("concat_arrays errors") {
                     "cat: Sizes of tensors must match except in dimension 0, got [2, 3] and [2, 4] (tensor number 1)");
   CHECK_THROWS_WITH(concat_arrays({x, x.to(DType::float32)}, 0), Contains("got float64 and float32"));
   CHECK_THROWS_WITH(concat_arrays({Array::scalar(1.0)}, 0), Contains("zero-dimensional tensor"));
-  CHECK_THROWS_AS(concat_arrays({x, x}, 2), std::invalid_argument);
+  CHECK_THROWS_AS(concat_arrays({x, x}, 2), IndexError);
 }
 
 TEST_CASE("index_select") {
@@ -60,7 +60,7 @@ TEST_CASE("index_select") {
   CHECK(values(index_select(counting({3}), 0, every_other)) == Doubles{0, 1});
   CHECK_THROWS_WITH(index_select(x, 1, index({3})),
                     "index_select: index 3 is out of bounds for dimension 1 with size 3");
-  CHECK_THROWS_AS(index_select(x, 1, index({-1})), std::invalid_argument);
+  CHECK_THROWS_AS(index_select(x, 1, index({-1})), IndexError);
   CHECK_THROWS_WITH(index_select(x, 1, Array::ones({1})), Contains("index must be int64, got float32"));
   CHECK_THROWS_WITH(index_select(x, 1, index({0}, {1, 1})), Contains("index must be a vector, got shape [1, 1]"));
   CHECK_THROWS_AS(index_select(Array::scalar(1.0), 0, index({0})), std::invalid_argument);
@@ -85,7 +85,7 @@ TEST_CASE("index_add_ is the adjoint of index_select") {
 TEST_CASE("index_add_ refuses before it writes") {
   Array x = Array::zeros({3}, DType::float64);
   const Array ones = Array::ones({2}, DType::float64);
-  CHECK_THROWS_AS(index_add_(x, 0, index({0, 3}), ones), std::invalid_argument);
+  CHECK_THROWS_AS(index_add_(x, 0, index({0, 3}), ones), IndexError);
   CHECK_THROWS_WITH(index_add_(x, 0, index({0}), ones), Contains("source must have shape [1], got [2]"));
   CHECK_THROWS_WITH(index_add_(x, 0, index({0, 1}), Array::ones({2})),
                     Contains("target and source must have one dtype, got float64 and float32"));
@@ -109,7 +109,7 @@ TEST_CASE("gather") {
   CHECK_THROWS_WITH(gather(x, 1, index({3}, {1, 1})), "gather: index 3 is out of bounds for dimension 1 with size 3");
   CHECK_THROWS_WITH(gather(x, 1, index({0})), Contains("same number of dimensions"));
   CHECK_THROWS_WITH(gather(x, 1, Array::zeros({3, 1}, DType::int64)), Contains("Size does not match at dimension 0"));
-  CHECK_THROWS_AS(gather(Array::scalar(5.0), 0, Array::scalar(std::int64_t{1})), std::invalid_argument);
+  CHECK_THROWS_AS(gather(Array::scalar(5.0), 0, Array::scalar(std::int64_t{1})), IndexError);
 }
 
 TEST_CASE("scatter_add_ is the adjoint of gather") {
@@ -127,8 +127,7 @@ TEST_CASE("scatter_add_ is the adjoint of gather") {
   CHECK(scalar.item() == 3.5);
   scatter_add_(x, 1, Array::empty({2, 0}, DType::int64), Array::ones({2, 3}, DType::float64));
   CHECK(values(x) == Doubles{5, 0, 3, 3, 4, 0});
-  CHECK_THROWS_AS(scatter_add_(x, 1, index({0, 3}, {1, 2}), Array::ones({1, 2}, DType::float64)),
-                  std::invalid_argument);
+  CHECK_THROWS_AS(scatter_add_(x, 1, index({0, 3}, {1, 2}), Array::ones({1, 2}, DType::float64)), IndexError);
   CHECK_THROWS_AS(scatter_add_(x, 1, index({0, 1}, {1, 2}), Array::ones({1, 1}, DType::float64)),
                   std::invalid_argument);
   CHECK(values(x) == Doubles{5, 0, 3, 3, 4, 0});

@@ -73,7 +73,7 @@ TEST_CASE("an undefined array throws on use") {
   CHECK_THROWS_AS(Array::ones({1}).copy_(none), std::invalid_argument);
   CHECK_THROWS_AS(none.item(), std::invalid_argument);
   CHECK_THROWS_AS(none.span<float>(), std::invalid_argument);
-  CHECK_THROWS_AS(none.size(1), std::invalid_argument);
+  CHECK_THROWS_AS(none.size(1), IndexError);
 }
 
 TEST_CASE("data asks for the right type") {
@@ -183,7 +183,7 @@ TEST_CASE("flatten, squeeze, unsqueeze") {
   CHECK(x.unsqueeze(0).shape() == Shape{1, 2, 1, 3, 1});
   CHECK(x.unsqueeze(-1).shape() == Shape{2, 1, 3, 1, 1});
   CHECK(x.unsqueeze(2).is_contiguous());
-  CHECK_THROWS_AS(x.unsqueeze(5), std::invalid_argument);
+  CHECK_THROWS_AS(x.unsqueeze(5), IndexError);
   CHECK_THROWS_AS(Array::empty({1, 1, 1, 1, 1, 1, 1, 1}).unsqueeze(0), std::invalid_argument);
 }
 
@@ -199,7 +199,7 @@ TEST_CASE("transpose and permute") {
   CHECK(Array::scalar(1.0).transpose(0, -1).rank() == 0);
   CHECK_THROWS_WITH(x.permute({0, 1}), Contains("does not match the length of the desired ordering"));
   CHECK_THROWS_WITH(x.permute({0, 1, 1}), Contains("appears multiple times"));
-  CHECK_THROWS_AS(x.transpose(0, 3), std::invalid_argument);
+  CHECK_THROWS_AS(x.transpose(0, 3), IndexError);
 }
 
 TEST_CASE("slice clamps and steps") {
@@ -216,7 +216,7 @@ TEST_CASE("slice clamps and steps") {
   CHECK(values(counting({2, 3}).slice(1, 1, 3)) == Integers{1, 2, 4, 5});
   CHECK(Array::empty({0, 1000}).slice(1, 999, 1000).shape() == Shape{0, 1});
   CHECK_THROWS_WITH(x.slice(0, 0, 5, 0), Contains("slice step must be positive, got 0"));
-  CHECK_THROWS_AS(x.slice(1, 0, 5), std::invalid_argument);
+  CHECK_THROWS_AS(x.slice(1, 0, 5), IndexError);
   CHECK_THROWS_WITH(Array::scalar(1.0).slice(0, 0, 1), Contains("0-dim"));
 }
 
@@ -225,9 +225,9 @@ TEST_CASE("select checks its bounds") {
   CHECK(values(x.select(0, -1)) == Integers{3, 4, 5});
   CHECK(values(x.select(-1, 1)) == Integers{1, 4});
   CHECK_THROWS_WITH(x.select(1, 3), "select: index 3 out of range for tensor of size [2, 3] at dimension 1");
-  CHECK_THROWS_AS(x.select(1, -4), std::invalid_argument);
-  CHECK_THROWS_AS(x.select(0, kLeast), std::invalid_argument);
-  CHECK_THROWS_AS(Array::empty({0}).select(0, 0), std::invalid_argument);
+  CHECK_THROWS_AS(x.select(1, -4), IndexError);
+  CHECK_THROWS_AS(x.select(0, kLeast), IndexError);
+  CHECK_THROWS_AS(Array::empty({0}).select(0, 0), IndexError);
   CHECK_THROWS_WITH(Array::scalar(1.0).select(0, 0), Contains("0-dim"));
 }
 

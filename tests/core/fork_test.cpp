@@ -123,7 +123,7 @@ TEST_CASE("a child that was forked inside a loop does not pass for one that fini
   };
   try {
     parallel_for(0, 2, 1, body);
-  } catch (const std::runtime_error&) {
+  } catch (const StateError&) {
     told = true;
   }
   if (child == 0) {

@@ -282,7 +282,7 @@ TEST_CASE("argmax and argmin give the first") {
   CHECK(argmax(x.transpose(0, 2), 2).to_vector<std::int64_t>() == Ints{1, 1, 1, 0, 1, 1});
   CHECK(argmax(Array::scalar(3.0), 0).shape() == Shape{});
   CHECK(argmin(x.to(DType::uint8), 2).to_vector<std::int64_t>().size() == 6);
-  CHECK_THROWS_AS(argmax(x, 3), std::invalid_argument);
+  CHECK_THROWS_AS(argmax(x, 3), IndexError);
 }
 
 TEST_CASE("sum_to is the adjoint of broadcasting") {
@@ -315,7 +315,7 @@ TEST_CASE("sum_to is the adjoint of broadcasting") {
 
 TEST_CASE("errors") {
   const Array x = Array::zeros({2, 3});
-  CHECK_THROWS_AS(sum(x, {2}), std::invalid_argument);
+  CHECK_THROWS_AS(sum(x, {2}), IndexError);
   CHECK_THROWS_AS(sum(x, {0, -2}), std::invalid_argument);
   CHECK_THROWS_WITH(norm(x, 0), doctest::Contains("norm: p must be positive, got 0"));
 }

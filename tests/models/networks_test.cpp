@@ -249,7 +249,7 @@ TEST_CASE("networks refuse what is no batch of their images, by name and shape")
   Generator g(4);
   for (const Small& small : kSmall) {
     const Made model = small.make(g, "gn");
-    const std::string network = small.name == "BRNClassifier" ? "BRNBackbone" : small.name;
+    const std::string network = small.name == "BRNClassifier" ? "BRNBackbone (backbone)" : small.name;
     CHECK_THROWS_WITH((*model)(ones({2, 4, 8, 9})),
                       concat(network, ": input has shape [2, 4, 8, 9], expected (N, 3, H, W)").c_str());
     CHECK_THROWS_WITH((*model)(ones({3, 8, 9})),

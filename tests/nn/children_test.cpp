@@ -303,7 +303,7 @@ TEST_CASE("a siamese network with a loss as a child") {
   net.aside.slot().replace(std::make_unique<nn::L1Loss>());  // another Loss
   CHECK(std::isfinite(step()));
   net.loss.slot().replace(std::make_unique<nn::L1Loss>());
-  CHECK_THROWS_WITH(step(), "Child: child 'loss' is a L1Loss, expected a ContrastiveLoss");
+  CHECK_THROWS_WITH(step(), "Siamese: Child: child 'loss' is a L1Loss, expected a ContrastiveLoss");
 }
 
 namespace {

@@ -184,7 +184,7 @@ TEST_CASE("frozen: without running statistics an error that names the place, and
   Sequential net;
   net.append<BatchNorm2d>(2).append<BatchNorm2d>(2, BatchNormOptions{.track_running_stats = false});
   CHECK_THROWS_WITH(convert_bn_to_frozen(net),
-                    "convert_bn_to_frozen: 1: BatchNorm2d: has no running statistics to freeze "
+                    "BatchNorm2d (1): has no running statistics to freeze "
                     "(track_running_stats=False)");
   CHECK(net[0]->type_name() == "BatchNorm2d");
 }
@@ -382,12 +382,12 @@ TEST_CASE("ws: fan-in 1 and parametrized weights: an error that names the place,
   Sequential net;
   net.append<Conv2d>(4, 4, generator, Conv2dOptions{.kernel_size = 3});
   net.append<Conv2d>(4, 4, generator, Conv2dOptions{.kernel_size = 1, .groups = 4});
-  CHECK_THROWS_WITH(convert_conv_to_ws(net), Contains("convert_conv_to_ws: 1: WSConv2d: a filter of fan-in 1"));
+  CHECK_THROWS_WITH(convert_conv_to_ws(net), Contains("WSConv2d (1): a filter of fan-in 1"));
   CHECK(net[0]->type_name() == "Conv2d");
   Sequential other;
   other.append<Conv2d>(4, 4, generator, Conv2dOptions{.kernel_size = 3});
   weight_norm(*other[0]);
-  CHECK_THROWS_WITH(convert_conv_to_ws(other), Contains("convert_conv_to_ws: 0: WSConv2d: the Conv2d's weight has a "
+  CHECK_THROWS_WITH(convert_conv_to_ws(other), Contains("WSConv2d (0): the Conv2d's weight has a "
                                                         "parametrization"));
 }
 

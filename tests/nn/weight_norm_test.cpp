@@ -146,7 +146,7 @@ TEST_CASE("a weight without direction is refused with the slice, and in forward 
   select(layer.weight.detach(), 0, 2).mutable_array().fill_(1);
   weight_norm(layer);
   model.get_parameter("0.parametrizations.weight.original1").mutable_array().fill_(0);
-  CHECK_THROWS_WITH(model(ones({2, 3})), Contains("WeightNorm (0): slice 0 of the weight"));
+  CHECK_THROWS_WITH(model(ones({2, 3})), Contains("Linear (0): WeightNorm: slice 0 of the weight"));
 }
 
 TEST_CASE("what weight_norm cannot do is refused") {

@@ -205,7 +205,7 @@ TEST_CASE("warmup and SequentialLR that throw leave rates alone") {
 
 TEST_CASE("a group that is not there, and rates that are no rates") {
   SGD sgd(one_parameter(), at(0.5));
-  CHECK_THROWS_WITH_AS(sgd.set_lr(7, 1), "SGD: there is no parameter group 7, there are 1", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(sgd.set_lr(7, 1), "SGD: there is no parameter group 7, there are 1", IndexError);
   CHECK_THROWS_WITH(sgd.lr(1), "SGD: there is no parameter group 1, there are 1");
   CHECK_THROWS_WITH(sgd.params(1), "SGD: there is no parameter group 1, there are 1");
   CHECK_THROWS_WITH(sgd.options(1), "SGD: there is no parameter group 1, there are 1");

@@ -24,8 +24,8 @@ constexpr std::int64_t kMinSplitWork = 200'000;
 
 /// CBLAS takes int; every size and row stride has to fit.
 int blas_int(std::int64_t value) {
-  require(value <= std::numeric_limits<int>::max(), "gemm", "a size or row stride of ", value,
-          " exceeds what BLAS takes");
+  require<ShapeError>(value <= std::numeric_limits<int>::max(), "gemm", "a size or row stride of ", value,
+                      " exceeds what BLAS takes");
   return static_cast<int>(value);
 }
 

@@ -28,7 +28,7 @@ struct Avx512 {
 /// avx512; read once) chose another. With an unknown name, a set that the machine lacks or that the library was built
 /// without, the program ends when it starts: one line on stderr, exit code 1.
 Isa active_isa();
-/// For tests and measurements; throws std::invalid_argument if the machine lacks the set or the library was built
+/// For tests and measurements; throws ValueError if the machine lacks the set or the library was built
 /// without it.
 void set_isa(Isa isa);
 /// Whether the library has kernels for the set and the machine can run them.
