@@ -23,8 +23,8 @@ struct PanelConv {
                                   std::int64_t channels, const T* x, const T* dy, T* sums);
 };
 
-/// Calls run(first, last), which sets `size` sums of turns [first, last) in T. Of more turns than keep float32's digits,
-/// runs are summed so, and added up in double.
+/// Calls run(first, last), which sets `size` sums of turns [first, last) in T. Of more turns than keep float32's
+/// digits, runs are summed so, and added up in double.
 template <class T, class Run>
 void sum_turns(std::int64_t first, std::int64_t last, std::int64_t size, T* sums, const Run& run) {
   constexpr std::int64_t kMost = 64, kRun = 16;

@@ -64,8 +64,8 @@ class PlainTiles {
     WinogradTile* first = tiles;
     for (std::int64_t k = 0; k < images; ++k) {
       WinogradTile* const last = tiles + (k + 1) * count / images;
-      const WinogradRange range =
-          WinogradKernels<Arch, T>::range(spread.x + k * spread.image_stride, spread.rows * spread.columns * in_width_);
+      const WinogradRange range = WinogradKernels<Arch, T>::range(spread.x + k * spread.image_stride,
+                                                                  spread.rows * spread.columns * in_width_, group());
       if (finite_product(range, largest_weight_) && is_even(range)) {
         first = std::rotate(first, tiles + k * count / images, last);
       } else {
@@ -105,6 +105,9 @@ class PlainTiles {
     std::int64_t rows[kOutputs];
   };
 
+  /// Registers of a group in the looks at an image.
+  std::int64_t group() const { return std::min(kWinogradGroup, kWinogradPixels * in_width_ / kLanes); }
+
   Space& made_space() {
     if (!space_.has_value()) {
       space_.emplace(filters_.inputs, in_width_, out_width_);
@@ -121,7 +124,8 @@ class PlainTiles {
     return *space_;
   }
 
-  /// Whether a tile does not exceed its smallest window, or one of values of size harmonic_mean, by more than the ratio.
+  /// Whether a tile does not exceed its smallest window, or one of values of size harmonic_mean, by more than the
+  /// ratio.
   bool suits(const WinogradSpread<T>& spread, const WinogradOutput<T>& output, const WinogradTile& tile,
              double harmonic_mean) {
     Space& space = made_space();
@@ -139,7 +143,7 @@ class PlainTiles {
         least = std::min(least, window);
       }
     }
-    const double cells = static_cast<double>(9 * filters_.inputs) / static_cast<double>(kWinogradGroup);
+    const double cells = static_cast<double>(9 * filters_.inputs) / static_cast<double>(group());
     const double scale = std::max(least, harmonic_mean * harmonic_mean * cells);
     return all <= kWinogradRatio * kWinogradRatio * scale && all * largest_weight_ <= kWinogradMost;
   }

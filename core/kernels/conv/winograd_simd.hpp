@@ -304,9 +304,9 @@ void WinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<T>& 
 }
 
 template <class Arch, class T>
-WinogradRange WinogradKernels<Arch, T>::range(const T* x, std::int64_t count) {
+WinogradRange WinogradKernels<Arch, T>::range(const T* x, std::int64_t count, std::int64_t group) {
   using V = simd::Batch<Arch, T>;
-  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>, kGroup = kWinogradGroup * kLanes;
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
   const V zero(T(0)), one(T(1));
   V largest = zero, norms = zero, inverse_norms = zero, groups = zero;
   const auto add_group = [&](const V& squares) __attribute__((always_inline)) {
@@ -317,10 +317,11 @@ WinogradRange WinogradKernels<Arch, T>::range(const T* x, std::int64_t count) {
     inverse_norms += select(counts, one / norm, zero);
     groups += select(counts, one, zero);
   };
+  const std::int64_t numbers = group * kLanes;
   std::int64_t i = 0;
-  for (; i + kGroup <= count; i += kGroup) {
+  for (; i + numbers <= count; i += numbers) {
     V squares[2] = {zero, zero};
-    for (std::int64_t k = 0; k < kGroup; k += 2 * kLanes) {
+    for (std::int64_t k = 0; k < numbers; k += 2 * kLanes) {
       for (int j = 0; j < 2; ++j) {
         const V value = V::load_aligned(x + i + k + j * kLanes);
         squares[j] = fma(value, value, squares[j]);
@@ -328,7 +329,7 @@ WinogradRange WinogradKernels<Arch, T>::range(const T* x, std::int64_t count) {
     }
     add_group(squares[0] + squares[1]);
   }
-  const std::int64_t all = (count + kGroup - 1) / kGroup * kLanes;
+  const std::int64_t all = (count + numbers - 1) / numbers * kLanes;
   if (i < count) {
     V squares = zero;
     for (; i < count; i += kLanes) {
