@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <span>
 
 namespace evenkeel {
 namespace {
@@ -15,16 +16,16 @@ void append_number(std::string& text, Format... format) {
   text.append(digits.data(), end);
 }
 
-using Phrases = std::initializer_list<std::string_view>;
-constexpr Phrases kWanted = {" must ", "but expected ", "expected ", "Expected ", "expects "};
-constexpr Phrases kCame = {", but got ", ", got ", "(got ", "got "};
+using Phrases = std::span<const std::string_view>;
+constexpr std::string_view kWanted[] = {" must ", "but expected ", "expected ", "Expected ", "expects "};
+constexpr std::string_view kCame[] = {", but got ", ", got ", "(got ", "got "};
 
 /// Where a message says what it wanted, or what came.
 struct Mark {
   std::size_t begin = std::string_view::npos, end = std::string_view::npos;
   bool found() const { return begin != std::string_view::npos; }
   /// Takes the first of the words in `part`, which stands at `offset` in the message, unless one was found before.
-  void look_for(const Phrases& words, std::string_view part, std::size_t offset) {
+  void look_for(Phrases words, std::string_view part, std::size_t offset) {
     if (found()) {
       return;
     }
