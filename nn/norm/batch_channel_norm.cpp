@@ -1,5 +1,6 @@
 #include "evenkeel/nn/norm/batch_channel_norm.hpp"
 
+#include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 #include <vector>
@@ -58,12 +59,22 @@ std::string BatchChannelNorm::extra_repr() const {
   return concat(num_groups, ", ", num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
 }
 
+std::string BatchChannelNorm::cure(const Tensor& x) const {
+  if (num_channels == 1) {
+    return "larger maps";
+  }
+  const bool refused = !options.estimate && training() && x.size(0) == 1;  // by its BatchNorm
+  return refused ? advised_group_norm(num_channels)
+                 : concat("fewer groups, such as BatchChannelNorm(", most_groups(num_channels, 32, 2), ", ",
+                          num_channels, ")");
+}
+
 Tensor BatchChannelNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_channels_at(*this, x, num_channels, false);
   const std::int64_t count = num_channels / num_groups * spatial_size(x.shape());
   if (count == 1) {
     fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
-                     " for ", num_groups, " groups; take fewer groups");
+                     " for ", num_groups, " groups; take ", cure(x));
   }
   return normalize_groups(bn(x), weight, bias, {1, 1, x.size(0) * num_groups, count}, {num_groups, count},
                           {.eps = options.eps}, activation)

@@ -53,6 +53,10 @@ class BatchChannelNorm : public FusibleNorm {
   Tensor& weight;
   Tensor& bias;
   Child<BatchNormBase> bn;
+
+ private:
+  /// What takes x, whose groups have one element each.
+  std::string cure(const Tensor& x) const;
 };
 
 }  // namespace evenkeel::nn

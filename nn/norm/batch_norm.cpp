@@ -16,10 +16,13 @@ void BatchNormBase::check_input(const Tensor& x) const {
 
 void BatchNormBase::check_count(double count, const Tensor& x) const {
   if (count == 1) {
+    const std::string group_norm = advised_group_norm(num_features);
     fail<ShapeError>(
-        type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
-        "; call eval(), take a larger batch, let the loader drop the last one (drop_last), or use GroupNorm(",
-        choose_gn_groups(num_features), ", ", num_features, ")");
+        type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(), "; ",
+        running_mean.defined() ? "call eval(), " : "",
+        "take a larger batch, let the DataLoader drop the last one or merge it with the one before (LastBatch::drop, "
+        "LastBatch::merge), or use ",
+        group_norm.empty() ? "larger maps: of a single element no GroupNorm could be taken" : group_norm);
   }
 }
 

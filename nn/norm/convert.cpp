@@ -5,7 +5,6 @@
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
 
-#include <algorithm>
 #include <typeinfo>
 
 namespace evenkeel::nn {
@@ -105,10 +104,8 @@ std::unique_ptr<Layer> to_frozen(const BatchNormBase& norm, AffineValues affine)
 
 std::unique_ptr<Layer> to_group_norm(const BatchNormBase& norm, std::int64_t num_groups, AffineValues affine) {
   const std::int64_t channels = norm.num_features;
-  std::int64_t groups = std::min(num_groups, is_1d(norm) ? std::max<std::int64_t>(channels / 2, 1) : channels);
-  while (channels % groups != 0) {
-    --groups;
-  }
+  const bool images_only = is_2d(norm) || is_3d(norm);  // the others take (N, C), too
+  const std::int64_t groups = most_groups(channels, num_groups, images_only ? 1 : 2);
   const bool keep = affine == AffineValues::keep;
   auto now = std::make_unique<GroupNorm>(
       groups, channels, GroupNormOptions{.eps = norm.options.eps, .affine = !keep || norm.weight.defined()});

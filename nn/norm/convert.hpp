@@ -48,9 +48,10 @@ enum class AffineValues { keep, reset };
 /// statistics. Layers whose weight and bias shall learn on: see freeze_batchnorm_stats.
 Conversions convert_bn_to_frozen(ConversionRoot model, AffineValues affine = AffineValues::keep);
 
-/// The same kinds -> GroupNorm with the largest number of groups up to num_groups that divides C, and the old eps. For
-/// BatchNorm1d and BatchRenorm1d at most C / 2 groups: of (N, C), single channels would normalize to 0. The function is
-/// another one: fine-tune afterwards. The optimizer: with `keep`, weight and bias are taken over and it may go on; with
+/// The same kinds -> GroupNorm with the old eps and most_groups(C, num_groups) groups: the largest number up to
+/// num_groups that divides C. For the kinds that may stand behind a Linear layer (BatchNorm1d, BatchRenorm1d and those
+/// that take any rank: SyncBatchNorm, GhostBatchNorm) at most C / 2, as GroupNorm refuses (N, C) with groups of one
+/// channel. The function is another one: fine-tune afterwards. The optimizer: with `keep`, weight and bias are taken over and it may go on; with
 /// `reset` they are new (also where the old norm had none): make it anew.
 Conversions convert_bn_to_gn(ConversionRoot model, std::int64_t num_groups = 32,
                              AffineValues affine = AffineValues::keep);

@@ -35,4 +35,14 @@ class GroupNorm : public FusibleNorm {
 /// The first of 32, 16, 8, 4, 2, 1 that divides `channels`.
 std::int64_t choose_gn_groups(std::int64_t channels);
 
+/// The most groups, up to `most`, that divide `channels` and leave each at least `width` channels: with 2, also (N, C)
+/// has more than one element per group. 1 if there are fewer channels.
+std::int64_t most_groups(std::int64_t channels, std::int64_t most = 32, std::int64_t width = 1);
+
+/// For errors that advise what takes (N, C, 1, ...), where another norm would have single elements: "GroupNorm(2, 4)";
+/// "" for a single channel, which no GroupNorm takes.
+std::string advised_group_norm(std::int64_t channels);
+/// "BatchNorm", or what it takes for such an input of that batch size.
+std::string advised_batch_norm(std::int64_t batch);
+
 }  // namespace evenkeel::nn
