@@ -1,7 +1,6 @@
 #include "evenkeel/nn/norm/evo_norm.hpp"
 
 #include "evenkeel/autograd/ops.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 

@@ -1,7 +1,6 @@
 #include "evenkeel/nn/norm/group_norm.hpp"
 
 #include "evenkeel/nn/functional.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <algorithm>
 
@@ -49,7 +48,9 @@ std::string advised_group_norm(std::int64_t channels) {
   return channels == 1 ? "" : concat("GroupNorm(", most_groups(channels, 32, 2), ", ", channels, ")");
 }
 
-std::string advised_batch_norm(std::int64_t batch) { return batch == 1 ? "BatchNorm with a larger batch" : "BatchNorm"; }
+std::string advised_batch_norm(std::int64_t batch) {
+  return batch == 1 ? "BatchNorm with a larger batch" : "BatchNorm";
+}
 
 GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, Options options)
     : num_groups(checked_groups(num_groups, num_channels)),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 
@@ -21,6 +22,7 @@ class GroupNorm : public FusibleNorm {
   using Options = GroupNormOptions;
   GroupNorm(std::int64_t num_groups, std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
+  std::string remark() const override { return single_channel_remark(num_groups, num_channels, "InstanceNorm"); }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups, num_channels;

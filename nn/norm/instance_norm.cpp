@@ -39,7 +39,8 @@ void InstanceNormBase::check_input(const Tensor& x, const Tensor& samples) const
     const bool single = x.rank() < samples.rank();  // which GroupNorm and BatchNorm don't take
     const std::string group_norm = single ? "" : advised_group_norm(num_features);
     fail<ShapeError>(type_name(), "Expected more than 1 spatial element when training, got input size ", x.shape(),
-                     "; use larger maps", group_norm.empty() ? "" : ", ", group_norm, " or ", advised_batch_norm(samples.size(0)));
+                     "; use larger maps", group_norm.empty() ? "" : ", ", group_norm, " or ",
+                     advised_batch_norm(samples.size(0)));
   }
 }
 

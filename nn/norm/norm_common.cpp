@@ -63,6 +63,10 @@ std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::
   return count;
 }
 
+std::string single_channel_remark(std::int64_t num_groups, std::int64_t num_channels, std::string_view equal) {
+  return num_groups == num_channels && num_channels > 1 ? concat("one channel per group, as ", equal) : "";
+}
+
 Array value_if(bool wanted, const Shape& shape, double value) { return wanted ? Array::full(shape, value) : Array(); }
 
 // ---- Input

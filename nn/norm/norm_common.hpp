@@ -52,6 +52,9 @@ std::string repr_options(const Options& options) {
   return text;
 }
 
+/// The remark() of a norm of groups: "one channel per group, as InstanceNorm" where that is so.
+std::string single_channel_remark(std::int64_t num_groups, std::int64_t num_channels, std::string_view equal);
+
 /// The start value of a parameter or buffer: `value` everywhere, undefined if it is not wanted.
 Array value_if(bool wanted, const Shape& shape, double value);
 
