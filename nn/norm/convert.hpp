@@ -67,15 +67,16 @@ enum class AffineValues { keep, reset };
 /// BatchNorm1d, 2d, 3d, SyncBatchNorm, GhostBatchNorm, BatchRenorm -> FrozenBatchNorm1d, 2d, 3d (the kinds that take
 /// any rank -> FrozenBatchNorm) with copies of the values and eps: train() and eval() give, bit for bit, what eval()
 /// gave. The optimizer: weight and bias are no parameters any more; make it anew. A note names layers whose statistics
-/// never saw a batch. Throws for a layer without running statistics. Layers whose weight and bias shall learn on: see freeze_batchnorm_stats.
+/// never saw a batch. Throws for a layer without running statistics. Layers whose weight and bias shall learn on: see
+/// freeze_batchnorm_stats.
 Conversions convert_bn_to_frozen(ConversionRoot model, AffineValues affine = AffineValues::keep);
 
 /// The same kinds -> GroupNorm with the old eps and most_groups(C, num_groups) groups: the largest number up to
 /// num_groups that divides C. For the kinds that may stand behind a Linear layer (BatchNorm1d, BatchRenorm1d and those
 /// that take any rank: SyncBatchNorm, GhostBatchNorm) at most C / 2, as GroupNorm refuses (N, C) with groups of one
 /// channel. A note counts those that have one channel per group all the same, as InstanceNorm: choose fewer groups if
-/// that is not meant. The function is another one: fine-tune afterwards. The optimizer: with `keep`, weight and bias are taken over and it may go on; with
-/// `reset` they are new (also where the old norm had none): make it anew.
+/// that is not meant. The function is another one: fine-tune afterwards. The optimizer: with `keep`, weight and bias
+/// are taken over and it may go on; with `reset` they are new (also where the old norm had none): make it anew.
 Conversions convert_bn_to_gn(ConversionRoot model, std::int64_t num_groups = 32,
                              AffineValues affine = AffineValues::keep);
 

@@ -228,28 +228,6 @@ TEST_CASE("gn: the largest divisor up to num_groups, for every count of channels
   CHECK(dynamic_cast<GroupNorm&>(*one).num_groups == 1);
 }
 
-TEST_CASE("gn: what may stand behind a Linear layer takes (N, C) of every C after the conversion") {
-  Generator generator(1);
-  for (std::int64_t channels = 2; channels <= 70; ++channels) {
-    std::vector<std::unique_ptr<Layer>> kinds;
-    kinds.push_back(std::make_unique<BatchNorm1d>(channels));
-    kinds.push_back(std::make_unique<BatchRenorm1d>(channels));
-    kinds.push_back(std::make_unique<SyncBatchNorm>(channels));
-    kinds.push_back(std::make_unique<GhostBatchNorm>(channels));
-    for (std::unique_ptr<Layer>& norm : kinds) {
-      const std::string kind = norm->type_name();
-      CAPTURE(kind);
-      CAPTURE(channels);
-      Sequential net;
-      net.append<Linear>(3, channels, generator).append(std::move(norm)).append<ReLU>();
-      CHECK(convert_bn_to_gn(net).size() == 1);
-      CHECK(net.child<GroupNorm>("1")->num_groups == most_groups(channels, std::min<std::int64_t>(32, channels / 2)));
-      CHECK_NOTHROW(net(random({1, 3}, 1)));
-      CHECK_NOTHROW(net(random({4, 3}, 1)));
-    }
-  }
-}
-
 TEST_CASE("gn: keep takes over the handles of weight and bias, reset makes new ones") {
   const auto net = network();
   net->to(DType::float64);

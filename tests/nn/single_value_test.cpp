@@ -1,8 +1,12 @@
 // Statistics of a single value are refused, and what the error advises takes that very input.
 
 #include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/activation.hpp"
+#include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/batch_channel_norm.hpp"
 #include "evenkeel/nn/norm/batch_renorm.hpp"
+#include "evenkeel/nn/norm/convert.hpp"
 #include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/instance_norm.hpp"
@@ -10,6 +14,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 using namespace evenkeel;
@@ -137,6 +142,28 @@ TEST_CASE("BatchChannelNorm advises what takes its input") {
           CHECK(arguments(error, "GroupNorm").empty() == (channels == 1));
         }
       }
+    }
+  }
+}
+
+TEST_CASE("what may stand behind a Linear layer takes (N, C) of every C after convert_bn_to_gn") {
+  Generator generator(1);
+  for (std::int64_t channels = 2; channels <= 70; ++channels) {
+    std::vector<std::unique_ptr<Layer>> kinds;
+    kinds.push_back(std::make_unique<BatchNorm1d>(channels));
+    kinds.push_back(std::make_unique<BatchRenorm1d>(channels));
+    kinds.push_back(std::make_unique<SyncBatchNorm>(channels));
+    kinds.push_back(std::make_unique<GhostBatchNorm>(channels));
+    for (std::unique_ptr<Layer>& norm : kinds) {
+      const std::string kind = norm->type_name();
+      CAPTURE(kind);
+      CAPTURE(channels);
+      Sequential net;
+      net.append<Linear>(3, channels, generator).append(std::move(norm)).append<ReLU>();
+      CHECK(convert_bn_to_gn(net).size() == 1);
+      CHECK(net.child<GroupNorm>("1")->num_groups == most_groups(channels, std::min<std::int64_t>(32, channels / 2)));
+      CHECK_NOTHROW(net(ones({1, 3})));
+      CHECK_NOTHROW(net(ones({4, 3})));
     }
   }
 }
