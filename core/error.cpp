@@ -17,8 +17,8 @@ void append_number(std::string& text, Format... format) {
 }
 
 using Phrases = std::span<const std::string_view>;
-constexpr std::string_view kWanted[] = {" must ", "but expected ", "expected ", "Expected ", "expects "};
-constexpr std::string_view kCame[] = {", but got ", ", got ", "(got ", "got "};
+constexpr std::array<std::string_view, 5> kWanted = {" must ", "but expected ", "expected ", "Expected ", "expects "};
+constexpr std::array<std::string_view, 4> kCame = {", but got ", ", got ", "(got ", "got "};
 
 /// Where a message says what it wanted, or what came.
 struct Mark {
@@ -73,7 +73,7 @@ void throw_error(Raise raise, std::string_view op, std::initializer_list<Part> p
 
 }  // namespace detail
 
-Error::Error(std::string op, std::string message) : Error(std::move(op), {detail::Part(message)}) {}
+Error::Error(std::string op, const std::string& message) : Error(std::move(op), {detail::Part(message)}) {}
 
 Error::Error(std::string op, std::initializer_list<detail::Part> message) : op_(std::move(op)) {
   Mark wanted, came;

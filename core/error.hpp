@@ -76,7 +76,7 @@ std::string join(std::initializer_list<Part> parts);
 /// <expected>, got <actual>", in any order. A message without these words is all `actual`.
 class Error {
  public:
-  Error(std::string op, std::string message);
+  Error(std::string op, const std::string& message);
   Error(std::string op, std::initializer_list<detail::Part> message);
 
   /// The function, op or class that refused: "conv2d", "BatchNorm2d".
@@ -111,7 +111,7 @@ class Error {
 template <class Standard>
 class ErrorOf : public Standard, public Error {
  public:
-  ErrorOf(std::string op, std::string message) : Standard(base()), Error(std::move(op), std::move(message)) {}
+  ErrorOf(std::string op, const std::string& message) : Standard(base()), Error(std::move(op), message) {}
   ErrorOf(std::string op, std::initializer_list<detail::Part> message)
       : Standard(base()), Error(std::move(op), message) {}
   const char* what() const noexcept override { return text().c_str(); }

@@ -198,11 +198,13 @@ TEST_CASE("a container's memory limit is seen, with cgroup v2 and v1") {
 }
 
 TEST_CASE("this process's memory is known, and no request may exceed what it leaves") {
+  empty_cache();
   const std::size_t before = resident_memory();
   CHECK(before > 0);
-  const std::vector<char> touched(std::size_t{64} << 20, 1);
-  CHECK(resident_memory() > before + touched.size() / 2);
-  CHECK_THROWS_AS(Storage(system_memory() - touched.size() / 2), OutOfMemory);
+  constexpr std::size_t kTouched = std::size_t{64} << 20;
+  const Array touched = Array::ones({kTouched}, DType::uint8);
+  CHECK(resident_memory() > before + kTouched / 2);
+  CHECK_THROWS_AS(Storage(system_memory() - kTouched / 2), OutOfMemory);
 }
 
 TEST_CASE("sizes that change keep three times the largest need, at most") {
