@@ -33,6 +33,7 @@ EstimatedBatchNorm::EstimatedBatchNorm(std::int64_t num_features, Options option
 
 Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& activation) {
   const AffineView affine{num_features, spatial_size(x.shape())};
+  check_dtypes(*this, x, weight, bias);
   if (x.numel() > 0 && x.dtype() == running_mean.dtype()) {  // another dtype is normalize_with's error
     Moments batch = moments(x, {1, x.size(0), num_features, affine.inner});
     const std::vector<double> before = running_mean.array().to(DType::float64).to_vector<double>();
@@ -71,6 +72,7 @@ std::string BatchChannelNorm::cure(const Tensor& x) const {
 
 Tensor BatchChannelNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_channels_at(*this, x, num_channels, false);
+  check_dtypes(*this, x, weight, bias);
   const std::int64_t count = num_channels / num_groups * spatial_size(x.shape());
   if (count == 1) {
     fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),

@@ -103,10 +103,10 @@ void check_count(const Module& layer, const Tensor& x, std::int64_t elements, st
   }
 }
 
-void check_dtype(const Module& layer, const Tensor& x, const Tensor& weight) {
-  if (weight.defined() && x.dtype() != weight.dtype()) {
-    fail<DtypeError>(layer.type_name(), "expected ", weight.dtype(), " input, as the weight is, got ", x.dtype(),
-                     " of shape ", x.shape());
+void check_dtype(const Module& layer, const Tensor& x, const Tensor& parameter) {
+  if (parameter.defined() && x.dtype() != parameter.dtype()) {
+    fail<DtypeError>(layer.type_name(), "expected ", parameter.dtype(), " input, as a parameter of the layer is, got ",
+                     x.dtype(), " of shape ", x.shape());
   }
 }
 

@@ -79,8 +79,13 @@ void check_channels_at(const Module& layer, const Tensor& x, std::int64_t channe
 /// Throws PyTorch's sentence if `elements`, the number that a statistic is taken over, is 1.
 void check_count(const Module& layer, const Tensor& x, std::int64_t elements, std::string_view per);
 
-/// Throws unless x has the dtype of the layer's weight, where there is one.
-void check_dtype(const Module& layer, const Tensor& x, const Tensor& weight);
+/// Throws unless x has the dtype of the layer's parameter, where there is one.
+void check_dtype(const Module& layer, const Tensor& x, const Tensor& parameter);
+/// The same for all of them: for layers whose statistics are float64, which a parameter of that dtype would go with.
+template <class... Parameters>
+void check_dtypes(const Module& layer, const Tensor& x, const Parameters&... parameters) {
+  (check_dtype(layer, x, parameters), ...);
+}
 
 /// Elements per sample and channel of (N, C, *).
 std::int64_t spatial_size(const Shape& shape);
