@@ -81,3 +81,4 @@
 #include "evenkeel/optim/reduce_lr_on_plateau.hpp"
 #include "evenkeel/optim/sequential_lr.hpp"
 #include "evenkeel/optim/sgd.hpp"
+#include "evenkeel/training/checkpoint.hpp"

@@ -25,7 +25,7 @@ endif()
 # The one include root, "evenkeel/core/array.hpp": links to the folders at the top, which an installation copies.
 set(EVENKEEL_INCLUDE_ROOT "${PROJECT_BINARY_DIR}/include")
 file(MAKE_DIRECTORY "${EVENKEEL_INCLUDE_ROOT}/evenkeel")
-foreach(entry IN ITEMS core autograd nn optim models data evenkeel.hpp)
+foreach(entry IN ITEMS core autograd nn optim models data training evenkeel.hpp)
   file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${entry}" "${EVENKEEL_INCLUDE_ROOT}/evenkeel/${entry}" SYMBOLIC)
 endforeach()
 
@@ -42,7 +42,7 @@ endfunction()
 foreach(folder IN ITEMS core autograd)
   set(EVENKEEL_OPTIMIZE_${folder} -O2)
 endforeach()
-foreach(folder IN ITEMS nn optim models data)
+foreach(folder IN ITEMS nn optim models data training)
   set(EVENKEEL_OPTIMIZE_${folder} -O1)
 endforeach()
 

@@ -5,6 +5,7 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numbers>
 #include <utility>
@@ -197,6 +198,19 @@ Array random_bernoulli(const Shape& shape, Generator& generator, double p, DType
     });
   });
   return result;
+}
+
+Array state_array(const Generator& generator) {
+  const auto [seed, counter] = generator.state();
+  const std::vector<std::int64_t> words = {std::bit_cast<std::int64_t>(seed), std::bit_cast<std::int64_t>(counter)};
+  return Array::from(words, {2});
+}
+
+Generator::State state_from_array(const Array& array, std::string_view op, std::string_view name) {
+  require(array.defined() && array.dtype() == DType::int64 && array.shape() == Shape{2}, op, "'", name,
+          "' must be an int64 array of shape [2]");
+  const auto words = array.to_vector<std::int64_t>();
+  return {std::bit_cast<std::uint64_t>(words[0]), std::bit_cast<std::uint64_t>(words[1])};
 }
 
 }  // namespace evenkeel

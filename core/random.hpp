@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace evenkeel {
 
@@ -44,6 +45,11 @@ class Generator {
  private:
   State state_;
 };
+
+/// A generator's state as a file holds it: int64 [2], the bits of seed and counter.
+Array state_array(const Generator& generator);
+/// The inverse. Throws, saying "'name'", for any other array.
+Generator::State state_from_array(const Array& array, std::string_view op, std::string_view name);
 
 /// Uniform in [low, high); float32 or float64 (32 and 53 random bits per element).
 Array random_uniform(const Shape& shape, Generator& generator, double low = 0, double high = 1,

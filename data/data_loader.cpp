@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <condition_variable>
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -23,6 +25,9 @@ constexpr std::uint64_t kShuffleStream = 0, kAugmentStream = 1;
 
 /// Of crop_padding: far more than any image, and far from where sizes overflow.
 constexpr std::int64_t kMostPadding = std::int64_t{1} << 31;
+
+/// So that the number of the next one can be told.
+constexpr std::int64_t kMostEpochs = std::int64_t{1} << 62;
 
 /// The value of each of the 256 pixel values, per channel.
 using PixelTable = std::array<float, 256>;
@@ -171,6 +176,8 @@ struct DataLoader::Impl {
   }
 
   std::int64_t num_batches() const;
+  /// With seed and epoch, all that decides which images a batch has and how they are moved.
+  std::vector<std::pair<std::string, std::int64_t>> what_makes_batches() const;
   Batch make_batch(std::int64_t batch) const;
   Window window(std::int64_t index) const;
 
@@ -180,7 +187,8 @@ struct DataLoader::Impl {
   std::vector<PixelTable> tables;
   std::int64_t epoch = -1;
   std::int64_t next_batch = 0;
-  std::vector<std::int64_t> order;  ///< of the epoch, empty: 0, 1, ...
+  std::optional<LoaderPosition> loaded;  ///< where the next start_epoch() of its epoch begins
+  std::vector<std::int64_t> order;       ///< of the epoch, empty: 0, 1, ...
   std::unique_ptr<Prefetcher, EndPrefetcher> prefetcher;
 };
 
@@ -195,6 +203,15 @@ std::int64_t DataLoader::Impl::num_batches() const {
     default:
       return full + (size % options.batch_size == 0 ? 0 : 1);
   }
+}
+
+std::vector<std::pair<std::string, std::int64_t>> DataLoader::Impl::what_makes_batches() const {
+  return {{"dataset_size", dataset.size()},
+          {"batch_size", options.batch_size},
+          {"shuffle", options.shuffle},
+          {"last_batch", static_cast<std::int64_t>(options.last_batch)},
+          {"crop_padding", options.augmentation.crop_padding},
+          {"horizontal_flip", options.augmentation.horizontal_flip}};
 }
 
 Window DataLoader::Impl::window(std::int64_t index) const {
@@ -251,17 +268,21 @@ std::int64_t DataLoader::num_samples() const {
 
 void DataLoader::start_epoch(std::int64_t epoch) {
   require(epoch >= 0, "DataLoader::start_epoch", "epoch must be at least 0, got ", epoch);
+  require(epoch <= kMostEpochs, "DataLoader::start_epoch", "epoch must be at most 2^62, got ", epoch);
   Impl& impl = *impl_;
-  impl.prefetcher.reset();
-  impl.epoch = epoch;
-  impl.next_batch = 0;
+  std::vector<std::int64_t> order;
   if (impl.options.shuffle) {
     Generator generator = Generator(impl.options.seed).fork(kShuffleStream).fork(static_cast<std::uint64_t>(epoch));
-    impl.order = random_permutation(impl.dataset.size(), generator).to_vector<std::int64_t>();
+    order = random_permutation(impl.dataset.size(), generator).to_vector<std::int64_t>();
   }
-  if (impl.options.prefetch > 0 && size() > 0) {
-    impl.prefetcher.reset(new Prefetcher([&impl](std::int64_t batch) { return impl.make_batch(batch); }, 0, size(),
-                                         impl.options.prefetch));
+  impl.prefetcher.reset();
+  impl.epoch = epoch;
+  impl.next_batch = impl.loaded && impl.loaded->epoch == epoch ? impl.loaded->batch : 0;
+  impl.loaded.reset();
+  impl.order = std::move(order);
+  if (impl.options.prefetch > 0 && impl.next_batch < size()) {
+    impl.prefetcher.reset(new Prefetcher([&impl](std::int64_t batch) { return impl.make_batch(batch); },
+                                         impl.next_batch, size(), impl.options.prefetch));
   }
 }
 
@@ -272,7 +293,11 @@ DataLoader::Epoch DataLoader::epoch(std::int64_t epoch) & {
 
 std::optional<Batch> DataLoader::next() {
   Impl& impl = *impl_;
-  require<StateError>(impl.epoch >= 0, "DataLoader::next", "no epoch has begun, call start_epoch() first");
+  if (impl.loaded && impl.loaded->batch > 0) {
+    start_epoch(impl.loaded->epoch);
+  }
+  require<StateError>(impl.epoch >= 0 && !impl.loaded, "DataLoader::next",
+                      "no epoch has begun, call start_epoch() first");
   if (impl.next_batch == size()) {
     return std::nullopt;
   }
@@ -282,6 +307,62 @@ std::optional<Batch> DataLoader::next() {
   Batch batch = impl.prefetcher != nullptr ? impl.prefetcher->take() : impl.make_batch(impl.next_batch);
   ++impl.next_batch;
   return batch;
+}
+
+LoaderPosition DataLoader::position() const {
+  if (impl_->loaded) {
+    return *impl_->loaded;
+  }
+  const bool inside = impl_->epoch >= 0 && impl_->next_batch < size();
+  return inside ? LoaderPosition{impl_->epoch, impl_->next_batch} : LoaderPosition{impl_->epoch + 1, 0};
+}
+
+NamedArrays DataLoader::state_dict() const {
+  const auto [epoch, batch] = position();
+  NamedArrays state = {{"epoch", Array::scalar(epoch)},
+                       {"batch", Array::scalar(batch)},
+                       {"seed", Array::scalar(std::bit_cast<std::int64_t>(impl_->options.seed))}};
+  for (const auto& [name, value] : impl_->what_makes_batches()) {
+    state.emplace_back(name, Array::scalar(value));
+  }
+  return state;
+}
+
+LoadPlan DataLoader::plan_load_state_dict(const NamedArrays& state) {
+  constexpr std::string_view kLoad = "DataLoader::load_state_dict";
+  std::map<std::string, std::int64_t> saved;
+  for (const auto& [name, array] : state) {
+    require(array.defined() && array.dtype() == DType::int64 && array.rank() == 0, kLoad, "'", name,
+            "' must be an int64 of rank 0");
+    require(saved.emplace(name, array.item_int64()).second, kLoad, "duplicate key '", name, "'");
+  }
+  const auto take = [&](const std::string& name) {
+    const auto found = saved.find(name);
+    require(found != saved.end(), kLoad, "missing key '", name, "'");
+    const std::int64_t value = found->second;
+    saved.erase(found);
+    return value;
+  };
+  const LoaderPosition position{take("epoch"), take("batch")};
+  const auto seed = std::bit_cast<std::uint64_t>(take("seed"));
+  require(position.epoch >= 0 && position.epoch <= kMostEpochs && position.batch >= 0, kLoad,
+          "the position must be a batch of an epoch, got batch ", position.batch, " of epoch ", position.epoch);
+  for (const auto& [name, own] : impl_->what_makes_batches()) {
+    const std::int64_t value = take(name);
+    require(position.batch == 0 || value == own, kLoad, name, " must be ", own, ", got ", value,
+            "; the state was saved inside an epoch");
+  }
+  require(position.batch == 0 || position.batch < size(), kLoad, "the position must be one of ", size(),
+          " batches, got batch ", position.batch);
+  require(saved.empty(), kLoad, "unexpected key '", saved.empty() ? "" : saved.begin()->first, "'");
+  LoadPlan plan;
+  plan.add([impl = impl_.get(), position, seed] {
+    impl->prefetcher.reset();
+    impl->epoch = -1;
+    impl->options.seed = seed;
+    impl->loaded = position;
+  });
+  return plan;
 }
 
 }  // namespace evenkeel::data

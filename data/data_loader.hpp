@@ -1,6 +1,8 @@
 #pragma once
 
 #include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/io/safetensors.hpp"
+#include "evenkeel/core/load_plan.hpp"
 #include "evenkeel/data/dataset.hpp"
 
 #include <cstddef>
@@ -38,9 +40,18 @@ struct Batch {
   Tensor labels;  ///< int64 (N)
 };
 
+/// A place in a run: a batch of an epoch, both from 0.
+struct LoaderPosition {
+  std::int64_t epoch = 0, batch = 0;
+  friend bool operator==(const LoaderPosition&, const LoaderPosition&) = default;
+};
+
 /// Delivers a data set in batches, epoch by epoch. Order, augmentation and bits depend on the options, the epoch and
-/// nothing else. A forked child may go on in the middle of an epoch; it makes the rest of its batches itself.
-///   for (const Batch& batch : loader.epoch(epoch)) { ... }
+/// nothing else, so a position and the seed are all that a run needs to go on with the batch that would have come:
+///   for (std::int64_t e = loader.position().epoch; e < epochs; ++e) {  // new, or after load_state_dict()
+///     for (const Batch& batch : loader.epoch(e)) { ... }
+///   }
+/// A forked child may go on in the middle of an epoch; it makes the rest of its batches itself.
 class DataLoader {
  public:
   class Epoch;
@@ -56,14 +67,28 @@ class DataLoader {
   std::int64_t size() const;
   /// Images per epoch (fewer than the set's with LastBatch::drop).
   std::int64_t num_samples() const;
-  /// Begins epoch `epoch` (from 0), whatever was read before; a resumed run just starts at its epoch. Throws
-  /// std::system_error if the system has no thread for the prefetching.
+  /// Begins epoch `epoch` (from 0), whatever was read before; the first time after load_state_dict(), the loaded epoch
+  /// begins at the loaded batch. Throws std::system_error if the system has no thread for the prefetching.
   void start_epoch(std::int64_t epoch);
   /// The next batch, or nothing at the end of the epoch. An exception of the background thread comes out here.
   std::optional<Batch> next();
   /// Begins epoch `epoch`, and is the range of its batches, to be gone through once while this lives.
   Epoch epoch(std::int64_t epoch) &;
   Epoch epoch(std::int64_t epoch) && = delete;
+
+  /// The batch that comes next, {0, 0} at first. Behind an epoch's last batch it is the first of the next epoch.
+  LoaderPosition position() const;
+  /// position() as "epoch" and "batch", the seed, which is all that the generators of order and augmentation start
+  /// from, and what else decides which images a batch has: "dataset_size", "batch_size", "shuffle", "last_batch",
+  /// "crop_padding", "horizontal_flip". int64 of rank 0.
+  NamedArrays state_dict() const;
+  /// Goes to the saved position and takes over the saved seed; next() is the batch that would have come, if the
+  /// position is inside an epoch, else start_epoch() is to be called. Inside an epoch the rest of the saved values must
+  /// be this loader's, between epochs they may be others (a resumed run on other data). Throws, changing nothing, for
+  /// missing, unexpected or wrong entries.
+  void load_state_dict(const NamedArrays& state) { plan_load_state_dict(state).commit(); }
+  /// The checks of load_state_dict(); the plan writes.
+  LoadPlan plan_load_state_dict(const NamedArrays& state);
 
  private:
   struct Impl;

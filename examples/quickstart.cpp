@@ -9,7 +9,7 @@
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/models/small_cnn.hpp"
 #include "evenkeel/optim/sgd.hpp"
-#include "examples/support/checkpoint.hpp"
+#include "evenkeel/training/checkpoint.hpp"
 #include "examples/support/command_line.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/run_folder.hpp"
@@ -91,7 +91,9 @@ Result run_cell(const Settings& s, const Task& task, const Cell& cell, RunFolder
   result.train_eval_gap = train_eval_gap(model, train_loader, 512 / cell.batch_size);
   const std::string name = concat(cell.norm, "-", cell.batch_size, ".safetensors");
   save_safetensors(folder.file("model-" + name), model.state_dict());
-  save_checkpoint(folder.file("checkpoint-" + name), model, optimizer, {{"norm", cell.norm}}, s.epochs);
+  training::Entries entries{.arrays = {}, .texts = {{"norm", cell.norm}, {"epoch", concat(s.epochs)}}};
+  training::save_checkpoint(folder.file("checkpoint-" + name),
+                            {.model = model, .optimizer = optimizer, .loader = &train_loader, .entries = &entries});
   return result;
 }
 
@@ -106,6 +108,8 @@ void print_table(const std::vector<Result>& results) {
 }
 
 void quickstart(const Settings& s) {
+  require(!std::filesystem::exists(s.out / "checkpoint.safetensors"), "quickstart", s.out.string(),
+          " holds a run of train; choose another --out");
   const Task task = load_task(s.data, s.seed);
   RunFolder folder(s.out);
   std::printf("SmallCNN on %lld images of '%s', %d epochs per cell, %d threads\n\n",

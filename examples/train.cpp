@@ -3,19 +3,20 @@
 //   train --model small_cnn --norm gn --data synthetic --batch-size 16 --epochs 3 --out runs/gn
 //   train --resume runs/gn/checkpoint.safetensors --epochs 2 --out runs/gn
 //
-// After each epoch it writes metrics.csv, the curves, model.safetensors (the state dict under PyTorch's names) and
-// checkpoint.safetensors (all that --resume needs) to --out, each file replaced as a whole.
+// After each epoch it writes metrics.csv, checkpoint.safetensors (all that --resume needs), model.safetensors (the
+// state dict under PyTorch's names), best.safetensors (that of the best test accuracy) and the curves to --out, each
+// file replaced as a whole. Killed at any moment, a run is resumed bit for bit, and its files are put right then.
 
 #include "evenkeel/core/io/safetensors.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/models/registry.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 #include "evenkeel/optim/sgd.hpp"
-#include "examples/support/checkpoint.hpp"
 #include "examples/support/command_line.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/run_folder.hpp"
 #include "examples/support/task.hpp"
+#include "examples/support/train_run.hpp"
 #include "examples/support/trainer.hpp"
 
 #include <system_error>
@@ -36,7 +37,7 @@ namespace {
 
 struct Settings {
   std::string model = "small_cnn", norm, data = "synthetic", dtype = "float32";
-  std::int64_t batch_size = 16, limit_train = 0, limit_test = 0;
+  std::int64_t batch_size = 16, limit_train = 0, limit_test = 0, save_every = 0;
   int epochs = 1, threads = num_threads();
   double lr = 0.01, momentum = 0.9, weight_decay = 0;
   bool nesterov = false, augment = false, no_stop_on_nan = false;
@@ -52,11 +53,10 @@ struct RunOption {
 };
 using RunOptions = std::vector<RunOption>;
 
-/// The loss is no finite number any more: ends the run, whose last finished epoch is saved.
+/// The loss or a weight is no finite number any more: ends the run, whose last checkpoint stays.
 class Diverged : public std::runtime_error {
  public:
-  Diverged(int epoch, std::int64_t step, double loss)
-      : std::runtime_error(concat("the loss is ", loss, " at step ", step, " of epoch ", epoch)) {}
+  using std::runtime_error::runtime_error;
 };
 
 template <class Entries>
@@ -89,6 +89,8 @@ RunOptions add_options(CommandLine& line, Settings& s) {
   line.add("--out", s.out, "folder for the results (default: the resumed checkpoint's, else runs/MODEL-NORM)");
   line.add("--resume", s.resume,
            "continue from this checkpoint.safetensors, bit for bit; --lr and --data may be others than before");
+  line.add("--save-every", s.save_every, "save after so many steps of an epoch, too (0: at its end only)")
+      .non_negative();
   line.add_flag("--no-stop-on-nan", s.no_stop_on_nan, "train on when the loss is no finite number any more");
   line.example("train --model small_cnn --norm gn --data synthetic --batch-size 16 --epochs 3 --out runs/gn");
   return run;
@@ -124,15 +126,17 @@ bool same_setting(const std::string& a, const std::string& b) {
 
 /// Options that this call did not give get the checkpoint's values; those that it gave must agree with them, or may
 /// change, which is said.
-void adopt_settings(const RunOptions& options, const Checkpoint& checkpoint, const std::filesystem::path& path) {
+void adopt_settings(const RunOptions& options, const training::Checkpoint& checkpoint) {
+  const std::string path = checkpoint.path.string();
   for (const auto& [option, may_change] : options) {
     const std::string name = option.name();
-    require(checkpoint.settings.contains(name), "resume", "'", path.string(), "' lacks the setting ", name);
-    const std::string& saved = checkpoint.settings.at(name);
+    const auto found = checkpoint.entries.texts.find(name);
+    require(found != checkpoint.entries.texts.end(), "resume", "'", path, "' lacks the setting ", name);
+    const std::string& saved = found->second;
     if (!option.given()) {
       option.set(saved);
     } else if (!same_setting(option.text(), saved)) {
-      require(may_change, "resume", "'", path.string(), "' was made with ", name, " ", saved, ", this call says ",
+      require(may_change, "resume", "'", path, "' was made with ", name, " ", saved, ", this call says ",
               option.text());
       std::printf("%s is %s from now on, it was %s\n", name.c_str(), option.text().c_str(), saved.c_str());
     }
@@ -141,14 +145,16 @@ void adopt_settings(const RunOptions& options, const Checkpoint& checkpoint, con
 
 /// Where the results go: never into the folder of another run than the resumed one.
 std::filesystem::path output_folder(const Settings& s) {
+  std::filesystem::path before = s.resume.has_parent_path() ? s.resume.parent_path() : ".";
   if (s.out.empty() && !s.resume.empty()) {
-    return s.resume.has_parent_path() ? s.resume.parent_path() : ".";
+    return before;
   }
-  const std::filesystem::path folder = s.out.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : s.out;
-  const std::filesystem::path there = folder / "checkpoint.safetensors";
-  std::error_code ignored;
-  require(!std::filesystem::exists(there) || std::filesystem::equivalent(s.resume, there, ignored), "train",
-          folder.string(), " holds an earlier run; continue it with --resume, or choose another --out");
+  std::filesystem::path folder = s.out.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : s.out;
+  check_free(folder, s.resume);
+  std::error_code missing;
+  if (!s.resume.empty() && !std::filesystem::equivalent(folder, before, missing)) {
+    std::printf("--out is %s from now on, it was %s\n", folder.c_str(), before.c_str());
+  }
   return folder;
 }
 
@@ -173,22 +179,46 @@ data::DataLoaderOptions loader_options(const Settings& s, const Task& task, bool
   return options;
 }
 
-/// One epoch of training and one pass over the test images.
-EpochMetrics run_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoader& train, data::DataLoader& test,
-                       int epoch, int last_epoch, bool stop_on_nan) {
-  Progress progress("epoch " + std::to_string(epoch) + "/" + std::to_string(last_epoch), train.size());
-  const Score trained =
-      train_epoch(model, optimizer, train, epoch - 1, [&](std::int64_t step, const Score& score, std::int64_t images) {
-        if (stop_on_nan && !std::isfinite(score.loss)) {
-          progress.finish();
-          throw Diverged(epoch, step, score.loss);
-        }
-        progress.update(step, score.loss, score.accuracy, images);
-      });
+/// The parts of a run that its epochs share.
+struct Run {
+  const Settings& settings;
+  const std::map<std::string, std::string> saved_settings;
+  nn::Layer& model;
+  optim::Optimizer& optimizer;
+  data::DataLoader &train, &test;
+  TrainRun& state;
+};
+
+/// What a checkpoint is about to hold must be of use.
+void check_weights(const Run& run, int epoch, std::int64_t step) {
+  const std::string name = run.settings.no_stop_on_nan ? "" : first_not_finite(run.model);
+  if (!name.empty()) {
+    throw Diverged(concat(name, " is not finite after step ", step, " of epoch ", epoch, ", the loss is ",
+                          run.state.tally().score().loss));
+  }
+}
+
+/// The rest of an epoch of training, from where the loader is, and one pass over the test images.
+EpochMetrics run_epoch(const Run& run, int epoch, int last_epoch) {
+  Progress progress("epoch " + std::to_string(epoch) + "/" + std::to_string(last_epoch), run.train.size());
+  const std::int64_t images_before = run.state.tally().images();
+  const auto on_step = [&](std::int64_t step, const Score& score, std::int64_t images) {
+    if (!run.settings.no_stop_on_nan && !std::isfinite(score.loss)) {
+      progress.finish();
+      throw Diverged(concat("the loss is ", score.loss, " at step ", step, " of epoch ", epoch));
+    }
+    progress.update(step, score.loss, score.accuracy, images - images_before);
+    if (run.settings.save_every > 0 && step % run.settings.save_every == 0 && step < run.train.size()) {
+      check_weights(run, epoch, step);
+      run.state.save(run.saved_settings);
+    }
+  };
+  const Score trained = train_epoch(run.model, run.optimizer, run.train, epoch - 1, on_step, &run.state.tally());
   const double seconds = progress.seconds();
-  const Score tested = evaluate(model, test);
+  check_weights(run, epoch, run.train.size());
+  const Score tested = evaluate(run.model, run.test);
   progress.finish();
-  const double images_per_second = static_cast<double>(train.num_samples()) / seconds;
+  const double images_per_second = static_cast<double>(run.state.tally().images() - images_before) / seconds;
   std::printf("epoch %d/%d  train loss %.4f  acc %.2f%%  |  test loss %.4f  acc %.2f%%  |  %.0f img/s, %s\n", epoch,
               last_epoch, trained.loss, 100 * trained.accuracy, tested.loss, 100 * tested.accuracy, images_per_second,
               format_duration(seconds).c_str());
@@ -201,52 +231,56 @@ EpochMetrics run_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::Data
           .test_accuracy = tested.accuracy,
           .images_per_second = images_per_second,
           .seconds = seconds,
-          .learning_rate = optimizer.lr()};
+          .learning_rate = run.optimizer.lr()};
 }
 
-void train(const Settings& s, const RunOptions& run_options, const Checkpoint& checkpoint) {
-  const bool resumed = !s.resume.empty();
-  require(s.epochs <= std::numeric_limits<int>::max() - checkpoint.epoch, "train", "--epochs ", s.epochs,
-          " after epoch ", checkpoint.epoch, " is more than can be counted");
-  const int last_epoch = checkpoint.epoch + s.epochs;
-  const Task task = load_task(s.data, s.seed);
-  const data::Subset images(*task.train, s.limit_train > 0 ? s.limit_train : task.train->size());
-  const data::Subset test_images(*task.test, s.limit_test > 0 ? s.limit_test : task.test->size());
-  const auto model = build_model(s, images);
-  optim::SGD optimizer(model->named_parameters(),
-                       {.lr = s.lr, .momentum = s.momentum, .weight_decay = s.weight_decay, .nesterov = s.nesterov});
-  if (resumed) {
-    restore(checkpoint, *model, optimizer);
-    optimizer.set_lr(0, s.lr);
+/// The epochs of this call; the curves are drawn whatever ends them.
+void run_epochs(const Run& run, RunFolder& folder, const std::string& title) {
+  const std::int64_t finished = run.train.position().epoch;
+  require(finished <= std::numeric_limits<int>::max() - run.settings.epochs, "train", "--epochs ", run.settings.epochs,
+          " after epoch ", finished, " is more than can be counted");
+  const int first_epoch = static_cast<int>(finished) + 1, last_epoch = static_cast<int>(finished) + run.settings.epochs;
+  if (!folder.metrics().empty()) {
+    folder.draw_curves_now_and_then(title);  // a killed run's may be older than its checkpoint
   }
-  data::DataLoader train_loader(images, loader_options(s, task, true));
-  data::DataLoader test_loader(test_images, loader_options(s, task, false));
-  require(images.size() > 0 && test_images.size() > 0, "train", s.data, " has ", images.size(), " training and ",
-          test_images.size(), " test images, at least one of each is needed");
-  RunFolder folder(output_folder(s));
-  if (resumed) {
-    folder.load_metrics(checkpoint.epoch);
-  }
-  std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),
-              s.norm.c_str(), static_cast<long long>(model->num_parameters()), static_cast<long long>(images.size()),
-              static_cast<long long>(test_images.size()), num_threads());
-  const std::string title = s.model + " with " + s.norm + " on " + s.data;
   try {
-    for (int epoch = checkpoint.epoch + 1; epoch <= last_epoch; ++epoch) {
-      EpochMetrics metrics =
-          run_epoch(*model, optimizer, train_loader, test_loader, epoch, last_epoch, !s.no_stop_on_nan);
-      metrics.run = s.model + " " + s.norm;
-      folder.add(metrics);  // first: a resumed run drops rows ahead of its checkpoint, but can't make up missing ones
-      save_safetensors(folder.file("model.safetensors"), model->state_dict());
-      save_checkpoint(folder.file("checkpoint.safetensors"), *model, optimizer, to_map(run_options), epoch);
+    for (int epoch = first_epoch; epoch <= last_epoch; ++epoch) {
+      run.state.finish_epoch(run_epoch(run, epoch, last_epoch), run.saved_settings);
+      if (epoch < last_epoch) {
+        folder.draw_curves_now_and_then(title);
+      }
     }
-  } catch (const Diverged&) {
+  } catch (...) {
     if (!folder.metrics().empty()) {
       folder.draw_curves(title);
     }
     throw;
   }
   folder.draw_curves(title);
+}
+
+void train(const Settings& s, const RunOptions& run_options, const training::Checkpoint* checkpoint) {
+  const Task task = load_task(s.data, s.seed);
+  const data::Subset images(*task.train, s.limit_train > 0 ? s.limit_train : task.train->size());
+  const data::Subset test_images(*task.test, s.limit_test > 0 ? s.limit_test : task.test->size());
+  const auto model = build_model(s, images);
+  optim::SGD optimizer(model->named_parameters(),
+                       {.lr = s.lr, .momentum = s.momentum, .weight_decay = s.weight_decay, .nesterov = s.nesterov});
+  data::DataLoader train_loader(images, loader_options(s, task, true));
+  data::DataLoader test_loader(test_images, loader_options(s, task, false));
+  require(images.size() > 0 && test_images.size() > 0, "train", s.data, " has ", images.size(), " training and ",
+          test_images.size(), " test images, at least one of each is needed");
+  RunFolder folder(output_folder(s));
+  TrainRun state(*model, optimizer, train_loader, folder, s.model + " " + s.norm);
+  if (checkpoint != nullptr) {
+    state.restore(*checkpoint);
+    optimizer.set_lr(0, s.lr);
+  }
+  std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),
+              s.norm.c_str(), static_cast<long long>(model->num_parameters()), static_cast<long long>(images.size()),
+              static_cast<long long>(test_images.size()), num_threads());
+  const Run run{s, to_map(run_options), *model, optimizer, train_loader, test_loader, state};
+  run_epochs(run, folder, s.model + " with " + s.norm + " on " + s.data);
   std::printf("results in %s\n", folder.path().c_str());
 }
 
@@ -257,22 +291,23 @@ int run(int argc, char** argv) {
   if (!line.parse(argc, argv)) {
     return 0;
   }
-  const Checkpoint checkpoint = settings.resume.empty() ? Checkpoint{} : read_checkpoint(settings.resume);
+  std::optional<training::Checkpoint> checkpoint;
   if (settings.resume.empty()) {
     adopt_models_norm(run_options, settings);
   } else {
-    adopt_settings(run_options, checkpoint, settings.resume);
+    checkpoint = training::read_checkpoint(settings.resume);
+    adopt_settings(run_options, *checkpoint);
   }
   set_num_threads(settings.threads);
   stop_on_interrupt();
   try {
-    train(settings, run_options, checkpoint);
+    train(settings, run_options, checkpoint ? &*checkpoint : nullptr);
   } catch (const Interrupted&) {
-    std::printf("\ninterrupted; the last finished epoch is saved\n");
+    std::printf("\ninterrupted; %s\n",
+                settings.save_every > 0 ? "--resume goes on from the last save" : "the last finished epoch is saved");
     return 130;
   } catch (const Diverged& diverged) {
-    std::fprintf(stderr, "train: %s; what the last finished epoch saved is kept (--no-stop-on-nan trains on)\n",
-                 diverged.what());
+    std::fprintf(stderr, "train: %s; the last checkpoint is kept (--no-stop-on-nan trains on)\n", diverged.what());
     return 3;
   }
   return 0;

@@ -1,7 +1,8 @@
 #include "evenkeel/nn/module.hpp"
 
+#include "evenkeel/nn/state_copies.hpp"
+
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 #include <cxxabi.h>
 #include <iterator>
@@ -323,28 +324,25 @@ StateDict Module::state_dict() const {
   return state;
 }
 
+LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
+  LoadReport report;
+  plan_load_state_dict(state, strict, &report).commit();
+  return report;
+}
+
 namespace {
 
-/// Empty if `value` fits into `present`, else PyTorch's sentence.
-std::string misfit(const std::string& name, const Array& value, const Array& present) {
-  if (!value.defined()) {
-    return concat("undefined value for ", name, ".");
+void fail_to_load(const std::string& type, const std::vector<std::string>& errors) {
+  std::string text = concat("Error(s) in loading state_dict for ", type, ":");
+  for (const std::string& error : errors) {
+    text += concat("\n\t", error);
   }
-  if (value.shape() != present.shape()) {
-    return concat("size mismatch for ", name, ": copying a param with shape ", value.shape(),
-                  " from checkpoint, the shape in current model is ", present.shape(), ".");
-  }
-  if (value.dtype() != present.dtype()) {
-    return concat("dtype mismatch for ", name, ": copying a param of ", value.dtype(),
-                  " from checkpoint, the dtype in current model is ", present.dtype(),
-                  " (convert one of them with to()).");
-  }
-  return "";
+  fail("load_state_dict", text);
 }
 
 }  // namespace
 
-LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
+LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, LoadReport* wanted_report) {
   StateDict state = loaded;
   walk(std::as_const(*this), "", [&](const std::string& prefix, const Module& module) {
     module.upgrade_state(prefix.empty() ? "" : prefix + ".", state);
@@ -357,17 +355,18 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
     }
   }
   LoadReport report;
-  std::vector<std::pair<Tensor, const Array*>> copies;
+  std::vector<detail::StateCopy> copies;
   std::set<std::string> known;
   for_each_entry([&](const std::string& name, const Entry& entry) {
     known.insert(name);
     const auto found = given.find(name);
     if (found != given.end()) {
-      const std::string error = misfit(name, *found->second, entry.tensor.array());
+      const std::string error = detail::misfit(name, *found->second, entry.tensor.array());
       if (!error.empty()) {
         errors.push_back(error);
+      } else {
+        copies.push_back({name, entry.tensor, found->second});
       }
-      copies.emplace_back(entry.tensor, found->second);
     } else if (entry.kind != Kind::optional_buffer) {
       report.missing.push_back(name);
     }
@@ -377,6 +376,7 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
       report.unexpected.push_back(name);
     }
   }
+  std::ranges::copy(detail::conflicts(copies), std::back_inserter(errors));
   if (strict && !report.unexpected.empty()) {
     errors.insert(errors.begin(), concat("Unexpected key(s) in state_dict: ", quoted_list(report.unexpected), "."));
   }
@@ -384,49 +384,43 @@ LoadReport Module::load_state_dict(const StateDict& loaded, bool strict) {
     errors.insert(errors.begin(), concat("Missing key(s) in state_dict: ", quoted_list(report.missing), "."));
   }
   if (!errors.empty()) {
-    std::string text = concat("Error(s) in loading state_dict for ", type_name(), ":");
-    for (const std::string& error : errors) {
-      text += concat("\n\t", error);
-    }
-    fail("load_state_dict", text);
+    fail_to_load(type_name(), errors);
   }
-  for (auto& [tensor, value] : copies) {
-    tensor.mutable_array().copy_(*value);
+  LoadPlan plan = detail::plan_copies(copies);
+  if (wanted_report != nullptr) {
+    *wanted_report = std::move(report);
   }
-  return report;
+  return plan;
 }
 
 StateDict Module::generator_state() const {
   StateDict state;
   walk(*this, "", [&](const std::string& prefix, const Module& module) {
     for (const auto& [name, own] : module.generators_) {
-      const auto [seed, counter] = own.state();
-      const std::vector<std::int64_t> words = {std::bit_cast<std::int64_t>(seed), std::bit_cast<std::int64_t>(counter)};
-      state.emplace_back(join(prefix, name), Array::from(words, {2}));
+      state.emplace_back(join(prefix, name), state_array(own));
     }
   });
   return state;
 }
 
-void Module::load_generator_state(const StateDict& state) {
+LoadPlan Module::plan_load_generator_state(const StateDict& state) {
   const StateDict present = generator_state();
   require(state.size() == present.size(), "load_generator_state", "got ", state.size(), " generators, ", type_name(),
           " has ", present.size());
   std::map<std::string, Generator::State> wanted;
   for (const auto& [name, value] : state) {
-    require(value.defined() && value.dtype() == DType::int64 && value.shape() == Shape{2}, "load_generator_state", "'",
-            name, "' must be an int64 array of shape [2]");
-    const auto words = value.to_vector<std::int64_t>();
-    wanted[name] = {std::bit_cast<std::uint64_t>(words[0]), std::bit_cast<std::uint64_t>(words[1])};
+    wanted[name] = state_from_array(value, "load_generator_state", name);
   }
   for (const auto& [name, value] : present) {
     require(wanted.contains(name), "load_generator_state", "no state for '", name, "' of ", type_name());
   }
+  LoadPlan plan;
   walk(*this, "", [&](const std::string& prefix, Module& module) {
     for (auto& [name, own] : module.generators_) {
-      own.set_state(wanted.at(join(prefix, name)));
+      plan.add([&own = own, state = wanted.at(join(prefix, name))] { own.set_state(state); });
     }
   });
+  return plan;
 }
 
 // ---- Printing

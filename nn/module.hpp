@@ -1,5 +1,6 @@
 #pragma once
 
+#include "evenkeel/core/load_plan.hpp"
 #include "evenkeel/nn/child.hpp"
 
 #include <concepts>
@@ -110,15 +111,19 @@ class Module {
   /// Values share storage with the module (copy with clone() to keep them).
   StateDict state_dict() const;
   /// Copies values in. strict: missing, unexpected and misshapen keys are gathered and thrown as one error. Misshapen
-  /// keys always are. A float value of another float dtype is an error (convert explicitly). When it throws, nothing
-  /// has changed.
+  /// keys always are, and different values for parameters that share memory (tied ones). A float value of another
+  /// float dtype is an error (convert explicitly). When it throws, nothing has changed.
   LoadReport load_state_dict(const StateDict& state, bool strict = true);
+  /// The checks of load_state_dict(); the plan writes, as long as the module keeps its parameters, buffers and dtype.
+  LoadPlan plan_load_state_dict(const StateDict& state, bool strict = true, LoadReport* report = nullptr);
 
   /// The random generators of the layers (dropout), as int64 [seed, counter] under the layers' names: what a checkpoint
   /// needs beyond state_dict() to go on bit for bit.
   StateDict generator_state() const;
   /// Throws, changing nothing, unless the names are exactly those of generator_state().
-  void load_generator_state(const StateDict& state);
+  void load_generator_state(const StateDict& state) { plan_load_generator_state(state).commit(); }
+  /// The checks of load_generator_state(); the plan writes.
+  LoadPlan plan_load_generator_state(const StateDict& state);
 
  protected:
   /// Registers a parameter (an undefined Array: registered, but never listed) and returns the place where it lives.

@@ -11,8 +11,8 @@ using std::numbers::pi;
 LRScheduler::LRScheduler(Optimizer& optimizer) : optimizer_(optimizer) {
   know_all_groups();
   saved("last_epoch", last_epoch_);
-  saved("base_lrs", base_lrs_);
-  saved("last_lr", last_lr_);
+  saved_per_group("base_lrs", base_lrs_);
+  saved_per_group("last_lr", last_lr_);
 }
 
 void LRScheduler::know_all_groups() {
@@ -81,12 +81,13 @@ NamedArrays LRScheduler::state_dict() const {
   return state;
 }
 
-void LRScheduler::load_state_dict(const NamedArrays& state) {
+LoadPlan LRScheduler::plan_load_state_dict(const NamedArrays& state) {
   StateLoader loader("LRScheduler::load_state_dict", state);
   for (const StateField& field : fields_) {
-    loader.field("", field);
+    loader.field("", field, optimizer_.num_groups());
   }
-  loader.finish();
+  loader.on_success([this] { remembered_ = base_lrs_.size(); });
+  return loader.plan();
 }
 
 StepLR::StepLR(Optimizer& optimizer, std::int64_t step_size, double gamma)

@@ -33,8 +33,11 @@ class LRScheduler {
 
   /// Everything but the optimizer and functions. To continue a run, load the optimizer's state too: it holds the rates.
   virtual NamedArrays state_dict() const;
-  /// All or nothing; throws naming every missing, unexpected or misshapen key.
-  virtual void load_state_dict(const NamedArrays& state);
+  /// All or nothing; throws naming every missing, unexpected or misshapen key. A saved schedule may have met other
+  /// groups of the optimizer than this one, but no more than there are.
+  void load_state_dict(const NamedArrays& state) { plan_load_state_dict(state).commit(); }
+  /// The checks of load_state_dict(); the plan writes.
+  virtual LoadPlan plan_load_state_dict(const NamedArrays& state);
 
  protected:
   explicit LRScheduler(Optimizer& optimizer);
@@ -51,6 +54,10 @@ class LRScheduler {
   template <class T>
   void saved(std::string name, T& member) {
     fields_.push_back({std::move(name), &member});
+  }
+  /// The same for a list of one value per group that grows with the groups.
+  void saved_per_group(std::string name, std::vector<double>& member) {
+    fields_.push_back({std::move(name), &member, true});
   }
   double base_lr(std::size_t group) const { return base_lrs_[group]; }
   double present_lr(std::size_t group) const { return optimizer_.lr(group); }

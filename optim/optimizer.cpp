@@ -222,7 +222,9 @@ void Optimizer::load_param(StateLoader& loader, const std::string& prefix, Param
   }
 }
 
-void Optimizer::load_state_dict(const NamedArrays& state) {
+void Optimizer::load_state_dict(const NamedArrays& state) { plan_load_state_dict(state).commit(); }
+
+LoadPlan Optimizer::plan_load_state_dict(const NamedArrays& state) {
   const std::string op = concat(type_name(), "::load_state_dict");
   StateLoader loader(op, state);
   std::size_t index = 0;
@@ -238,16 +240,16 @@ void Optimizer::load_state_dict(const NamedArrays& state) {
                  "group ",
                  g, " (", size->item_int64(), " parameters, expected ", group.params.size(), ")"));
     }
-    if (loader.has(group_prefix(g) + "initial_lr")) {
-      if (const Array* lr = loader.find(group_prefix(g) + "initial_lr", {}, DType::float64)) {
-        loader.on_success([&group, value = lr->item()] { group.initial_lr = value; });
-      }
+    if (!loader.has(group_prefix(g) + "initial_lr")) {
+      loader.on_success([&group] { group.initial_lr.reset(); });
+    } else if (const Array* lr = loader.find(group_prefix(g) + "initial_lr", {}, DType::float64)) {
+      loader.on_success([&group, value = lr->item()] { group.initial_lr = value; });
     }
     for (Param& param : group.params) {
       load_param(loader, state_prefix(param.name, index++), param);
     }
   }
-  loader.finish();
+  return loader.plan();
 }
 
 }  // namespace evenkeel::optim

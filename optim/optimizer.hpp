@@ -71,6 +71,8 @@ class Optimizer {
   /// Copies values in; a continued run is bit-identical. Missing, unexpected and misshapen entries are thrown as one
   /// error, and nothing has changed then.
   void load_state_dict(const NamedArrays& state);
+  /// The checks of load_state_dict(); the plan writes, as long as groups and parameters stay what they are.
+  LoadPlan plan_load_state_dict(const NamedArrays& state);
 
  protected:
   /// An array that an optimizer keeps per parameter.

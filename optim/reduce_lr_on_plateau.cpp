@@ -23,7 +23,7 @@ ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, PlateauOptions option
              {"patience", &options_.patience},
              {"threshold", &options_.threshold},
              {"cooldown", &options_.cooldown},
-             {"min_lrs", &options_.min_lr},
+             {"min_lrs", &options_.min_lr, one_min_lr_},
              {"eps", &options_.eps}};
 }
 
@@ -86,12 +86,12 @@ NamedArrays ReduceLROnPlateau::state_dict() const {
   return state;
 }
 
-void ReduceLROnPlateau::load_state_dict(const NamedArrays& state) {
+LoadPlan ReduceLROnPlateau::plan_load_state_dict(const NamedArrays& state) {
   StateLoader loader("ReduceLROnPlateau::load_state_dict", state);
   for (const StateField& field : fields_) {
-    loader.field("", field);
+    loader.field("", field, optimizer_.num_groups());
   }
-  loader.finish();
+  return loader.plan();
 }
 
 }  // namespace evenkeel::optim

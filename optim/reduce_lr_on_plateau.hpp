@@ -31,7 +31,9 @@ class ReduceLROnPlateau {
   std::int64_t last_epoch() const { return last_epoch_; }
   std::vector<double> get_last_lr() const;
   NamedArrays state_dict() const;
-  void load_state_dict(const NamedArrays& state);
+  /// All or nothing, as LRScheduler's.
+  void load_state_dict(const NamedArrays& state) { plan_load_state_dict(state).commit(); }
+  LoadPlan plan_load_state_dict(const NamedArrays& state);
 
  private:
   bool better(double metric) const;

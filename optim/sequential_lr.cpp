@@ -7,20 +7,6 @@ namespace {
 
 std::string child_prefix(std::size_t i) { return concat("schedulers.", i, "."); }
 
-/// Splits off the entries whose names start with `prefix`, which is taken away.
-NamedArrays split_off(NamedArrays& state, const std::string& prefix) {
-  NamedArrays part, rest;
-  for (auto& [name, array] : state) {
-    if (name.starts_with(prefix)) {
-      part.emplace_back(name.substr(prefix.size()), array);
-    } else {
-      rest.emplace_back(name, array);
-    }
-  }
-  state = std::move(rest);
-  return part;
-}
-
 }  // namespace
 
 SequentialLR::SequentialLR(Optimizer& optimizer, std::vector<std::shared_ptr<LRScheduler>> schedulers,
@@ -96,25 +82,14 @@ NamedArrays SequentialLR::state_dict() const {
   return state;
 }
 
-void SequentialLR::load_state_dict(const NamedArrays& state) {
+LoadPlan SequentialLR::plan_load_state_dict(const NamedArrays& state) {
   NamedArrays own = state;
-  std::vector<NamedArrays> before, parts;
+  LoadPlan plan;
   for (std::size_t i = 0; i < schedulers_.size(); ++i) {
-    before.push_back(schedulers_[i]->state_dict());
-    parts.push_back(split_off(own, child_prefix(i)));
+    plan.add(schedulers_[i]->plan_load_state_dict(split_off(own, child_prefix(i))));
   }
-  std::size_t loaded = 0;
-  try {
-    for (; loaded < schedulers_.size(); ++loaded) {
-      schedulers_[loaded]->load_state_dict(parts[loaded]);
-    }
-    LRScheduler::load_state_dict(own);
-  } catch (...) {
-    for (std::size_t i = 0; i < loaded; ++i) {
-      schedulers_[i]->load_state_dict(before[i]);
-    }
-    throw;
-  }
+  plan.add(LRScheduler::plan_load_state_dict(own));
+  return plan;
 }
 
 std::shared_ptr<LRScheduler> warmup(Optimizer& optimizer, std::int64_t steps, std::shared_ptr<LRScheduler> then,

@@ -16,7 +16,7 @@ class SequentialLR : public LRScheduler {
                std::vector<std::int64_t> milestones);
   void step() override;
   NamedArrays state_dict() const override;
-  void load_state_dict(const NamedArrays& state) override;
+  LoadPlan plan_load_state_dict(const NamedArrays& state) override;
 
  protected:
   void restart() override;

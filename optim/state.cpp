@@ -26,6 +26,19 @@ void save_field(NamedArrays& state, const std::string& prefix, const StateField&
       field.value);
 }
 
+NamedArrays split_off(NamedArrays& state, std::string_view prefix) {
+  NamedArrays part, rest;
+  for (const auto& [name, array] : state) {
+    if (name.starts_with(prefix)) {
+      part.emplace_back(name.substr(prefix.size()), array);
+    } else {
+      rest.emplace_back(name, array);
+    }
+  }
+  state = std::move(rest);
+  return part;
+}
+
 StateLoader::StateLoader(std::string op, const NamedArrays& state) : op_(std::move(op)) {
   for (const auto& [name, array] : state) {
     require(array.defined(), op_, "'", name, "' is an undefined array");
@@ -49,16 +62,24 @@ const Array* StateLoader::find(const std::string& name, const Shape& shape, DTyp
   return &entry.array;
 }
 
-void StateLoader::field(const std::string& prefix, const StateField& field) {
+template <class T>
+void StateLoader::list(const std::string& name, std::vector<T>& target, std::size_t shortest, std::size_t longest) {
+  const auto saved = entries_.find(name);
+  const bool is_list = saved != entries_.end() && saved->second.array.rank() == 1;
+  const std::size_t length =
+      is_list ? std::clamp(static_cast<std::size_t>(saved->second.array.numel()), shortest, longest) : shortest;
+  if (const Array* array = find(name, {static_cast<std::int64_t>(length)}, dtype_of<T>)) {
+    on_success([&target, values = array->to_vector<T>()]() mutable { target.swap(values); });
+  }
+}
+
+void StateLoader::field(const std::string& prefix, const StateField& field, std::size_t num_groups) {
   std::visit(
       [&](auto* value) {
         using T = std::remove_cvref_t<decltype(*value)>;
         if constexpr (IsList<T>::value) {
-          using Item = typename T::value_type;
-          const Shape shape{static_cast<std::int64_t>(value->size())};
-          if (const Array* array = find(prefix + field.name, shape, dtype_of<Item>)) {
-            on_success([value, list = array->to_vector<Item>()] { *value = list; });
-          }
+          list(prefix + field.name, *value, field.per_group ? 1 : value->size(),
+               field.per_group ? num_groups : value->size());
         } else if (const Array* array = find(prefix + field.name, {}, dtype_of<T>)) {
           on_success([value, number = *array->data<T>()] { *value = number; });
         }
@@ -68,11 +89,11 @@ void StateLoader::field(const std::string& prefix, const StateField& field) {
 
 void StateLoader::array(const std::string& name, const Shape& shape, DType dtype, Array& target) {
   if (const Array* found = find(name, shape, dtype)) {
-    on_success([&target, copy = found->clone()] { target = copy; });
+    on_success([&target, copy = found->clone()]() mutable { target = std::move(copy); });
   }
 }
 
-void StateLoader::finish() {
+LoadPlan StateLoader::plan() {
   std::vector<std::string> unexpected;
   for (const auto& [name, entry] : entries_) {
     if (!entry.used) {
@@ -88,9 +109,7 @@ void StateLoader::finish() {
     }
     fail(op_, text);
   }
-  for (const auto& change : changes_) {
-    change();
-  }
+  return std::move(changes_);
 }
 
 }  // namespace evenkeel::optim

@@ -1,6 +1,6 @@
 # Checks tests/layering/checks.awk over all sources. Run with -DSOURCE_DIR=<project>; prints the measures in its last line.
 set(patterns "")
-foreach(folder IN ITEMS core autograd nn optim models data examples bench tests)
+foreach(folder IN ITEMS core autograd nn optim models data training examples bench tests)
   list(APPEND patterns "${SOURCE_DIR}/${folder}/*.?pp")
 endforeach()
 file(GLOB_RECURSE files RELATIVE "${SOURCE_DIR}" ${patterns})

@@ -194,7 +194,10 @@ int run_program(const char* program, int (*f)(int argc, char** argv), int argc, 
   try {
     return f(argc, argv);
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s: %s\n", program, e.what());
+    std::string text = e.what();
+    std::ranges::replace_if(
+        text, [](char c) { return c == '\n' || c == '\t'; }, ' ');
+    std::fprintf(stderr, "%s: %s\n", program, text.c_str());
   }
   return 2;
 }

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <map>
 #include <sstream>
 #include <utility>
@@ -83,6 +84,11 @@ bool run_gnuplot(const std::string& script) {
   return good;
 }
 
+/// Where a picture is drawn before it takes the place of the last one.
+std::filesystem::path unfinished(const std::filesystem::path& picture) {
+  return picture.parent_path() / ("." + picture.filename().string() + ".unfinished");
+}
+
 /// A panel: the training value dashed, the test value solid, one colour per run.
 void write_panel(std::ostream& out, const std::vector<std::string>& names, const char* label, int train_column,
                  int test_column) {
@@ -106,23 +112,35 @@ RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)) {
                          "run folder");  // throws now where nothing can be written, not after an epoch
 }
 
-void RunFolder::load_metrics(int last_epoch) {
-  std::ifstream in(file("metrics.csv"));
+std::vector<EpochMetrics> read_metrics(const std::filesystem::path& csv) {
+  std::vector<EpochMetrics> rows;
+  std::ifstream in(csv);
   std::string line;
   if (!std::getline(in, line)) {
-    return;
+    return rows;
   }
-  require(line == kHeader, "metrics", file("metrics.csv").string(), " has other columns than expected: ", line);
+  require(line == kHeader, "metrics", csv.string(), " has other columns than expected: ", line);
   while (std::getline(in, line)) {
-    const EpochMetrics row = parse_csv_row(line, file("metrics.csv"));
-    if (row.epoch <= last_epoch) {
-      metrics_.push_back(row);
-    }
+    rows.push_back(parse_csv_row(line, csv));
+  }
+  return rows;
+}
+
+void check_free(const std::filesystem::path& folder, const std::filesystem::path& resumed) {
+  std::error_code none;
+  const bool own = std::filesystem::equivalent(folder, resumed.parent_path() / ".", none);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    const bool of_train = name == "checkpoint.safetensors";
+    const bool of_quickstart = name.starts_with("checkpoint-") && name.ends_with(".safetensors");
+    std::error_code missing;
+    require(of_train ? std::filesystem::equivalent(resumed, entry.path(), missing) : !of_quickstart || own, "train",
+            folder.string(), " holds an earlier run; continue it with --resume, or choose another --out");
   }
 }
 
-void RunFolder::add(const EpochMetrics& metrics) {
-  metrics_.push_back(metrics);
+void RunFolder::set_metrics(std::vector<EpochMetrics> metrics) {
+  metrics_ = std::move(metrics);
   AtomicFile out(file("metrics.csv"), "metrics");
   out.write(std::string(kHeader) + "\n");
   for (const EpochMetrics& m : metrics_) {
@@ -131,7 +149,13 @@ void RunFolder::add(const EpochMetrics& metrics) {
   out.commit();
 }
 
-bool RunFolder::draw_curves(const std::string& title) const {
+void RunFolder::add(const EpochMetrics& metrics) {
+  std::vector<EpochMetrics> rows = metrics_;
+  rows.push_back(metrics);
+  set_metrics(std::move(rows));
+}
+
+bool RunFolder::draw(const std::string& title) const {
   std::ostringstream script;
   script.imbue(std::locale::classic());
   std::vector<std::string> names;
@@ -146,7 +170,8 @@ bool RunFolder::draw_curves(const std::string& title) const {
       {"pngcairo noenhanced size 1200,500", "curves.png"},
       {"svg noenhanced size 1200,500 background 'white'", "curves.svg"}};
   for (const auto& [terminal, name] : terminals) {
-    script << "set terminal " << terminal << "\nset output " << quoted(file(name).string()) << "\nset grid\n"
+    script << "set terminal " << terminal << "\nset output " << quoted(unfinished(file(name)).string())
+           << "\nset grid\n"
            << "set key top right samplen 2\nset xlabel 'epoch'\nset multiplot layout 1,2 title " << quoted(title)
            << "\n";
     write_panel(script, names, "loss", 2, 3);
@@ -154,11 +179,28 @@ bool RunFolder::draw_curves(const std::string& title) const {
     write_panel(script, names, "accuracy, %", 4, 5);
     script << "unset multiplot\nunset output\n";
   }
-  const bool drawn = run_gnuplot(script.str());
-  if (!drawn) {
-    std::printf("gnuplot is missing or failed: no picture drawn\n");
+  bool drawn = run_gnuplot(script.str());
+  for (const auto& [terminal, name] : terminals) {
+    std::error_code failed;
+    std::filesystem::rename(unfinished(file(name)), file(name), failed);
+    drawn = drawn && !failed;
   }
   return drawn;
+}
+
+void RunFolder::draw_curves(const std::string& title) const {
+  if (!draw(title)) {
+    std::printf("gnuplot is missing or failed: no picture drawn\n");
+  }
+}
+
+void RunFolder::draw_curves_now_and_then(const std::string& title) {
+  const Clock::time_point start = Clock::now();
+  if (start >= next_drawing_) {
+    draw(title);
+    const Clock::time_point end = Clock::now();
+    next_drawing_ = end + 9 * (end - start);
+  }
 }
 
 }  // namespace evenkeel::examples

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -15,6 +15,13 @@ struct EpochMetrics {
   double images_per_second = 0, seconds = 0, learning_rate = 0;
 };
 
+/// The rows of a metrics.csv; none if there is no file. Throws if it is none of a run's.
+std::vector<EpochMetrics> read_metrics(const std::filesystem::path& csv);
+
+/// Throws if `folder` holds a run of `train`, other than that of the checkpoint `resumed` (empty: none), or one of
+/// `quickstart`.
+void check_free(const std::filesystem::path& folder, const std::filesystem::path& resumed);
+
 /// A folder for the results of a run: metrics.csv, curves.png and curves.svg beside whatever else the program saves
 /// there.
 class RunFolder {
@@ -24,17 +31,23 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
 
-  /// Puts the rows of an earlier part of the run back, up to `last_epoch` (a resumed run continues the same csv).
-  void load_metrics(int last_epoch);
+  /// Replaces all rows, also in metrics.csv: what a resumed run begins with.
+  void set_metrics(std::vector<EpochMetrics> metrics);
   /// Appends a row and rewrites metrics.csv (to a temporary file, then renamed).
   void add(const EpochMetrics& metrics);
   const std::vector<EpochMetrics>& metrics() const { return metrics_; }
-  /// Draws loss and accuracy over epochs with gnuplot, leaving out values that are not finite; returns false (having
-  /// said so) if gnuplot is missing or fails.
-  bool draw_curves(const std::string& title) const;
+  /// Draws loss and accuracy over epochs with gnuplot, leaving out values that are not finite; says so if gnuplot is
+  /// missing or fails. A picture is replaced when the new one is there.
+  void draw_curves(const std::string& title) const;
+  /// The same while a run goes on: says nothing, and waits until drawing takes at most a tenth of the time.
+  void draw_curves_now_and_then(const std::string& title);
 
  private:
+  using Clock = std::chrono::steady_clock;
+  bool draw(const std::string& title) const;
+
   std::filesystem::path path_;
+  Clock::time_point next_drawing_ = Clock::now();
   std::vector<EpochMetrics> metrics_;
 };
 

@@ -28,25 +28,6 @@ std::int64_t count_right(const Tensor& logits, const Tensor& labels) {
   return right;
 }
 
-/// Sums over the batches of a pass.
-class Tally {
- public:
-  void add(const Tensor& loss, const Tensor& logits, const Tensor& labels) {
-    images_ += labels.numel();
-    loss_ += loss.item() * static_cast<double>(labels.numel());
-    right_ += count_right(logits, labels);
-  }
-  std::int64_t images() const { return images_; }
-  Score score() const {
-    const auto n = static_cast<double>(images_);
-    return images_ == 0 ? Score{} : Score{loss_ / n, static_cast<double>(right_) / n};
-  }
-
- private:
-  std::int64_t images_ = 0, right_ = 0;
-  double loss_ = 0;
-};
-
 DType dtype_of_model(const nn::Layer& model) { return model.parameters().at(0).dtype(); }
 
 /// Adds up to `batches` batches of epoch 0 to a tally, without recording, in the mode that the model has.
@@ -71,32 +52,56 @@ Score score_batches(nn::Layer& model, data::DataLoader& loader, std::int64_t bat
 
 }  // namespace
 
+Tally::Tally(const std::vector<double>& sums) {
+  require(sums.size() == 3, "Tally", "there must be 3 sums, got ", sums.size());
+  constexpr double kMost = 0x1p53;
+  require(sums[0] >= 0 && sums[0] <= kMost && sums[1] >= 0 && sums[1] <= sums[0], "Tally",
+          "images and right answers must be counts, got ", sums[0], " and ", sums[1]);
+  images_ = static_cast<std::int64_t>(sums[0]);
+  right_ = static_cast<std::int64_t>(sums[1]);
+  loss_ = sums[2];
+}
+
+void Tally::add(const Tensor& loss, const Tensor& logits, const Tensor& labels) {
+  images_ += labels.numel();
+  loss_ += loss.item() * static_cast<double>(labels.numel());
+  right_ += count_right(logits, labels);
+}
+
+Score Tally::score() const {
+  const auto n = static_cast<double>(images_);
+  return images_ == 0 ? Score{} : Score{loss_ / n, static_cast<double>(right_) / n};
+}
+
+std::vector<double> Tally::sums() const { return {static_cast<double>(images_), static_cast<double>(right_), loss_}; }
+
 void stop_on_interrupt() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
 }
 
 Score train_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoader& loader, std::int64_t epoch,
-                  const StepCallback& on_step) {
+                  const StepCallback& on_step, Tally* tally) {
   const DType dtype = dtype_of_model(model);
   model.train();
-  Tally tally;
-  std::int64_t step = 0;
+  Tally of_this_call;
+  Tally& sums = tally != nullptr ? *tally : of_this_call;
   for (const data::Batch& batch : loader.epoch(epoch)) {
     optimizer.zero_grad();
     const Tensor logits = model(batch.images.to(dtype));
     const Tensor loss = cross_entropy(logits, batch.labels);
     loss.backward();
     optimizer.step();
-    tally.add(loss, logits, batch.labels);
+    sums.add(loss, logits, batch.labels);
     if (on_step) {
-      on_step(++step, tally.score(), tally.images());
+      const data::LoaderPosition next = loader.position();
+      on_step(next.epoch == epoch ? next.batch : loader.size(), sums.score(), sums.images());
     }
     if (interrupted != 0) {
       throw Interrupted();
     }
   }
-  return tally.score();
+  return sums.score();
 }
 
 Score evaluate(nn::Layer& model, data::DataLoader& loader) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace evenkeel::examples {
 
@@ -25,13 +26,31 @@ class Interrupted : public std::runtime_error {
 /// From now on SIGINT and SIGTERM make train_epoch and evaluate throw Interrupted at the next step.
 void stop_on_interrupt();
 
+/// Sums over the batches of a pass.
+class Tally {
+ public:
+  Tally() = default;
+  /// What sums() gave.
+  explicit Tally(const std::vector<double>& sums);
+  void add(const Tensor& loss, const Tensor& logits, const Tensor& labels);
+  std::int64_t images() const { return images_; }
+  Score score() const;
+  /// All that it holds: images, right answers, the losses of all images together.
+  std::vector<double> sums() const;
+
+ private:
+  std::int64_t images_ = 0, right_ = 0;
+  double loss_ = 0;
+};
+
 /// Called after each step of an epoch: steps done, score so far, images so far.
 using StepCallback = std::function<void(std::int64_t step, const Score& so_far, std::int64_t images)>;
 
 /// One epoch in training mode: zero_grad, forward, cross entropy, backward, step for every batch. Images are converted
-/// to the dtype of the model's parameters.
+/// to the dtype of the model's parameters. A loader that was restored inside the epoch goes on there; `tally`, where
+/// the score is kept if it is given, has to hold what it held then.
 Score train_epoch(nn::Layer& model, optim::Optimizer& optimizer, data::DataLoader& loader, std::int64_t epoch,
-                  const StepCallback& on_step = {});
+                  const StepCallback& on_step = {}, Tally* tally = nullptr);
 
 /// The score over one pass, in eval mode and without recording.
 Score evaluate(nn::Layer& model, data::DataLoader& loader);

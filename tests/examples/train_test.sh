@@ -35,7 +35,7 @@ cmp whole/model.safetensors halves/model.safetensors || fail "a resumed run has 
 cmp whole/checkpoint.safetensors halves/checkpoint.safetensors || fail "a resumed run has another state"
 cmp whole/model.safetensors one/model.safetensors || fail "the thread count changes the weights"
 [ "$(wc -l <halves/metrics.csv)" -eq 5 ] || fail "metrics.csv of the resumed run has $(wc -l <halves/metrics.csv) lines"
-for name in metrics.csv curves.png curves.svg model.safetensors checkpoint.safetensors; do
+for name in metrics.csv curves.png curves.svg model.safetensors best.safetensors checkpoint.safetensors; do
   [ -s "whole/$name" ] || fail "$name is missing"
 done
 
@@ -74,6 +74,21 @@ grep -q -- "--lr is 0.02 from now on, it was 1e-2" said.txt || fail "nothing say
 refuses "other holds an earlier run" --resume halves/checkpoint.safetensors --out other
 cmp halves/metrics.csv other/metrics.csv || fail "a refused call changed another run's metrics"
 
+"$program" --resume moved/checkpoint.safetensors --epochs 1 --out copy --threads 1 >said.txt || fail "resume into another folder"
+grep -q -- "--out is copy from now on, it was moved" said.txt || fail "nothing says that the folder changed: $(cat said.txt)"
+[ "$(head -7 copy/metrics.csv)" = "$(cat moved/metrics.csv)" ] || fail "the new folder's metrics are $(cat copy/metrics.csv)"
+[ "$(wc -l <copy/metrics.csv)" -eq 8 ] || fail "the new folder has not 7 epochs: $(cat copy/metrics.csv)"
+refuses "copy holds an earlier run" --resume moved/checkpoint.safetensors --out copy
+mkdir cells && cp whole/checkpoint.safetensors cells/checkpoint-bn-2.safetensors
+refuses "cells holds an earlier run" "${small[@]}" --out cells
+
+# What is saved inside an epoch goes on inside it: one epoch of two parts is the whole one.
+"$program" "${small[@]}" --norm bn --epochs 2 --save-every 1 --out parts >/dev/null || fail "--save-every"
+cmp parts/checkpoint.safetensors <("$program" "${small[@]}" --norm bn --epochs 2 --out two >/dev/null; cat two/checkpoint.safetensors) ||
+  fail "saving inside an epoch changes the run"
+cmp parts/best.safetensors two/best.safetensors || fail "other best weights"
+refuses "--save-every: must be" --save-every -1
+
 # A run that diverges stops with one line and keeps its last finished epoch; a picture is drawn without NaN.
 "$program" --resume moved/checkpoint.safetensors --epochs 2 --lr 1e30 >said.txt 2>err.txt
 code=$?
@@ -83,6 +98,13 @@ grep -qE "^train: the loss is (-?nan|inf) at step [0-9]+ of epoch 7; " err.txt |
 "$program" --resume moved/checkpoint.safetensors --epochs 1 >/dev/null || fail "the checkpoint of a diverging run is gone"
 "$program" "${small[@]}" --norm bn --epochs 1 --lr 1e30 --no-stop-on-nan --out nan >said.txt 2>err.txt || fail "--no-stop-on-nan"
 [ -s err.txt ] && fail "raw errors: $(cat err.txt)"
+"$program" --limit-train 96 --limit-test 40 --epochs 3 --lr 1e20 --out huge >said.txt 2>err.txt
+code=$?
+[ $code -eq 3 ] || fail "a rate of 1e20 ends with $code, expected 3"
+grep -qE "^train: (the loss is .* at|[a-z0-9_.]+ is not finite after) step [0-9]+ of epoch [0-9]" err.txt || fail "no step named: $(cat err.txt)"
+if [ -e huge/checkpoint.safetensors ]; then
+  "$program" --resume huge/checkpoint.safetensors --epochs 1 --lr 0 >said.txt 2>err.txt || fail "a run of huge weights was saved: $(cat err.txt)"
+fi
 head -c 1000 whole/checkpoint.safetensors >cut.safetensors
 refuses "cut.safetensors" --resume cut.safetensors --out whole
 touch file

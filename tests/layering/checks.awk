@@ -9,6 +9,7 @@ BEGIN {
   may["optim"] = "core autograd optim"
   may["models"] = "core autograd nn models"
   may["data"] = "core autograd data"
+  may["training"] = "core autograd nn optim models data training"
   # The rooms of core/kernels: a room includes only rooms before it, and of the rest of core these headers.
   rooms = split("simd elementwise reduce norm matmul conv pool", room_names, " ")
   for (i = 1; i <= rooms; ++i) place_of_room[room_names[i]] = i
@@ -20,7 +21,7 @@ BEGIN {
   add_home("#include [<\"]omp\\.h|#pragma omp", "^core/parallel\\.cpp$")
   add_home("#include [<\"]nlohmann", "^core/io/[^/]*\\.cpp$")
   add_home("#include [<\"]zlib", "^(core/io|data|tests/core|tests/data)/[^/]*\\.cpp$")
-  library = "^(core|autograd|nn|optim|models|data)/"
+  library = "^(core|autograd|nn|optim|models|data|training)/"
   most_lines = 500; most_in_function = 60; most_columns = 120; most_headers = 8
   users_header = "autograd/tensor.hpp"
 }

@@ -67,6 +67,8 @@ passes 'kernel rooms 2, upward includes 0, longest function 60 (autograd/ops/poo
 
 echo '#include "evenkeel/autograd/tensor.hpp"' | file core/array.hpp
 fails 'core/array.hpp:1: autograd/tensor.hpp: core may include core only'
+echo '#include "evenkeel/training/checkpoint.hpp"' | file optim/optimizer.hpp
+fails 'training/checkpoint.hpp: optim may include core autograd optim only'
 echo '#include "core/array.hpp"' | file examples/train.cpp
 fails 'core/array.hpp is not reached as "evenkeel/folder/..."'
 echo '#include "evenkeel/core/kernels/conv/conv.hpp"' | file core/kernels/matmul/gemm.hpp

@@ -54,7 +54,7 @@ TEST_CASE("a network with a norm that is refused leaves the generator as it was,
   check_class<ConvBRNAct, ConvNormActOptions>(std::int64_t{8}, std::int64_t{16});
   check_class<ResidualBRNBlock, BRNBlockOptions>(std::int64_t{8}, std::int64_t{16});
   check_class<BRNBackbone, BRNBackboneOptions>();
-  check_class<BRNClassifier, BRNBackboneOptions>();
+  check_refused([](Generator& g) { return BRNClassifier(g, 10, {.norm = "nope"}).training(); });
   check_refused([](Generator& g) { return SmallCNN(g, {.norm = "nope"}).training(); });
   check_refused([](Generator& g) { return SmallCNN_GN(g, {.g1 = 7}).training(); });
   check_refused([](Generator& g) { return WS_GN_Classifier(g, {.block = {.norm = "nope"}}).training(); });

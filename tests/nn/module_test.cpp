@@ -12,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
@@ -259,9 +260,47 @@ TEST_CASE("a tied parameter is listed once, saved under both names, and stays ti
   Net other;
   other.get_parameter("body.0.bias") = other.get_parameter("body.0.weight");
   set(const_cast<StateDict&>(state), "body.0.bias", Array::full({3}, 9));
+  set(const_cast<StateDict&>(state), "body.0.weight", Array::full({3}, 9));
   other.load_state_dict(state);
   CHECK(other.get_parameter("body.0.weight").is(other.get_parameter("body.0.bias")));
   CHECK(other.get_parameter("body.0.weight").to_vector<float>() == std::vector<float>{9, 9, 9});
+}
+
+TEST_CASE("different values for tied parameters are an error that names both, and nothing is loaded") {
+  Net net;
+  net.get_parameter("body.0.bias") = net.get_parameter("body.0.weight");
+  StateDict state = cloned(Net().state_dict());
+  set(state, "gain", Array::full({2, 2}, 5));
+  set(state, "body.0.weight", Array::full({3}, 8));
+  set(state, "body.0.bias", Array::from(std::vector<float>{8, 8, 9}, {3}));
+  const auto before = cloned(net.state_dict());
+  for (const bool strict : {true, false}) {
+    CHECK(message([&] { net.load_state_dict(state, strict); }) ==
+          "load_state_dict: Error(s) in loading state_dict for Net:"
+          "\n\tconflicting values for body.0.weight and body.0.bias, which share memory in the current model.");
+  }
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    CHECK(net.state_dict()[i].second.to(DType::float64).to_vector<double>() ==
+          before[i].second.to(DType::float64).to_vector<double>());
+  }
+  // Views of one storage that lie over each other in part.
+  Array memory = Array::zeros({5});
+  net.get_parameter("body.0.weight").set_data(memory.slice(0, 0, 3));
+  net.get_parameter("body.0.bias") = Tensor(memory.slice(0, 2, 5), true);
+  CHECK(message([&] { net.load_state_dict(state); }) == "");
+  set(state, "body.0.bias", Array::from(std::vector<float>{7, 8, 9}, {3}));
+  CHECK(message([&] { net.load_state_dict(state); }).find("conflicting values for body.0.weight and body.0.bias") !=
+        std::string::npos);
+  // Of a file that lacks one of the names, the other's value counts; NaN agrees with itself.
+  std::erase_if(state, [](const auto& entry) { return entry.first == "body.0.bias"; });
+  net.load_state_dict(state, false);
+  const Array nan = Array::full({3}, std::numeric_limits<double>::quiet_NaN());
+  Net tied;
+  tied.get_parameter("body.0.bias") = tied.get_parameter("body.0.weight");
+  set(state, "body.0.weight", nan);
+  state.emplace_back("body.0.bias", nan.clone());
+  tied.load_state_dict(state, false);
+  CHECK(std::isnan(tied.get_parameter("body.0.weight").to_vector<float>()[0]));
 }
 
 TEST_CASE("requires_grad_ and zero_grad") {
@@ -278,6 +317,26 @@ TEST_CASE("requires_grad_ and zero_grad") {
   CHECK(weight.grad().to_vector<float>() == std::vector<float>{0, 0});
   net.zero_grad();
   CHECK_FALSE(weight.grad().defined());
+}
+
+TEST_CASE("a plan checks at once and writes when it is committed; values may be the module's own, exchanged") {
+  Net net;
+  StateDict state = net.state_dict();
+  const auto mean = std::ranges::find(state, "body.0.mean", &StateDict::value_type::first);
+  const auto bias = std::ranges::find(state, "body.0.bias", &StateDict::value_type::first);
+  mean->second.fill_(1);
+  bias->second.fill_(2);
+  std::swap(mean->second, bias->second);
+  LoadPlan plan = net.plan_load_state_dict(state);
+  CHECK(net.get_buffer("body.0.mean").to_vector<float>()[0] == 1);
+  plan.commit();
+  CHECK(net.get_buffer("body.0.mean").to_vector<float>()[0] == 2);
+  CHECK(net.get_parameter("body.0.bias").to_vector<float>()[0] == 1);
+  net.get_parameter("body.0.bias").mutable_array().fill_(3);
+  plan.commit();  // is empty now
+  CHECK(net.get_parameter("body.0.bias").to_vector<float>()[0] == 3);
+  state.erase(state.begin());
+  CHECK_THROWS_WITH(net.plan_load_state_dict(state), Contains("Missing key(s)"));
 }
 
 TEST_CASE("load_state_dict copies values into the module's own storage") {

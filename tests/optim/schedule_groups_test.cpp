@@ -215,3 +215,45 @@ TEST_CASE("a group that is not there, and rates that are no rates") {
   CHECK_THROWS_WITH(sgd.set_lr(0, std::nan("")), "SGD: lr must be finite, got nan");
   CHECK(sgd.lr() == 0.5);
 }
+
+TEST_CASE("a run with a group that came late is saved and loaded, before and after the schedule has met the group") {
+  struct LateRun {
+    explicit LateRun(double lr) : sgd(one_parameter(), at(lr)), step_lr(sgd, 2, 0.5), plateau(sgd, {.patience = 0}) {}
+    void step() {
+      step_lr.step();
+      plateau.step(1);
+    }
+    SGD sgd;
+    StepLR step_lr;
+    ReduceLROnPlateau plateau;
+  };
+  for (const int steps_with_group : {0, 1, 3}) {
+    CAPTURE(steps_with_group);
+    LateRun whole(0.5), resumed(0.1);
+    whole.step();
+    whole.sgd.add_param_group({one_parameter(), at(0.8)});
+    for (int i = 0; i < steps_with_group; ++i) {
+      whole.step();
+    }
+    resumed.sgd.add_param_group({one_parameter(), at(0.3)});
+    resumed.step();
+    resumed.sgd.load_state_dict(whole.sgd.state_dict());
+    resumed.step_lr.load_state_dict(whole.step_lr.state_dict());
+    resumed.plateau.load_state_dict(whole.plateau.state_dict());
+    for (int i = 0; i < 4; ++i) {
+      CHECK(everything(resumed.sgd) == everything(whole.sgd));
+      CHECK(resumed.step_lr.get_last_lr() == whole.step_lr.get_last_lr());
+      whole.step();
+      resumed.step();
+    }
+  }
+}
+
+TEST_CASE("a state of more groups than there are is refused") {
+  SGD two(one_parameter(), at(0.5)), one(one_parameter(), at(0.5));
+  two.add_param_group({one_parameter(), at(0.8)});
+  const StepLR of_two(two, 2);
+  StepLR of_one(one, 2);
+  CHECK_THROWS_WITH(of_one.load_state_dict(of_two.state_dict()),
+                    Contains("'base_lrs' is float64 of shape [2], expected float64 of shape [1]"));
+}
