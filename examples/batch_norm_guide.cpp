@@ -10,6 +10,7 @@
 
 #include "examples/support/checks.hpp"
 #include "examples/support/command_line.hpp"
+#include "examples/support/text.hpp"
 #include "examples/support/trainer.hpp"
 
 #include <cmath>
@@ -28,7 +29,7 @@ Tensor normalized(const Tensor& x) { return F::batch_norm(x, {}, {}, {}, {}, {.t
 Tensor features(std::int64_t batch, Generator& generator) { return randn({batch, 6}, generator, kDouble) * 3 + 10; }
 
 void train_and_eval(Generator& generator, Checks& checks) {
-  std::printf("Training and eval: features with mean 10 and deviation 3\n  batches   running mean   train-eval gap\n");
+  say("Training and eval: features with mean 10 and deviation 3\n  batches   running mean   train-eval gap\n");
   nn::BatchNorm1d norm(6);
   norm.to(DType::float64);
   const Tensor x = features(64, generator);
@@ -39,13 +40,13 @@ void train_and_eval(Generator& generator, Checks& checks) {
     }
     const nn::EvalGuard eval(norm);
     gaps.push_back(largest(norm(x) - normalized(x)));
-    std::printf("  %7d %14.3f %16.3f\n", batches, mean(norm.running_mean).item(), gaps.back());
+    say("  %7d %14.3f %16.3f\n", batches, mean(norm.running_mean).item(), gaps.back());
   }
   checks.expect(gaps[0] > 5 && gaps[2] < 1, "the gap is large after one batch (momentum 0.1) and small after 100");
 }
 
 void wrong_mode(Generator& generator, Checks& checks) {
-  std::printf("\nMistakes 1 and 2: training mode where eval is meant\n");
+  say("\nMistakes 1 and 2: training mode where eval is meant\n");
   nn::BatchNorm1d norm(6);
   norm.to(DType::float64);
   norm(features(64, generator));
@@ -55,8 +56,8 @@ void wrong_mode(Generator& generator, Checks& checks) {
   const double before = mean(norm.running_mean).item(), training = difference();
   const double after = mean(norm.running_mean).item();
   norm.eval();
-  std::printf("  one sample in two batches: outputs differ by %.3f in training, %g in eval\n", training, difference());
-  std::printf("  and the test data moved the running mean from %.3f to %.3f\n", before, after);
+  say("  one sample in two batches: outputs differ by %.3f in training, %g in eval\n", training, difference());
+  say("  and the test data moved the running mean from %.3f to %.3f\n", before, after);
   checks.expect(training > 0.1 && difference() == 0, "an output depends on the other samples in training only");
   checks.expect(before != after && mean(norm.running_mean).item() == after, "only training moves the buffers");
   norm.train();
@@ -66,14 +67,14 @@ void wrong_mode(Generator& generator, Checks& checks) {
   } catch (const ShapeError& e) {
     text = e.what();
   }
-  std::printf("  a batch of one: %s\n", text.c_str());
+  say("  a batch of one: %s\n", text.c_str());
   checks.expect(text.find("Expected more than 1 value per channel") != std::string::npos, "it is refused in training");
   norm.eval();
   checks.expect(norm(sample).size(0) == 1, "and works in eval");
 }
 
 void accumulation(Generator& generator, Checks& checks) {
-  std::printf("\nGradient accumulation, 4 batches of 4 against one of 16\n");
+  say("\nGradient accumulation, 4 batches of 4 against one of 16\n");
   const Tensor x = features(16, generator), labels = randint(0, 3, {16}, generator);
   std::vector<double> off;
   for (const char* name : {"BatchNorm1d", "GroupNorm"}) {
@@ -84,7 +85,7 @@ void accumulation(Generator& generator, Checks& checks) {
     net.append<nn::ReLU>().append<nn::Linear>(8, 3, generator).to(DType::float64);
     const Tensor whole = accumulated_gradients(net, x, labels, 1), parts = accumulated_gradients(net, x, labels, 4);
     off.push_back(norm(parts - whole).item() / norm(whole).item());
-    std::printf("  %-11s  the gradient is off by %.2g %%\n", name, 100 * off.back());
+    say("  %-11s  the gradient is off by %.2g %%\n", name, 100 * off.back());
     if (batch_norm) {
       checks.expect(largest(net.get_parameter("0.bias").grad()) < 1e-15,
                     "mistake 4: the bias before BatchNorm has gradient 0 (up to rounding), so use bias = false");
@@ -95,11 +96,11 @@ void accumulation(Generator& generator, Checks& checks) {
 }
 
 void placement(Generator& generator, Checks& checks) {
-  std::printf("\nPlacement, and dropout beside BatchNorm\n");
+  say("\nPlacement, and dropout beside BatchNorm\n");
   const Tensor z = randn({20000, 6}, generator, kDouble) * 2 + 1;
   const Tensor usual = relu(normalized(z)), other = normalized(relu(z));
-  std::printf("  BatchNorm, ReLU: mean %.3f, deviation %.3f;  ReLU, BatchNorm: mean %.3f, deviation %.3f\n",
-              mean(usual).item(), deviation(usual), std::abs(mean(other).item()), deviation(other));
+  say("  BatchNorm, ReLU: mean %.3f, deviation %.3f;  ReLU, BatchNorm: mean %.3f, deviation %.3f\n", mean(usual).item(),
+      deviation(usual), std::abs(mean(other).item()), deviation(other));
   checks.expect(std::abs(mean(usual).item() - 1 / std::sqrt(2 * M_PI)) < 0.01,
                 "before ReLU, half the units are active: mean 1/sqrt(2 pi) = 0.399 at any scale of the input");
   bool right = true;
@@ -115,7 +116,7 @@ void placement(Generator& generator, Checks& checks) {
       net->eval();
       in_eval.push_back(deviation((*net)(randn({20000, 6}, generator, kDouble))));
     }
-    std::printf("  dropout %.1f: eval deviation %.3f before BatchNorm, %.3f after it\n", p, in_eval[0], in_eval[1]);
+    say("  dropout %.1f: eval deviation %.3f before BatchNorm, %.3f after it\n", p, in_eval[0], in_eval[1]);
     right = right && std::abs(in_eval[0] - std::sqrt(1 - p)) < 0.02 && std::abs(in_eval[1] - 1) < 0.02;
   }
   checks.expect(right, "dropout before BatchNorm shifts the variance, by 1 - p; after it, it does not");

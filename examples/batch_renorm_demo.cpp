@@ -18,6 +18,7 @@
 #include "examples/support/selection.hpp"
 #include "examples/support/strided_net.hpp"
 #include "examples/support/task.hpp"
+#include "examples/support/text.hpp"
 #include "examples/support/trainer.hpp"
 
 #include <algorithm>
@@ -35,9 +36,10 @@ double root_mean_square(const Tensor& x) { return std::sqrt(mean(square(x)).item
 
 void warm_up(Generator& generator, Checks& checks) {
   constexpr std::int64_t kWarmup = 10;
-  std::printf("Warm-up: one feature with mean 10 and deviation 4, batches of 64, running statistics from 0 and 1;\n");
-  std::printf("rmax 3, dmax 5, warmup_steps %d (the note: 2k to 10k), momentum 0.1\n", static_cast<int>(kWarmup));
-  std::printf("  call   rmax    dmax  |       r  wanted  |       d  wanted  |  y - BatchNorm's  y - eval's\n");
+  say("Warm-up: one feature with mean 10 and deviation 4, batches of 64, running statistics from 0 and 1; "
+      "rmax 3, dmax 5, warmup_steps %d (the note: 2k to 10k), momentum 0.1\n",
+      static_cast<int>(kWarmup));
+  say("  call  rmax   dmax |       r  wanted |       d  wanted |  y - bn's y - eval's\n");
   nn::BatchRenorm1d norm(1, {.affine = false, .warmup_steps = kWarmup});
   norm.to(DType::float64);
   double worst = 0, worst_inside = 0;
@@ -59,8 +61,8 @@ void warm_up(Generator& generator, Checks& checks) {
       worst_inside = std::max(worst_inside, largest(y - y_eval));
     }
     if (t <= 4 || t == 6 || t == 10 || t % 20 == 0) {
-      std::printf("  %4d  %5.2f  %6.2f  | %7.3f %7.3f  | %7.3f %7.3f  | %17.3f %11.3g\n", t, rmax, dmax, r, wanted_r, d,
-                  wanted_d, largest(y - x_hat), largest(y - y_eval));
+      say("  %4d %5.2f %6.2f | %7.3f %7.3f | %7.3f %7.3f | %9.3f %10.3g\n", t, rmax, dmax, r, wanted_r, d, wanted_d,
+          largest(y - x_hat), largest(y - y_eval));
     }
   }
   checks.expect(worst < 1e-12, "r and d are what the batch wants, limited to the clamps of that call");
@@ -69,7 +71,7 @@ void warm_up(Generator& generator, Checks& checks) {
 }
 
 void state(Generator& generator, Checks& checks) {
-  std::printf("\nState\n");
+  say("\nState\n");
   const nn::BatchRenormOptions options{.warmup_steps = 20};
   nn::BatchRenorm1d norm(6, options), resumed(6, options);
   for (int i = 0; i < 10; ++i) {
@@ -91,7 +93,7 @@ void state(Generator& generator, Checks& checks) {
   } catch (const StateError& e) {
     text = e.what();
   }
-  std::printf("  track_running_stats = false, eval: %s\n", text.c_str());
+  say("  track_running_stats = false, eval: %s\n", text.c_str());
   checks.expect(!text.empty(), "which throws");
 }
 
@@ -118,8 +120,8 @@ double output_gap(nn::BatchNormBase& norm, std::int64_t batch, Generator& genera
 }
 
 void gaps(Generator& generator, Checks& checks) {
-  std::printf("\nTraining output minus eval output of the same batch (root mean square), statistics settled\n");
-  std::printf("  batch    BatchNorm  BatchRenorm\n");
+  say("\nTraining output minus eval output of the same batch (root mean square), statistics settled\n");
+  say("  batch    BatchNorm  BatchRenorm\n");
   std::vector<double> bn, brn;
   for (const std::int64_t batch : {2, 4, 8, 16, 32}) {
     const NoGradGuard no_grad;
@@ -127,7 +129,7 @@ void gaps(Generator& generator, Checks& checks) {
     nn::BatchRenorm2d batch_renorm(8, {.warmup_steps = 100});
     bn.push_back(output_gap(batch_norm, batch, generator));
     brn.push_back(output_gap(batch_renorm, batch, generator));
-    std::printf("  %5d %12.4f %12.2e\n", static_cast<int>(batch), bn.back(), brn.back());
+    say("  %5d %12.4f %12.2e\n", static_cast<int>(batch), bn.back(), brn.back());
   }
   checks.expect(bn[1] > 0.3 && bn[1] > 2 * bn[4], "BatchNorm's gap grows as the batch shrinks; large at micro-batch 4");
   checks.expect(*std::max_element(brn.begin() + 1, brn.end()) < 1e-5, "BatchRenorm has none from micro-batch 4 on");
@@ -222,15 +224,21 @@ void training(const Settings& s, Checks& checks) {
   const Task task = load_task("synthetic:hard", s.seed);
   const data::ArrayDataset images{data::Subset(*task.train, s.train_size)};
   const data::ArrayDataset test(*task.test);
-  std::printf("\nTraining a small network on %d hard digits, %d epochs; accuracy in %%\n",
-              static_cast<int>(s.train_size), s.epochs);
-  std::printf("  batches               norm         training   test, eval   test, batch's own statistics\n");
+  say("\nTraining a small network on %d hard digits, %d epochs; accuracy in %%\n", static_cast<int>(s.train_size),
+      s.epochs);
+  say("  batches               norm         training   test, eval  test, batch's own\n");
+  Generator generator(s.seed);
+  const auto grouped =
+      strided_net(generator, [](std::int64_t channels) { return make_norm("GroupNorm", channels, 1, 1); });
+  for (const std::string& remark : nn::remark_counts(*grouped)) {
+    say("  %s\n", remark.c_str());
+  }
   std::vector<Outcome> outcomes;
   for (const Batches& batches : {Batches{"64, drawn", 64, 0, 0}, Batches{"4, drawn", 4, 0, 0},
                                  Batches{"32 = 2 labels x 16", 32, 2, 16}, Batches{"8 = 1 label x 8", 8, 1, 8}}) {
     for (const char* norm : kNorms) {
       const Outcome o = outcomes.emplace_back(train(s, task, images, test, norm, batches));
-      std::printf("  %-20s  %-11s %9.1f %12.1f %28.1f\n", batches.description, norm, o.train, o.eval, o.own);
+      say("  %-20s  %-11s %9.1f %12.1f %17.1f\n", batches.description, norm, o.train, o.eval, o.own);
       std::fflush(stdout);
     }
   }

@@ -17,6 +17,7 @@
 #include "evenkeel/data/array_dataset.hpp"
 #include "evenkeel/nn/norm/batch_renorm.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/summary.hpp"
 #include "evenkeel/optim/lr_scheduler.hpp"
 #include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checks.hpp"
@@ -24,9 +25,11 @@
 #include "examples/support/progress.hpp"
 #include "examples/support/strided_net.hpp"
 #include "examples/support/task.hpp"
+#include "examples/support/text.hpp"
 #include "examples/support/trainer.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
 
@@ -126,7 +129,7 @@ void run_cell(const Settings& s, const Task& task, const data::Dataset& images, 
   for (int epoch = 0; epoch < s.epochs; ++epoch) {
     const double loss = train_accumulating(*net, optimizer, train, epoch, step_size / cell.batch);
     schedule.step();
-    progress.update(epoch + 1, loss, 0, (epoch + 1) * images.size());
+    progress.update(epoch + 1, loss, NAN, (epoch + 1) * images.size());
   }
   rows[cell.norm][cell.batch].push_back(100 * evaluate(*net, test).accuracy);
   if (cell.norm == "bn") {
@@ -153,28 +156,27 @@ double range_of(const Row& row) {
 }
 
 void print_row(const std::string& name, const Row& row, const Settings& s) {
-  std::printf("  %-12s", name.c_str());
+  say("  %-12s", name.c_str());
   for (const std::int64_t batch : s.batches) {
-    std::printf(" %7.2f", mean_of(row.at(batch)));
+    say(" %7.2f", mean_of(row.at(batch)));
   }
-  std::printf("   range %.2f\n", range_of(row));
+  say("   range %.2f\n", range_of(row));
 }
 
 void print_comparison(const std::map<std::string, Row>& rows, const Settings& s) {
   const Row &bn = rows.at("bn"), &gn = rows.at("gn");
-  std::printf("  %-12s", "bn - gn");
+  say("  %-12s", "bn - gn");
   std::int64_t crossover = 0;
   for (const std::int64_t batch : s.batches) {
     const double difference = mean_of(bn.at(batch)) - mean_of(gn.at(batch));
-    std::printf(" %+7.2f", difference);
+    say(" %+7.2f", difference);
     crossover = difference < 0 ? std::max(crossover, batch) : crossover;
   }
-  std::printf(
-      "\n  the paper     +0.5 at batch 32, +0.5 at 16, -0.8 at 8, -3.1 at 4, -10.6 at 2 (ImageNet, ResNet-50)\n");
+  say("\n  the paper     +0.5 at batch 32, +0.5 at 16, -0.8 at 8, -3.1 at 4, -10.6 at 2 (ImageNet, ResNet-50)\n");
   if (crossover > 0) {
-    std::printf("  GroupNorm is ahead at batch %d; in the paper from 8 down\n", static_cast<int>(crossover));
+    say("  GroupNorm is ahead at batch %d; in the paper from 8 down\n", static_cast<int>(crossover));
   } else {
-    std::printf("  BatchNorm is ahead everywhere here\n");
+    say("  BatchNorm is ahead everywhere here\n");
   }
 }
 
@@ -193,15 +195,14 @@ void check(const std::map<std::string, Row>& rows, const Settings& s, Checks& ch
 void sweep(const Settings& s, Checks& checks) {
   const Task task = load_task(s.data, s.seed);
   const data::ArrayDataset images{data::Subset(*task.train, s.train_size)};
-  std::printf("Test accuracy in %%, %d images of '%s', %d epochs, %d seed(s), ", static_cast<int>(images.size()),
-              s.data.c_str(), s.epochs, s.seeds);
-  s.optimizer_batch == 0 ? std::printf("a step per batch\n")
-                         : std::printf("a step per %d images\n", static_cast<int>(s.optimizer_batch));
-  std::printf("  %-12s", "batch size");
+  const std::string steps = s.optimizer_batch == 0 ? "batch" : concat(s.optimizer_batch, " images");
+  say("Test accuracy in %%, %d images of '%s', %d epochs, %d seed(s), a step per %s\n", static_cast<int>(images.size()),
+      s.data.c_str(), s.epochs, s.seeds, steps.c_str());
+  say("  %-12s", "batch size");
   for (const std::int64_t batch : s.batches) {
-    std::printf(" %7d", static_cast<int>(batch));
+    say(" %7d", static_cast<int>(batch));
   }
-  std::printf("\n");
+  say("\n");
   std::map<std::string, Row> rows;
   for (const std::string& norm : s.norms) {
     for (const std::int64_t batch : s.batches) {
@@ -212,6 +213,9 @@ void sweep(const Settings& s, Checks& checks) {
       }
     }
     print_row(norm, rows[norm], s);
+    for (const std::string& remark : nn::remark_counts(*make_net(s, {norm, 64, s.seed}, images.image_shape()[0]))) {
+      say("    %s\n", remark.c_str());
+    }
     if (norm == "bn") {
       print_row("bn*", rows["bn*"], s);
     }
@@ -227,7 +231,7 @@ void sweep(const Settings& s, Checks& checks) {
 
 void add_options(CommandLine& line, Settings& s) {
   line.add("--batches", s.batches, "batch sizes").between(2, 4096);
-  line.add("--norms", s.norms, "rows; any names that --norm of `train` takes");
+  line.add("--norms", s.norms, "rows; any names that --norm of train takes");
   line.add("--train-size", s.train_size, "training images").between(64, 20000);
   line.add("--optimizer-batch", s.optimizer_batch, "images per step, a multiple of the batches; 0: the batch")
       .non_negative();

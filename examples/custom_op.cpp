@@ -11,6 +11,7 @@
 #include "evenkeel/autograd/function.hpp"
 #include "evenkeel/autograd/gradcheck.hpp"
 #include "evenkeel/autograd/ops.hpp"
+#include "examples/support/command_line.hpp"
 
 #include <cstdio>
 
@@ -36,10 +37,15 @@ struct Mish : autograd::Function<Mish> {
   }
 };
 
-}  // namespace
-
-int main() {
-  Generator generator(0);
+int run(int argc, char** argv) {
+  examples::CommandLine line("Checks the gradients of a differentiable op of one's own.");
+  std::uint64_t seed = 0;
+  line.add("--seed", seed, "of the inputs");
+  line.example("custom_op --seed 7");
+  if (!line.parse(argc, argv)) {
+    return 0;
+  }
+  Generator generator(seed);
   const Tensor x = randn({3, 4}, generator, {.dtype = DType::float64, .requires_grad = true});
   const Tensor difference = max(abs(Mish::apply({x}) - composed_mish(x)));
   std::printf("largest difference between the two forms: %g\n", difference.item());
@@ -51,3 +57,7 @@ int main() {
   std::printf("gradgradcheck: %s (worst error %.1e)\n", second.ok ? "passed" : second.text.c_str(), second.worst_error);
   return first.ok && second.ok && difference.item() == 0 ? 0 : 1;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return examples::run_program("custom_op", run, argc, argv); }

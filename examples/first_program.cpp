@@ -2,10 +2,16 @@
 #include <cstdio>
 #include <evenkeel/evenkeel.hpp>
 #include <iostream>
+#include <string_view>
 
 using namespace evenkeel;
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1) {  // there are no options
+    const bool help = std::string_view(argv[1]) == "--help";
+    std::fprintf(help ? stdout : stderr, "first_program: trains for 10 seconds; it takes no arguments\n");
+    return help ? 0 : 2;
+  }
   Generator generator(0);
   const data::SyntheticDigits train({.size = 4000});
   const data::SyntheticDigits test({.size = 500, .split = data::Split::test});

@@ -19,6 +19,7 @@
 #include "examples/support/command_line.hpp"
 #include "examples/support/selection.hpp"
 #include "examples/support/task.hpp"
+#include "examples/support/text.hpp"
 #include "examples/support/trainer.hpp"
 
 #include <cmath>
@@ -157,13 +158,12 @@ Meaning compare_statistics(Net& net, const Tensor& images) {
 }
 
 void print_meaning(const char* when, const Meaning& m, double accuracy) {
-  std::printf("  %-28s %9.2f %20.2f %15.1f %%\n", when, m.distance, m.ratio, accuracy);
+  say("  %-28s %9.2f %20.2f %15.1f %%\n", when, m.distance, m.ratio, accuracy);
 }
 
 std::unique_ptr<Net> stage_one(const Settings& s, const Digits& digits, const Tensor& images, Checks& checks) {
-  std::printf("Stage 1: BatchNorm learns the digits 0 to 4 (%d images, batch 64)\n",
-              static_cast<int>(digits.first.size()));
-  std::printf("  running statistics           mean is off  true / running dev.  test accuracy\n");
+  say("Stage 1: BatchNorm learns the digits 0 to 4 (%d images, batch 64)\n", static_cast<int>(digits.first.size()));
+  say("  running statistics           mean is off  true / running dev.  test accuracy\n");
   auto net = make_net(s);
   const Meaning fresh = compare_statistics(*net, images);
   print_meaning("fresh (0, 1)", fresh, test_accuracy(*net, digits, digits.first_test));
@@ -195,7 +195,7 @@ std::unique_ptr<Net> copy_of(const Settings& s, const Net& net) {
 }
 
 void stage_two(const Settings& s, const Net& trained, const Tensor& images, Checks& checks) {
-  std::printf("\nStage 2: convert_bn_to_frozen\n");
+  say("\nStage 2: convert_bn_to_frozen\n");
   const NoGradGuard no_grad;
   const auto net = copy_of(s, trained);
   net->eval();
@@ -203,10 +203,10 @@ void stage_two(const Settings& s, const Net& trained, const Tensor& images, Chec
   const auto parameters_before = net->num_parameters();
   const nn::StateDict statistics = copies(*net, "running_");
   const nn::Conversions conversions = nn::convert_bn_to_frozen(*net);
-  std::printf("  %d layers, the first: %s, %s -> %s\n", static_cast<int>(conversions.size()),
-              conversions.front().name.c_str(), conversions.front().from.c_str(), conversions.front().to.c_str());
-  std::printf("  parameters %d -> %d (gamma and beta are buffers now)\n", static_cast<int>(parameters_before),
-              static_cast<int>(net->num_parameters()));
+  say("  %d layers, the first: %s, %s -> %s\n", static_cast<int>(conversions.size()), conversions.front().name.c_str(),
+      conversions.front().from.c_str(), conversions.front().to.c_str());
+  say("  parameters %d -> %d (gamma and beta are buffers now)\n", static_cast<int>(parameters_before),
+      static_cast<int>(net->num_parameters()));
   net->train();
   const Tensor in_training = (*net)(images);
   net->eval();
@@ -244,14 +244,15 @@ std::vector<Tensor> head_and_upper_layers(Net& net) {
 }
 
 void stage_three(const Settings& s, const Digits& digits, const Net& trained, Checks& checks) {
-  std::printf("\nStage 3: head and upper layers learn the digits 5 to 9 (%d images, %d epochs, batch 2)\n",
-              static_cast<int>(digits.second.size()), s.tune_epochs);
-  std::printf("  norms                              trained  statistics  lower layers  test accuracy\n");
-  std::printf("                                  parameters     changed       changed\n");
+  say("\nStage 3: head and upper layers learn the digits 5 to 9 (%d images, %d epochs, batch 2)\n",
+      static_cast<int>(digits.second.size()), s.tune_epochs);
+  say("  %-32s %10s %11s %9s %10s\n", "norms", "trained", "statistics", "lower", "test");
+  say("  %-32s %10s %11s %9s %10s\n", "", "parameters", "changed", "changed", "accuracy");
   std::vector<double> accuracies;
   for (const Variant& variant : kVariants) {
     const auto net = copy_of(s, trained);
     variant.prepare(*net);
+    const std::vector<std::string> remarks = nn::remark_counts(*net);
     Generator generator(s.seed + 1);
     net->fc.slot().replace(std::make_unique<nn::Linear>(128, 10, generator));
     optim::SGD optimizer(head_and_upper_layers(*net), {.lr = 0.002, .momentum = 0.9});
@@ -262,9 +263,12 @@ void stage_three(const Settings& s, const Digits& digits, const Net& trained, Ch
     train(*net, optimizer, loader, s.tune_epochs);  // calls net->train() every epoch
     accuracies.push_back(test_accuracy(*net, digits, digits.second_test));
     const int moved = changed(statistics, *net), lower_moved = changed(lower, *net);
-    std::printf("  %-32s %10d %6d of %2d %7d of %d %13.1f %%\n", variant.description,
-                static_cast<int>(net->num_parameters(true)), moved, static_cast<int>(statistics.size()), lower_moved,
-                static_cast<int>(lower.size()), accuracies.back());
+    say("  %-32s %10d %5d of %2d %4d of %d %8.1f %%\n", variant.description,
+        static_cast<int>(net->num_parameters(true)), moved, static_cast<int>(statistics.size()), lower_moved,
+        static_cast<int>(lower.size()), accuracies.back());
+    for (const std::string& remark : remarks) {
+      say("    %s\n", remark.c_str());
+    }
     std::fflush(stdout);
     const bool moves = &variant == &kVariants[0];
     checks.expect(lower_moved == 0 && (moves ? moved == static_cast<int>(statistics.size()) : moved == 0),

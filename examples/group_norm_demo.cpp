@@ -14,6 +14,7 @@
 #include "evenkeel/optim/sgd.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/command_line.hpp"
+#include "examples/support/text.hpp"
 #include "examples/support/trainer.hpp"
 
 #include <cmath>
@@ -31,7 +32,7 @@ void shapes(Generator& generator, Checks& checks) {
   const Tensor y = norm(x);
   std::ostringstream text;
   text << x.shape() << " -> " << norm << " -> " << y.shape();
-  std::printf("Shapes (the note's section 3)\n  %s\n", text.str().c_str());
+  say("Shapes (the note's section 3)\n  %s\n", text.str().c_str());
   checks.expect(y.shape() == x.shape(), "the shape stays");
 }
 
@@ -44,7 +45,7 @@ double group_error(const Tensor& x, const Tensor& y, std::int64_t groups) {
 }
 
 void means(Generator& generator, Checks& checks) {
-  std::printf("\nMean of sample 0 (section 4)        here          note\n");
+  say("\nMean of sample 0 (section 4)        here          note\n");
   const std::int64_t channels = 8;
   const Tensor x = randn({2, channels, 4, 4}, generator);
   struct Row {
@@ -58,23 +59,23 @@ void means(Generator& generator, Checks& checks) {
     nn::GroupNorm norm(row.groups, channels);
     const Tensor y = norm(x);
     const double m = mean(to(select(y, 0, 0), DType::float64)).item();
-    std::printf("  %-26s %13.3e %13.3e\n", row.label, m, row.note);
+    say("  %-26s %13.3e %13.3e\n", row.label, m, row.note);
     worst_mean = std::max(worst_mean, std::abs(m));
     worst_group = std::max(worst_group, group_error(x, y, row.groups));
   }
   checks.expect(worst_mean < 1e-7, "both are 0 up to float32 rounding, as the note's are");
   checks.expect(worst_group < 2e-6, "each group has mean 0 and variance v / (v + eps)");
-  std::printf("  The digits themselves are rounding errors of other random numbers: only their size compares.\n");
+  say("  The digits themselves are rounding errors of other random numbers: only their size compares.\n");
 }
 
 void choice(Checks& checks) {
-  std::printf("\nGroups for C channels (section 5)\n    C  here  note\n");
+  say("\nGroups for C channels (section 5)\n    C  here  note\n");
   bool same = true;
   const std::vector<std::pair<std::int64_t, std::int64_t>> note = {{24, 8},   {32, 32},  {48, 16},  {64, 32}, {96, 32},
                                                                    {128, 32}, {160, 32}, {192, 32}, {256, 32}};
   for (const auto& [channels, groups] : note) {
     const std::int64_t chosen = nn::choose_gn_groups(channels);
-    std::printf("  %3d  %4d  %4d\n", static_cast<int>(channels), static_cast<int>(chosen), static_cast<int>(groups));
+    say("  %3d  %4d  %4d\n", static_cast<int>(channels), static_cast<int>(chosen), static_cast<int>(groups));
     same = same && chosen == groups;
   }
   checks.expect(same, "choose_gn_groups gives the note's table");
@@ -99,8 +100,8 @@ double one_epoch_from(std::uint64_t seed, const char* norm, std::int64_t batch_s
 }
 
 void losses(int seeds, Checks& checks) {
-  std::printf("\nLoss of one epoch on 512 images with random labels (section 7)\n");
-  std::printf("  batch  norm   mean of %d seeds   smallest    largest      note\n", seeds);
+  say("\nLoss of one epoch on 512 images with random labels (section 7)\n");
+  say("  batch  norm   mean of %d seeds   smallest    largest      note\n", seeds);
   struct Row {
     std::int64_t batch;
     const char* norm;
@@ -116,23 +117,23 @@ void losses(int seeds, Checks& checks) {
       smallest = std::min(smallest, loss);
       largest = std::max(largest, loss);
     }
-    std::printf("  %5d  %-4s %17.4f %10.4f %10.4f %9.4f\n", static_cast<int>(row.batch), row.norm, sum / seeds,
-                smallest, largest, row.note);
+    say("  %5d  %-4s %17.4f %10.4f %10.4f %9.4f\n", static_cast<int>(row.batch), row.norm, sum / seeds, smallest,
+        largest, row.note);
     possible = possible && smallest > chance - 0.02;
     near = near && std::abs(sum / seeds - row.note) < 0.04;
   }
   checks.expect(possible, "no loss is below chance, ln 10 = 2.3026 (less 0.02 of sampling noise)");
   checks.expect(near, "each mean is within 0.04 of the note's single run");
-  std::printf(
-      "  The labels are random and every image is seen once, before its label is used: no network can expect less\n"
-      "  than ln 10 here. The table shows how far the steps throw each network off, most at batch 2, where one epoch\n"
-      "  has 8 times the steps; which norm learns better it cannot show. `quickstart` asks that with real labels.\n");
+  say("  The labels are random and every image is seen once, before its label is used: no network can expect less "
+      "than ln 10 here. The table shows how far the steps throw each network off, most at batch 2, where one epoch "
+      "has 8 times the steps; which norm learns better it cannot show. `quickstart` asks that with real labels.\n");
 }
 
 int run(int argc, char** argv) {
   CommandLine line("Prints what the GroupNorm note shows, beside the note's own figures.");
   int seeds = 6;
   line.add("--seeds", seeds, "runs per loss").positive();
+  line.example("group_norm_demo --seeds 1");
   if (!line.parse(argc, argv)) {
     return 0;
   }

@@ -9,6 +9,7 @@
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 #include "examples/support/command_line.hpp"
+#include "examples/support/text.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -25,8 +26,7 @@ void list() {
     width = std::max(width, entry.name.size());
   }
   for (const nn::NormEntry& entry : nn::norms()) {
-    std::printf("%-*s  %s\n", static_cast<int>(width), std::string(entry.name).c_str(),
-                std::string(entry.description).c_str());
+    say("%-*s  %s\n", static_cast<int>(width), std::string(entry.name).c_str(), std::string(entry.description).c_str());
   }
 }
 
@@ -57,8 +57,8 @@ void print_state(const nn::Layer& layer) {
 void print_moments(nn::Layer& layer, const Settings& s, const char* mode, Generator& generator) {
   for (const std::int64_t batch : {1, 8}) {
     const Tensor y = layer(draw(s, batch, generator));
-    std::printf("  %-5s  batch %d  mean %8.4f  std %7.4f\n", mode, static_cast<int>(batch), mean(y).item(),
-                evenkeel::std(y, {}, 0).item());
+    say("  %-5s  batch %d  mean %8.4f  std %7.4f\n", mode, static_cast<int>(batch), mean(y).item(),
+        evenkeel::std(y, {}, 0).item());
   }
 }
 
@@ -78,13 +78,13 @@ void show(const Settings& s) {
   const auto layer = nn::make_norm(s.name, s.channels);
   const auto entry =
       std::find_if(nn::norms().begin(), nn::norms().end(), [&](const auto& e) { return e.name == s.name; });
-  std::printf("%s\n", std::string(entry->description).c_str());
-  std::printf("  %s\n", std::string(entry->formula).c_str());
-  std::printf("\n");
+  say("%s\n", std::string(entry->description).c_str());
+  say("  %s\n", std::string(entry->formula).c_str());
+  say("\n");
   std::fflush(stdout);
   print_state(*layer);
-  std::printf("\nOutput for inputs with mean 3 and std 2, (N, %d, %d, %d)\n", static_cast<int>(s.channels),
-              static_cast<int>(s.size), static_cast<int>(s.size));
+  say("\nOutput for inputs with mean 3 and std 2, (N, %d, %d, %d)\n", static_cast<int>(s.channels),
+      static_cast<int>(s.size), static_cast<int>(s.size));
   Generator generator(s.seed);
   print_moments(*layer, s, "train", generator);
   for (int step = 0; step < 200; ++step) {
@@ -92,9 +92,9 @@ void show(const Settings& s) {
   }
   layer->eval();
   print_moments(*layer, s, "eval", generator);
-  std::printf("How far a sample's output moves with its batch mates\n");
+  say("How far a sample's output moves with its batch mates\n");
   for (const std::int64_t batch : {2, 8}) {
-    std::printf("  train  batch %d  %.4f\n", static_cast<int>(batch), spread(s, batch, generator));
+    say("  train  batch %d  %.4f\n", static_cast<int>(batch), spread(s, batch, generator));
   }
 }
 

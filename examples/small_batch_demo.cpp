@@ -15,6 +15,7 @@
 #include "evenkeel/nn/norm/ws_conv.hpp"
 #include "examples/support/checks.hpp"
 #include "examples/support/command_line.hpp"
+#include "examples/support/text.hpp"
 #include "examples/support/trainer.hpp"
 
 #include <algorithm>
@@ -42,10 +43,10 @@ std::string text_of(const T& value) {
 }
 
 void group_norm_shape(Generator& generator, Checks& checks) {
-  std::printf("Section 5: GroupNorm\n");
+  say("Section 5: GroupNorm\n");
   nn::GroupNorm norm(32, 64);
   const Tensor y = norm(randn({2, 64, 32, 32}, generator));
-  std::printf("  %s on (2, 64, 32, 32) gives %s\n", text_of(norm).c_str(), text_of(y.shape()).c_str());
+  say("  %s on (2, 64, 32, 32) gives %s\n", text_of(norm).c_str(), text_of(y.shape()).c_str());
   checks.expect(y.shape() == Shape({2, 64, 32, 32}), "the note's torch.Size([2, 64, 32, 32])");
 }
 
@@ -61,7 +62,7 @@ constexpr const char* kNotesNetwork = R"(SmallBNNet(
 ))";
 
 void freezing(Generator& generator, Checks& checks) {
-  std::printf("\nSection 6: freeze_batchnorm_stats on SmallBNNet\n");
+  say("\nSection 6: freeze_batchnorm_stats on SmallBNNet\n");
   models::SmallBNNet net(generator);
   checks.expect(text_of(net) == kNotesNetwork, "it prints as the note shows it");
   net(randn({4, 3, 8, 8}, generator));
@@ -74,8 +75,8 @@ void freezing(Generator& generator, Checks& checks) {
   mean(square(net(randn({1, 3, 8, 8}, generator)))).backward();
   optimizer.step();
   const double moved = largest(running_mean - mean_before), learned = largest(gamma - gamma_before);
-  std::printf("  %d layers frozen, train(), one step with a batch of 1: statistics moved by %g, gamma by %.1e\n",
-              static_cast<int>(frozen.size()), moved, learned);
+  say("  %d layers frozen, train(), one step with a batch of 1: statistics moved by %g, gamma by %.1e\n",
+      static_cast<int>(frozen.size()), moved, learned);
   checks.expect(frozen.size() == 2 && moved == 0, "the statistics stay, also after train() (the note's thaw there)");
   checks.expect(learned > 0, "gamma and beta learn");
   nn::unfreeze_batchnorm_stats(net);
@@ -85,21 +86,21 @@ void freezing(Generator& generator, Checks& checks) {
 }
 
 void weight_standardization(Generator& generator, Checks& checks) {
-  std::printf("\nSection 7: weight standardization\n");
+  say("\nSection 7: weight standardization\n");
   models::WS_GN_Block block(3, 64, generator, {.groups = 32});
   const Tensor x = randn({2, 3, 64, 64}, generator);
   const Tensor y = block(x);
-  std::printf("  WS_GN_Block(3, 64, groups=32) on (2, 3, 64, 64) gives %s\n", text_of(y.shape()).c_str());
+  say("  WS_GN_Block(3, 64, groups=32) on (2, 3, 64, 64) gives %s\n", text_of(y.shape()).c_str());
   checks.expect(y.shape() == Shape({2, 64, 64, 64}), "the note's torch.Size([2, 64, 64, 64])");
   nn::WSConv2d& conv = *block.conv;
   const Tensor filters = flatten(to(conv.effective_weight().detach(), DType::float64), 1);
   const double off_mean = largest(mean(filters, {1})), off_deviation = largest(evenkeel::std(filters, {1}) - 1);
-  std::printf("  its 64 filters: mean within %.1e of 0, deviation within %.1e of 1\n", off_mean, off_deviation);
+  say("  its 64 filters: mean within %.1e of 0, deviation within %.1e of 1\n", off_mean, off_deviation);
   checks.expect(off_mean < 1e-6 && off_deviation < 2e-4,
                 "standardized, up to the 1e-5 that the note adds to deviations of about 0.1");
   conv.weight.mutable_array().copy_((conv.weight.detach() * 3 + 0.2).array());
   const double change = largest(block(x) - y);
-  std::printf("  weights times 3 plus 0.2: the output moves by %.1e\n", change);
+  say("  weights times 3 plus 0.2: the output moves by %.1e\n", change);
   checks.expect(change < 1e-3, "their scale and offset do not matter");
   models::WS_GN_Block chosen(3, 48, generator);
   std::string error;
@@ -108,7 +109,7 @@ void weight_standardization(Generator& generator, Checks& checks) {
   } catch (const ValueError& e) {
     error = e.what();
   }
-  std::printf("  48 channels: %s; groups=32: %s\n", text_of(*chosen.gn).c_str(), error.c_str());
+  say("  48 channels: %s; groups=32: %s\n", text_of(*chosen.gn).c_str(), error.c_str());
   checks.expect(!error.empty(), "32 groups for 48 channels, which the note's min(32, 48) asks for, are refused");
 }
 
@@ -124,8 +125,8 @@ std::pair<double, double> train_step(nn::Layer& net, optim::Optimizer& optimizer
 }
 
 void clipping(Generator& generator, Checks& checks) {
-  std::printf("\nSection 8: warm-up of the rate and clipping at norm 1, batches of 2 whose scale jumps\n");
-  std::printf("  step      lr   scale  gradient's norm   clipped\n");
+  say("\nSection 8: warm-up of the rate and clipping at norm 1, batches of 2 whose scale jumps\n");
+  say("  step      lr   scale  gradient's norm   clipped\n");
   models::SmallBNNetOptions options;
   options.num_classes = 10;
   options.norm = "none";  // nothing holds the scale
@@ -138,7 +139,7 @@ void clipping(Generator& generator, Checks& checks) {
     const Tensor x = randn({2, 3, 16, 16}, generator) * scale;
     const auto [before, after] = train_step(net, optimizer, x, randint(0, 10, {2}, generator), 1.0);
     schedule->step();
-    std::printf("  %4d  %6.3f  %6d %16.3f %9.3f\n", static_cast<int>(schedule->last_epoch()), lr, scale, before, after);
+    say("  %4d  %6.3f  %6d %16.3f %9.3f\n", static_cast<int>(schedule->last_epoch()), lr, scale, before, after);
     held = held && std::abs(after - std::min(before, 1.0)) < 1e-5 && std::isfinite(after);
     needed = needed || before > 5;
   }
@@ -172,14 +173,14 @@ Choice decide(const Situation& s) {
 }
 
 void decisions(Checks& checks) {
-  std::printf("\nSection 9: which norm, on one machine\n");
+  say("\nSection 9: which norm, on one machine\n");
   bool sound = true;
   for (const Situation& s : {Situation{"new model, batch 8", false, false, 8},
                              {"new model, batch 1", false, false, 1},
                              {"pretrained, bound to BatchNorm", true, true, 2},
                              {"pretrained, free", true, false, 2}}) {
     const Choice choice = decide(s);
-    std::printf("  %-31s %s\n", s.description, choice.advice);
+    say("  %-31s %s\n", s.description, choice.advice);
     const auto norm = nn::make_norm(choice.norm, 16);
     norm->train();
     const Tensor x = arange(0, 16 * 3 * 3);
@@ -189,8 +190,8 @@ void decisions(Checks& checks) {
 }
 
 void notes_figures(Generator& generator, Checks& checks) {
-  std::printf("\nSection 10: mean and deviation of the output\n");
-  std::printf("                     mean here     the note's    deviation here       the note's\n");
+  say("\nSection 10: mean and deviation of the output\n");
+  say("                     mean here     the note's    deviation here       the note's\n");
   struct Row {
     const char* label;
     std::int64_t batch;
@@ -206,8 +207,8 @@ void notes_figures(Generator& generator, Checks& checks) {
     const Tensor x = randn({row.batch, 16, 32, 32}, generator);
     const Tensor y = row.label[0] == 'B' ? bn(x) : gn(x);
     const auto [m, s] = summ(y);
-    std::printf("  %s batch %d %17.3e %14.3e %17.10f %16.10f\n", row.label, static_cast<int>(row.batch), m, row.mean, s,
-                row.deviation);
+    say("  %s batch %d %17.3e %14.3e %17.10f %16.10f\n", row.label, static_cast<int>(row.batch), m, row.mean, s,
+        row.deviation);
     worst_mean = std::max(worst_mean, std::abs(m));
     worst_deviation = std::max(worst_deviation, std::abs(s - row.deviation));
   }
@@ -234,8 +235,8 @@ double spread(nn::Layer& norm, std::int64_t batch, bool images, Generator& gener
 }
 
 void batch_mates(Generator& generator, Checks& checks) {
-  std::printf("\nWhat does differ: one sample's output over 20 draws of its batch mates (mean deviation)\n");
-  std::printf("  batch   BN, the note's noise   BN, brightness per image   GN\n");
+  say("\nWhat does differ: one sample's output over 20 draws of its batch mates (mean deviation)\n");
+  say("  batch   BN, the note's noise   BN, brightness per image   GN\n");
   const NoGradGuard no_grad;
   nn::BatchNorm2d bn(16);
   nn::GroupNorm gn(8, 16);
@@ -245,7 +246,7 @@ void batch_mates(Generator& generator, Checks& checks) {
     const double noise = spread(bn, batch, false, generator);
     by_batch.push_back(spread(bn, batch, true, generator));
     group_norm = std::max({group_norm, spread(gn, batch, false, generator), spread(gn, batch, true, generator)});
-    std::printf("  %5d %22.4f %26.4f   %g\n", static_cast<int>(batch), noise, by_batch.back(), group_norm);
+    say("  %5d %22.4f %26.4f   %g\n", static_cast<int>(batch), noise, by_batch.back(), group_norm);
   }
   checks.expect(group_norm == 0, "GroupNorm's output does not depend on the batch, to the bit");
   const double fall = by_batch.front() / by_batch.back();
@@ -253,7 +254,7 @@ void batch_mates(Generator& generator, Checks& checks) {
 }
 
 void conversion_and_accumulation(Generator& generator, Checks& checks) {
-  std::printf("\nSection 11: convert_bn_to_gn; and what accumulating 8 batches of 2 gives against one of 16\n");
+  say("\nSection 11: convert_bn_to_gn; and what accumulating 8 batches of 2 gives against one of 16\n");
   models::SmallBNNetOptions options;
   options.num_classes = 10;
   const Tensor x = to(inputs(16, false, generator), DType::float64), images = slice(slice(x, 2, 0, 8), 3, 0, 8);
@@ -267,7 +268,7 @@ void conversion_and_accumulation(Generator& generator, Checks& checks) {
     net(colours);
     if (what[0] == 'G') {
       for (const nn::Conversion& c : nn::convert_bn_to_gn(net)) {
-        std::printf("  %s: %s -> %s\n", c.name.c_str(), c.from.c_str(), text_of(*net.child(c.name)).c_str());
+        say("  %s: %s -> %s\n", c.name.c_str(), c.from.c_str(), text_of(*net.child(c.name)).c_str());
       }
     } else if (std::string_view(what).ends_with("frozen")) {
       nn::freeze_batchnorm_stats(net);
@@ -275,7 +276,7 @@ void conversion_and_accumulation(Generator& generator, Checks& checks) {
     const Tensor whole = accumulated_gradients(net, colours, labels, 1),
                  parts = accumulated_gradients(net, colours, labels, 8);
     off.push_back(norm(parts - whole).item() / norm(whole).item());
-    std::printf("  %-30s the gradient is off by %.2g %%\n", what, 100 * off.back());
+    say("  %-30s the gradient is off by %.2g %%\n", what, 100 * off.back());
   }
   checks.expect(off[0] > 0.05, "with batch statistics accumulation is no bigger batch");
   checks.expect(off[1] < 1e-12 && off[2] < 1e-12, "with frozen ones and with GroupNorm it is, to rounding");

@@ -28,10 +28,11 @@ BRNBackboneOptions checked(BRNBackboneOptions o) {
 
 }  // namespace
 
-ConvBRNAct::ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options)
+ConvBRNAct::ConvBRNAct(std::int64_t in, std::int64_t out, const nn::Drawing& generator,
+                       const ConvNormActOptions& options)
     : ConvNormAct(in, out, generator, with_brn(options)) {}
 
-ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator,
+ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, const nn::Drawing& generator,
                                    const BRNBlockOptions& options)
     : options(options),
       conv1(add<ConvBRNAct>("conv1", in, out, generator, conv(options, 3, options.stride, true))),
@@ -43,7 +44,7 @@ ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator&
 
 Tensor ResidualBRNBlock::forward(const Tensor& x) { return act(conv2(conv1(x)) + (downsample ? downsample(x) : x)); }
 
-BRNBackbone::BRNBackbone(Generator& generator, const BRNBackboneOptions& options)
+BRNBackbone::BRNBackbone(const nn::Drawing& generator, const BRNBackboneOptions& options)
     : options(checked(options)),
       stem(add<ConvBRNAct>("stem", options.in_channels, options.widths.front(), generator,
                            {.norm = options.norm, .norm_options = options.norm_options})),
@@ -70,7 +71,7 @@ Tensor BRNBackbone::forward(const Tensor& x) {
   return stages(stem(x));
 }
 
-BRNClassifier::BRNClassifier(Generator& generator, std::int64_t num_classes, const BRNBackboneOptions& options)
+BRNClassifier::BRNClassifier(const nn::Drawing& generator, std::int64_t num_classes, const BRNBackboneOptions& options)
     : backbone(add<BRNBackbone>("backbone", generator, options)),
       pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
       fc(add<nn::Linear>("fc", backbone->out_channels(), num_classes, generator)) {}

@@ -3,6 +3,7 @@
 #include "evenkeel/models/conv_norm_act.hpp"
 #include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/drawing.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/pool.hpp"
 
@@ -23,7 +24,7 @@ struct BRNBlockOptions {
 /// ConvNormAct with BatchRenorm2d unless `options.norm` says otherwise: convolution without bias, BatchRenorm2d, SiLU.
 class ConvBRNAct : public ConvNormAct {
  public:
-  ConvBRNAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options = {});
+  ConvBRNAct(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const ConvNormActOptions& options = {});
 };
 
 /// y = silu(conv2(conv1(x)) + shortcut(x)): ConvBRNAct 3x3 with the stride, ConvBRNAct 3x3 without activation;
@@ -32,7 +33,8 @@ class ConvBRNAct : public ConvNormAct {
 class ResidualBRNBlock : public nn::Layer {
  public:
   using Options = BRNBlockOptions;
-  ResidualBRNBlock(std::int64_t in, std::int64_t out, Generator& generator, const BRNBlockOptions& options = {});
+  ResidualBRNBlock(std::int64_t in, std::int64_t out, const nn::Drawing& generator,
+                   const BRNBlockOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const BRNBlockOptions options;
@@ -55,7 +57,7 @@ struct BRNBackboneOptions {
 class BRNBackbone : public nn::Layer {
  public:
   using Options = BRNBackboneOptions;
-  explicit BRNBackbone(Generator& generator, const BRNBackboneOptions& options = {});
+  explicit BRNBackbone(const nn::Drawing& generator, const BRNBackboneOptions& options = {});
   Tensor forward(const Tensor& x) override;
   std::int64_t out_channels() const { return options.widths.back(); }
 
@@ -73,7 +75,8 @@ class BRNBackbone : public nn::Layer {
 class BRNClassifier : public nn::Layer {
  public:
   using Options = BRNBackboneOptions;
-  explicit BRNClassifier(Generator& generator, std::int64_t num_classes = 10, const BRNBackboneOptions& options = {});
+  explicit BRNClassifier(const nn::Drawing& generator, std::int64_t num_classes = 10,
+                         const BRNBackboneOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   nn::Child<BRNBackbone> backbone;

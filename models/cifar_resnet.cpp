@@ -20,7 +20,7 @@ std::unique_ptr<CifarResNet> make(Generator& generator, CifarResNetOptions optio
 
 }  // namespace
 
-CifarResNet::CifarResNet(Generator& generator, const CifarResNetOptions& options)
+CifarResNet::CifarResNet(const nn::Drawing& generator, const CifarResNetOptions& options)
     : options(checked(options)),
       conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
                             {.kernel_size = 3, .padding = 1, .bias = options.norm == "none"})),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/models/resnet.hpp"
+#include "evenkeel/nn/drawing.hpp"
 
 #include <memory>
 #include <string>
@@ -26,7 +27,7 @@ struct CifarResNetOptions {
 class CifarResNet : public nn::Layer {
  public:
   using Options = CifarResNetOptions;
-  explicit CifarResNet(Generator& generator, const CifarResNetOptions& options = {});
+  explicit CifarResNet(const nn::Drawing& generator, const CifarResNetOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const CifarResNetOptions options;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/drawing.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
 #include <optional>
@@ -25,7 +26,7 @@ struct ConvNormActOptions {
 class ConvNormAct : public nn::Layer {
  public:
   using Options = ConvNormActOptions;
-  ConvNormAct(std::int64_t in, std::int64_t out, Generator& generator, const ConvNormActOptions& options = {});
+  ConvNormAct(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const ConvNormActOptions& options = {});
   Tensor forward(const Tensor& x) override { return norm(conv(x), act); }
 
   const ConvNormActOptions options;  ///< with the norm's name

@@ -33,7 +33,8 @@ FrozenSEResNetOptions checked(FrozenSEResNetOptions o) {
 
 }  // namespace
 
-Bottleneck::Bottleneck(std::int64_t in, std::int64_t width, Generator& generator, const BottleneckOptions& options)
+Bottleneck::Bottleneck(std::int64_t in, std::int64_t width, const nn::Drawing& generator,
+                       const BottleneckOptions& options)
     : options(options),
       conv1(add<ConvNormAct>("conv1", in, width, generator, conv(options, 1, 1, true))),
       conv2(add<ConvNormAct>("conv2", width, width, generator, conv(options, 3, options.stride, true))),
@@ -50,7 +51,7 @@ Tensor Bottleneck::forward(const Tensor& x) {
   return act(y + (downsample ? downsample(x) : x));
 }
 
-FrozenSEResNet::FrozenSEResNet(Generator& generator, const FrozenSEResNetOptions& options)
+FrozenSEResNet::FrozenSEResNet(const nn::Drawing& generator, const FrozenSEResNetOptions& options)
     : options(checked(options)),
       stem(add("stem", make_stem(generator))),
       pool(options.small_images ? nn::Child<nn::Layer>(add<nn::Identity>("pool"))

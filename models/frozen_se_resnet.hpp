@@ -3,6 +3,7 @@
 #include "evenkeel/models/conv_norm_act.hpp"
 #include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/drawing.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 #include "evenkeel/nn/pool.hpp"
@@ -29,7 +30,7 @@ struct BottleneckOptions {
 class Bottleneck : public nn::Layer {
  public:
   using Options = BottleneckOptions;
-  Bottleneck(std::int64_t in, std::int64_t width, Generator& generator, const BottleneckOptions& options = {});
+  Bottleneck(std::int64_t in, std::int64_t width, const nn::Drawing& generator, const BottleneckOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const BottleneckOptions options;
@@ -60,7 +61,7 @@ struct FrozenSEResNetOptions {
 class FrozenSEResNet : public nn::Layer {
  public:
   using Options = FrozenSEResNetOptions;
-  explicit FrozenSEResNet(Generator& generator, const FrozenSEResNetOptions& options = {});
+  explicit FrozenSEResNet(const nn::Drawing& generator, const FrozenSEResNetOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const FrozenSEResNetOptions options;

@@ -128,13 +128,8 @@ Made make_model(std::string_view name, Generator& generator, const ModelOptions&
   if (chosen.norm.empty()) {
     chosen.norm = entry.norm;
   }
-  const Generator::State before = generator.state();
-  try {
-    return entry.make(generator, chosen);
-  } catch (...) {
-    generator.set_state(before);  // what was refused has drawn nothing
-    throw;
-  }
+  const nn::Drawing drawing(generator);  // what is refused has drawn nothing
+  return entry.make(generator, chosen);
 }
 
 }  // namespace evenkeel::models

@@ -35,7 +35,8 @@ bool needs_projection(std::int64_t in, std::int64_t out, const BasicBlockOptions
 
 }  // namespace
 
-BasicBlock::BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, const BasicBlockOptions& options)
+BasicBlock::BasicBlock(std::int64_t in, std::int64_t out, const nn::Drawing& generator,
+                       const BasicBlockOptions& options)
     : in_channels(in),
       out_channels(out),
       options(options),
@@ -95,7 +96,7 @@ void init_resnet_(nn::Module& module, Generator& generator, bool zero_last_norm)
   });
 }
 
-ResNet::ResNet(Generator& generator, const ResNetOptions& options)
+ResNet::ResNet(const nn::Drawing& generator, const ResNetOptions& options)
     : options(options),
       conv1(add<nn::Conv2d>("conv1", options.in_channels, options.width, generator,
                             conv_options(options.small_images ? 3 : 7, options.small_images ? 1 : 2, options.norm))),

@@ -3,6 +3,7 @@
 #include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/drawing.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 #include "evenkeel/nn/pool.hpp"
@@ -33,7 +34,7 @@ struct BasicBlockOptions {
 class BasicBlock : public nn::Layer {
  public:
   using Options = BasicBlockOptions;
-  BasicBlock(std::int64_t in, std::int64_t out, Generator& generator, const BasicBlockOptions& options = {});
+  BasicBlock(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const BasicBlockOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t in_channels, out_channels;
@@ -78,7 +79,7 @@ struct ResNetOptions {
 class ResNet : public nn::Layer {
  public:
   using Options = ResNetOptions;
-  explicit ResNet(Generator& generator, const ResNetOptions& options = {});
+  explicit ResNet(const nn::Drawing& generator, const ResNetOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const ResNetOptions options;

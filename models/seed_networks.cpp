@@ -34,7 +34,7 @@ void append_conv(nn::Sequential& net, std::int64_t in, std::int64_t out, Generat
 
 }  // namespace
 
-FCNetworkWithBatchNorm::FCNetworkWithBatchNorm(Generator& generator, const FCNetworkOptions& options)
+FCNetworkWithBatchNorm::FCNetworkWithBatchNorm(const nn::Drawing& generator, const FCNetworkOptions& options)
     : options(options), network(add<nn::Sequential>("network")) {
   nn::Sequential& net = *network;
   append_linear(net, options.in_features, 256, generator, options);
@@ -49,7 +49,7 @@ Tensor FCNetworkWithBatchNorm::forward(const Tensor& x) {
   return network(rows);
 }
 
-CNNWithBatchNorm::CNNWithBatchNorm(Generator& generator, const CNNOptions& options)
+CNNWithBatchNorm::CNNWithBatchNorm(const nn::Drawing& generator, const CNNOptions& options)
     : options(options), features(add<nn::Sequential>("features")), classifier(add<nn::Sequential>("classifier")) {
   const auto [h, w] = options.input_size;
   require(h >= 4 && w >= 4, "CNNWithBatchNorm", "input_size must be at least 4x4, got ", h, "x", w);
@@ -72,8 +72,8 @@ Tensor CNNWithBatchNorm::forward(const Tensor& x) {
   return classifier(features(x));
 }
 
-std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features, Generator& generator,
-                                         const FcBlockOptions& options) {
+std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features,
+                                         const nn::Drawing& generator, const FcBlockOptions& options) {
   auto block = std::make_unique<nn::Sequential>();
   append_linear(*block, in_features, out_features, generator, options);
   if (options.dropout > 0) {
@@ -82,8 +82,8 @@ std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t 
   return block;
 }
 
-std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
-                                           const ConvBlockOptions& options) {
+std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels,
+                                           const nn::Drawing& generator, const ConvBlockOptions& options) {
   auto block = std::make_unique<nn::Sequential>();
   append_conv(*block, in_channels, out_channels, generator, options, options.kernel_size, options.padding);
   return block;

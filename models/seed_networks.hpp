@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/ops/conv.hpp"
 #include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/drawing.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
 #include <memory>
@@ -23,7 +24,7 @@ struct FCNetworkOptions {
 class FCNetworkWithBatchNorm : public nn::Layer {
  public:
   using Options = FCNetworkOptions;
-  explicit FCNetworkWithBatchNorm(Generator& generator, const FCNetworkOptions& options = {});
+  explicit FCNetworkWithBatchNorm(const nn::Drawing& generator, const FCNetworkOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const FCNetworkOptions options;
@@ -47,7 +48,7 @@ struct CNNOptions {
 class CNNWithBatchNorm : public nn::Layer {
  public:
   using Options = CNNOptions;
-  explicit CNNWithBatchNorm(Generator& generator, const CNNOptions& options = {});
+  explicit CNNWithBatchNorm(const nn::Drawing& generator, const CNNOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const CNNOptions options;
@@ -61,8 +62,8 @@ struct FcBlockOptions {
   bool bias_before_norm = true;  ///< of layers in front of a norm; BatchNorm subtracts it again, so false loses nothing
 };
 /// Linear, norm, ReLU (, Dropout).
-std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features, Generator& generator,
-                                         const FcBlockOptions& options = {});
+std::unique_ptr<nn::Sequential> fc_block(std::int64_t in_features, std::int64_t out_features,
+                                         const nn::Drawing& generator, const FcBlockOptions& options = {});
 
 struct ConvBlockOptions {
   Size2 kernel_size = 3;
@@ -72,7 +73,7 @@ struct ConvBlockOptions {
   bool bias_before_norm = true;  ///< of layers in front of a norm; BatchNorm subtracts it again, so false loses nothing
 };
 /// Conv2d, norm, ReLU.
-std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
-                                           const ConvBlockOptions& options = {});
+std::unique_ptr<nn::Sequential> conv_block(std::int64_t in_channels, std::int64_t out_channels,
+                                           const nn::Drawing& generator, const ConvBlockOptions& options = {});
 
 }  // namespace evenkeel::models

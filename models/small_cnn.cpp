@@ -34,7 +34,7 @@ std::unique_ptr<nn::Sequential> make_net(const SmallCNNOptions& options, Generat
 
 }  // namespace
 
-SmallCNN::SmallCNN(Generator& generator, const SmallCNNOptions& options)
+SmallCNN::SmallCNN(const nn::Drawing& generator, const SmallCNNOptions& options)
     : options(options),
       net(add("net", make_net(options, generator))),
       fc(add<nn::Linear>("fc", 64, options.num_classes, generator)) {}
@@ -44,10 +44,10 @@ Tensor SmallCNN::forward(const Tensor& x) {
   return fc(flatten(net(x), 1));
 }
 
-SmallCNN_BN::SmallCNN_BN(Generator& generator, const SmallCNNOptions& options)
+SmallCNN_BN::SmallCNN_BN(const nn::Drawing& generator, const SmallCNNOptions& options)
     : SmallCNN(generator, with_norm(options, "bn")) {}
 
-SmallCNN_GN::SmallCNN_GN(Generator& generator, const SmallCNNOptions& options)
+SmallCNN_GN::SmallCNN_GN(const nn::Drawing& generator, const SmallCNNOptions& options)
     : SmallCNN(generator, with_norm(options, "gn")) {}
 
 }  // namespace evenkeel::models

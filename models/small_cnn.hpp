@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/drawing.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
@@ -23,7 +24,7 @@ struct SmallCNNOptions {
 class SmallCNN : public nn::Layer {
  public:
   using Options = SmallCNNOptions;
-  explicit SmallCNN(Generator& generator, const SmallCNNOptions& options = {});
+  explicit SmallCNN(const nn::Drawing& generator, const SmallCNNOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const SmallCNNOptions options;
@@ -34,13 +35,13 @@ class SmallCNN : public nn::Layer {
 /// SmallCNN with BatchNorm2d; `options.norm` is not looked at.
 class SmallCNN_BN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
-  explicit SmallCNN_BN(Generator& generator, const SmallCNNOptions& options = {});
+  explicit SmallCNN_BN(const nn::Drawing& generator, const SmallCNNOptions& options = {});
 };
 
 /// SmallCNN with GroupNorm(g1, 32) and GroupNorm(g2, 64); `options.norm` is not looked at.
 class SmallCNN_GN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
-  explicit SmallCNN_GN(Generator& generator, const SmallCNNOptions& options = {});
+  explicit SmallCNN_GN(const nn::Drawing& generator, const SmallCNNOptions& options = {});
 };
 
 }  // namespace evenkeel::models

@@ -41,12 +41,12 @@ std::unique_ptr<nn::Sequential> make_net(const SmallBNNetOptions& o, Generator& 
 
 }  // namespace
 
-WS_GN_Block::WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& options)
+WS_GN_Block::WS_GN_Block(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const WSGNOptions& options)
     : conv(add<nn::WSConv2d>("conv", in, out, generator, {.kernel_size = 3, .padding = 1, .bias = false})),
       gn(add("gn", block_norm(out, options))),
       act(add("act", activation_behind<nn::SiLU>(options.norm, {.inplace = true}))) {}
 
-WS_GN_Classifier::WS_GN_Classifier(Generator& generator, const WSGNClassifierOptions& options)
+WS_GN_Classifier::WS_GN_Classifier(const nn::Drawing& generator, const WSGNClassifierOptions& options)
     : options(options),
       blocks(add("blocks", make_blocks(options, generator))),
       pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
@@ -57,7 +57,7 @@ Tensor WS_GN_Classifier::forward(const Tensor& x) {
   return fc(flatten(pool(blocks(x)), 1));
 }
 
-SmallBNNet::SmallBNNet(Generator& generator, const SmallBNNetOptions& options)
+SmallBNNet::SmallBNNet(const nn::Drawing& generator, const SmallBNNetOptions& options)
     : options(options), net(add("net", make_net(options, generator))) {
   if (options.num_classes > 0) {
     pool = add<nn::AdaptiveAvgPool2d>("pool", 1);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/drawing.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 #include "evenkeel/nn/norm/ws_conv.hpp"
@@ -25,7 +26,7 @@ struct WSGNOptions {
 class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
   using Options = WSGNOptions;
-  WS_GN_Block(std::int64_t in, std::int64_t out, Generator& generator, const WSGNOptions& options = {});
+  WS_GN_Block(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const WSGNOptions& options = {});
   Tensor forward(const Tensor& x) override { return gn(conv(x), act); }
 
   nn::Child<nn::WSConv2d> conv;
@@ -45,7 +46,7 @@ struct WSGNClassifierOptions {
 class WS_GN_Classifier : public nn::Layer {  // NOLINT(readability-identifier-naming): as WS_GN_Block
  public:
   using Options = WSGNClassifierOptions;
-  explicit WS_GN_Classifier(Generator& generator, const WSGNClassifierOptions& options = {});
+  explicit WS_GN_Classifier(const nn::Drawing& generator, const WSGNClassifierOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const WSGNClassifierOptions options;
@@ -67,7 +68,7 @@ struct SmallBNNetOptions {
 class SmallBNNet : public nn::Layer {
  public:
   using Options = SmallBNNetOptions;
-  explicit SmallBNNet(Generator& generator, const SmallBNNetOptions& options = {});
+  explicit SmallBNNet(const nn::Drawing& generator, const SmallBNNetOptions& options = {});
   Tensor forward(const Tensor& x) override;
 
   const SmallBNNetOptions options;

@@ -43,7 +43,7 @@ std::string Linear::extra_repr() const {
   return concat("in_features=", in_features, ", out_features=", out_features, ", bias=", repr(bias.defined()));
 }
 
-Tensor Linear::forward(const Tensor& x) { return linear(x, effective_weight(), bias); }
+Tensor Linear::forward(const Tensor& x) { return done(linear(x, effective_weight(), bias)); }
 
 std::int64_t Linear::macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& outputs) const {
   return numel(outputs[0]) * in_features;

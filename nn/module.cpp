@@ -440,17 +440,30 @@ std::string indent_following_lines(const std::string& text) {
 
 }  // namespace
 
+std::string remarks(const Module& module) {
+  std::string text = module.remark();
+  bool some = false, frozen = true;
+  for (const auto& [name, parameter] : module.named_parameters()) {
+    if (name.find('.') == std::string::npos) {
+      some = true;
+      frozen = frozen && !parameter.requires_grad();
+    }
+  }
+  return some && frozen ? concat(text, text.empty() ? "" : ", ", "parameters frozen") : text;
+}
+
 std::string to_string(const Module& module) {
-  const std::string extra = module.extra_repr();
+  const std::string extra = module.extra_repr(), remark = remarks(module);
+  const std::string end = remark.empty() ? ")" : concat(")  # ", remark);
   const auto children = module.children();
   if (children.empty() && extra.find('\n') == std::string::npos) {
-    return concat(module.type_name(), "(", extra, ")");
+    return concat(module.type_name(), "(", extra, end);
   }
   std::string body = extra.empty() ? "" : concat("\n", extra);
   for (const Slot* child : children) {
     body += concat("\n(", child->name(), "): ", to_string(**child));
   }
-  return concat(module.type_name(), "(", indent_following_lines(body), "\n)");
+  return concat(module.type_name(), "(", indent_following_lines(body), "\n", end);
 }
 
 std::ostream& operator<<(std::ostream& out, const Module& module) { return out << to_string(module); }

@@ -53,6 +53,8 @@ class Module {
   virtual std::string type_name() const;
   /// What stands in the parentheses when the module is printed: "16, eps=1e-05, momentum=0.1".
   virtual std::string extra_repr() const { return ""; }
+  /// What a reader would not see in it: "one channel per group, as InstanceNorm", "statistics frozen". See remarks().
+  virtual std::string remark() const { return ""; }
   /// Multiply-adds of one forward with inputs and outputs of these shapes, children not counted.
   virtual std::int64_t macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& /*outputs*/) const {
     return 0;
@@ -205,7 +207,10 @@ class EvalGuard {
   std::vector<std::pair<Module*, bool>> before_;
 };
 
-/// As PyTorch prints a module.
+/// The module's remark(), and "parameters frozen" if it has some of its own and none requires a gradient.
+std::string remarks(const Module& module);
+
+/// As PyTorch prints a module. What PyTorch does not say stands behind: "GroupNorm(8, 8, ...)  # " and the remarks.
 std::string to_string(const Module& module);
 std::ostream& operator<<(std::ostream& out, const Module& module);
 

@@ -16,7 +16,7 @@ std::int64_t squeezed(std::int64_t channels, double ratio) {
 
 }  // namespace
 
-SqueezeExcitation::SqueezeExcitation(std::int64_t channels, Generator& generator, SqueezeExcitationOptions options)
+SqueezeExcitation::SqueezeExcitation(std::int64_t channels, const Drawing& generator, SqueezeExcitationOptions options)
     : options(options),
       squeezed_channels(squeezed(channels, options.ratio)),
       avgpool(add<AdaptiveAvgPool2d>("avgpool", 1)),

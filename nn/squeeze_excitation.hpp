@@ -2,6 +2,7 @@
 
 #include "evenkeel/nn/activation.hpp"
 #include "evenkeel/nn/conv.hpp"
+#include "evenkeel/nn/drawing.hpp"
 #include "evenkeel/nn/pool.hpp"
 
 namespace evenkeel::nn {
@@ -17,7 +18,7 @@ struct SqueezeExcitationOptions {
 class SqueezeExcitation : public Layer {
  public:
   using Options = SqueezeExcitationOptions;
-  SqueezeExcitation(std::int64_t channels, Generator& generator, SqueezeExcitationOptions options = {});
+  SqueezeExcitation(std::int64_t channels, const Drawing& generator, SqueezeExcitationOptions options = {});
   Tensor forward(const Tensor& x) override;
 
   const SqueezeExcitationOptions options;

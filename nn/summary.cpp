@@ -153,6 +153,7 @@ Summary summary(Module& model, const std::function<void()>& run) {
     LayerSummary layer = watch.of(module);
     layer.name = name;
     layer.type = module->type_name();
+    layer.remark = remarks(*module);
     result.layers.push_back(std::move(layer));
   }
   count_state(model, result);
@@ -160,6 +161,23 @@ Summary summary(Module& model, const std::function<void()>& run) {
 }
 
 namespace {
+
+/// Of (type, remark) pairs; see remark_counts.
+std::vector<std::string> counted(const std::vector<std::pair<std::string, std::string>>& layers) {
+  std::map<std::string, int> of_type;
+  std::map<std::pair<std::string, std::string>, int> with_remark;
+  for (const auto& layer : layers) {
+    ++of_type[layer.first];
+    ++with_remark[layer];
+  }
+  std::vector<std::string> lines;
+  for (const auto& [layer, count] : with_remark) {
+    if (!layer.second.empty()) {
+      lines.push_back(concat(layer.first, ": ", count, " of ", of_type[layer.first], " have ", layer.second));
+    }
+  }
+  return lines;
+}
 
 /// "1,234,567"
 std::string grouped(std::int64_t number) {
@@ -194,12 +212,20 @@ Row row_of(const LayerSummary& layer) {
       layer.name.empty() ? 0 : 1 + static_cast<std::size_t>(std::count(layer.name.begin(), layer.name.end(), '.'));
   const std::string own_name = layer.name.substr(layer.name.rfind('.') + 1);
   const std::string label = std::string(2 * depth, ' ') + (own_name.empty() ? "" : own_name + ": ") + layer.type +
-                            (layer.apart.empty() ? "" : " *");
+                            (layer.apart.empty() ? "" : " *") + (layer.remark.empty() ? "" : " +");
   return {label, layer.calls == 0 ? "-" : listed(layer.outputs), grouped(layer.parameters), grouped(layer.macs),
           kibibytes(layer.parameter_bytes + layer.output_bytes)};
 }
 
 }  // namespace
+
+std::vector<std::string> remark_counts(const Module& model) {
+  std::vector<std::pair<std::string, std::string>> layers;
+  for (const auto& [name, module] : model.named_modules()) {
+    layers.emplace_back(module->type_name(), remarks(*module));
+  }
+  return counted(layers);
+}
 
 std::string to_string(const Summary& summary) {
   std::vector<Row> rows = {{"Layer", "Output shape", "Parameters", "MACs", "Memory"}};
@@ -237,6 +263,13 @@ std::string to_string(const Summary& summary) {
       text += concat("* ", layer.name, " could run the ", layer.apart,
                      " behind it in its own op: norm(x, nn::", layer.apart, ")\n");
     }
+  }
+  std::vector<std::pair<std::string, std::string>> remarked;
+  for (const LayerSummary& layer : summary.layers) {
+    remarked.emplace_back(layer.type, layer.remark);
+  }
+  for (const std::string& remark : counted(remarked)) {
+    text += concat("+ ", remark, "\n");
   }
   return text;
 }

@@ -23,6 +23,7 @@ struct LayerSummary {
   /// The activation behind a norm that could run it in its op and did not: "relu" for relu(bn(x)), which
   /// bn(x, nn::relu) spares; else empty.
   std::string apart;
+  std::string remark;  ///< remarks() of the module: "one channel per group, as InstanceNorm", "statistics frozen"
 };
 
 struct Summary {
@@ -38,7 +39,12 @@ Summary summary(Layer& model, const Shape& input_shape);
 /// The same for a model of other arguments: `run` calls it, by call(model, ...) or any of its parts.
 Summary summary(Module& model, const std::function<void()>& run);
 
-/// A table with one line per layer, and the totals.
+/// How many layers of each type in the model have which remark (Module::remark): "GroupNorm: 13 of 19 have one channel
+/// per group, as InstanceNorm", "Conv2d: 2 of 2 have parameters frozen".
+std::vector<std::string> remark_counts(const Module& model);
+
+/// A table with one line per layer, and the totals. Behind it, what is marked there: "*", a norm that could run the
+/// activation behind it; "+", layers with remarks, counted.
 std::string to_string(const Summary& summary);
 std::ostream& operator<<(std::ostream& out, const Summary& summary);
 

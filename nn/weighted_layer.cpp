@@ -41,6 +41,13 @@ Tensor WeightedLayer::effective_weight() { return stored_weight(); }
 
 Tensor WeightedLayer::stored_weight() { return parametrization_ == nullptr ? weight : parametrization_->value(); }
 
+Tensor WeightedLayer::done(Tensor y) const {
+  if (parametrization_ != nullptr) {
+    parametrization_->commit();
+  }
+  return y;
+}
+
 void WeightedLayer::parametrize(std::unique_ptr<WeightParametrization> parametrization) {
   require<StateError>(parametrization_ == nullptr, type_name(), "the weight has a parametrization already (",
                       parametrization_ == nullptr ? "" : parametrization_->type_name(),

@@ -10,8 +10,10 @@ namespace evenkeel::nn {
 /// "parametrizations.weight", so that a state_dict has the names of torch.nn.utils.parametrizations.
 class WeightParametrization : public Module {
  public:
-  /// The weight, differentiable in the parameters. In training a call may move buffers.
+  /// The weight, differentiable in the parameters. What training moves, moves in commit().
   virtual Tensor value() = 0;
+  /// Called when the layer has its result, so that a forward that throws leaves the buffers alone.
+  virtual void commit() {}
 
  protected:
   /// For upgrade_state: renames entries of PyTorch's older functions, which stand beside the layer's bias ("weight_g"),
@@ -40,6 +42,8 @@ class WeightedLayer : public Layer {
 
  protected:
   WeightedLayer(Array initial_weight, Array initial_bias);
+  /// y, which forward is about to return: the parametrization commits.
+  Tensor done(Tensor y) const;
 
  private:
   WeightParametrization* parametrization_ = nullptr;

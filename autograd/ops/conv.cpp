@@ -221,7 +221,8 @@ ConvGeometry transposed_geometry(const Tensor& x, const Tensor& weight, const Co
       (g.out_width - 1) * g.stride_w - 2 * g.pad_left + g.dilation_w * (g.kernel_w - 1) + options.output_padding.w + 1;
   require<ShapeError>(g.height > 0 && g.width > 0, "conv_transpose2d", "Given input size per channel: (", g.out_height,
                       " x ", g.out_width, "). Calculated output size per channel: (", g.height, " x ", g.width,
-                      "). Output size is too small");
+                      "). Output size is too small. Kernel size: (", g.kernel_h, " x ", g.kernel_w, "), padding: (",
+                      g.pad_top, ", ", g.pad_left, ")");
   return g;
 }
 

@@ -19,10 +19,13 @@ struct PoolAxis {
   std::int64_t size, kernel, stride, pad, dilation;
 };
 
+/// From the first to the last cell of a window.
+std::int64_t extent(const PoolAxis& a) { return a.dilation * (a.kernel - 1) + 1; }
+
 /// Outputs along one axis. With ceil_mode the last window may hang over the end, but must start inside the input or the
 /// padding before it.
 std::int64_t pooled_size(const PoolAxis& a, bool ceil_mode) {
-  const std::int64_t room = a.size + 2 * a.pad - a.dilation * (a.kernel - 1) - 1;
+  const std::int64_t room = a.size + 2 * a.pad - extent(a);
   if (room < 0 && (!ceil_mode || room + a.stride - 1 < 0)) {
     return 0;
   }
@@ -56,8 +59,12 @@ SlidingPool sliding_pool(std::string_view op, const Tensor& x, const PoolAxis& r
                          bool ceil_mode) {
   const std::int64_t oh = pooled_size(rows, ceil_mode);
   const std::int64_t ow = pooled_size(columns, ceil_mode);
-  require<ShapeError>(oh > 0 && ow > 0, op, "Given input size: ", x.shape(), ". Calculated output size: (", oh, "x", ow,
-                      "). Output size is too small");
+  if (oh < 1 || ow < 1) {
+    fail<ShapeError>(op, "Given input size: ", x.shape(), ". Calculated output size: (", oh, "x", ow,
+                     "). Output size is too small. Kernel size with its dilation: (", extent(rows), " x ",
+                     extent(columns), "), padded input size: (", rows.size + 2 * rows.pad, " x ",
+                     columns.size + 2 * columns.pad, ")");
+  }
   return {.planes = x.numel() / (rows.size * columns.size),
           .height = rows.size,
           .width = columns.size,

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <cstdio>
+#include "examples/support/text.hpp"
+
 #include <string>
 
 namespace evenkeel::examples {
@@ -9,7 +10,7 @@ namespace evenkeel::examples {
 class Checks {
  public:
   void expect(bool holds, const std::string& claim) {
-    std::printf("  [%s] %s\n", holds ? "ok" : "WRONG", claim.c_str());
+    say("  [%s] %s\n", holds ? "ok" : "WRONG", claim.c_str());
     failed_ = failed_ || !holds;
   }
   /// 1 if a claim did not hold.

@@ -1,6 +1,7 @@
 #include "examples/support/command_line.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "examples/support/text.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -29,6 +30,33 @@ template <class T>
 bool is_list(const std::vector<T>&) {
   return true;
 }
+
+/// --help within 80 columns, whatever CLI11 is given.
+class Formatter : public CLI::Formatter {
+ public:
+  std::string make_description(const CLI::App* app) const override { return wrapped(app->get_description(), 0) + "\n"; }
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    return wrapped(CLI::Formatter::make_usage(app, std::move(name)), 4);
+  }
+  std::string make_option(const CLI::Option* option, bool is_positional) const override {
+    std::string name = concat("  ", make_option_name(option, is_positional), make_option_opts(option));
+    std::string text = make_option_desc(option);
+    const std::size_t open = name.find(":{"), close = name.find('}');
+    if (open < close && close < name.size()) {  // choices, which may be many, belong into the text
+      text += text.empty() ? "one of " : ": one of ";
+      for (const char c : name.substr(open + 2, close - open - 2)) {
+        text += c == ',' ? ", " : std::string(1, c);
+      }
+      name.erase(open, close + 1 - open);
+    }
+    if (text.empty()) {
+      return name + "\n";
+    }
+    const std::string gap(name.size() + 2 <= get_column_width() ? get_column_width() - name.size() : 0, ' ');
+    text = wrapped(std::string(get_column_width(), ' ') + text, get_column_width());
+    return gap.empty() ? concat(name, "\n", text, "\n") : concat(name, gap, text.substr(get_column_width()), "\n");
+  }
+};
 
 /// What CLI11 finds wrong with the call, in one line.
 std::invalid_argument usage_error(const CLI::ParseError& error) {
@@ -117,7 +145,9 @@ void CommandLine::Option::set(const std::string& text) const {
   }
 }
 
-CommandLine::CommandLine(const std::string& description) : app_(std::make_unique<CLI::App>(description)) {}
+CommandLine::CommandLine(const std::string& description) : app_(std::make_unique<CLI::App>(description)) {
+  app_->formatter(std::make_shared<Formatter>());
+}
 
 CommandLine::~CommandLine() = default;
 
@@ -143,9 +173,10 @@ CommandLine::Option CommandLine::add_flag(const std::string& name, bool& value, 
   return Option(app_->add_flag(name, value, help)->default_str("false"));
 }
 
-void CommandLine::example(const std::string& call) { app_->footer("Example: " + call); }
+void CommandLine::example(const std::string& call) { app_->footer(wrapped("Example: " + call, 4, kColumns, " \\")); }
 
 bool CommandLine::parse(int argc, char** argv) {
+  app_->name(argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "");
   try {
     app_->parse(argc, argv);
   } catch (const CLI::Success& help) {

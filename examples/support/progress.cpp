@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <utility>
 #include <vector>
@@ -65,7 +66,10 @@ void Progress::update(std::int64_t step, double loss, double accuracy, std::int6
   const double elapsed = seconds();
   const double fraction = static_cast<double>(step) / static_cast<double>(steps_);
   char score[64], rate[32];
-  std::snprintf(score, sizeof score, "loss %.4f  acc %5.2f%%", loss, 100 * accuracy);
+  const int length = std::snprintf(score, sizeof score, "loss %.4f", loss);
+  if (!std::isnan(accuracy)) {
+    std::snprintf(score + length, sizeof score - static_cast<std::size_t>(length), "  acc %5.2f%%", 100 * accuracy);
+  }
   std::snprintf(rate, sizeof rate, "%.0f img/s", static_cast<double>(images) / elapsed);
   const std::string line =
       fitting({label_, concat("step ", step, "/", steps_), score,

@@ -15,7 +15,8 @@ class Progress {
  public:
   /// `label` stands in front ("bn, batch 2  epoch 1/3").
   Progress(std::string label, std::int64_t steps);
-  /// After step `step` (from 1) of the epoch: running means so far and images seen so far.
+  /// After step `step` (from 1) of the epoch: running means so far (an accuracy of NaN is not known) and images seen so
+  /// far.
   void update(std::int64_t step, double loss, double accuracy, std::int64_t images);
   /// Clears the line.
   void finish();

@@ -34,7 +34,7 @@ void ActNorm::initialize(const Tensor& x) {
 
 Tensor ActNorm::forward(const Tensor& x) {
   check_channels(*this, x, num_features, kAnyRank);
-  check_dtype(*this, x, weight);
+  check_dtypes(*this, x, weight, bias);
   if (training() && x.numel() > 0 && initialized.array().item_int64() == 0) {
     initialize(x);
   }

@@ -1,5 +1,6 @@
 #include "evenkeel/nn/norm/batch_channel_norm.hpp"
 
+#include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 #include <vector>
@@ -32,6 +33,7 @@ EstimatedBatchNorm::EstimatedBatchNorm(std::int64_t num_features, Options option
 
 Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& activation) {
   const AffineView affine{num_features, spatial_size(x.shape())};
+  check_dtypes(*this, x, weight, bias);
   if (x.numel() > 0 && x.dtype() == running_mean.dtype()) {  // another dtype is normalize_with's error
     Moments batch = moments(x, {1, x.size(0), num_features, affine.inner});
     const std::vector<double> before = running_mean.array().to(DType::float64).to_vector<double>();
@@ -58,12 +60,23 @@ std::string BatchChannelNorm::extra_repr() const {
   return concat(num_groups, ", ", num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));
 }
 
+std::string BatchChannelNorm::cure(const Tensor& x) const {
+  if (num_channels == 1) {
+    return "larger maps";
+  }
+  const bool refused = !options.estimate && training() && x.size(0) == 1;  // by its BatchNorm
+  return refused ? advised_group_norm(num_channels)
+                 : concat("fewer groups, such as BatchChannelNorm(", most_groups(num_channels, 32, 2), ", ",
+                          num_channels, ")");
+}
+
 Tensor BatchChannelNorm::forward_activated(const Tensor& x, const FusedActivation& activation) {
   check_channels_at(*this, x, num_channels, false);
+  check_dtypes(*this, x, weight, bias);
   const std::int64_t count = num_channels / num_groups * spatial_size(x.shape());
   if (count == 1) {
     fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
-                     " for ", num_groups, " groups; take fewer groups");
+                     " for ", num_groups, " groups; take ", cure(x));
   }
   return normalize_groups(bn(x), weight, bias, {1, 1, x.size(0) * num_groups, count}, {num_groups, count},
                           {.eps = options.eps}, activation)

@@ -46,6 +46,7 @@ class BatchChannelNorm : public FusibleNorm {
   using Options = BatchChannelNormOptions;
   BatchChannelNorm(std::int64_t num_groups, std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
+  std::string remark() const override { return single_channel_remark(num_groups, num_channels, "InstanceNorm"); }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups, num_channels;
@@ -53,6 +54,10 @@ class BatchChannelNorm : public FusibleNorm {
   Tensor& weight;
   Tensor& bias;
   Child<BatchNormBase> bn;
+
+ private:
+  /// What takes x, whose groups have one element each.
+  std::string cure(const Tensor& x) const;
 };
 
 }  // namespace evenkeel::nn

@@ -23,6 +23,7 @@ class BatchGroupNorm : public NormBase<> {
   using Options = BatchGroupNormOptions;
   explicit BatchGroupNorm(std::int64_t num_channels, const Options& options = {});
   std::string extra_repr() const override;
+  std::string remark() const override { return single_channel_remark(num_groups, num_features, "BatchNorm"); }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups;

@@ -2,6 +2,8 @@
 
 #include "evenkeel/nn/norm/group_norm.hpp"
 
+#include <algorithm>
+
 namespace evenkeel::nn {
 
 void BatchNormBase::check_input(const Tensor& x) const {
@@ -16,10 +18,13 @@ void BatchNormBase::check_input(const Tensor& x) const {
 
 void BatchNormBase::check_count(double count, const Tensor& x) const {
   if (count == 1) {
+    const std::string group_norm = advised_group_norm(num_features);
     fail<ShapeError>(
-        type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
-        "; call eval(), take a larger batch, let the loader drop the last one (drop_last), or use GroupNorm(",
-        choose_gn_groups(num_features), ", ", num_features, ")");
+        type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(), "; ",
+        running_mean.defined() ? "call eval(), " : "",
+        "take a larger batch, let the DataLoader drop the last one or merge it with the one before (LastBatch::drop, "
+        "LastBatch::merge), or use ",
+        group_norm.empty() ? "larger maps: of a single element no GroupNorm could be taken" : group_norm);
   }
 }
 
@@ -53,6 +58,18 @@ void BatchNormBase::track(const Array& mean, const Array& var, double count) {
 
 void BatchNormBase::move_statistics(const Array& mean, const Array& var, double count, double t) {
   move_toward({{running_mean, mean}, {running_var, var, count / (count - 1)}}, t);  // unbiased
+}
+
+bool BatchNormBase::has_new_statistics() const {
+  if (!running_mean.defined() || num_batches_tracked.array().item_int64() != 0) {
+    return false;
+  }
+  const std::vector<double> mean = running_mean.array().to(DType::float64).to_vector<double>();
+  return std::all_of(mean.begin(), mean.end(), [](double value) { return value == 0; });
+}
+
+std::string BatchNormBase::remark() const {
+  return !frozen_ ? "" : has_new_statistics() ? "statistics frozen before the first batch" : "statistics frozen";
 }
 
 void BatchNormBase::freeze_statistics(bool frozen) {

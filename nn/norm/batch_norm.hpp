@@ -16,11 +16,14 @@ namespace evenkeel::nn {
 /// Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1 and 2.
 class BatchNormBase : public NormBase<> {
  public:
+  std::string remark() const override;
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
   /// Frozen: eval's statistics whatever train() says, so the buffers stay as they are, while weight and bias learn.
   /// Thawed, the layer follows the next train(). Not part of state_dict(). Throws without running statistics.
   void freeze_statistics(bool frozen = true);
   bool statistics_frozen() const { return frozen_; }
+  /// Whether the running statistics are a new layer's: no batch is counted, and the mean is 0.
+  bool has_new_statistics() const;
 
  protected:
   using NormBase<>::NormBase;

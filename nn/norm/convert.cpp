@@ -6,6 +6,7 @@
 #include "evenkeel/nn/norm/sync_batch_norm.hpp"
 
 #include <algorithm>
+#include <ostream>
 #include <typeinfo>
 
 namespace evenkeel::nn {
@@ -47,12 +48,14 @@ void plan(Module& parent, const std::string& prefix, const Make& make, std::vect
   }
 }
 
-Conversions convert(const char* op, const ConversionRoot& root, const Make& make) {
+/// The layers replaced, without notes.
+Conversions replaced(const char* op, const ConversionRoot& root, const Make& make) {
   if (auto* whole = dynamic_cast<Layer*>(&root.module())) {
     if (std::unique_ptr<Layer> now = attempt("", *whole, make)) {
       require(root.replaceable(), op, "the model is itself a ", whole->type_name(),
               ", which can't be replaced through a reference; give the unique_ptr<Layer> or the Slot that owns it");
-      Conversions done{{"", whole->type_name(), now->type_name()}};
+      Conversions done;
+      done.push_back({"", whole->type_name(), now->type_name()});
       root.replace(std::move(now));
       return done;
     }
@@ -64,6 +67,13 @@ Conversions convert(const char* op, const ConversionRoot& root, const Make& make
     step.slot->replace(std::move(step.now));
     done.push_back(std::move(step.what));
   }
+  return done;
+}
+
+Conversions convert(const char* op, const ConversionRoot& root, const Make& make) {
+  const std::vector<Tensor> before = root.module().parameters();
+  Conversions done = replaced(op, root, make);
+  detail::compare_parameters(done, before, root.module().parameters());
   return done;
 }
 
@@ -105,10 +115,8 @@ std::unique_ptr<Layer> to_frozen(const BatchNormBase& norm, AffineValues affine)
 
 std::unique_ptr<Layer> to_group_norm(const BatchNormBase& norm, std::int64_t num_groups, AffineValues affine) {
   const std::int64_t channels = norm.num_features;
-  std::int64_t groups = std::min(num_groups, is_1d(norm) ? std::max<std::int64_t>(channels / 2, 1) : channels);
-  while (channels % groups != 0) {
-    --groups;
-  }
+  const bool images_only = is_2d(norm) || is_3d(norm);  // the others take (N, C), too
+  const std::int64_t groups = most_groups(channels, num_groups, images_only ? 1 : 2);
   const bool keep = affine == AffineValues::keep;
   auto now = std::make_unique<GroupNorm>(
       groups, channels, GroupNormOptions{.eps = norm.options.eps, .affine = !keep || norm.weight.defined()});
@@ -143,6 +151,8 @@ ConversionRoot::ConversionRoot(std::unique_ptr<Layer>& owner) : module_(owner.ge
   require(module_ != nullptr, "ConversionRoot", "the unique_ptr is empty");
 }
 
+Module& ConversionRoot::module() const { return slot_ != nullptr ? **slot_ : owner_ != nullptr ? **owner_ : *module_; }
+
 void ConversionRoot::replace(std::unique_ptr<Layer> layer) const {
   if (slot_ != nullptr) {
     slot_->replace(std::move(layer));
@@ -151,19 +161,67 @@ void ConversionRoot::replace(std::unique_ptr<Layer> layer) const {
   }
 }
 
+std::string to_string(const Conversions& conversions) {
+  std::string text;
+  for (const Conversion& c : conversions) {
+    text += concat(c.name.empty() ? "the model" : c.name, ": ", c.from, " -> ", c.to, "\n");
+  }
+  for (const std::string& note : conversions.notes) {
+    text += concat("note: ", note, "\n");
+  }
+  return text;
+}
+
+std::ostream& operator<<(std::ostream& out, const Conversions& conversions) { return out << to_string(conversions); }
+
+void detail::compare_parameters(Conversions& done, const std::vector<Tensor>& before,
+                                const std::vector<Tensor>& after) {
+  const auto count_missing = [](const std::vector<Tensor>& of, const std::vector<Tensor>& in) {
+    return std::count_if(of.begin(), of.end(), [&](const Tensor& one) {
+      return std::none_of(in.begin(), in.end(), [&](const Tensor& other) { return one.is(other); });
+    });
+  };
+  done.removed_parameters = count_missing(before, after);
+  done.new_parameters = count_missing(after, before);
+  if (done.removed_parameters + done.new_parameters > 0) {
+    done.notes.push_back(concat("of the model's ", before.size(), " parameters ", done.removed_parameters,
+                                " are gone, ", done.new_parameters,
+                                " are new: make an optimizer of before anew from model.parameters()"));
+  }
+}
+
 Conversions convert_bn_to_frozen(ConversionRoot model, AffineValues affine) {
-  return convert("convert_bn_to_frozen", model, [&](const std::string&, const Layer& layer) -> std::unique_ptr<Layer> {
+  std::vector<std::string> unseen;
+  const auto make = [&](const std::string& name, const Layer& layer) -> std::unique_ptr<Layer> {
     const auto* norm = dynamic_cast<const BatchNormBase*>(&layer);
+    if (norm != nullptr && norm->has_new_statistics()) {
+      unseen.push_back(name.empty() ? "the model" : name);
+    }
     return norm == nullptr ? nullptr : to_frozen(*norm, affine);
-  });
+  };
+  Conversions done = convert("convert_bn_to_frozen", model, make);
+  if (!unseen.empty()) {
+    done.notes.push_back(concat("the statistics of ", unseen.size(), " of ", done.size(),
+                                " layers never saw a batch (num_batches_tracked 0), the first: ", unseen.front()));
+  }
+  return done;
 }
 
 Conversions convert_bn_to_gn(ConversionRoot model, std::int64_t num_groups, AffineValues affine) {
   require(num_groups > 0, "convert_bn_to_gn", "num_groups must be positive, got ", num_groups);
-  return convert("convert_bn_to_gn", model, [&](const std::string&, const Layer& layer) -> std::unique_ptr<Layer> {
+  int single = 0;
+  const auto make = [&](const std::string&, const Layer& layer) -> std::unique_ptr<Layer> {
     const auto* norm = dynamic_cast<const BatchNormBase*>(&layer);
-    return norm == nullptr ? nullptr : to_group_norm(*norm, num_groups, affine);
-  });
+    std::unique_ptr<Layer> now = norm == nullptr ? nullptr : to_group_norm(*norm, num_groups, affine);
+    single += now != nullptr && !now->remark().empty() ? 1 : 0;
+    return now;
+  };
+  Conversions done = convert("convert_bn_to_gn", model, make);
+  if (single > 0) {
+    done.notes.push_back(
+        concat(single, " of ", done.size(), " GroupNorms have one channel per group, as InstanceNorm"));
+  }
+  return done;
 }
 
 Conversions convert_sync_batchnorm(ConversionRoot model, const std::shared_ptr<Communicator>& ranks,

@@ -95,7 +95,7 @@ Tensor CrossIterationConv2d::forward(const Tensor& x) {
   if (z.numel() == 0) {
     return empty_output(z, {weight, bias});
   }
-  check_dtype(*this, z, weight);
+  check_dtypes(*this, z, weight, bias);
   const Tensor y = standardized(reshape(z, {z.size(0), num_features, inner}));
   return scale_and_shift(reshape(y, z.shape()), weight, bias);
 }

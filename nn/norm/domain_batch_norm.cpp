@@ -39,7 +39,7 @@ void DomainBatchNorm2d::set_domain(std::int64_t domain) {
 
 Tensor DomainBatchNorm2d::forward(const Tensor& x) {
   check_channels(*this, x, num_features, kImages);
-  check_dtype(*this, x, weight);
+  check_dtypes(*this, x, weight, bias);
   const Tensor y = (*children()[static_cast<std::size_t>(domain_)])(x);
   Tensor scaled = scale_and_shift(y, weight, bias);
   domain_ = options.cycle ? (domain_ + 1) % num_domains : domain_;

@@ -21,6 +21,7 @@ std::string DynamicNormBase::extra_repr() const {
 
 Tensor DynamicNormBase::forward(const Tensor& x) {
   check_channels_at(*this, x, num_channels, options.channels_last);
+  check_dtypes(*this, x, alpha, weight, bias);
   if (!options.channels_last) {
     return squash(x, weight, bias);
   }
@@ -40,6 +41,7 @@ DynamicErf::DynamicErf(std::int64_t num_channels, Options options)
     : DynamicNormBase("DynamicErf", num_channels, options), shift(parameter("shift", Array::zeros({1}))) {}
 
 Tensor DynamicErf::squash(const Tensor& x, const Tensor& w, const Tensor& b) const {
+  check_dtype(*this, x, shift);
   return erf_rows(x, row_size(x), alpha, shift, w, b);
 }
 

@@ -1,7 +1,6 @@
 #include "evenkeel/nn/norm/evo_norm.hpp"
 
 #include "evenkeel/autograd/ops.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 
@@ -19,6 +18,7 @@ std::string EvoNormS0::extra_repr() const {
 
 Tensor EvoNormS0::forward(const Tensor& x) {
   check_channels(*this, x, num_features, kImages);
+  check_dtypes(*this, x, weight, bias, v);
   const std::int64_t elements = num_features / num_groups * spatial_size(x.shape());
   if (training()) {
     check_count(*this, x, elements, "group");
@@ -53,6 +53,7 @@ Tensor EvoNormB0::batch_variance(const GroupMoments& planes) const {
 
 Tensor EvoNormB0::forward(const Tensor& x) {
   check_channels(*this, x, num_features, kImages);
+  check_dtypes(*this, x, weight, bias, v);
   const std::int64_t inner = spatial_size(x.shape());
   if (training()) {
     check_count(*this, x, x.size(0) * inner, "channel");

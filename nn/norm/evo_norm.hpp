@@ -1,7 +1,7 @@
 #pragma once
 
 #include "evenkeel/autograd/ops/group_moments.hpp"
-#include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <optional>
 
@@ -24,6 +24,7 @@ class EvoNormS0 : public Layer {
   using Options = EvoNormS0Options;
   explicit EvoNormS0(std::int64_t num_features, const Options& options = {});
   std::string extra_repr() const override;
+  std::string remark() const override { return single_channel_remark(num_groups, num_features, "InstanceNorm"); }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_features, num_groups;

@@ -12,6 +12,7 @@ std::string ExtendedBatchNorm::extra_repr() const { return concat(num_features, 
 
 Tensor ExtendedBatchNorm::forward(const Tensor& x) {
   check_channels(*this, x, num_features, ranks_);
+  check_dtypes(*this, x, weight, bias);
   const std::int64_t inner = spatial_size(x.shape());
   if (training()) {
     check_count(*this, x, x.size(0) * inner, "channel");

@@ -25,6 +25,7 @@ std::string FilterResponseNorm::extra_repr() const {
 
 Tensor FilterResponseNorm::forward(const Tensor& x) {
   check_channels(*this, x, num_channels, kImages);
+  check_dtypes(*this, x, weight, bias, tau, learned_eps);
   if (x.numel() == 0) {
     return empty_output(x, {weight, bias, tau, learned_eps});
   }

@@ -236,6 +236,7 @@ Conversions fuse_conv_bn(Layer& model, const Tensor& example) {
       layer = slot->replace(std::move(layer));
     }
   };
+  const std::vector<Tensor> parameters = model.parameters();
   exchange();
   const Tensor after = no_grad([&] { return model(example); });
   if (!same_up_to_rounding(before, after)) {
@@ -244,6 +245,7 @@ Conversions fuse_conv_bn(Layer& model, const Tensor& example) {
                      "the model's output changed, so a forward uses what stands in front of a norm elsewhere, too; "
                      "nothing was fused. Fuse pair by pair with fused_conv_bn");
   }
+  detail::compare_parameters(done, parameters, model.parameters());
   return done;
 }
 

@@ -24,10 +24,16 @@ Tensor GhostBatchNorm::normalize_batch(const Tensor& x, const FusedActivation& a
   const std::int64_t n = x.size(0);
   const std::int64_t rest = n % virtual_batch_size;
   const auto inner = static_cast<double>(spatial_size(x.shape()));
+  if (n > 1 && virtual_batch_size == 1 && inner == 1) {
+    fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
+                     " and virtual_batch_size 1; take a larger virtual_batch_size, such as ", n);
+  }
   check_count(inner * static_cast<double>(std::min(n, virtual_batch_size)), x);
   if (rest > 0 && rest < n && static_cast<double>(rest) * inner == 1) {
     fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training: of input size ", x.shape(),
-                     " the last ghost batch (virtual_batch_size ", virtual_batch_size, ") is a single sample");
+                     " the last ghost batch (virtual_batch_size ", virtual_batch_size, ") is a single sample; take ",
+                     "another virtual_batch_size, such as ", n, ", or let the DataLoader drop a last batch that does ",
+                     "not fit (LastBatch::drop)");
   }
   if (rest == 0 || rest == n) {
     return normalize_ghosts(x, std::min(n, virtual_batch_size), activation);

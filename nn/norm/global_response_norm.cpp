@@ -25,6 +25,7 @@ std::string GlobalResponseNorm::extra_repr() const { return concat(num_channels,
 
 Tensor GlobalResponseNorm::forward(const Tensor& x) {
   check_channels(*this, x, num_channels, kImages);
+  check_dtypes(*this, x, weight, bias);
   if (x.numel() == 0) {
     return empty_output(x, {weight, bias});
   }

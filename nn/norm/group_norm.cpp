@@ -1,7 +1,8 @@
 #include "evenkeel/nn/norm/group_norm.hpp"
 
 #include "evenkeel/nn/functional.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
+
+#include <algorithm>
 
 namespace evenkeel::nn {
 namespace {
@@ -15,14 +16,6 @@ std::string divisors(std::int64_t n) {
     }
   }
   return text;
-}
-
-std::int64_t largest_proper_divisor(std::int64_t n) {
-  std::int64_t d = n / 2;
-  while (n % d != 0) {
-    --d;
-  }
-  return d;
 }
 
 std::int64_t checked_groups(std::int64_t groups, std::int64_t channels) {
@@ -43,6 +36,22 @@ std::int64_t choose_gn_groups(std::int64_t channels) {
   return groups;
 }
 
+std::int64_t most_groups(std::int64_t channels, std::int64_t most, std::int64_t width) {
+  std::int64_t groups = std::clamp<std::int64_t>(channels / width, 1, most);
+  while (channels % groups != 0) {
+    --groups;
+  }
+  return groups;
+}
+
+std::string advised_group_norm(std::int64_t channels) {
+  return channels == 1 ? "" : concat("GroupNorm(", most_groups(channels, 32, 2), ", ", channels, ")");
+}
+
+std::string advised_batch_norm(std::int64_t batch) {
+  return batch == 1 ? "BatchNorm with a larger batch" : "BatchNorm";
+}
+
 GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, Options options)
     : num_groups(checked_groups(num_groups, num_channels)),
       num_channels(num_channels),
@@ -57,10 +66,8 @@ void GroupNorm::check_input(const Tensor& x) const {
   if (num_channels == num_groups && spatial_size(x.shape()) == 1 && x.numel() > 0) {
     fail<ShapeError>(type_name(), "Expected more than 1 value per channel when training, got input size ", x.shape(),
                      ": each of the ", num_groups, " groups has a single element; use ",
-                     num_channels > 1 ? concat("fewer groups, such as GroupNorm(", largest_proper_divisor(num_channels),
-                                               ", ", num_channels, "), ")
-                                      : "",
-                     "larger maps or BatchNorm");
+                     num_channels > 1 ? concat("fewer groups, such as ", advised_group_norm(num_channels), ", ") : "",
+                     "larger maps or ", advised_batch_norm(x.size(0)));
   }
 }
 

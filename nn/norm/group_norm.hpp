@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/nn/module.hpp"
+#include "evenkeel/nn/norm/norm_common.hpp"
 
 namespace evenkeel::nn {
 
@@ -21,6 +22,7 @@ class GroupNorm : public FusibleNorm {
   using Options = GroupNormOptions;
   GroupNorm(std::int64_t num_groups, std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
+  std::string remark() const override { return single_channel_remark(num_groups, num_channels, "InstanceNorm"); }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups, num_channels;
@@ -34,5 +36,15 @@ class GroupNorm : public FusibleNorm {
 
 /// The first of 32, 16, 8, 4, 2, 1 that divides `channels`.
 std::int64_t choose_gn_groups(std::int64_t channels);
+
+/// The most groups, up to `most`, that divide `channels` and leave each at least `width` channels: with 2, also (N, C)
+/// has more than one element per group. 1 if there are fewer channels.
+std::int64_t most_groups(std::int64_t channels, std::int64_t most = 32, std::int64_t width = 1);
+
+/// For errors that advise what takes (N, C, 1, ...), where another norm would have single elements: "GroupNorm(2, 4)";
+/// "" for a single channel, which no GroupNorm takes.
+std::string advised_group_norm(std::int64_t channels);
+/// "BatchNorm", or what it takes for such an input of that batch size.
+std::string advised_batch_norm(std::int64_t batch);
 
 }  // namespace evenkeel::nn

@@ -36,11 +36,11 @@ void InstanceNormBase::check_input(const Tensor& x, const Tensor& samples) const
                      x.shape(), ")");
   }
   if (uses_input_stats() && spatial_size(samples.shape()) == 1) {
-    const std::int64_t groups = choose_gn_groups(num_features);
+    const bool single = x.rank() < samples.rank();  // which GroupNorm and BatchNorm don't take
+    const std::string group_norm = single ? "" : advised_group_norm(num_features);
     fail<ShapeError>(type_name(), "Expected more than 1 spatial element when training, got input size ", x.shape(),
-                     "; use larger maps",
-                     groups < num_features ? concat(", GroupNorm(", groups, ", ", num_features, ")") : "",
-                     " or BatchNorm");
+                     "; use larger maps", group_norm.empty() ? "" : ", ", group_norm, " or ",
+                     advised_batch_norm(samples.size(0)));
   }
 }
 

@@ -14,10 +14,9 @@ std::string LocalResponseNorm::extra_repr() const {
 }
 
 Tensor LocalResponseNorm::forward(const Tensor& x) {
-  if (!x.defined() || x.rank() < 3) {
-    fail<ShapeError>(type_name(), "Expected 3D or higher dimensionality input (got ",
-                     x.defined() ? concat(x.rank(), " dimensions, shape ", x.shape()) : "an undefined tensor", ")");
-  }
+  require(x.defined(), type_name(), "the input is an undefined tensor");
+  require<ShapeError>(x.rank() >= 3, type_name(), "Expected 3D or higher dimensionality input (got ", x.rank(),
+                      " dimensions, shape ", x.shape(), ")");
   return functional::local_response_norm(x, size, {.alpha = options.alpha, .beta = options.beta, .k = options.k});
 }
 

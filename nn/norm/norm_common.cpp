@@ -63,6 +63,10 @@ std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::
   return count;
 }
 
+std::string single_channel_remark(std::int64_t num_groups, std::int64_t num_channels, std::string_view equal) {
+  return num_groups == num_channels && num_channels > 1 ? concat("one channel per group, as ", equal) : "";
+}
+
 Array value_if(bool wanted, const Shape& shape, double value) { return wanted ? Array::full(shape, value) : Array(); }
 
 // ---- Input
@@ -99,10 +103,10 @@ void check_count(const Module& layer, const Tensor& x, std::int64_t elements, st
   }
 }
 
-void check_dtype(const Module& layer, const Tensor& x, const Tensor& weight) {
-  if (weight.defined() && x.dtype() != weight.dtype()) {
-    fail<DtypeError>(layer.type_name(), "expected ", weight.dtype(), " input, as the weight is, got ", x.dtype(),
-                     " of shape ", x.shape());
+void check_dtype(const Module& layer, const Tensor& x, const Tensor& parameter) {
+  if (parameter.defined() && x.dtype() != parameter.dtype()) {
+    fail<DtypeError>(layer.type_name(), "expected ", parameter.dtype(), " input, as a parameter of the layer is, got ",
+                     x.dtype(), " of shape ", x.shape());
   }
 }
 

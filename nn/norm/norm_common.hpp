@@ -52,6 +52,9 @@ std::string repr_options(const Options& options) {
   return text;
 }
 
+/// The remark() of a norm of groups: "one channel per group, as InstanceNorm" where that is so.
+std::string single_channel_remark(std::int64_t num_groups, std::int64_t num_channels, std::string_view equal);
+
 /// The start value of a parameter or buffer: `value` everywhere, undefined if it is not wanted.
 Array value_if(bool wanted, const Shape& shape, double value);
 
@@ -76,8 +79,13 @@ void check_channels_at(const Module& layer, const Tensor& x, std::int64_t channe
 /// Throws PyTorch's sentence if `elements`, the number that a statistic is taken over, is 1.
 void check_count(const Module& layer, const Tensor& x, std::int64_t elements, std::string_view per);
 
-/// Throws unless x has the dtype of the layer's weight, where there is one.
-void check_dtype(const Module& layer, const Tensor& x, const Tensor& weight);
+/// Throws unless x has the dtype of the layer's parameter, where there is one.
+void check_dtype(const Module& layer, const Tensor& x, const Tensor& parameter);
+/// The same for all of them: for layers whose statistics are float64, which a parameter of that dtype would go with.
+template <class... Parameters>
+void check_dtypes(const Module& layer, const Tensor& x, const Parameters&... parameters) {
+  (check_dtype(layer, x, parameters), ...);
+}
 
 /// Elements per sample and channel of (N, C, *).
 std::int64_t spatial_size(const Shape& shape);

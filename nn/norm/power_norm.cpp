@@ -63,6 +63,7 @@ Tensor PowerNorm::forward_training(const Tensor& x) {
 
 Tensor PowerNorm::forward(const Tensor& x) {
   check_channels(*this, x, num_features, kAnyRank);
+  check_dtypes(*this, x, weight, bias);
   if (x.numel() == 0) {
     return empty_output(x, {weight, bias});
   }

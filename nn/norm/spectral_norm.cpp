@@ -35,17 +35,24 @@ class SpectralNorm : public WeightParametrization {
         vectors_(add<SingularVectors>("0", weight.size(dim), weight.numel() / weight.size(dim), weight.dtype(),
                                       generator, options.eps)) {
     original_ = weight;
-    iterate(15);
+    next_ = iterated(15);
+    commit();
   }
 
   Tensor value() override {
-    if (training()) {
-      iterate(options_.n_power_iterations);
-    }
-    // Copies: the next iteration may come before this graph's backward.
-    const Tensor u(vectors_->u.array().clone());
-    const Tensor v(vectors_->v.array().clone());
+    next_ = training() ? iterated(options_.n_power_iterations) : Vectors{};
+    // Of the buffers copies: the next commit() may come before this graph's backward.
+    const auto [u, v] =
+        training() ? next_ : Vectors{Tensor(vectors_->u.array().clone()), Tensor(vectors_->v.array().clone())};
     return original_ / sum(u * matmul(matrix(original_), v));
+  }
+
+  void commit() override {
+    if (next_.u.defined()) {
+      vectors_->u.mutable_array().copy_(next_.u.array());
+      vectors_->v.mutable_array().copy_(next_.v.array());
+      next_ = {};
+    }
   }
 
  protected:
@@ -64,19 +71,25 @@ class SpectralNorm : public WeightParametrization {
     return flatten(permute(weight, order), 1);
   }
 
-  void iterate(std::int64_t times) {
+  struct Vectors {
+    Tensor u, v;
+  };
+  Vectors iterated(std::int64_t times) const {
     const NoGradGuard guard;
     const Tensor w = matrix(original_);
+    Vectors now{vectors_->u, vectors_->v};
     for (std::int64_t i = 0; i < times; ++i) {
-      vectors_->u.mutable_array().copy_(unit(matmul(w, vectors_->v), options_.eps).array());
-      vectors_->v.mutable_array().copy_(unit(matmul(transpose(w, 0, 1), vectors_->u), options_.eps).array());
+      now.u = unit(matmul(w, now.v), options_.eps);
+      now.v = unit(matmul(transpose(w, 0, 1), now.u), options_.eps);
     }
+    return now;
   }
 
   const SpectralNormOptions options_;
   const std::int64_t dim_;
   Tensor& original_;
   Child<SingularVectors> vectors_;
+  Vectors next_;  ///< for commit()
 };
 
 }  // namespace

@@ -35,6 +35,7 @@ SwitchableNorm2d::Moments SwitchableNorm2d::batch_moments(const Moments& instanc
 
 Tensor SwitchableNorm2d::forward(const Tensor& x) {
   check_channels(*this, x, num_features, ranks_);
+  check_dtypes(*this, x, weight, bias, mean_weight, var_weight);
   const std::int64_t inner = spatial_size(x.shape());
   if (training()) {
     check_count(*this, x, x.size(0) * inner, "channel");

@@ -112,6 +112,24 @@ WrongCalls wrong_inputs() {
             net.append(std::move(inner));
             return net(ones({1, 1, 2, 2}));
           }),
+      wrong<ShapeError>(
+          "MaxPool2d (1): max_pool2d: Given input size: [1, 1, 2, 3]. Calculated output size: (0x3). Output size is "
+          "too small. Kernel size with its dilation: (5 x 3), padded input size: (4 x 5)",
+          [](World&) {
+            nn::Sequential net;
+            net.append<nn::ReLU>();
+            net.append<nn::MaxPool2d>(
+                nn::MaxPool2d::Options{.kernel_size = {3, 2}, .stride = 1, .padding = 1, .dilation = 2});
+            return net(ones({1, 1, 2, 3}));
+          }),
+      wrong<ShapeError>(
+          "AvgPool2d (0): avg_pool2d: Given input size: [1, 1, 2, 3]. Calculated output size: (0x1). Output size is "
+          "too small. Kernel size with its dilation: (3 x 3), padded input size: (2 x 3)",
+          [](World&) {
+            nn::Sequential net;
+            net.append<nn::AvgPool2d>(3);
+            return net(ones({1, 1, 2, 3}));
+          }),
   };
 }
 

@@ -149,10 +149,10 @@ TEST_CASE("a training forward under NoGradGuard moves the buffers") {
 
 TEST_CASE("one value per channel in training") {
   BatchNorm1d one(4);
-  CHECK_THROWS_WITH(
-      one(zeros({1, 4})),
-      "BatchNorm1d: Expected more than 1 value per channel when training, got input size [1, 4]; call "
-      "eval(), take a larger batch, let the loader drop the last one (drop_last), or use GroupNorm(4, 4)");
+  CHECK_THROWS_WITH(one(zeros({1, 4})),
+                    "BatchNorm1d: Expected more than 1 value per channel when training, got input size [1, 4]; call "
+                    "eval(), take a larger batch, let the DataLoader drop the last one or merge it with the one before "
+                    "(LastBatch::drop, LastBatch::merge), or use GroupNorm(2, 4)");
   CHECK(one.num_batches_tracked.array().item_int64() == 0);
   check_close(doubles(one.running_mean), {0, 0, 0, 0}, 1e-5);
   one.eval();

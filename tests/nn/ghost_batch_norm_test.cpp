@@ -76,7 +76,8 @@ TEST_CASE("bad input") {
   GhostBatchNorm ghost(3, {.virtual_batch_size = 2});
   CHECK_THROWS_WITH(ghost(zeros({5, 3})),
                     "GhostBatchNorm: Expected more than 1 value per channel when training: of input size [5, 3] the "
-                    "last ghost batch (virtual_batch_size 2) is a single sample");
+                    "last ghost batch (virtual_batch_size 2) is a single sample; take another virtual_batch_size, such "
+                    "as 5, or let the DataLoader drop a last batch that does not fit (LastBatch::drop)");
   CHECK(ghost.num_batches_tracked.array().item_int64() == 0);
   CHECK_THROWS_WITH(ghost(zeros({1, 3})), Contains("Expected more than 1 value per channel when training"));
   CHECK_THROWS_WITH(ghost(zeros({4, 2})), Contains("running_mean should contain 2 elements not 3"));

@@ -117,7 +117,7 @@ TEST_CASE("groups of a single element are refused in any batch; the function tak
   CHECK_THROWS_WITH(norm(zeros({1, 4, 1, 1})),
                     "GroupNorm: Expected more than 1 value per channel when training, got input size [1, 4, 1, 1]: "
                     "each of the 4 groups has a single element; use fewer groups, such as GroupNorm(2, 4), larger maps "
-                    "or BatchNorm");
+                    "or BatchNorm with a larger batch");
   CHECK_THROWS_WITH(norm(zeros({3, 4})), Contains("got input size [3, 4]: each of the 4 groups"));
   CHECK_THROWS_WITH(GroupNorm(1, 1)(zeros({2, 1, 1})), Contains("has a single element; use larger maps or BatchNorm"));
   CHECK(norm(zeros({0, 4, 1})).shape() == Shape{0, 4, 1});

@@ -7,7 +7,10 @@
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/flatten.hpp"
 #include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/batch_channel_norm.hpp"
+#include "evenkeel/nn/norm/batch_group_norm.hpp"
 #include "evenkeel/nn/norm/batch_norm.hpp"
+#include "evenkeel/nn/norm/evo_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/pool.hpp"
 
@@ -181,4 +184,58 @@ TEST_CASE("layers called twice or never, tied weights, and the printed table") {
         "-----------------------------------------------------------\n"
         "Input [1000, 3]; 15 parameters, 12 trainable; 18,000 MACs\n"
         "Parameters and buffers 0.1 KiB, layer outputs 23.4 KiB\n");
+}
+
+TEST_CASE("norms of single channels and frozen layers are marked, counted, and seen where the model is printed") {
+  Generator g(1);
+  Sequential net;
+  net.append<Conv2d>(3, 8, g, Conv2dOptions{.kernel_size = 1}).append<GroupNorm>(8, 8).append<GroupNorm>(4, 8);
+  net.append<BatchNorm2d>(8)
+      .append<BatchNorm2d>(8)
+      .append<GroupNorm>(8, 8)
+      .append<Conv2d>(8, 2, g, Conv2dOptions{.kernel_size = 1})
+      .append<ReLU>();
+  net.child<BatchNorm2d>("3")->freeze_statistics();
+  net[0]->requires_grad_(false);
+  net[4]->requires_grad_(false);
+  net[6]->get_parameter("bias").requires_grad_(false);  // its weight learns
+  const std::vector<std::string> counts = {
+      "BatchNorm2d: 1 of 2 have parameters frozen", "BatchNorm2d: 1 of 2 have statistics frozen before the first batch",
+      "Conv2d: 1 of 2 have parameters frozen", "GroupNorm: 2 of 3 have one channel per group, as InstanceNorm"};
+  CHECK(remark_counts(net) == counts);
+  const std::string table = concat(summary(net, {2, 3, 4, 4}));
+  for (const std::string& line : counts) {
+    CHECK(table.find("\n+ " + line + "\n") != std::string::npos);
+  }
+  for (const char* row : {"0: Conv2d +  ", "1: GroupNorm +  ", "2: GroupNorm  ", "3: BatchNorm2d +  ",
+                          "4: BatchNorm2d +  ", "5: GroupNorm +  ", "6: Conv2d  ", "7: ReLU  "}) {
+    CAPTURE(row);
+    CHECK(table.find(row) != std::string::npos);
+  }
+  const std::string text = concat(net);
+  CHECK(text.find("GroupNorm(8, 8, eps=1e-05, affine=True)  # one channel per group, as InstanceNorm\n") !=
+        std::string::npos);
+  CHECK(text.find("GroupNorm(4, 8, eps=1e-05, affine=True)\n") != std::string::npos);
+  CHECK(text.find("track_running_stats=True)  # statistics frozen before the first batch\n") != std::string::npos);
+  CHECK(text.find("track_running_stats=True)  # parameters frozen\n") != std::string::npos);
+  CHECK(text.find("(0): Conv2d(3, 8, kernel_size=(1, 1), stride=(1, 1))  # parameters frozen\n") != std::string::npos);
+
+  net.eval();
+  net.child<BatchNorm2d>("4")->train();
+  (*net.child<BatchNorm2d>("4"))(ones({2, 8, 2, 2}));
+  net.child<BatchNorm2d>("4")->freeze_statistics();
+  CHECK(net[4]->remark() == "statistics frozen");
+  CHECK(remarks(*net[4]) == "statistics frozen, parameters frozen");
+  net.child<BatchNorm2d>("4")->freeze_statistics(false);
+  net.requires_grad_();
+  CHECK(remarks(*net[4]).empty());
+}
+
+TEST_CASE("a norm of groups says where it is a norm of channels") {
+  CHECK(GroupNorm(1, 1).remark().empty());
+  CHECK(BatchGroupNorm(16).remark() == "one channel per group, as BatchNorm");
+  CHECK(BatchGroupNorm(64).remark().empty());
+  CHECK(BatchChannelNorm(4, 4).remark() == "one channel per group, as InstanceNorm");
+  CHECK(EvoNormS0(32).remark() == "one channel per group, as InstanceNorm");
+  CHECK(EvoNormS0(33).remark().empty());
 }

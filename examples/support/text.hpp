@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace evenkeel::examples {
+
+/// The columns of a terminal whose width nothing says, and of everything that is printed line by line.
+inline constexpr std::size_t kColumns = 80;
+
+/// `text` in lines of at most `width` columns, broken at spaces where it can be; those behind a break begin with
+/// `indent` spaces, those before one end with `broken`.
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width = kColumns,
+                    const std::string& broken = "");
+
+/// std::printf whose lines are broken at 80 columns; what is broken off stands 2 spaces further in than its line.
+[[gnu::format(printf, 1, 2)]] void say(const char* format, ...);
+
+}  // namespace evenkeel::examples
