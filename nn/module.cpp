@@ -1,6 +1,6 @@
 #include "evenkeel/nn/module.hpp"
 
-#include "evenkeel/core/parallel.hpp"
+#include "evenkeel/nn/state_copies.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -324,52 +324,11 @@ StateDict Module::state_dict() const {
   return state;
 }
 
-namespace {
-
-/// Empty if `value` fits into `present`, else PyTorch's sentence.
-std::string misfit(const std::string& name, const Array& value, const Array& present) {
-  if (!value.defined()) {
-    return concat("undefined value for ", name, ".");
-  }
-  if (value.shape() != present.shape()) {
-    return concat("size mismatch for ", name, ": copying a param with shape ", value.shape(),
-                  " from checkpoint, the shape in current model is ", present.shape(), ".");
-  }
-  if (value.dtype() != present.dtype()) {
-    return concat("dtype mismatch for ", name, ": copying a param of ", value.dtype(),
-                  " from checkpoint, the dtype in current model is ", present.dtype(),
-                  " (convert one of them with to()).");
-  }
-  return "";
-}
-
-}  // namespace
-
 LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
   LoadReport report;
   plan_load_state_dict(state, strict, &report).commit();
   return report;
 }
-
-namespace {
-
-/// Writes `value` into the present array of `target`, of the same shape and dtype, with nothing left that could throw.
-void add_copy(LoadPlan& plan, const Tensor& target, const Array& value) {
-  plan.add([target = Tensor(target), value]() mutable {
-    const ThreadsGuard alone(1);
-    target.mutable_array().copy_(value);
-  });
-}
-
-void fail_to_load(const std::string& type, const std::vector<std::string>& errors) {
-  std::string text = concat("Error(s) in loading state_dict for ", type, ":");
-  for (const std::string& error : errors) {
-    text += concat("\n\t", error);
-  }
-  fail("load_state_dict", text);
-}
-
-}  // namespace
 
 LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, LoadReport* wanted_report) {
   StateDict state = loaded;
@@ -384,19 +343,18 @@ LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, Load
     }
   }
   LoadReport report;
-  std::vector<std::pair<Tensor, const Array*>> copies;
+  std::vector<detail::StateCopy> copies;
   std::set<std::string> known;
-  std::set<const Storage*> written;
   for_each_entry([&](const std::string& name, const Entry& entry) {
     known.insert(name);
-    written.insert(entry.tensor.array().storage().get());
     const auto found = given.find(name);
     if (found != given.end()) {
-      const std::string error = misfit(name, *found->second, entry.tensor.array());
+      const std::string error = detail::misfit(name, *found->second, entry.tensor.array());
       if (!error.empty()) {
         errors.push_back(error);
+      } else {
+        copies.push_back({name, entry.tensor, found->second});
       }
-      copies.emplace_back(entry.tensor, found->second);
     } else if (entry.kind != Kind::optional_buffer) {
       report.missing.push_back(name);
     }
@@ -406,6 +364,7 @@ LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, Load
       report.unexpected.push_back(name);
     }
   }
+  std::ranges::copy(detail::conflicts(copies), std::back_inserter(errors));
   if (strict && !report.unexpected.empty()) {
     errors.insert(errors.begin(), concat("Unexpected key(s) in state_dict: ", quoted_list(report.unexpected), "."));
   }
@@ -413,16 +372,16 @@ LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, Load
     errors.insert(errors.begin(), concat("Missing key(s) in state_dict: ", quoted_list(report.missing), "."));
   }
   if (!errors.empty()) {
-    fail_to_load(type_name(), errors);
-  }
-  LoadPlan plan;
-  for (const auto& [tensor, value] : copies) {  // a value that another copy overwrites is read before
-    add_copy(plan, tensor, written.contains(value->storage().get()) ? value->clone() : *value);
+    std::string text = concat("Error(s) in loading state_dict for ", type_name(), ":");
+    for (const std::string& error : errors) {
+      text += concat("\n\t", error);
+    }
+    fail("load_state_dict", text);
   }
   if (wanted_report != nullptr) {
     *wanted_report = std::move(report);
   }
-  return plan;
+  return detail::plan_copies(copies);
 }
 
 StateDict Module::generator_state() const {

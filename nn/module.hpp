@@ -109,8 +109,8 @@ class Module {
   /// Values share storage with the module (copy with clone() to keep them).
   StateDict state_dict() const;
   /// Copies values in. strict: missing, unexpected and misshapen keys are gathered and thrown as one error. Misshapen
-  /// keys always are. A float value of another float dtype is an error (convert explicitly). When it throws, nothing
-  /// has changed.
+  /// keys always are, and different values for parameters that share memory (tied ones). A float value of another
+  /// float dtype is an error (convert explicitly). When it throws, nothing has changed.
   LoadReport load_state_dict(const StateDict& state, bool strict = true);
   /// The checks of load_state_dict(); the plan writes, as long as the module keeps its parameters, buffers and dtype.
   LoadPlan plan_load_state_dict(const StateDict& state, bool strict = true, LoadReport* report = nullptr);

@@ -13,7 +13,7 @@ namespace evenkeel {
 /// A file opened for reading; its size is known before anything is read. `op` starts every error text.
 class InputFile {
  public:
-  /// Throws IoError if the file is missing, not readable or not a regular file.
+  /// Throws IoError if the file is missing, not readable or not a regular file (a named pipe is not waited for).
   InputFile(std::filesystem::path path, std::string_view op);
   ~InputFile();
   InputFile(const InputFile&) = delete;
@@ -32,8 +32,12 @@ class InputFile {
 };
 
 /// Replaces a file as a whole: everything is written to a temporary file in the same folder; commit() syncs it to disk,
-/// renames it over `path` and syncs the folder. Whatever fails before, the old file stays as it was and the temporary
-/// file is removed. A file that exists keeps its permissions; a symbolic link stays and its target is replaced.
+/// renames it over `path` and syncs the folder. Whatever fails before the rename, the old file stays as it was and the
+/// temporary file is removed. A file that exists keeps its permissions; a symbolic link stays and its target is
+/// replaced.
+///
+/// The temporary file of X is ".X.<process>-<number>.tmp". Its writer holds a lock on it (flock), so those that can be
+/// locked are left over from processes that were killed: the next AtomicFile of the same path removes them.
 ///   AtomicFile file(path, "save_npy");
 ///   file.write(header.data(), header.size());
 ///   file.commit();
@@ -49,9 +53,13 @@ class AtomicFile {
   /// Appends; throws IoError, for example when the disk is full.
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  /// Throws IoError. The old file is still there then, unless only the sync of the folder failed: the new one is in its
+  /// place, whole, and the text says so.
   void commit();
 
  private:
+  void open_temporary(const std::filesystem::path& path);
+
   std::filesystem::path path_, temporary_;
   std::string op_;
   int descriptor_ = -1;

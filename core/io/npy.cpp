@@ -14,6 +14,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "arrays are written as they lie in memory");
 
+constexpr std::string_view kLoadNpy = "load_npy";
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kMaxHeader = 1 << 20;  // far more than any plain array's header needs
 constexpr std::size_t kAlignment = 64;       // of the data in the file, as NumPy writes it
@@ -37,7 +38,7 @@ struct Header {
 // Reads the header's Python dict: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
 class HeaderParser {
  public:
-  HeaderParser(std::string_view text, std::string op) : text_(text), op_(std::move(op)) {}
+  HeaderParser(std::string_view text, std::string where) : text_(text), where_(std::move(where)) {}
 
   Header parse() {
     std::optional<DType> dtype;
@@ -54,7 +55,7 @@ class HeaderParser {
       } else if (key == "shape" && !shape) {
         shape = tuple();
       } else {
-        fail(op_, "unexpected or repeated key '", key, "' in the header");
+        fail<FileError>(kLoadNpy, where_, "unexpected or repeated key '", key, "' in the header");
       }
       if (!accept(',')) {
         expect('}');
@@ -62,8 +63,9 @@ class HeaderParser {
       }
     }
     skip_spaces();
-    require(text_.empty(), op_, "unexpected text after the header's dict");
-    require(dtype && fortran_order && shape, op_, "the header lacks 'descr', 'fortran_order' or 'shape'");
+    require<FileError>(text_.empty(), kLoadNpy, where_, "unexpected text after the header's dict");
+    require<FileError>(dtype && fortran_order && shape, kLoadNpy, where_,
+                       "the header lacks 'descr', 'fortran_order' or 'shape'");
     return {*dtype, *fortran_order, *shape};
   }
 
@@ -80,7 +82,8 @@ class HeaderParser {
   }
 
   void expect(char c) {
-    require(accept(c), op_, "expected '", c, "' in the header before \"", text_.substr(0, 20), "\"");
+    require<FileError>(accept(c), kLoadNpy, where_, "expected '", c, "' in the header before \"", text_.substr(0, 20),
+                       "\"");
   }
 
   std::string_view string() {
@@ -89,7 +92,7 @@ class HeaderParser {
       expect('"');
     }
     const std::size_t end = text_.find(quote);
-    require(end != std::string_view::npos, op_, "a string in the header does not end");
+    require<FileError>(end != std::string_view::npos, kLoadNpy, where_, "a string in the header does not end");
     const std::string_view result = text_.substr(0, end);
     text_.remove_prefix(end + 1);
     return result;
@@ -98,7 +101,8 @@ class HeaderParser {
   bool boolean() {
     skip_spaces();
     const bool value = text_.starts_with("True");
-    require(value || text_.starts_with("False"), op_, "expected True or False for 'fortran_order'");
+    require<FileError>(value || text_.starts_with("False"), kLoadNpy, where_,
+                       "expected True or False for 'fortran_order'");
     text_.remove_prefix(value ? 4 : 5);
     return value;
   }
@@ -108,10 +112,12 @@ class HeaderParser {
     std::int64_t value = 0;
     std::size_t digits = 0;
     for (; digits < text_.size() && text_[digits] >= '0' && text_[digits] <= '9'; ++digits) {
-      require(!__builtin_mul_overflow(value, 10, &value) && !__builtin_add_overflow(value, text_[digits] - '0', &value),
-              op_, "a size in the header is too large");
+      require<FileError>(
+          !__builtin_mul_overflow(value, 10, &value) && !__builtin_add_overflow(value, text_[digits] - '0', &value),
+          kLoadNpy, where_, "a size in the header is too large");
     }
-    require(digits > 0, op_, "expected a size in the header before \"", text_.substr(0, 20), "\"");
+    require<FileError>(digits > 0, kLoadNpy, where_, "expected a size in the header before \"", text_.substr(0, 20),
+                       "\"");
     text_.remove_prefix(digits);
     return value;
   }
@@ -120,10 +126,10 @@ class HeaderParser {
     Shape shape;
     expect('(');
     while (!accept(')')) {
-      require(shape.rank() < Shape::kMaxRank, op_, "more than ", Shape::kMaxRank, " dims");
+      require<FileError>(shape.rank() < Shape::kMaxRank, kLoadNpy, where_, "more than ", Shape::kMaxRank, " dims");
       shape.push_back(number());
       if (!accept(',')) {
-        require(shape.rank() > 1, op_, "'shape' is not a tuple");
+        require<FileError>(shape.rank() > 1, kLoadNpy, where_, "'shape' is not a tuple");
         expect(')');
         break;
       }
@@ -137,11 +143,11 @@ class HeaderParser {
         return known.dtype;
       }
     }
-    fail(op_, "unsupported dtype '", descr, "', expected '<f4', '<f8', '<i8', '|u1' or '|b1'");
+    fail<FileError>(kLoadNpy, where_, "unsupported dtype '", descr, "', expected '<f4', '<f8', '<i8', '|u1' or '|b1'");
   }
 
   std::string_view text_;
-  std::string op_;
+  std::string where_;
 };
 
 struct Located {
@@ -149,29 +155,38 @@ struct Located {
   std::uint64_t data_offset = 0;
 };
 
-Located read_header(const InputFile& file, const std::string& op) {
+Located read_header(const InputFile& file, const std::string& where) {
   std::array<unsigned char, 12> start{};
   constexpr std::size_t kShortest = 10;
-  require(file.size() >= kShortest, op, "not a .npy file (", file.size(), " bytes)");
+  require<FileError>(file.size() >= kShortest, kLoadNpy, where, "not a .npy file (", file.size(), " bytes)");
   file.read(0, start.data(), kShortest);
-  require(std::equal(kMagic.begin(), kMagic.end(), start.begin(),
-                     [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; }),
-          op, "not a .npy file (it does not start with \\x93NUMPY)");
+  require<FileError>(std::equal(kMagic.begin(), kMagic.end(), start.begin(),
+                                [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; }),
+                     kLoadNpy, where, "not a .npy file (it does not start with \\x93NUMPY)");
   const int version = start[6];
-  require((version == 1 || version == 2) && start[7] == 0, op, "format version ", version, ".", int{start[7]},
-          " is not supported, expected 1.0 or 2.0");
+  require<FileError>((version == 1 || version == 2) && start[7] == 0, kLoadNpy, where, "format version ", version, ".",
+                     int{start[7]}, " is not supported, expected 1.0 or 2.0");
   const std::size_t prefix = version == 1 ? 10 : 12;
-  require(file.size() >= prefix, op, "truncated header");
+  require<FileError>(file.size() >= prefix, kLoadNpy, where, "truncated header");
   file.read(0, start.data(), prefix);
   std::size_t length = 0;
   for (std::size_t i = prefix; i > 8; --i) {
     length = length * 256 + start[i - 1];
   }
-  require(length <= kMaxHeader, op, "the header has ", length, " bytes, at most ", kMaxHeader, " are expected");
-  require(file.size() - prefix >= length, op, "truncated header");
+  require<FileError>(length <= kMaxHeader, kLoadNpy, where, "the header has ", length, " bytes, at most ", kMaxHeader,
+                     " are expected");
+  require<FileError>(file.size() - prefix >= length, kLoadNpy, where, "truncated header");
   std::string text(length, '\0');
   file.read(prefix, text.data(), length);
-  return {HeaderParser(text, op).parse(), prefix + length};
+  return {HeaderParser(text, where).parse(), prefix + length};
+}
+
+std::uint64_t element_count(const Shape& shape, const std::string& where) {
+  try {
+    return static_cast<std::uint64_t>(numel(shape));
+  } catch (const ShapeError&) {
+    fail<FileError>(kLoadNpy, where, "shape ", shape, " has more elements than 64-bit integers can count");
+  }
 }
 
 Shape reversed(const Shape& shape) {
@@ -199,20 +214,20 @@ std::string make_header(const Array& array) {
 }  // namespace
 
 Array load_npy(const std::string& path) {
-  const std::string op = concat("load_npy: ", path);
-  const InputFile file(path, "load_npy");
-  const auto [header, offset] = read_header(file, op);
-  const auto count = static_cast<std::uint64_t>(numel(header.shape, op));
+  const std::string where = concat(path, ": ");
+  const InputFile file(path, kLoadNpy);
+  const auto [header, offset] = read_header(file, where);
+  const auto count = element_count(header.shape, where);
   const std::uint64_t available = file.size() - offset;
-  require(available % item_size(header.dtype) == 0 && available / item_size(header.dtype) == count, op, "shape ",
-          header.shape, " of ", header.dtype, " needs ", count, " elements, but the file holds ", available,
-          " bytes of data");
+  require<FileError>(available % item_size(header.dtype) == 0 && available / item_size(header.dtype) == count, kLoadNpy,
+                     where, "shape ", header.shape, " of ", header.dtype, " needs ", count,
+                     " elements, but the file holds ", available, " bytes of data");
   Array result = Array::empty(header.fortran_order ? reversed(header.shape) : header.shape, header.dtype);
   std::byte* data = result.mutable_raw();
   file.read(offset, data, available);
   if (header.dtype == DType::boolean) {
-    require(std::all_of(data, data + available, [](std::byte b) { return b <= std::byte{1}; }), op,
-            "a bool is neither 0 nor 1");
+    require<FileError>(std::all_of(data, data + available, [](std::byte b) { return b <= std::byte{1}; }), kLoadNpy,
+                       where, "a bool is neither 0 nor 1");
   }
   if (!header.fortran_order) {
     return result;

@@ -7,7 +7,7 @@
 namespace evenkeel {
 
 /// Reads one array from a NumPy .npy file (format 1.0 or 2.0; '<f4', '<f8', '<i8', '|u1' or '|b1'; C or Fortran order).
-/// Everything is checked before memory is taken. Throws IoError if the file can't be read, std::invalid_argument with
+/// Everything is checked before memory is taken. Throws IoError if the file can't be read, FileError with
 /// the path if its contents are not exactly such an array.
 Array load_npy(const std::string& path);
 

@@ -3,13 +3,17 @@
 #include "evenkeel/core/io/file.hpp"
 #include "evenkeel/data/cifar10.hpp"
 #include "evenkeel/data/mnist.hpp"
+#include "tests/optim/failing_new.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <new>
 
 using namespace evenkeel;
 using namespace evenkeel::data;
@@ -78,7 +82,7 @@ std::string mnist_error(const Bytes& images, const Bytes& labels) {
   folder.write("train-labels-idx1-ubyte", labels);
   try {
     load_mnist(folder.path(), Split::train);
-  } catch (const std::invalid_argument& error) {
+  } catch (const FileError& error) {
     return error.what();
   }
   return "no error";
@@ -143,15 +147,107 @@ TEST_CASE("MNIST files cut at any byte are refused, raw and gzipped") {
     CAPTURE(length);
     folder.write("train-images-idx3-ubyte.gz",
                  Bytes(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(length)));
-    CHECK_THROWS_AS(load_mnist(folder.path(), Split::train), std::invalid_argument);
+    CHECK_THROWS_AS(load_mnist(folder.path(), Split::train), FileError);
   }
   folder.write_gzip("train-images-idx3-ubyte.gz", packed);
   CHECK_THROWS_WITH(load_mnist(folder.path(), Split::train), doctest::Contains("(gzipped twice? unpack it once)"));
   for (std::size_t length = 0; length < kImages.size(); ++length) {
     folder.write("train-images-idx3-ubyte",
                  Bytes(kImages.begin(), kImages.begin() + static_cast<std::ptrdiff_t>(length)));
-    CHECK_THROWS_AS(load_mnist(folder.path(), Split::train), std::invalid_argument);
+    CHECK_THROWS_AS(load_mnist(folder.path(), Split::train), FileError);
   }
+}
+
+TEST_CASE("gzip files of several members load, bytes behind them are refused") {
+  const Folder folder;
+  folder.write("train-labels-idx1-ubyte", kLabels);
+  const auto packed = [&](const Bytes& bytes) {
+    folder.write_gzip("part", bytes);
+    return folder.read("part");
+  };
+  const auto load = [&](const Bytes& bytes) {
+    folder.write("train-images-idx3-ubyte.gz", bytes);
+    return load_mnist(folder.path(), Split::train);
+  };
+  const auto middle = kImages.begin() + 19;  // inside the pixels
+  const Bytes first = packed(Bytes(kImages.begin(), middle)), second = packed(Bytes(middle, kImages.end()));
+  check_two_images(load(first + second));
+  check_two_images(load(packed({}) + first + packed({}) + second + packed({})));
+  const Bytes whole = packed(kImages);
+  const auto refused = [&](const Bytes& bytes, const std::string& text) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH(load(bytes), doctest::Contains(text.c_str()));
+  };
+  refused(whole + Bytes{7}, "train-images-idx3-ubyte.gz' has 1 bytes behind its gzip data");
+  refused(whole + Bytes{0, 0, 0}, "has 3 bytes behind its gzip data");
+  refused(whole + Bytes{0x1f}, "has 1 bytes behind its gzip data");
+  refused(whole + Bytes{0x1f, 0x8b}, "is not a valid gzip file: its end is missing");
+  refused(whole + packed({1}), "declares 2 x 2 x 3 = 12 bytes of data, but has more");
+  Bytes damaged = whole;
+  damaged[damaged.size() - 8] ^= 1;  // the checksum
+  refused(damaged, "is not a valid gzip file: incorrect data check");
+}
+
+TEST_CASE("what a file unpacks to is bounded by what its header declares") {
+  const Folder folder;
+  folder.write("train-labels-idx1-ubyte", kLabels);
+  const auto error = [&](const std::vector<std::uint32_t>& header, std::size_t pixels) {
+    folder.write_gzip("train-images-idx3-ubyte.gz", idx(header, Bytes(pixels)));
+    try {
+      load_mnist(folder.path(), Split::train);
+    } catch (const FileError& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  constexpr std::size_t kMany = 16 << 20;
+  check_contains(error({2051, 2, 2, 3}, kMany), "declares 2 x 2 x 3 = 12 bytes of data, but has more");
+  check_contains(error({2051, 5000000, 28, 28}, kMany),
+                 "declares 5000000 x 28 x 28 = 3920000000 bytes of data, but has");
+  check_contains(error({2051, 5000000, 28, 28}, 12), "3920000000 bytes of data, but has at most ");
+}
+
+TEST_CASE("a set that memory can't hold is named") {
+  const Folder folder;
+  folder.write_gzip("train-images-idx3-ubyte.gz", idx({2051, 3000, 28, 28}, Bytes(3000UL * 28 * 28)));
+  folder.write("train-labels-idx1-ubyte", idx({2049, 3000}, Bytes(3000)));
+  folder.write("test_batch.bin", record(5, 0) + record(6, 0));
+  const auto check = [&](const std::function<void()>& load, const std::string& named) {
+    bool found = false;
+    for (int k = 0;; ++k) {
+      REQUIRE(k < 1000);
+      test::allocations_until_failure = k;
+      bool failed = true;
+      try {
+        load();
+        failed = false;
+      } catch (const std::bad_alloc&) {  // of something small
+      } catch (const FileError& e) {
+        found = found || std::string(e.what()).ends_with(named);
+      }
+      test::allocations_until_failure = -1;
+      if (!failed) {
+        break;
+      }
+    }
+    CHECK(found);
+  };
+  check([&] { load_mnist(folder.path(), Split::train); },
+        "train-images-idx3-ubyte.gz' has 3000 x 28 x 28 = 2352000 bytes of data, more than memory can hold");
+  check([&] { load_cifar10(folder.path(), Split::test); }, "test_batch.bin' has 6146 bytes, more than memory can hold");
+}
+
+TEST_CASE("a named pipe in the place of a file is refused at once") {
+  const Folder folder;
+  for (const char* name : {"train-images-idx3-ubyte", "test_batch.bin", "data_batch_1.bin"}) {
+    REQUIRE(mkfifo((folder.path() / name).c_str(), 0600) == 0);
+  }
+  folder.write("train-labels-idx1-ubyte", kLabels);
+  alarm(60);  // ends the program where it would wait for ever
+  CHECK_THROWS_WITH_AS(load_mnist(folder.path(), Split::train), doctest::Contains("but a named pipe"), IoError);
+  CHECK_THROWS_WITH_AS(load_cifar10(folder.path(), Split::test), doctest::Contains("but a named pipe"), IoError);
+  CHECK_THROWS_WITH_AS(load_cifar10(folder.path(), Split::train), doctest::Contains("but a named pipe"), IoError);
+  alarm(0);
 }
 
 TEST_CASE("a missing folder or file is named") {
@@ -186,7 +282,7 @@ TEST_CASE("wrong CIFAR-10 files are refused") {
     folder.write("test_batch.bin", bytes);
     try {
       load_cifar10(folder.path(), Split::test);
-    } catch (const std::invalid_argument& e) {
+    } catch (const FileError& e) {
       return std::string(e.what());
     }
     return std::string("no error");
@@ -196,7 +292,34 @@ TEST_CASE("wrong CIFAR-10 files are refused") {
   check_contains(error(cut), "has 6145 bytes, expected a positive multiple of 3073 (is it cut?)");
   check_contains(error({}), "has 0 bytes, expected a positive multiple of 3073");
   check_contains(error(Bytes(3074)), "(the size fits CIFAR-100's records)");
+  CHECK_FALSE(error({}).ends_with("records)"));
   check_contains(error(record(1, 0) + record(10, 0)), "label 10 of image 1 is out of range, expected less than 10");
+}
+
+TEST_CASE("CIFAR-100 records whose size fits CIFAR-10's are told apart") {
+  const Folder folder;
+  constexpr std::size_t kCount = 3073;
+  const auto load = [&](const Bytes& bytes) {
+    folder.write("test_batch.bin", bytes);
+    return load_cifar10(folder.path(), Split::test);
+  };
+  Bytes dark(kCount * 3074), bright(kCount * 3074, 200);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    for (Bytes* bytes : {&dark, &bright}) {
+      (*bytes)[i * 3074] = static_cast<std::uint8_t>(i % 20);
+      (*bytes)[i * 3074 + 1] = static_cast<std::uint8_t>(i % 100);
+    }
+  }
+  // Read as CIFAR-10's, the dark images have labels from 0 to 9 but for a few.
+  CHECK_THROWS_WITH(load(dark), doctest::Contains("has the size and the labels of CIFAR-100's records"));
+  CHECK_THROWS_WITH(load(bright), doctest::Contains("has the size and the labels of CIFAR-100's records"));
+  CHECK_THROWS_WITH(load(Bytes(kCount * 3074)),
+                    doctest::Contains("has the size and the labels of CIFAR-100's records"));
+  Bytes cifar10;
+  for (int i = 0; i < 3074; ++i) {
+    cifar10 = std::move(cifar10) + record(static_cast<std::uint8_t>(i % 10), 30);
+  }
+  CHECK(load(cifar10).size() == 3074);
 }
 
 TEST_CASE("reading outside a set or into a wrong buffer is refused") {

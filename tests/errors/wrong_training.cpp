@@ -251,6 +251,11 @@ WrongCalls wrong_files() {
                      [](World& w) { return load_safetensors(w.file("none")).tensors.size(); }),
       wrong<IoError>("load_safetensors: '...",
                      [](World& w) { return load_safetensors(w.folder.path()).tensors.size(); }),
+      wrong<IoError>("load_npy: cannot open...", [](World& w) { return load_npy(w.file("none")).numel(); }),
+      wrong<FileError>("load_npy: ...", [](World& w) { return load_npy(w.file("text.npy")).numel(); }),
+      wrong<FileError>("load_npy: ...", [](World& w) { return load_npy(w.file("weights.safetensors")).numel(); }),
+      wrong<FileError>("load_safetensors: '...",
+                       [](World& w) { return load_safetensors(w.file("x.npy")).tensors.size(); }),
       wrong<IoError>("save_npy: cannot write '...", act([](World& w) { save_npy(w.file("none/x.npy"), w.x.array()); })),
       wrong<ValueError>("save_safetensors: duplicate name 'a'", act([](World& w) {
                           save_safetensors(w.file("weights.safetensors"), {{"a", w.x.array()}, {"a", w.x.array()}});
@@ -260,6 +265,15 @@ WrongCalls wrong_files() {
                         })),
       wrong<ValueError>("save_safetensors: a name or metadata text is not valid UTF-8", act([](World& w) {
                           save_safetensors(w.file("weights.safetensors"), {{"\xff", w.x.array()}});
+                        })),
+      wrong<ValueError>(
+          "save_safetensors: the metadata 'evenkeel.checksum': '0' would be taken for the file's checksum",
+          act([](World& w) {
+            save_safetensors(w.file("weights.safetensors"), {{"a", w.x.array()}}, {{"evenkeel.checksum", "0"}});
+          })),
+      wrong<ValueError>("save_safetensors: the metadata 'b': 'a' would be taken for a second name of the tensor 'a'",
+                        act([](World& w) {
+                          save_safetensors(w.file("weights.safetensors"), {{"a", w.x.array()}}, {{"b", "a"}});
                         })),
   };
   const WrongCalls more = wrong_data();

@@ -12,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
@@ -259,9 +260,47 @@ TEST_CASE("a tied parameter is listed once, saved under both names, and stays ti
   Net other;
   other.get_parameter("body.0.bias") = other.get_parameter("body.0.weight");
   set(const_cast<StateDict&>(state), "body.0.bias", Array::full({3}, 9));
+  set(const_cast<StateDict&>(state), "body.0.weight", Array::full({3}, 9));
   other.load_state_dict(state);
   CHECK(other.get_parameter("body.0.weight").is(other.get_parameter("body.0.bias")));
   CHECK(other.get_parameter("body.0.weight").to_vector<float>() == std::vector<float>{9, 9, 9});
+}
+
+TEST_CASE("different values for tied parameters are an error that names both, and nothing is loaded") {
+  Net net;
+  net.get_parameter("body.0.bias") = net.get_parameter("body.0.weight");
+  StateDict state = cloned(Net().state_dict());
+  set(state, "gain", Array::full({2, 2}, 5));
+  set(state, "body.0.weight", Array::full({3}, 8));
+  set(state, "body.0.bias", Array::from(std::vector<float>{8, 8, 9}, {3}));
+  const auto before = cloned(net.state_dict());
+  for (const bool strict : {true, false}) {
+    CHECK(message([&] { net.load_state_dict(state, strict); }) ==
+          "load_state_dict: Error(s) in loading state_dict for Net:"
+          "\n\tconflicting values for body.0.weight and body.0.bias, which share memory in the current model.");
+  }
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    CHECK(net.state_dict()[i].second.to(DType::float64).to_vector<double>() ==
+          before[i].second.to(DType::float64).to_vector<double>());
+  }
+  // Views of one storage that lie over each other in part.
+  Array memory = Array::zeros({5});
+  net.get_parameter("body.0.weight").set_data(memory.slice(0, 0, 3));
+  net.get_parameter("body.0.bias") = Tensor(memory.slice(0, 2, 5), true);
+  CHECK(message([&] { net.load_state_dict(state); }) == "");
+  set(state, "body.0.bias", Array::from(std::vector<float>{7, 8, 9}, {3}));
+  CHECK(message([&] { net.load_state_dict(state); }).find("conflicting values for body.0.weight and body.0.bias") !=
+        std::string::npos);
+  // Of a file that lacks one of the names, the other's value counts; NaN agrees with itself.
+  std::erase_if(state, [](const auto& entry) { return entry.first == "body.0.bias"; });
+  net.load_state_dict(state, false);
+  const Array nan = Array::full({3}, std::numeric_limits<double>::quiet_NaN());
+  Net tied;
+  tied.get_parameter("body.0.bias") = tied.get_parameter("body.0.weight");
+  set(state, "body.0.weight", nan);
+  state.emplace_back("body.0.bias", nan.clone());
+  tied.load_state_dict(state, false);
+  CHECK(std::isnan(tied.get_parameter("body.0.weight").to_vector<float>()[0]));
 }
 
 TEST_CASE("requires_grad_ and zero_grad") {

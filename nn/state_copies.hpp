@@ -1,0 +1,28 @@
+#pragma once
+
+#include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/load_plan.hpp"
+
+#include <string>
+#include <vector>
+
+namespace evenkeel::nn::detail {
+
+/// A value on its way into a parameter or buffer.
+struct StateCopy {
+  std::string name;
+  Tensor target;
+  const Array* value;
+};
+
+/// Empty if `value` can be copied into `present`, else PyTorch's sentence.
+std::string misfit(const std::string& name, const Array& value, const Array& present);
+
+/// A sentence for each two copies to the same memory (tied parameters) whose values differ: made one after the other,
+/// the last would win unnoticed. Each fits its target. Nothing is written.
+std::vector<std::string> conflicts(const std::vector<StateCopy>& copies);
+
+/// Writes each value into the array that its target has then; values may lie in the memory of other targets. Each fits.
+LoadPlan plan_copies(const std::vector<StateCopy>& copies);
+
+}  // namespace evenkeel::nn::detail
