@@ -330,6 +330,18 @@ LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
   return report;
 }
 
+namespace {
+
+void fail_to_load(const std::string& type, const std::vector<std::string>& errors) {
+  std::string text = concat("Error(s) in loading state_dict for ", type, ":");
+  for (const std::string& error : errors) {
+    text += concat("\n\t", error);
+  }
+  fail("load_state_dict", text);
+}
+
+}  // namespace
+
 LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, LoadReport* wanted_report) {
   StateDict state = loaded;
   walk(std::as_const(*this), "", [&](const std::string& prefix, const Module& module) {
@@ -372,12 +384,9 @@ LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, Load
     errors.insert(errors.begin(), concat("Missing key(s) in state_dict: ", quoted_list(report.missing), "."));
   }
   if (!errors.empty()) {
-    std::string text = concat("Error(s) in loading state_dict for ", type_name(), ":");
-    for (const std::string& error : errors) {
-      text += concat("\n\t", error);
-    }
-    fail("load_state_dict", text);
+    fail_to_load(type_name(), errors);
   }
+  LoadPlan plan = detail::plan_copies(copies);
   if (wanted_report != nullptr) {
     *wanted_report = std::move(report);
   }

@@ -71,7 +71,7 @@ LoadPlan plan_copies(const std::vector<StateCopy>& copies) {
   for (const StateCopy& copy : copies) {
     const bool overwritten = written.contains(copy.value->storage().get());
     plan.add([target = copy.target, value = overwritten ? copy.value->clone() : *copy.value]() mutable {
-      const ThreadsGuard alone(1);  // more threads might have to be hired, which can fail
+      const ThreadsGuard alone(1);  // the helpers of a team could be missing
       target.mutable_array().copy_(value);
     });
   }

@@ -22,7 +22,7 @@ std::string misfit(const std::string& name, const Array& value, const Array& pre
 /// the last would win unnoticed. Each fits its target. Nothing is written.
 std::vector<std::string> conflicts(const std::vector<StateCopy>& copies);
 
-/// Writes each value into the array that its target has then; values may lie in the memory of other targets. Each fits.
+/// What makes the copies, with nothing left that could throw. A value that another copy overwrites is read before.
 LoadPlan plan_copies(const std::vector<StateCopy>& copies);
 
 }  // namespace evenkeel::nn::detail
