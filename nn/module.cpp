@@ -390,7 +390,7 @@ LoadPlan Module::plan_load_state_dict(const StateDict& loaded, bool strict, Load
   if (wanted_report != nullptr) {
     *wanted_report = std::move(report);
   }
-  return detail::plan_copies(copies);
+  return plan;
 }
 
 StateDict Module::generator_state() const {

@@ -37,7 +37,7 @@ shows run/checkpoint.safetensors "checksum  verified"
 grep -q "^format    evenkeel training checkpoint" said.txt || fail "no format in: $(cat said.txt)"
 grep -qE "^model     [0-9]+ tensors, [0-9]+ elements, [0-9]+ bytes$" said.txt || fail "no count of the model's tensors"
 grep -qE "^  model\.[a-z0-9.]+ +float32  \[[0-9, ]*\]$" said.txt || fail "no tensors"
-grep -qE "^  entries.epoch = " said.txt || fail "no metadata"
+grep -qE "^  entries\.epoch = " said.txt || fail "no metadata"
 
 # A training checkpoint's weights are those that the run saved.
 "$program" convert run/checkpoint.safetensors weights.safetensors --weights >/dev/null || fail "--weights"
