@@ -1,5 +1,6 @@
 #include "evenkeel/core/reduce.hpp"
 
+#include "evenkeel/core/elementwise.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/reduce_block.hpp"
 
@@ -157,6 +158,41 @@ Array sum_plan(const Array& x, const Plan& plan, const Shape& shape) {
   });
 }
 
+/// result(variance) of every group, in double.
+template <class F>
+Array from_variance(const Array& x, const Plan& plan, double correction, bool keepdim, const F& result) {
+  const double n = static_cast<double>(plan.count);
+  const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
+  const double* s = sums.data<double>();
+  const Array m = finish(plan.result(x, true), DType::float64, [s, n](std::int64_t i) { return s[i] / n; });
+  const Array deviations = reduce_dims(reduce_op<Deviations>(), x, plan.dims, m);
+  const double* s1 = deviations.data<double>();
+  const double* s2 = s1 + m.numel();
+  const double degrees = n - correction;
+  // s1 is 0 but for the rounding of m; s1^2 / n takes what that adds to s2 away again.
+  return finish(plan.result(x, keepdim), x.dtype(), [=](std::int64_t i) {
+    const double squares = s2[i] - s1[i] * s1[i] / n;
+    return result(degrees > 0 ? (squares < 0 ? 0 : squares) / degrees : std::numeric_limits<double>::quiet_NaN());
+  });
+}
+
+/// Whether a sum of powers has all its digits.
+bool in_range(double sum) { return sum > 1e-280 && sum < 1e300; }
+
+/// norm, from `sums` of powers as far as they have not left double's range, else from those of x / m, times m, the
+/// largest |x|, which may be 0, infinite or NaN.
+Array scaled_norm(const Array& x, double p, const Plan& plan, const Array& exponents, const Array& sums, bool keepdim) {
+  const Array largest = reduce_dims(reduce_op<LargestMagnitude>(), x, plan.dims);
+  const double* m = largest.data<double>();
+  const Array inverse = finish(plan.result(x, true), DType::float64,
+                               [m](std::int64_t i) { return m[i] > 0 && std::isfinite(m[i]) ? 1 / m[i] : 1; });
+  const Array scaled = zip<kernels::Multiply>(x.to(DType::float64), inverse);
+  const Array scaled_sums = reduce_dims(reduce_op<SumOfPowers>(), scaled, plan.dims, exponents);
+  const double *s = sums.data<double>(), *t = scaled_sums.data<double>(), *by = inverse.data<double>();
+  return finish(plan.result(x, keepdim), x.dtype(),
+                [=](std::int64_t i) { return in_range(s[i]) ? std::pow(s[i], 1 / p) : std::pow(t[i], 1 / p) / by[i]; });
+}
+
 }  // namespace
 
 Array sum(const Array& x, const Dims& dims, bool keepdim) {
@@ -175,20 +211,13 @@ Array mean(const Array& x, const Dims& dims, bool keepdim) {
 
 Array var(const Array& x, const Dims& dims, double correction, bool keepdim) {
   require_floating(x, "var");
-  const Plan plan(x, dims, "var");
-  const double n = static_cast<double>(plan.count);
-  const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
-  const double* s = sums.data<double>();
-  const Array m = finish(plan.result(x, true), DType::float64, [s, n](std::int64_t i) { return s[i] / n; });
-  const Array deviations = reduce_dims(reduce_op<Deviations>(), x, plan.dims, m);
-  const double* s1 = deviations.data<double>();
-  const double* s2 = s1 + m.numel();
-  const double degrees = n - correction;
-  // s1 is 0 but for the rounding of m; s1^2 / n takes what that adds to s2 away again.
-  return finish(plan.result(x, keepdim), x.dtype(), [=](std::int64_t i) {
-    const double squares = s2[i] - s1[i] * s1[i] / n;
-    return degrees > 0 ? (squares < 0 ? 0 : squares) / degrees : std::numeric_limits<double>::quiet_NaN();
-  });
+  return from_variance(x, Plan(x, dims, "var"), correction, keepdim, [](double variance) { return variance; });
+}
+
+Array standard_deviation(const Array& x, const Dims& dims, double correction, bool keepdim) {
+  require_floating(x, "std");
+  return from_variance(x, Plan(x, dims, "std"), correction, keepdim,
+                       [](double variance) { return std::sqrt(variance); });
 }
 
 Array norm(const Array& x, double p, const Dims& dims, bool keepdim) {
@@ -215,7 +244,10 @@ Array norm(const Array& x, double p, const Dims& dims, bool keepdim) {
     return root(reduce_dims(reduce_op<SumOfMagnitudes>(), x, plan.dims), 1);
   }
   const Array exponents = Array::full(plan.result(x, true), p, DType::float64);
-  return root(reduce_dims(reduce_op<SumOfPowers>(), x, plan.dims, exponents), p);
+  const Array sums = reduce_dims(reduce_op<SumOfPowers>(), x, plan.dims, exponents);
+  const double* s = sums.data<double>();
+  return std::all_of(s, s + exponents.numel(), in_range) ? root(sums, p)
+                                                         : scaled_norm(x, p, plan, exponents, sums, keepdim);
 }
 
 Array max(const Array& x, const Dims& dims, bool keepdim) { return extreme<Largest>(x, dims, keepdim, "max"); }

@@ -13,6 +13,8 @@ Array sum(const Array& x, const Dims& dims = {}, bool keepdim = false);
 Array mean(const Array& x, const Dims& dims = {}, bool keepdim = false);
 /// sum((x - mean)^2) / (n - correction), two passes; NaN where n - correction <= 0 (PyTorch's warning case).
 Array var(const Array& x, const Dims& dims = {}, double correction = 1, bool keepdim = false);
+/// sqrt(var(x)), also where var(x) itself leaves the dtype's range.
+Array standard_deviation(const Array& x, const Dims& dims = {}, double correction = 1, bool keepdim = false);
 /// (sum |x|^p)^(1/p); p = infinity: the largest |x|, 0 over an empty set. Squares are summed in double.
 Array norm(const Array& x, double p = 2, const Dims& dims = {}, bool keepdim = false);
 /// Largest or smallest value; NaN wins; throws over an empty set.

@@ -189,9 +189,13 @@ void info(const fs::path& path) {
   const auto [kind, file] = read(path);
   print(concat(cut(printable(path.string()), kColumns - 2 - std::string_view(kind).size()), ": ", kind));
   print(concat("checksum  ", file.checked ? "verified" : "none: unchecked, damaged values would go unnoticed"));
-  const auto format = file.metadata.find("format");
-  print(concat("format    ",
-               format == file.metadata.end() ? "not named" : cut(printable(format->second), kColumns - 10)));
+  const auto said = [&file = file](const char* key) {
+    const auto found = file.metadata.find(key);
+    return found == file.metadata.end() ? "" : printable(found->second);
+  };
+  const std::string format = said("format"), version = said("version");
+  print(cut(concat("format    ", format.empty() ? "not named" : format, version.empty() ? "" : ", version ", version),
+            kColumns));
   print_totals("total", file, "");
   if (std::ranges::any_of(file.tensors, [](const auto& tensor) { return tensor.first.starts_with(kModel); })) {
     print_totals("model", file, kModel);

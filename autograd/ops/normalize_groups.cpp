@@ -185,6 +185,18 @@ Grads normalize_twin(const NormalizeSpec& spec, const GradientInputs& in) {
   return twin_gradients(in, spec.affine, x_hat, dz, s * (centred - x_hat * k));
 }
 
+/// The same where the squares of a dtype leave its range.
+Grads twin_in_double(const NormalizeSpec& spec, const GradientInputs& in) {
+  const auto wide = [](const Tensor& t) { return t.defined() ? to(t, DType::float64) : t; };
+  const Tensor dy = wide(in.dy);
+  Grads grads = normalize_twin(spec, {wide(in.x), wide(in.weight), wide(in.bias), dy, in.weight_shape, in.bias_shape,
+                                      in.needs_x, in.needs_weight, in.needs_bias});
+  for (Tensor& grad : grads) {
+    grad = grad.defined() ? to(grad, in.x.dtype()) : grad;
+  }
+  return grads;
+}
+
 /// The same where mean and var are given.
 Grads normalize_with_twin(const NormalizeSpec& spec, const GradientInputs& in, const Array& mean, const Array& var) {
   const GroupView& view = spec.view;
@@ -255,10 +267,11 @@ Tensor record_normalize(std::string_view op, const NormalizeSpec& spec, const Te
                   if (in.x.numel() == 0) {
                     return empty_gradient(in);
                   }
-                  if (grad_enabled() && !spec.fixed) {
-                    return normalize_twin(spec, in);
-                  }
                   const Array mean = saved.extra(0), var = saved.extra(1);
+                  if (grad_enabled() && !spec.fixed) {
+                    return kernels::gradient_needs_double(spec, var.span<double>()) ? twin_in_double(spec, in)
+                                                                                    : normalize_twin(spec, in);
+                  }
                   return grad_enabled() ? normalize_with_twin(spec, in, mean, var)
                                         : fused_gradient(spec, in, mean, var);
                 });

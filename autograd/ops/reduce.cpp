@@ -87,9 +87,8 @@ Tensor var(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
 Tensor std(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
   check_float("std", x);
   const Reduced over("std", x, dims);
-  Array y = var(x.array(), over.dims, correction, keepdim);
-  map_<kernels::Sqrt>(y);
-  return record({.name = "std", .inputs = {x}, .keep = Keep::input(0) | Keep::output()}, std::move(y),
+  return record({.name = "std", .inputs = {x}, .keep = Keep::input(0) | Keep::output()},
+                standard_deviation(x.array(), over.dims, correction, keepdim),
                 [over, correction](const Saved& saved, const Tensor& dy) -> Grads {
                   const Tensor v = saved.input(0);
                   const double scale = 1 / (static_cast<double>(over.count) - correction);

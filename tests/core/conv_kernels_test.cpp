@@ -316,6 +316,40 @@ TEST_CASE("the float32 weight gradient over a batch stays accurate") {
   }
 }
 
+TEST_CASE("an output of a million float32 products keeps its digits") {
+  const ref::Conv s{.c = 64, .h = 127, .w = 143, .o = 3, .kh = 127, .kw = 128};
+  const std::vector<float> x(ref::at(s.x_size()), 0.1F), w(ref::at(s.weight_size()), 0.1F);
+  const double expected = 64 * 127 * 128 * double{0.1F} * double{0.1F};
+  for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::panels, ConvAlgorithm::im2col}) {
+    const ConvAlgorithmGuard guard(algorithm);
+    CAPTURE(static_cast<int>(algorithm));
+    std::vector<float> y(ref::at(s.y_size()));
+    kernels::conv2d(geometry(s), x.data(), w.data(), static_cast<const float*>(nullptr), y.data());
+    for (const float value : y) {
+      CHECK(std::abs(double{value} / expected - 1) < 5e-5);  // in one sum: 1e-3
+    }
+  }
+}
+
+TEST_CASE("the float32 weight gradient over a million pixels keeps its digits") {
+  for (const ref::Conv& s : {ref::Conv{.n = 256, .c = 16, .h = 66, .w = 66, .o = 16, .kh = 3, .kw = 3},
+                             ref::Conv{.c = 16, .h = 6, .w = 262'146, .o = 16, .kh = 3, .kw = 3}}) {
+    const std::vector<float> x(ref::at(s.x_size()), 0.1F), dy(ref::at(s.y_size()), 0.1F);
+    const double expected = 1024.0 * 1024.0 * double{0.1F} * double{0.1F};
+    for (const ConvAlgorithm algorithm : {ConvAlgorithm::winograd, ConvAlgorithm::panels, ConvAlgorithm::im2col}) {
+      const ConvAlgorithmGuard guard(algorithm);
+      std::vector<float> dw(ref::at(s.weight_size()));
+      kernels::conv2d_weight_gradient(geometry(s), x.data(), dy.data(), dw.data());
+      CAPTURE(static_cast<int>(algorithm));
+      double worst = 0;
+      for (const float value : dw) {
+        worst = std::max(worst, std::abs(double{value} / expected - 1));
+      }
+      CHECK(worst < 5e-6);
+    }
+  }
+}
+
 /// Operands, and what the seven loops make of them.
 struct Problem {
   explicit Problem(const ref::Conv& s) : sizes(s) {}

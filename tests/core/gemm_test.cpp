@@ -249,6 +249,39 @@ TEST_CASE("gemm passes NaN and infinity on to their row and column only") {
   }
 }
 
+TEST_CASE("a product over two million steps keeps float32's digits, by each algorithm on each instruction set") {
+  constexpr std::int64_t kSteps = 2'000'003;
+  const std::vector<float> a(2 * kSteps, 0.1F), b(3 * kSteps, 0.1F), bias(3, 1000.0F);
+  const double expected = static_cast<double>(kSteps) * double{0.1F} * double{0.1F};
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    for (const GemmAlgorithm algorithm : {GemmAlgorithm::blas, GemmAlgorithm::panels, GemmAlgorithm::transposed_panels,
+                                          GemmAlgorithm::dots, GemmAlgorithm::row_sums}) {
+      for (const bool trans_a : {false, true}) {
+        GemmDims dims{.m = 2, .n = 3, .k = kSteps, .trans_a = trans_a, .trans_b = algorithm == GemmAlgorithm::dots};
+        if (!gemm_suits(algorithm, dims)) {
+          continue;
+        }
+        CAPTURE(static_cast<int>(algorithm));
+        std::vector<float> c(6, 7.0F);  // beta = 0: is not read
+        gemm(algorithm, dims, a.data(), b.data(), c.data());
+        for (const float value : c) {
+          CHECK(std::abs(double{value} / expected - 1) < 1e-6);  // in one sum per lane: 3e-3 and more
+        }
+        gemm(algorithm, dims, a.data(), b.data(), c.data(), bias.data());
+        CHECK(std::abs(double{c[5]} / (expected + 1000) - 1) < 1e-6);
+        dims.beta = 2;
+        dims.alpha = -0.5;
+        if (gemm_suits(algorithm, dims)) {
+          gemm(algorithm, dims, a.data(), b.data(), c.data());
+          CHECK(std::abs(double{c[5]} / (1.5 * expected + 2000) - 1) < 1e-6);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("OpenBLAS has the threads that the program gave it, before and after a product") {
   const int before = openblas_get_num_threads();
   openblas_set_num_threads(2);

@@ -15,7 +15,7 @@ namespace evenkeel {
 /// products, and stages its input with channels side by side (winograd_tiles.hpp). GFLOP/s per core of the plain count
 /// on the AVX-512 machine that they were tuned on:
 enum class ConvAlgorithm {
-  winograd,   ///< F(4x4, 3x3): 240 to 690; float32 errors about 2.6 times those of a plain sum
+  winograd,   ///< F(4x4, 3x3): 240 to 690; float32 errors about 2.6 times those of a plain sum (winograd.hpp: when not)
   depthwise,  ///< one channel per group: bound by loads, 15 to 45
   direct,     ///< tiles over staged rows in place, any stride; rows that fill registers: 200 to 255
   panels,     ///< the same tiles over packed columns; any geometry: 160 to 230; also every plain weight gradient
@@ -25,8 +25,7 @@ enum class ConvAlgorithm {
 /// Chooses the algorithm of the convolutions that this thread starts within a scope, those of a backward() that it
 /// calls there included: of `first` and what is behind it in ConvAlgorithm, the first that suits the geometry. So
 /// im2col and panels take everything; direct leaves narrow rows and weight gradients to panels; winograd is the whole
-/// table; and depthwise is the table without Winograd, from which a NaN or infinity in x reaches the whole 4x4 tile of
-/// outputs whose 6x6 inputs it is among.
+/// table; and depthwise is the table without Winograd, which leaves only plain sums.
 ///
 /// std::nullopt is the library's own choice: the whole table, or, where the instruction set has no tuned tile
 /// (kHasTunedTile), depthwise and im2col. Threads start with it, unless the environment variable EVENKEEL_CONV (a name

@@ -15,6 +15,9 @@ namespace {
 
 /// Products whose share of a panel (three registers per product) stays in the first-level cache.
 constexpr std::int64_t kSteps = 288;
+/// Products of an output that are summed in registers where no panel is packed; more are cut into parts of as many as
+/// keep float32's digits.
+constexpr std::int64_t kMostSteps = 8192, kPartSteps = 512;
 
 /// One unit of parallel work, and where its memory is.
 template <class T>
@@ -36,7 +39,7 @@ struct Unit {
 template <class Arch, class T>
 void multiply_panel(const Unit<T>& unit, const Panel& panel, std::int64_t phase, T* b, PanelProduct<T> product) {
   const StepTables::Table& table = unit.tables[phase];
-  const std::int64_t most_steps = product.packed ? kSteps : std::max<std::int64_t>(1, table.count);
+  const std::int64_t most_steps = product.packed ? kSteps : table.count > kMostSteps ? kPartSteps : kMostSteps;
   product.b = product.packed ? b : unit.staged;
   std::int64_t first = 0;
   do {  // once also without any product

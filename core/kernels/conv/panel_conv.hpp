@@ -1,7 +1,10 @@
 #pragma once
 
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
+#include "evenkeel/core/kernels/conv/panel_plan.hpp"
+#include "evenkeel/core/kernels/simd/workspace.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace evenkeel::kernels {
@@ -14,7 +17,29 @@ struct PanelConv {
   static void input_gradient(const ConvGeometry& g, ConvAlgorithm algorithm, const T* dy, const T* weight,
                              const T* bias, T* dx);
   static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
+  /// sums (channel, tap, output) += what the outputs of `rows` contribute to the gradient for `channels` channels from
+  /// `first` on; one group.
+  static void add_weight_gradient(const ConvGeometry& g, const PixelBlock& rows, std::int64_t first,
+                                  std::int64_t channels, const T* x, const T* dy, T* sums);
 };
+
+/// Calls run(first, last), which sets `size` sums of turns [first, last) in T. Of more turns than keep float32's digits,
+/// runs are summed so, and added up in double.
+template <class T, class Run>
+void sum_turns(std::int64_t first, std::int64_t last, std::int64_t size, T* sums, const Run& run) {
+  constexpr std::int64_t kMost = 64, kRun = 16;
+  if (last - first <= kMost) {
+    run(first, last);
+    return;
+  }
+  Workspace<double> totals(size);
+  std::fill_n(totals.data(), size, 0.0);
+  for (std::int64_t i = first; i < last; i += kRun) {
+    run(i, std::min(i + kRun, last));
+    std::transform(sums, sums + size, totals.data(), totals.data(), [](T sum, double total) { return total + sum; });
+  }
+  std::transform(totals.data(), totals.data() + size, sums, [](double total) { return static_cast<T>(total); });
+}
 
 /// dweight (output, product) of each group = the sum over parts of sums (part, group, product, output); changes sums.
 template <class T>

@@ -17,6 +17,7 @@ namespace {
 /// Pixels of one turn, whose products are summed in registers before they are added to the sums of the turns before:
 /// a longer sum would lose float32 digits.
 constexpr std::int64_t kTurnPixels = 256;
+constexpr std::int64_t kMostPixels = 1024;  // the same for the part of a row that is longer
 
 /// How the work is cut: parts of the list of turns, whose sums are added in order, by parts of the channels of a
 /// group, which own their rows of dw^T.
@@ -92,7 +93,6 @@ void add_turn(const ConvGeometry& g, const PixelBlock& turn, GradientTables& tab
                             .a_rows = tables.products.data(),
                             .steps = tables.pixels.data(),
                             .rows = products,
-                            .step_count = turn.images * pixels,
                             .b = panel,
                             .packed = true,
                             .segments = segments,
@@ -102,7 +102,13 @@ void add_turn(const ConvGeometry& g, const PixelBlock& turn, GradientTables& tab
     for (std::int64_t s = 0; s < segments; ++s) {
       product.segment[s] = {.c = s * kLanes, .columns = std::min(kLanes, outputs - s * kLanes)};
     }
-    PanelsKernels<Arch, T>::multiply(product);
+    for (std::int64_t first = 0; first < turn.images * pixels; first += kMostPixels) {  // of a wide row
+      product.step_count = std::min(kMostPixels, turn.images * pixels - first);
+      PanelsKernels<Arch, T>::multiply(product);
+      product.steps += product.step_count;
+      product.b += product.step_count * segments * kLanes;
+      product.accumulate = true;
+    }
     segments_left -= segments;
     o += outputs;
   }
@@ -168,23 +174,55 @@ void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T
       const std::int64_t first = unit % plan.channel_parts * plan.channels;
       const std::int64_t channels = std::min(plan.channels, g.group_channels() - first);
       T* out = sums.data() + part * g.weight_size() + (group * g.patch() + first * g.taps()) * g.group_outputs();
-      for (std::int64_t i = turns * part / parts; i < turns * (part + 1) / parts; ++i) {
-        const PixelBlock turn = plan.turns.block(i);
-        for (std::int64_t k = 0; k < turn.images; ++k) {
-          const std::int64_t plane = (turn.image + k) * g.channels + group * g.group_channels() + first;
-          fill_stage(stage, x + plane * g.plane(), channels, turn.first_row, turn.rows, tables.plane_stride,
-                     staged.data() + k * tables.image_stride);
+      const std::int64_t size = channels * g.taps() * g.group_outputs();
+      sum_turns(turns * part / parts, turns * (part + 1) / parts, size, out, [&](std::int64_t from, std::int64_t to) {
+        for (std::int64_t i = from; i < to; ++i) {
+          const PixelBlock turn = plan.turns.block(i);
+          for (std::int64_t k = 0; k < turn.images; ++k) {
+            const std::int64_t plane = (turn.image + k) * g.channels + group * g.group_channels() + first;
+            fill_stage(stage, x + plane * g.plane(), channels, turn.first_row, turn.rows, tables.plane_stride,
+                       staged.data() + k * tables.image_stride);
+          }
+          add_turn<Arch>(g, turn, tables, staged.data(),
+                         dy + (turn.image * g.out_channels + group * g.group_outputs()) * g.pixels(),
+                         channels * g.taps(), panel.data(), i > from, out);
         }
-        add_turn<Arch>(g, turn, tables, staged.data(),
-                       dy + (turn.image * g.out_channels + group * g.group_outputs()) * g.pixels(), channels * g.taps(),
-                       panel.data(), i > turns * part / parts, out);
-      }
+      });
     }
   });
   finish_weight_gradient(g, parts, sums.data(), dweight);
 }
 
+template <class Arch, class T>
+void add_rows_on(const ConvGeometry& g, const PixelBlock& rows, std::int64_t first, std::int64_t channels, const T* x,
+                 const T* dy, T* sums) {
+  constexpr std::int64_t kWidth = PanelTile<Arch, T>::segments * PanelTile<Arch, T>::lanes;
+  const std::int64_t most = std::clamp<std::int64_t>(kTurnPixels / g.out_width, 1, rows.rows);
+  const GradientPlan plan{.turns = {.batch = g.batch, .height = g.out_height, .images = 1, .rows = most},
+                          .turn_parts = 1,
+                          .channel_parts = 1,
+                          .channels = channels};
+  const StageShape stage = input_stage(g);
+  GradientTables tables(g, plan, stage);
+  Workspace<T> staged(tables.image_stride), panel(most * g.out_width * kWidth);
+  for (std::int64_t image = rows.image; image < rows.image + rows.images; ++image) {
+    for (std::int64_t row = 0; row < rows.rows; row += most) {
+      const PixelBlock turn{.image = image, .first_row = rows.first_row + row, .rows = std::min(most, rows.rows - row)};
+      fill_stage(stage, x + (image * g.channels + first) * g.plane(), channels, turn.first_row, turn.rows,
+                 tables.plane_stride, staged.data());
+      add_turn<Arch>(g, turn, tables, staged.data(), dy + image * g.out_channels * g.pixels(), channels * g.taps(),
+                     panel.data(), true, sums);
+    }
+  }
+}
+
 }  // namespace
+
+template <class T>
+void PanelConv<T>::add_weight_gradient(const ConvGeometry& g, const PixelBlock& rows, std::int64_t first,
+                                       std::int64_t channels, const T* x, const T* dy, T* sums) {
+  dispatch_isa([&]<class Arch>() { add_rows_on<Arch>(g, rows, first, channels, x, dy, sums); });
+}
 
 template <class T>
 void PanelConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
@@ -193,6 +231,10 @@ void PanelConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* d
 
 template void finish_weight_gradient(const ConvGeometry&, std::int64_t, float*, float*);
 template void finish_weight_gradient(const ConvGeometry&, std::int64_t, double*, double*);
+template void PanelConv<float>::add_weight_gradient(const ConvGeometry&, const PixelBlock&, std::int64_t, std::int64_t,
+                                                    const float*, const float*, float*);
+template void PanelConv<double>::add_weight_gradient(const ConvGeometry&, const PixelBlock&, std::int64_t, std::int64_t,
+                                                     const double*, const double*, double*);
 template void PanelConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
 template void PanelConv<double>::weight_gradient(const ConvGeometry&, const double*, const double*, double*);
 

@@ -1,10 +1,12 @@
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 
-#include "evenkeel/core/kernels/conv/winograd_tiles.hpp"
+#include "evenkeel/core/kernels/conv/winograd_plain.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace evenkeel::kernels {
 namespace {
@@ -46,37 +48,28 @@ TileConvolution gradient_tiles(const ConvGeometry& g) {
           .turned = true};
 }
 
-/// u (cell, input, output) of a convolution; `width` outputs per row, zeros behind the last.
+/// u (cell, input, output) of a convolution; `width` outputs per row, zeros behind the last. Returns the largest sum of
+/// squares in the weight, infinity where a number is not finite.
 template <class Arch, class T>
-void transform_weight(const TileConvolution& c, const T* weight, std::int64_t width, WinogradCells<T> u) {
+double transform_weight(const WinogradFilters<T>& filters, std::int64_t width, WinogradCells<T> u) {
   constexpr std::int64_t kInputs = 16, kGrain = 2048;  // inputs at a time, filters per chunk
-  const std::int64_t inputs = c.source.planes;
-  const std::int64_t grain = grain_of(kInputs * width, kGrain);
-  parallel_for(0, ceil_div(inputs, kInputs), grain, [&](std::int64_t begin, std::int64_t end) {
-    Workspace<T> filters(kInputs * 9 * width);
+  const std::int64_t grain = grain_of(kInputs * width, kGrain), parts = ceil_div(filters.inputs, kInputs);
+  Workspace<double> largest(parts);
+  parallel_for(0, parts, grain, [&](std::int64_t begin, std::int64_t end) {
+    Workspace<T> w(kInputs * 9 * width);
     for (std::int64_t part = begin; part < end; ++part) {
-      const std::int64_t first = part * kInputs, count = std::min(kInputs, inputs - first);
-      PanelTranspose<T> turn{.columns = c.outputs, .b = filters.data(), .b_stride = width, .width = width};
-      if (c.turned) {  // the weight is (input, output, tap)
-        turn.x_stride = turn.steps = 9;
-        for (std::int64_t i = 0; i < count; ++i) {
-          turn.x = weight + (first + i) * c.outputs * 9;
-          turn.b = filters.data() + i * 9 * width;
-          PanelsKernels<Arch, T>::transpose(turn);
-        }
-      } else {  // (output, input, tap)
-        turn.x = weight + first * 9;
-        turn.x_stride = inputs * 9;
-        turn.steps = count * 9;
-        PanelsKernels<Arch, T>::transpose(turn);
-      }
-      WinogradKernels<Arch, T>::weight({.w = filters.data(),
+      const std::int64_t first = part * kInputs, count = std::min(kInputs, filters.inputs - first);
+      filters.template arrange<Arch>(first, count, width, w.data());
+      const WinogradRange range = WinogradKernels<Arch, T>::range(w.data(), count * 9 * width);
+      largest.data()[part] = std::isfinite(range.norms) ? range.largest : std::numeric_limits<double>::infinity();
+      WinogradKernels<Arch, T>::weight({.w = w.data(),
                                         .rows = count,
                                         .width = width,
-                                        .turned = c.turned,
+                                        .turned = filters.turned,
                                         .u = {u.data + first * PanelTile<Arch, T>::lanes, u.cell, u.part}});
     }
   });
+  return *std::max_element(largest.data(), largest.data() + parts);
 }
 
 /// y (image, output, pixel) of the block's first image on = turned (image, pixel, output).
@@ -103,7 +96,8 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
   const std::int64_t out_width = round_up(c.outputs, kLanes);
   CellSpace<T> u(inputs, out_width, kLanes);
   Workspace<T> biases(out_width);
-  transform_weight<Arch>(c, weight, out_width, u.cells());
+  const WinogradFilters<T> filters{.weight = weight, .inputs = inputs, .outputs = c.outputs, .turned = c.turned};
+  const double largest_weight = transform_weight<Arch>(filters, out_width, u.cells());
   std::fill_n(biases.data(), out_width, T(0));
   if (bias != nullptr) {
     std::copy_n(bias, c.outputs, biases.data());
@@ -117,6 +111,7 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
     Workspace<T> turned(plan.images * block_rows * c.out_width * out_width);
     Workspace<WinogradTile> tiles(plan.images * plan.rows * c.tile_columns());
     CellSpace<T> v(at_once, in_width, kLanes), m(at_once, out_width, kLanes);
+    PlainTiles<Arch, T> plain(filters, in_width, out_width, largest_weight);
     for (std::int64_t i = begin; i < end; ++i) {
       const PixelBlock block = plan.block(i);
       const std::int64_t rows = std::min(kWinogradTile * block.rows, c.out_height - kWinogradTile * block.first_row);
@@ -132,9 +127,11 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
                                .rows = rows,
                                .columns = c.out_width};
       const std::int64_t count = list_tiles(block, c.tile_columns(), tiles.data());
-      for (std::int64_t first = 0; first < count; first += at_once) {
+      const std::int64_t fast = plain.set_apart(spread, output, block.images, tiles.data(), count);
+      plain.compute(spread, output, tiles.data() + fast, count - fast);
+      for (std::int64_t first = 0; first < fast; first += at_once) {
         spread.tiles = output.tiles = tiles.data() + first;
-        spread.tile_count = output.tile_count = std::min(at_once, count - first);
+        spread.tile_count = output.tile_count = std::min(at_once, fast - first);
         WinogradKernels<Arch, T>::input(spread);
         WinogradKernels<Arch, T>::multiply({.rows = spread.tile_count,
                                             .steps = inputs,

@@ -12,6 +12,18 @@ namespace evenkeel::kernels {
 // where the products of all channels are 36 matrix products. Its gradient is dw = G^T ((A dy A^T) * (B^T x B)) G.
 // The matrices are those of the points 0, +-sqrt(1/2), +-sqrt(2) and infinity, whose rounding errors are half as large
 // as those of the paper's 0, +-1, +-2. Registers run over neighbouring channels.
+//
+// Accuracy. A plain sum errs by about eps |w| |window|, norms over the products of one output; a tile shares its
+// rounding, so that it errs by about 1.3 eps |w| |tile|: 2.6 times as much where all 6x6 cells are of one size. So that
+// one large cell does not spoil outputs that do not read it, and NaN and infinity reach exactly those that do, each
+// image of a block is looked at (WinogradRange): where the norms of groups of kWinogradGroup cells exceed their harmonic
+// mean, zeros aside, more than kWinogradRatio times, its tiles are looked at one by one, and those that exceed their
+// smallest window, or one of the harmonic mean, by that ratio are computed as plain sums. So an output errs
+//   2.6 times as much as a plain sum among values of one size, be most of them 0;
+//   10 times in a tile that was looked at, 20 times, at worst, in an image that passed,
+// as a plain sum would in its own window or one of the image's typical (harmonic mean) values, whichever is larger: 0
+// beside large values is exact to their rounding only. Gradients of weights, sums over all pixels, take turns as plain
+// sums where a group of an image exceeds the mean by kWinogradMeanRatio. Numbers below 1e-22 count as 0.
 
 constexpr std::int64_t kWinogradTile = 4, kWinogradWindow = 6, kWinogradCells = 36;
 
@@ -85,6 +97,21 @@ struct WinogradWeightGradient {
   T* dw = nullptr;
 };
 
+/// What groups of up to kWinogradGroup numbers of one lane have: sums of squares and their roots, the norms.
+struct WinogradRange {
+  double largest = 0;        ///< sum of squares; a NaN may be passed over
+  double norms = 0;          ///< sum; NaN or infinite if a number is, or its square
+  double inverse_norms = 0;  ///< sum of 1 / norm of those that are not 0
+  double groups = 0;         ///< with a norm that is not 0
+  double all = 0;            ///< groups
+
+  double harmonic_mean() const { return inverse_norms > 0 ? groups / inverse_norms : 0; }
+};
+constexpr std::int64_t kWinogradGroup = 16;
+constexpr double kWinogradRatio = 8, kWinogradMeanRatio = 16;
+/// Of the largest sums of squares of both factors: up to here no sum of a tile overflows.
+constexpr double kWinogradMost = 1e58;
+
 /// Every width and distance is a multiple of a register.
 template <class Arch, class T>
 struct WinogradKernels {
@@ -94,6 +121,9 @@ struct WinogradKernels {
   static void output(const WinogradOutput<T>& job);
   static void output_gradient(const WinogradSpread<T>& job);
   static void weight_gradient(const WinogradWeightGradient<T>& job);
+  static WinogradRange range(const T* x, std::int64_t count);
+  /// window (6, 6, job.width) = what the tile reads; squares[cell] = the sum of squares over channels.
+  static void window(const WinogradSpread<T>& job, const WinogradTile& tile, T* window, T* squares);
 };
 
 /// Convolutions with 3x3 weights, stride and dilation 1, one group.

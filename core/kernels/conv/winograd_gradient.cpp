@@ -1,10 +1,12 @@
 #include "evenkeel/core/kernels/conv/panel_conv.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
-#include "evenkeel/core/kernels/conv/winograd_tiles.hpp"
+#include "evenkeel/core/kernels/conv/winograd_plain.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 
 namespace evenkeel::kernels {
 namespace {
@@ -36,6 +38,7 @@ template <class Arch, class T>
 class TileGradient {
  public:
   static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  static constexpr std::int64_t kMostTiles = 256;  // whose products are summed in registers
 
   TileGradient(const ConvGeometry& g, const TilePlan& plan)
       : g_(g),
@@ -51,42 +54,113 @@ class TileGradient {
         n_(plan.channels, out_width_, kLanes),
         tiles_(plan.most_tiles) {}
 
-  /// n (+)= the share of one turn; x and dy are the turn's first image, x from the unit's first channel on.
-  void add_turn(const PixelBlock& turn, std::int64_t channels, const T* x, const T* dy, bool accumulate) {
+  /// Begins the sums of `channels` channels from `first` on.
+  void begin(std::int64_t first, std::int64_t channels) {
+    first_ = first;
+    channels_ = channels;
+    transformed_ = plain_ = false;
+  }
+
+  /// Adds the share of one turn, as a plain sum if Winograd's would spoil it.
+  void add_turn(const PixelBlock& turn, const T* x, const T* dy) {
+    const T* first_x = x + (turn.image * g_.channels + first_) * g_.plane();
     const std::int64_t tiles = list_tiles(turn, ceil_div(g_.out_width, kWinogradTile), tiles_.data());
-    WinogradSpread<T> spread = stage_windows<Arch>(x_source_, turn, x, channels, in_width_, staged_.data());
+    double largest = 1;
+    WinogradSpread<T> spread = stage(x_source_, turn, first_x, channels_, in_width_);
+    bool suits = look(spread, turn.images, largest);
     spread.tiles = tiles_.data();
     spread.tile_count = tiles;
     spread.v = v_.cells();
     WinogradKernels<Arch, T>::input(spread);
-    spread = stage_windows<Arch>(dy_source_, turn, dy, g_.out_channels, out_width_, staged_.data());
+    spread = stage(dy_source_, turn, dy + turn.image * g_.out_channels * g_.pixels(), g_.out_channels, out_width_);
+    suits = look(spread, turn.images, largest) && suits;
+    if (!suits) {
+      add_plain(turn, x, dy);
+      return;
+    }
     spread.tiles = tiles_.data();
     spread.tile_count = tiles;
     spread.v = e_.cells();
     WinogradKernels<Arch, T>::output_gradient(spread);
-    WinogradKernels<Arch, T>::multiply({.gradient = true,
-                                        .accumulate = accumulate,
-                                        .rows = channels,
-                                        .steps = tiles,
-                                        .width = out_width_,
-                                        .a = v_.read(),
-                                        .b = e_.read(),
-                                        .c = n_.cells()});
+    WinogradProduct<T> product{.gradient = true,
+                               .accumulate = transformed_,
+                               .rows = channels_,
+                               .width = out_width_,
+                               .a = v_.read(),
+                               .b = e_.read(),
+                               .c = n_.cells()};
+    for (std::int64_t first = 0; first < tiles; first += kMostTiles) {  // of a wide row
+      product.steps = std::min(kMostTiles, tiles - first);
+      WinogradKernels<Arch, T>::multiply(product);
+      product.a.data += product.steps * kLanes;
+      product.b.data += product.steps * kLanes;
+      product.accumulate = true;
+    }
+    transformed_ = true;
   }
 
   /// Sums of the products (channel, tap) by outputs.
-  void finish(std::int64_t channels, T* sums) {
+  void finish(T* sums) {
+    const std::int64_t size = channels_ * 9 * g_.out_channels;
+    if (!transformed_) {
+      std::copy_n(plain_sums_->data(), size, sums);
+      return;
+    }
     WinogradKernels<Arch, T>::weight_gradient(
-        {.n = n_.read(), .channels = channels, .outputs = g_.out_channels, .dw = sums});
+        {.n = n_.read(), .channels = channels_, .outputs = g_.out_channels, .dw = sums});
+    if (plain_) {
+      std::transform(sums, sums + size, plain_sums_->data(), sums, std::plus<T>());
+    }
   }
 
  private:
+  WinogradSpread<T> stage(const WindowSource& source, const PixelBlock& turn, const T* first, std::int64_t planes,
+                          std::int64_t width) {
+    return stage_windows<Arch>(source, turn, first, planes, width, staged_.data());
+  }
+
+  /// Whether all images of a turn suit, beside another factor whose largest sum of squares is `largest`; takes their
+  /// own to it.
+  bool look(const WinogradSpread<T>& spread, std::int64_t images, double& largest) const {
+    double own = 0;
+    for (std::int64_t k = 0; k < images; ++k) {
+      const WinogradRange range = WinogradKernels<Arch, T>::range(spread.x + k * spread.image_stride,
+                                                                  spread.rows * spread.columns * spread.width);
+      if (!finite_product(range, largest) || !is_spread(range)) {
+        return false;
+      }
+      own = std::max(own, range.largest);
+    }
+    largest = own;
+    return true;
+  }
+
+  void add_plain(const PixelBlock& turn, const T* x, const T* dy) {
+    if (!plain_) {
+      const std::int64_t size = in_width_ * 9 * g_.out_channels;
+      if (!plain_sums_.has_value()) {
+        plain_sums_.emplace(size);
+      }
+      std::fill_n(plain_sums_->data(), size, T(0));
+      plain_ = true;
+    }
+    const std::int64_t row = kWinogradTile * turn.first_row;
+    const PixelBlock rows{.image = turn.image,
+                          .images = turn.images,
+                          .first_row = row,
+                          .rows = std::min(kWinogradTile * turn.rows, g_.out_height - row)};
+    PanelConv<T>::add_weight_gradient(g_, rows, first_, channels_, x, dy, plain_sums_->data());
+  }
+
   const ConvGeometry& g_;
   const WindowSource x_source_, dy_source_;
   const std::int64_t in_width_, out_width_;
   Workspace<T> staged_;
   CellSpace<T> v_, e_, n_;
   Workspace<WinogradTile> tiles_;
+  std::optional<Workspace<T>> plain_sums_;
+  std::int64_t first_ = 0, channels_ = 0;
+  bool transformed_ = false, plain_ = false;  // whether n_ and plain_sums_ hold anything
 };
 
 template <class Arch, class T>
@@ -99,13 +173,15 @@ void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy,
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t part = unit / plan.channel_parts, first = unit % plan.channel_parts * plan.channels;
       const std::int64_t channels = std::min(plan.channels, g.channels - first);
-      const std::int64_t from = turns * part / parts;
-      for (std::int64_t i = from; i < turns * (part + 1) / parts; ++i) {
-        const PixelBlock turn = plan.turns.block(i);
-        gradient.add_turn(turn, channels, x + (turn.image * g.channels + first) * g.plane(),
-                          dy + turn.image * g.out_channels * g.pixels(), i > from);
-      }
-      gradient.finish(channels, sums.data() + part * g.weight_size() + first * 9 * g.out_channels);
+      T* out = sums.data() + part * g.weight_size() + first * 9 * g.out_channels;
+      sum_turns(turns * part / parts, turns * (part + 1) / parts, channels * 9 * g.out_channels, out,
+                [&](std::int64_t from, std::int64_t to) {
+                  gradient.begin(first, channels);
+                  for (std::int64_t i = from; i < to; ++i) {
+                    gradient.add_turn(plan.turns.block(i), x, dy);
+                  }
+                  gradient.finish(out);
+                });
     }
   });
   finish_weight_gradient(g, parts, sums.data(), dweight);

@@ -303,4 +303,63 @@ void WinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<T>& 
   }
 }
 
+template <class Arch, class T>
+WinogradRange WinogradKernels<Arch, T>::range(const T* x, std::int64_t count) {
+  using V = simd::Batch<Arch, T>;
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>, kGroup = kWinogradGroup * kLanes;
+  const V zero(T(0)), one(T(1));
+  V largest = zero, norms = zero, inverse_norms = zero, groups = zero;
+  const auto add_group = [&](const V& squares) __attribute__((always_inline)) {
+    const V norm = sqrt(squares);
+    const auto counts = squares > zero;
+    largest = max(largest, squares);
+    norms += norm;
+    inverse_norms += select(counts, one / norm, zero);
+    groups += select(counts, one, zero);
+  };
+  std::int64_t i = 0;
+  for (; i + kGroup <= count; i += kGroup) {
+    V squares[2] = {zero, zero};
+    for (std::int64_t k = 0; k < kGroup; k += 2 * kLanes) {
+      for (int j = 0; j < 2; ++j) {
+        const V value = V::load_aligned(x + i + k + j * kLanes);
+        squares[j] = fma(value, value, squares[j]);
+      }
+    }
+    add_group(squares[0] + squares[1]);
+  }
+  const std::int64_t all = (count + kGroup - 1) / kGroup * kLanes;
+  if (i < count) {
+    V squares = zero;
+    for (; i < count; i += kLanes) {
+      const V value = V::load_aligned(x + i);
+      squares = fma(value, value, squares);
+    }
+    add_group(squares);
+  }
+  return {.largest = static_cast<double>(lane_max(largest)),
+          .norms = static_cast<double>(lane_sum(norms)),
+          .inverse_norms = static_cast<double>(lane_sum(inverse_norms)),
+          .groups = static_cast<double>(lane_sum(groups)),
+          .all = static_cast<double>(all)};
+}
+
+template <class Arch, class T>
+void WinogradKernels<Arch, T>::window(const WinogradSpread<T>& job, const WinogradTile& tile, T* window, T* squares) {
+  using V = simd::Batch<Arch, T>;
+  const T* x = job.x + tile.image * job.image_stride;
+  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell, window += job.width) {
+    const std::int64_t row = tile.row + job.top + cell / kWinogradWindow;
+    const std::int64_t column = tile.column + job.left + cell % kWinogradWindow;
+    const bool inside = row >= 0 && row < job.rows && column >= 0 && column < job.columns;
+    V sum(T(0));
+    for (std::int64_t c = 0; c < job.width; c += simd::kLanes<Arch, T>) {
+      const V value = inside ? V::load_aligned(x + (row * job.columns + column) * job.width + c) : V(T(0));
+      value.store_aligned(window + c);
+      sum = fma(value, value, sum);
+    }
+    squares[cell] = lane_sum(sum);
+  }
+}
+
 }  // namespace evenkeel::kernels

@@ -4,6 +4,7 @@
 #include "evenkeel/core/kernels/matmul/own_gemm.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
+#include "evenkeel/core/kernels/simd/workspace.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <cblas.h>
@@ -13,6 +14,7 @@
 #include <mutex>
 #include <pthread.h>
 #include <thread>
+#include <type_traits>
 
 namespace evenkeel {
 namespace {
@@ -170,6 +172,64 @@ GemmDims stored_dims(GemmDims d) {
 
 }  // namespace
 
+namespace {
+
+/// How many steps float32 adds up, and how long the blocks are that more steps are cut into, whose sums are added up in
+/// double: a lane then takes 128 or 256 steps one after the other. The extra work is a twentieth at most.
+struct Steps {
+  std::int64_t most, block;
+};
+
+template <class T>
+Steps steps_of(GemmAlgorithm algorithm) {
+  if (!std::is_same_v<T, float>) {
+    constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+    return {kAny, kAny};
+  }
+  switch (algorithm) {
+    case GemmAlgorithm::row_sums:  // few rows: memory bounds it
+      return {512, 128};
+    case GemmAlgorithm::dots:  // steps side by side in a register
+      return {4096, 1024};
+    default:
+      return {4096, 256};
+  }
+}
+
+/// gemm in blocks of `steps` steps, for so many rows of C at a time that the sums stay small.
+template <class T>
+void add_blocks(GemmAlgorithm algorithm, std::int64_t steps, const GemmDims& d, const kernels::GemmJob<T>& job) {
+  constexpr std::int64_t kSums = std::int64_t{1} << 20;
+  const std::int64_t rows = std::clamp<std::int64_t>(kSums / d.n, 1, d.m);
+  kernels::Workspace<T> product(rows * d.n);
+  kernels::Workspace<double> sums(rows * d.n);
+  for (std::int64_t row = 0; row < d.m; row += rows) {
+    GemmDims part = d;
+    part.m = std::min(rows, d.m - row);
+    part.ldc = d.n;
+    part.beta = 0;
+    std::fill_n(sums.data(), part.m * d.n, 0.0);
+    for (std::int64_t first = 0; first < d.k; first += steps) {
+      part.k = std::min(steps, d.k - first);
+      gemm<T>(algorithm, part, job.a + row * job.a_row + first * job.a_step, job.b + first * job.b_step,
+              product.data());
+      parallel_for(0, part.m * d.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) {
+        std::transform(sums.data() + begin, sums.data() + end, product.data() + begin, sums.data() + begin,
+                       [](double sum, T value) { return sum + double{value}; });
+      });
+    }
+    for (std::int64_t i = 0; i < part.m; ++i) {
+      T* c = job.c + (row + i) * job.ldc;
+      for (std::int64_t j = 0; j < d.n; ++j) {
+        const double start = job.bias != nullptr ? double{job.bias[j]} : job.beta != T(0) ? double{job.beta * c[j]} : 0;
+        c[j] = static_cast<T>(start + sums.data()[i * d.n + j]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
 bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims) {
   const GemmDims d = stored_dims(dims);
   switch (algorithm) {
@@ -234,6 +294,10 @@ void gemm(GemmAlgorithm algorithm, const GemmDims& dims, const T* a, const T* b,
     return;
   }
   const kernels::GemmJob<T> job = own_job(d, a, b, c, bias);
+  if (const Steps steps = steps_of<T>(algorithm); d.k > steps.most) {
+    add_blocks(algorithm, steps.block, d, job);
+    return;
+  }
   switch (algorithm) {
     case GemmAlgorithm::panels:
       return kernels::OwnGemm<T>::panels(job);

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
+#include <vector>
 
 namespace evenkeel::kernels::detail {
 
@@ -44,6 +46,31 @@ class LaidOut {
   const T* given_;  // or null
   mutable Workspace<T> values_;
 };
+
+/// Whether a group's deviation is beyond the limits; not if it is 0, infinite or NaN, where no range helps.
+inline bool is_beyond(const NormalizeSpec& spec, std::span<const double> var, double least, double most) {
+  const double eps = spec.how.eps;
+  const auto var_of = [&](double deviation) {  // negative if eps alone is more
+    return spec.how.eps_in_root ? deviation * deviation - eps : (deviation - eps) * std::abs(deviation - eps);
+  };
+  const double low = var_of(least), high = var_of(most), zero = eps > 0 ? -1 : 0;
+  unsigned beyond = 0;  // without branches: there may be as many groups as numbers
+  for (const double v : var) {
+    const bool below = (v > zero) & (v < low), above = (v > high) & (v < std::numeric_limits<double>::infinity());
+    beyond |= static_cast<unsigned>(below | above);
+  }
+  return beyond != 0;
+}
+
+template <class T>
+std::vector<double> as_doubles(std::span<const T> values) {
+  return {values.begin(), values.end()};
+}
+/// An empty result is not wanted.
+template <class T>
+void narrow(const std::vector<double>& values, std::span<T> out) {
+  std::transform(values.begin(), values.end(), out.begin(), [](double value) { return static_cast<T>(value); });
+}
 
 /// A group's mean hi + lo, and its scale.
 template <class T>

@@ -4,6 +4,11 @@
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+#include <vector>
+
 namespace evenkeel::kernels {
 namespace {
 
@@ -80,7 +85,7 @@ class UnitMoments {
       shift = static_cast<T>(static_cast<double>(shift) + sums.first * per_element_);
       K::moments(x_ + u.offset + g * plan_.view.inner, plan_.groups(1), &shift, &sums);
     }
-    if (!std::isfinite(sums.second)) {
+    if (!std::isfinite(sums.second) || (squares_vanish(sums.second) && varies(u, g, shift))) {
       return in_double(u, g);
     }
     if (!spec_.how.center) {
@@ -88,6 +93,24 @@ class UnitMoments {
     }
     const double off = sums.first * per_element_;
     write(u.statistic + g, static_cast<double>(shift) + off, std::max(0.0, sums.second - sums.first * off));
+  }
+
+  /// Whether float's squares, of deviations of 1e-15 and less, have lost digits or are all 0.
+  bool squares_vanish(double sum_sq) const {
+    constexpr double kLeast = 1e-30;
+    return std::is_same_v<T, float> && sum_sq < kLeast * static_cast<double>(plan_.view.count());
+  }
+
+  /// Whether a value differs from the shift of its group.
+  bool varies(const Unit& u, int64_t g, T shift) const {
+    unsigned found = 0;
+    for (int64_t o = 0; o < plan_.view.outer; ++o) {
+      const T* run = x_ + u.offset + o * plan_.row_size() + g * plan_.view.inner;
+      for (int64_t i = 0; i < plan_.view.inner; ++i) {
+        found |= run[i] != shift ? 1U : 0U;
+      }
+    }
+    return found != 0;
   }
 
   /// For squares beyond the range of float.
@@ -130,11 +153,10 @@ void scale_unit(const detail::AffineStep<T>& step, const Unit& u, T* y) {
   });
 }
 
-}  // namespace
-
+/// normalize() in T.
 template <class T>
-void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
-               std::span<double> mean, std::span<double> var, std::span<T> y) {
+void normalize_in(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
+                  std::span<double> mean, std::span<double> var, std::span<T> y) {
   const Plan plan(spec);
   const detail::AffineStep<T> step{plan, spec, x.data(), weight, bias, mean.data(), var.data()};
   dispatch_isa([&]<class Arch>() {
@@ -151,6 +173,26 @@ void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const 
       }
     });
   });
+}
+
+}  // namespace
+
+template <class T>
+void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
+               std::span<double> mean, std::span<double> var, std::span<T> y) {
+  normalize_in(spec, x, weight, bias, mean, var, y);
+  constexpr double kLeast = 1e-36, kMost = 1e36;  // 1 / deviation and x - mean are floats
+  if (std::is_same_v<T, float> && !spec.fixed && detail::is_beyond(spec, var, kLeast, kMost)) {
+    std::vector<double> y64(y.size());
+    normalize_in<double>(spec, detail::as_doubles(x), detail::as_doubles(weight), detail::as_doubles(bias), mean, var,
+                         y64);
+    detail::narrow(y64, y);
+  }
+}
+
+bool gradient_needs_double(const NormalizeSpec& spec, std::span<const double> var) {
+  constexpr double kLeast = 1e-15, kMost = 1e15;
+  return detail::is_beyond(spec, var, kLeast, kMost);
 }
 
 template <class T>

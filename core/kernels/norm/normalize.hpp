@@ -19,7 +19,8 @@ struct NormalizeSpec {
 /// else written. weight, bias: spec.affine.params entries or empty. Groups must not be empty. Any thread count gives
 /// the same bits.
 ///   Statistics: one pass of sums around a shift taken from the group's first elements, repeated around the mean just
-///   found where that shift was more than 3 standard deviations off. The mean is subtracted as hi + lo.
+///   found where that shift was more than 3 standard deviations off, and in double where squares leave float's range.
+///   The mean is subtracted as hi + lo.
 template <class T>
 void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
                std::span<double> mean, std::span<double> var, std::span<T> y);
@@ -30,6 +31,10 @@ template <class T>
 void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy,
                         std::span<const T> weight, std::span<const T> bias, std::span<const double> mean,
                         std::span<const double> var, std::span<T> dx, std::span<T> dweight, std::span<T> dbias);
+
+/// Whether float's range may not hold what lies between x and dx in some group, squares and sums of products with dy,
+/// so that it is found in double: where 1 / s is beyond 1e-15 to 1e15.
+bool gradient_needs_double(const NormalizeSpec& spec, std::span<const double> var);
 
 // The halves of both without activation, for callers that do something with the sums in between: join them with other
 // ranks', say.

@@ -4,6 +4,11 @@
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+#include <vector>
+
 namespace evenkeel::kernels {
 namespace {
 
@@ -210,11 +215,11 @@ struct Given {
   const double* k = nullptr;
 };
 
-/// normalize_gradient; P: the type of the parameters' gradients.
+/// normalize_gradient in T; P: the type of the parameters' gradients.
 template <class T, class P>
-void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const T> weight,
-                  std::span<const T> bias, const Given& given, std::span<T> dx, std::span<P> dweight,
-                  std::span<P> dbias) {
+void gradient_in(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const T> weight,
+                 std::span<const T> bias, const Given& given, std::span<T> dx, std::span<P> dweight,
+                 std::span<P> dbias) {
   const Plan plan(spec);
   const AffineStep<T> step{plan, spec, x.data(), weight, bias, given.mean.data(), given.var.data()};
   detail::ParameterSums parameters(plan);
@@ -251,6 +256,31 @@ void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<con
   if (job.wants_parameters) {
     parameters.write(dweight, dbias);
   }
+}
+
+/// Whether a given b or k leaves what float can multiply.
+bool is_large(const double* numbers, std::span<const double> var) {
+  constexpr double kMost = 1e30;
+  return numbers != nullptr &&
+         std::any_of(numbers, numbers + var.size(), [](double number) { return std::abs(number) > kMost; });
+}
+
+/// normalize_gradient in T, or in double where T does not reach.
+template <class T, class P>
+void run_gradient(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> dy, std::span<const T> weight,
+                  std::span<const T> bias, const Given& given, std::span<T> dx, std::span<P> dweight,
+                  std::span<P> dbias) {
+  if (std::is_same_v<T, double> ||
+      !(gradient_needs_double(spec, given.var) || is_large(given.b, given.var) || is_large(given.k, given.var))) {
+    gradient_in<T, P>(spec, x, dy, weight, bias, given, dx, dweight, dbias);
+    return;
+  }
+  std::vector<double> dx64(dx.size()), dweight64(dweight.size()), dbias64(dbias.size());
+  gradient_in<double, double>(spec, detail::as_doubles(x), detail::as_doubles(dy), detail::as_doubles(weight),
+                              detail::as_doubles(bias), given, dx64, dweight64, dbias64);
+  detail::narrow(dx64, dx);
+  detail::narrow(dweight64, dweight);
+  detail::narrow(dbias64, dbias);
 }
 
 }  // namespace
