@@ -60,7 +60,7 @@ double transform_weight(const WinogradFilters<T>& filters, std::int64_t width, W
     for (std::int64_t part = begin; part < end; ++part) {
       const std::int64_t first = part * kInputs, count = std::min(kInputs, filters.inputs - first);
       filters.template arrange<Arch>(first, count, width, w.data());
-      const WinogradRange range = WinogradKernels<Arch, T>::range(w.data(), count * 9 * width);
+      const WinogradRange range = WinogradKernels<Arch, T>::range(w.data(), count * 9 * width, width);
       largest.data()[part] = std::isfinite(range.norms) ? range.largest : std::numeric_limits<double>::infinity();
       WinogradKernels<Arch, T>::weight({.w = w.data(),
                                         .rows = count,

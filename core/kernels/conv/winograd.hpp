@@ -16,10 +16,9 @@ namespace evenkeel::kernels {
 // Accuracy. A plain sum errs by about eps |w| |window|, norms over the products of one output; a tile shares its
 // rounding, so that it errs by about 1.3 eps |w| |tile|: 2.6 times as much where all 6x6 cells are of one size. So that
 // one large cell does not spoil outputs that do not read it, and NaN and infinity reach exactly those that do, each
-// image of a block is looked at (WinogradRange): where the norms of groups of kWinogradGroup numbers, from 8 pixels or
-// fewer, exceed their harmonic mean, zeros aside, more than kWinogradRatio times, its tiles are looked at one by one,
-// and those that exceed their smallest window, or one of the harmonic mean, by that ratio are computed as plain sums.
-// So an output errs
+// image of a block is looked at (WinogradRange): where the norms of groups of cells of up to 8 pixels exceed their harmonic
+// mean, zeros aside, more than kWinogradRatio times, its tiles are looked at one by one, and those that exceed their
+// smallest window, or one of the harmonic mean, by that ratio are computed as plain sums. So an output errs
 //   2.6 times as much as a plain sum among values of one size, be most of them 0;
 //   10 times in a tile that was looked at, 20 times, at worst, in an image that passed,
 // as a plain sum would in its own window or one of the image's typical (harmonic mean) values, whichever is larger: 0
@@ -98,13 +97,14 @@ struct WinogradWeightGradient {
   T* dw = nullptr;
 };
 
-/// What groups of up to `group` numbers (even) of one lane have: sums of squares and their roots, the norms.
+/// What groups of up to kWinogradGroup numbers of one lane, of at most 8 pixels, have: sums of squares and their roots, the norms.
 struct WinogradRange {
   double largest = 0;        ///< sum of squares; a NaN may be passed over
   double norms = 0;          ///< sum; NaN or infinite if a number is, or its square
   double inverse_norms = 0;  ///< sum of 1 / norm of those that are not 0
   double groups = 0;         ///< with a norm that is not 0
   double all = 0;            ///< groups
+  double cells = 1;          ///< of a group
 
   double harmonic_mean() const { return inverse_norms > 0 ? groups / inverse_norms : 0; }
 };
@@ -124,7 +124,8 @@ struct WinogradKernels {
   static void output(const WinogradOutput<T>& job);
   static void output_gradient(const WinogradSpread<T>& job);
   static void weight_gradient(const WinogradWeightGradient<T>& job);
-  static WinogradRange range(const T* x, std::int64_t count, std::int64_t group = kWinogradGroup);
+  /// Of x (pixel, `width` channels), count numbers in all.
+  static WinogradRange range(const T* x, std::int64_t count, std::int64_t width);
   /// window (6, 6, job.width) = what the tile reads; squares[cell] = the sum of squares over channels.
   static void window(const WinogradSpread<T>& job, const WinogradTile& tile, T* window, T* squares);
 };

@@ -124,8 +124,8 @@ class TileGradient {
   bool look(const WinogradSpread<T>& spread, std::int64_t images, double& largest) const {
     double own = 0;
     for (std::int64_t k = 0; k < images; ++k) {
-      const WinogradRange range = WinogradKernels<Arch, T>::range(spread.x + k * spread.image_stride,
-                                                                  spread.rows * spread.columns * spread.width);
+      const WinogradRange range = WinogradKernels<Arch, T>::range(
+          spread.x + k * spread.image_stride, spread.rows * spread.columns * spread.width, spread.width);
       if (!finite_product(range, largest) || !is_spread(range)) {
         return false;
       }

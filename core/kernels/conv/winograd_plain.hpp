@@ -65,12 +65,12 @@ class PlainTiles {
     for (std::int64_t k = 0; k < images; ++k) {
       WinogradTile* const last = tiles + (k + 1) * count / images;
       const WinogradRange range = WinogradKernels<Arch, T>::range(spread.x + k * spread.image_stride,
-                                                                  spread.rows * spread.columns * in_width_, group());
+                                                                  spread.rows * spread.columns * in_width_, in_width_);
       if (finite_product(range, largest_weight_) && is_even(range)) {
         first = std::rotate(first, tiles + k * count / images, last);
       } else {
         WinogradTile* const end = std::partition(tiles + k * count / images, last, [&](const WinogradTile& tile) {
-          return suits(spread, output, tile, range.harmonic_mean());
+          return suits(spread, output, tile, range.harmonic_mean() * range.harmonic_mean() / range.cells);
         });
         first = std::rotate(first, tiles + k * count / images, end);
       }
@@ -124,10 +124,9 @@ class PlainTiles {
     return *space_;
   }
 
-  /// Whether a tile does not exceed its smallest window, or one of values of size harmonic_mean, by more than the
-  /// ratio.
+  /// Whether a tile does not exceed its smallest window, or one of values with that mean square, by more than the ratio.
   bool suits(const WinogradSpread<T>& spread, const WinogradOutput<T>& output, const WinogradTile& tile,
-             double harmonic_mean) {
+             double mean_square) {
     Space& space = made_space();
     WinogradKernels<Arch, T>::window(spread, tile, space.window.data(), space.squares);
     double all = 0, least = std::numeric_limits<double>::infinity();
@@ -143,8 +142,7 @@ class PlainTiles {
         least = std::min(least, window);
       }
     }
-    const double cells = static_cast<double>(9 * filters_.inputs) / static_cast<double>(group());
-    const double scale = std::max(least, harmonic_mean * harmonic_mean * cells);
+    const double scale = std::max(least, mean_square * static_cast<double>(9 * filters_.inputs));
     return all <= kWinogradRatio * kWinogradRatio * scale && all * largest_weight_ <= kWinogradMost;
   }
 

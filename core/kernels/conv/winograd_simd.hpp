@@ -229,6 +229,48 @@ void multiply_cells(const WinogradProduct<T>& job) {
   }
 }
 
+template <class Arch, class T, int kRegisters>
+WinogradRange range_of(const T* x, std::int64_t count) {
+  using V = simd::Batch<Arch, T>;
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>, kGroup = kRegisters * kLanes;
+  const V zero(T(0)), one(T(1));
+  V largest = zero, norms = zero, inverse_norms = zero, groups = zero;
+  const auto add_group = [&](const V& squares) __attribute__((always_inline)) {
+    const V norm = sqrt(squares);
+    const auto counts = squares > zero;
+    largest = max(largest, squares);
+    norms += norm;
+    inverse_norms += select(counts, one / norm, zero);
+    groups += select(counts, one, zero);
+  };
+  std::int64_t i = 0;
+  for (; i + kGroup <= count; i += kGroup) {
+    V squares[2] = {zero, zero};
+    for (std::int64_t k = 0; k < kGroup; k += 2 * kLanes) {
+      for (int j = 0; j < 2; ++j) {
+        const V value = V::load_aligned(x + i + k + j * kLanes);
+        squares[j] = fma(value, value, squares[j]);
+      }
+    }
+    add_group(squares[0] + squares[1]);
+  }
+  const std::int64_t all = (count + kGroup - 1) / kGroup * kLanes;
+  if (i < count) {
+    V squares = zero;
+    for (; i < count; i += kLanes) {
+      const V value = V::load_aligned(x + i);
+      squares = fma(value, value, squares);
+    }
+    add_group(squares);
+  }
+  return {.largest = static_cast<double>(lane_max(largest)),
+          .norms = static_cast<double>(lane_sum(norms)),
+          .inverse_norms = static_cast<double>(lane_sum(inverse_norms)),
+          .groups = static_cast<double>(lane_sum(groups)),
+          .all = static_cast<double>(all),
+          .cells = kRegisters};
+}
+
 }  // namespace simd::conv_winograd
 
 template <class Arch, class T>
@@ -304,45 +346,10 @@ void WinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<T>& 
 }
 
 template <class Arch, class T>
-WinogradRange WinogradKernels<Arch, T>::range(const T* x, std::int64_t count, std::int64_t group) {
-  using V = simd::Batch<Arch, T>;
-  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
-  const V zero(T(0)), one(T(1));
-  V largest = zero, norms = zero, inverse_norms = zero, groups = zero;
-  const auto add_group = [&](const V& squares) __attribute__((always_inline)) {
-    const V norm = sqrt(squares);
-    const auto counts = squares > zero;
-    largest = max(largest, squares);
-    norms += norm;
-    inverse_norms += select(counts, one / norm, zero);
-    groups += select(counts, one, zero);
-  };
-  const std::int64_t numbers = group * kLanes;
-  std::int64_t i = 0;
-  for (; i + numbers <= count; i += numbers) {
-    V squares[2] = {zero, zero};
-    for (std::int64_t k = 0; k < numbers; k += 2 * kLanes) {
-      for (int j = 0; j < 2; ++j) {
-        const V value = V::load_aligned(x + i + k + j * kLanes);
-        squares[j] = fma(value, value, squares[j]);
-      }
-    }
-    add_group(squares[0] + squares[1]);
-  }
-  const std::int64_t all = (count + numbers - 1) / numbers * kLanes;
-  if (i < count) {
-    V squares = zero;
-    for (; i < count; i += kLanes) {
-      const V value = V::load_aligned(x + i);
-      squares = fma(value, value, squares);
-    }
-    add_group(squares);
-  }
-  return {.largest = static_cast<double>(lane_max(largest)),
-          .norms = static_cast<double>(lane_sum(norms)),
-          .inverse_norms = static_cast<double>(lane_sum(inverse_norms)),
-          .groups = static_cast<double>(lane_sum(groups)),
-          .all = static_cast<double>(all)};
+WinogradRange WinogradKernels<Arch, T>::range(const T* x, std::int64_t count, std::int64_t width) {
+  // A group of several pixels would hide that one of them is dark.
+  return width < 2 * simd::kLanes<Arch, T> ? simd::conv_winograd::range_of<Arch, T, kWinogradGroup / 2>(x, count)
+                                           : simd::conv_winograd::range_of<Arch, T, kWinogradGroup>(x, count);
 }
 
 template <class Arch, class T>

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -47,19 +46,21 @@ class LaidOut {
   mutable Workspace<T> values_;
 };
 
-/// Whether a group's deviation is beyond the limits; not if it is 0, infinite or NaN, where no range helps.
+/// Whether a group's deviation is beyond the limits; not if it is 0 or NaN, nor if one is infinite: no range helps.
 inline bool is_beyond(const NormalizeSpec& spec, std::span<const double> var, double least, double most) {
   const double eps = spec.how.eps;
   const auto var_of = [&](double deviation) {  // negative if eps alone is more
     return spec.how.eps_in_root ? deviation * deviation - eps : (deviation - eps) * std::abs(deviation - eps);
   };
-  const double low = var_of(least), high = var_of(most), zero = eps > 0 ? -1 : 0;
-  unsigned beyond = 0;  // without branches: there may be as many groups as numbers
+  double largest = 0;  // few instructions: there may be as many groups as numbers
   for (const double v : var) {
-    const bool below = (v > zero) & (v < low), above = (v > high) & (v < std::numeric_limits<double>::infinity());
-    beyond |= static_cast<unsigned>(below | above);
+    largest = v > largest ? v : largest;
   }
-  return beyond != 0;
+  if (largest > var_of(most)) {
+    return std::isfinite(largest);
+  }
+  const double low = var_of(least), zero = eps > 0 ? -1 : 0;
+  return low > 0 && std::any_of(var.begin(), var.end(), [&](double v) { return v > zero && v < low; });
 }
 
 template <class T>

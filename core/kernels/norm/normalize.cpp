@@ -102,7 +102,7 @@ class UnitMoments {
   }
 
   /// Whether a value differs from the shift of its group.
-  bool varies(const Unit& u, int64_t g, T shift) const {
+  [[gnu::noinline]] bool varies(const Unit& u, int64_t g, T shift) const {
     unsigned found = 0;
     for (int64_t o = 0; o < plan_.view.outer; ++o) {
       const T* run = x_ + u.offset + o * plan_.row_size() + g * plan_.view.inner;
@@ -114,7 +114,7 @@ class UnitMoments {
   }
 
   /// For squares beyond the range of float.
-  void in_double(const Unit& u, int64_t g) const {
+  [[gnu::noinline]] void in_double(const Unit& u, int64_t g) const {
     double mean = 0;
     if (spec_.how.center) {
       each_value(u, g, [&](double value) { mean += value; });
