@@ -16,9 +16,9 @@ namespace evenkeel::kernels {
 // Accuracy. A plain sum errs by about eps |w| |window|, norms over the products of one output; a tile shares its
 // rounding, so that it errs by about 1.3 eps |w| |tile|: 2.6 times as much where all 6x6 cells are of one size. So that
 // one large cell does not spoil outputs that do not read it, and NaN and infinity reach exactly those that do, each
-// image of a block is looked at (WinogradRange): where the norms of groups of cells of up to 8 pixels exceed their harmonic
-// mean, zeros aside, more than kWinogradRatio times, its tiles are looked at one by one, and those that exceed their
-// smallest window, or one of the harmonic mean, by that ratio are computed as plain sums. So an output errs
+// image of a block is looked at (WinogradRange): where the norms of groups of cells of up to 8 pixels exceed their
+// harmonic mean, zeros aside, more than kWinogradRatio times, its tiles are looked at one by one, and those that exceed
+// their smallest window, or one of the harmonic mean, by that ratio are computed as plain sums. So an output errs
 //   2.6 times as much as a plain sum among values of one size, be most of them 0;
 //   10 times in a tile that was looked at, 20 times, at worst, in an image that passed,
 // as a plain sum would in its own window or one of the image's typical (harmonic mean) values, whichever is larger: 0
@@ -97,7 +97,8 @@ struct WinogradWeightGradient {
   T* dw = nullptr;
 };
 
-/// What groups of up to kWinogradGroup numbers of one lane, of at most 8 pixels, have: sums of squares and their roots, the norms.
+/// What groups of up to kWinogradGroup numbers of one lane, of at most 8 pixels, have: sums of squares and their roots,
+/// the norms.
 struct WinogradRange {
   double largest = 0;        ///< sum of squares; a NaN may be passed over
   double norms = 0;          ///< sum; NaN or infinite if a number is, or its square
@@ -109,8 +110,6 @@ struct WinogradRange {
   double harmonic_mean() const { return inverse_norms > 0 ? groups / inverse_norms : 0; }
 };
 constexpr std::int64_t kWinogradGroup = 16;
-/// Groups of an image are of no more pixels, however few registers their channels fill.
-constexpr std::int64_t kWinogradPixels = 8;
 constexpr double kWinogradRatio = 8, kWinogradMeanRatio = 16;
 /// Of the largest sums of squares of both factors: up to here no sum of a tile overflows.
 constexpr double kWinogradMost = 1e58;

@@ -105,9 +105,6 @@ class PlainTiles {
     std::int64_t rows[kOutputs];
   };
 
-  /// Registers of a group in the looks at an image.
-  std::int64_t group() const { return std::min(kWinogradGroup, kWinogradPixels * in_width_ / kLanes); }
-
   Space& made_space() {
     if (!space_.has_value()) {
       space_.emplace(filters_.inputs, in_width_, out_width_);
@@ -124,7 +121,8 @@ class PlainTiles {
     return *space_;
   }
 
-  /// Whether a tile does not exceed its smallest window, or one of values with that mean square, by more than the ratio.
+  /// Whether a tile does not exceed its smallest window, or one of values with that mean square, by more than the
+  /// ratio.
   bool suits(const WinogradSpread<T>& spread, const WinogradOutput<T>& output, const WinogradTile& tile,
              double mean_square) {
     Space& space = made_space();
