@@ -57,7 +57,8 @@ struct FreezeOptions {
 /// Freezes the running statistics of every BatchNorm in `model` (1d, 2d, 3d, Sync, Ghost, BatchRenorm; the model may be
 /// one itself) and returns their names. They stay in eval's mode, also after a later model.train(), while weight and
 /// bias learn. The parameters stay the same: an optimizer goes on. Not part of state_dict(): freeze again after
-/// building a model anew. Throws, changing nothing, for a layer without running statistics.
+/// building a model anew. A printed model and its summary() say which are frozen, and which before they saw a batch.
+/// Throws, changing nothing, for a layer without running statistics.
 std::vector<std::string> freeze_batchnorm_stats(Module& model, FreezeOptions options = {});
 /// Undoes it: the layers follow their model's mode again. requires_grad stays as it is.
 std::vector<std::string> unfreeze_batchnorm_stats(Module& model);
