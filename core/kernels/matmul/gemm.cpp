@@ -186,13 +186,14 @@ Steps steps_of(GemmAlgorithm algorithm) {
     constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
     return {kAny, kAny};
   }
+  constexpr std::int64_t kMost = 4096;
   switch (algorithm) {
     case GemmAlgorithm::row_sums:  // few rows: memory bounds it
-      return {512, 128};
+      return {kMost, 128};
     case GemmAlgorithm::dots:  // steps side by side in a register
-      return {4096, 1024};
+      return {kMost, 1024};
     default:
-      return {4096, 256};
+      return {kMost, 256};
   }
 }
 
