@@ -4,6 +4,7 @@
 #include "evenkeel/core/io/npy.hpp"
 #include "evenkeel/core/io/safetensors.hpp"
 #include "evenkeel/core/parallel.hpp"
+#include "evenkeel/training/checkpoint.hpp"
 #include "tests/errors/wrong_calls.hpp"
 
 #include <filesystem>
@@ -86,6 +87,7 @@ World::World()
   net.register_forward_hook([](const auto&, const auto&, const auto&) {});
   loader.start_epoch(0);
   save_safetensors(file("weights.safetensors"), net.state_dict());
+  training::save_checkpoint(file("adam.safetensors"), {.model = net, .optimizer = adam});
   save_npy(file("x.npy"), x.array());
   std::ofstream(file("text.npy")) << "no array";
 }

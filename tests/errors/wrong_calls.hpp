@@ -54,7 +54,8 @@ struct World {
   Tensor x, x64, leaf, labels, undefined;
 };
 
-/// One call that must throw an `error` whose text is, or with ... at its end begins with, `text`.
+/// One call that must throw an `error` whose text is, or with ... at its end begins with, `text`; the world's folder
+/// stands there as DIR.
 struct WrongCall {
   const std::type_info* error;
   std::string text;

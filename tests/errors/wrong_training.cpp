@@ -11,6 +11,7 @@
 #include "evenkeel/optim/one_cycle.hpp"
 #include "evenkeel/optim/reduce_lr_on_plateau.hpp"
 #include "evenkeel/optim/sequential_lr.hpp"
+#include "evenkeel/training/checkpoint.hpp"
 #include "tests/errors/wrong_calls.hpp"
 
 #include <limits>
@@ -245,17 +246,42 @@ WrongCalls wrong_optimizers() {
   return all;
 }
 
+WrongCalls wrong_checkpoints() {
+  const auto part_of = [](World& w) { return training::TrainingState{.model = w.net, .optimizer = w.sgd}; };
+  const auto load = [=](const char* name) {
+    return act([=](World& w) { training::load_checkpoint(w.file(name), part_of(w)); });
+  };
+  return {
+      wrong<FileError>(
+          "load_checkpoint: 'DIR/weights.safetensors' is no training checkpoint (its format is '', expected "
+          "'evenkeel training checkpoint')",
+          load("weights.safetensors")),
+      wrong<IoError>("load_safetensors: cannot open 'DIR/none': No such file or directory", load("none")),
+      wrong<FileError>("load_checkpoint: 'DIR/adam.safetensors' does not fit: SGD::load_state_dict: missing key...",
+                       load("adam.safetensors")),
+      wrong<ValueError>("save_checkpoint: a row of metrics must have 1 values, got 2", act([=](World& w) {
+                          training::Metrics metrics{.columns = {"loss"}, .rows = {{1, 2}}};
+                          training::TrainingState state = part_of(w);
+                          state.metrics = &metrics;
+                          training::save_checkpoint(w.file("adam.safetensors"), state);
+                        })),
+  };
+}
+
 WrongCalls wrong_files() {
   WrongCalls all = {
       wrong<IoError>("load_safetensors: cannot open...",
                      [](World& w) { return load_safetensors(w.file("none")).tensors.size(); }),
-      wrong<IoError>("load_safetensors: '...",
+      wrong<IoError>("load_safetensors: 'DIR' is not a regular file, but a folder",
                      [](World& w) { return load_safetensors(w.folder.path()).tensors.size(); }),
       wrong<IoError>("load_npy: cannot open...", [](World& w) { return load_npy(w.file("none")).numel(); }),
-      wrong<FileError>("load_npy: ...", [](World& w) { return load_npy(w.file("text.npy")).numel(); }),
-      wrong<FileError>("load_npy: ...", [](World& w) { return load_npy(w.file("weights.safetensors")).numel(); }),
-      wrong<FileError>("load_safetensors: '...",
-                       [](World& w) { return load_safetensors(w.file("x.npy")).tensors.size(); }),
+      wrong<FileError>("load_npy: DIR/text.npy: not a .npy file (8 bytes)",
+                       [](World& w) { return load_npy(w.file("text.npy")).numel(); }),
+      wrong<FileError>("load_npy: DIR/weights.safetensors: not a .npy file (it does not start with \\x93NUMPY)",
+                       [](World& w) { return load_npy(w.file("weights.safetensors")).numel(); }),
+      wrong<FileError>(
+          "load_safetensors: 'DIR/x.npy': the header length 379676406402707 exceeds the limit of 100000000",
+          [](World& w) { return load_safetensors(w.file("x.npy")).tensors.size(); }),
       wrong<IoError>("save_npy: cannot write '...", act([](World& w) { save_npy(w.file("none/x.npy"), w.x.array()); })),
       wrong<ValueError>("save_safetensors: duplicate name 'a'", act([](World& w) {
                           save_safetensors(w.file("weights.safetensors"), {{"a", w.x.array()}, {"a", w.x.array()}});
@@ -276,8 +302,9 @@ WrongCalls wrong_files() {
                           save_safetensors(w.file("weights.safetensors"), {{"a", w.x.array()}}, {{"b", "a"}});
                         })),
   };
-  const WrongCalls more = wrong_data();
-  all.insert(all.end(), more.begin(), more.end());
+  for (const WrongCalls& more : {wrong_data(), wrong_checkpoints()}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
   return all;
 }
 
