@@ -186,13 +186,13 @@ Steps steps_of(GemmAlgorithm algorithm) {
     constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
     return {kAny, kAny};
   }
-  constexpr std::int64_t kMost = 4096;
+  constexpr std::int64_t kMost = 32768, kMostInOrder = 4096;
   switch (algorithm) {
-    case GemmAlgorithm::row_sums:  // few rows: memory bounds it
-      return {kMost, 128};
-    case GemmAlgorithm::dots:  // steps side by side in a register
+    case GemmAlgorithm::row_sums:  // one after the other in any case; memory bounds it
+      return {kMostInOrder, 128};
+    case GemmAlgorithm::dots:  // side by side in a register
       return {kMost, 1024};
-    default:
+    default:  // have blocks of their own, whose sums are added up in T
       return {kMost, 256};
   }
 }
