@@ -11,11 +11,13 @@
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/models/registry.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
+#include "evenkeel/nn/summary.hpp"
 #include "evenkeel/optim/sgd.hpp"
 #include "examples/support/command_line.hpp"
 #include "examples/support/progress.hpp"
 #include "examples/support/run_folder.hpp"
 #include "examples/support/task.hpp"
+#include "examples/support/text.hpp"
 #include "examples/support/train_run.hpp"
 #include "examples/support/trainer.hpp"
 
@@ -279,6 +281,9 @@ void train(const Settings& s, const RunOptions& run_options, const training::Che
   std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),
               s.norm.c_str(), static_cast<long long>(model->num_parameters()), static_cast<long long>(images.size()),
               static_cast<long long>(test_images.size()), num_threads());
+  for (const std::string& remark : nn::remark_counts(*model)) {
+    say("%s\n", remark.c_str());
+  }
   const Run run{s, to_map(run_options), *model, optimizer, train_loader, test_loader, state};
   run_epochs(run, folder, s.model + " with " + s.norm + " on " + s.data);
   std::printf("results in %s\n", folder.path().c_str());

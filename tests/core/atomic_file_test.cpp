@@ -5,6 +5,7 @@
 #include "evenkeel/core/io/safetensors.hpp"
 #include "tests/core/failing_calls.hpp"
 #include "tests/support/child.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -20,38 +21,14 @@
 #include <fstream>
 
 using namespace evenkeel;
+using evenkeel::test::read_bytes;
 using evenkeel::test::Strike;
+using evenkeel::test::TemporaryFolder;
 using evenkeel::test::WatchCalls;
+using evenkeel::test::write_bytes;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder for the files of one test, removed at its end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "evenkeel_atomic_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
-  }
-
- private:
-  fs::path path_;
-};
-
-void write_bytes(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
-
-std::string read_bytes(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// Several tensors of all sizes, one of them strided.
 NamedArrays tensors(double value) {
@@ -64,14 +41,14 @@ NamedArrays tensors(double value) {
 
 /// The bytes that a save of tensors(value) gives.
 std::string saved_bytes(double value) {
-  const Folder folder;
+  const TemporaryFolder folder;
   save_safetensors(folder / "a", tensors(value), {{"epoch", "3"}});
   return read_bytes(folder / "a");
 }
 
 /// The calls of a save over an old file.
 std::vector<std::string> calls_of_a_save() {
-  const Folder folder;
+  const TemporaryFolder folder;
   save_safetensors(folder / "a", tensors(1));
   const NamedArrays values = tensors(2);
   const WatchCalls watch;
@@ -117,7 +94,7 @@ void check_killed_saves(std::size_t count) {
     const Strike& strike = moments[i * (moments.size() - 1) / (count - 1)];
     CAPTURE(strike.call);
     CAPTURE(strike.part);
-    const Folder folder;
+    const TemporaryFolder folder;
     write_bytes(folder / "a", before);
     REQUIRE(killed([&] {
       const WatchCalls watch(strike);
@@ -162,7 +139,7 @@ TEST_CASE("whatever call of a save fails, the file is whole and no temporary one
         if (part > 0 && name != "write") {
           continue;
         }
-        const Folder folder;
+        const TemporaryFolder folder;
         write_bytes(folder / "a", before);
         std::string message;
         {
@@ -198,7 +175,7 @@ TEST_CASE("an interrupted or short write goes on") {
     for (const Strike& strike : {Strike{.call = call, .error = EINTR}, Strike{.call = call, .part = 0.5}}) {
       CAPTURE(call);
       CAPTURE(strike.part);
-      const Folder folder;
+      const TemporaryFolder folder;
       write_bytes(folder / "a", "old");
       {
         const WatchCalls watch(strike);
@@ -211,7 +188,7 @@ TEST_CASE("an interrupted or short write goes on") {
 }
 
 TEST_CASE("stale temporary files go, those of living writers and other files stay") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::vector<std::string> stale = {".a.1-0.tmp", ".a.99999999-17.tmp"};
   const std::vector<std::string> others = {".a.tmp",       ".a.1-.tmp", ".a.-1.tmp",   ".a.1-0.tmp.b", ".b.1-0.tmp",
                                            ".a.x.1-0.tmp", "a.1-0.tmp", "..a.1-0.tmp", ".a.1x-0.tmp"};
@@ -248,7 +225,7 @@ TEST_CASE("another save at any moment of a save takes nothing from it") {
     const std::string& name = calls[static_cast<std::size_t>(call)];
     CAPTURE(call);
     CAPTURE(name);
-    const Folder folder;
+    const TemporaryFolder folder;
     write_bytes(folder / "a", "old");
     int other_saves = 0;
     {
@@ -270,7 +247,7 @@ TEST_CASE("another save at any moment of a save takes nothing from it") {
 
 TEST_CASE("a writer's file in the moment of its commit is never removed") {
   // Savers of one path, each removing what it takes for stale, none of which is: all succeed.
-  const Folder folder;
+  const TemporaryFolder folder;
   constexpr int kSavers = 4, kSaves = 20;
   const auto save_often = [&](int saver) {
     for (int i = 0; i < kSaves; ++i) {
@@ -305,7 +282,7 @@ TEST_CASE("a writer's file in the moment of its commit is never removed") {
 }
 
 TEST_CASE("a named pipe is refused at once, for reading and for writing") {
-  const Folder folder;
+  const TemporaryFolder folder;
   REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
   alarm(60);  // ends the program where it would wait for ever
   CHECK_THROWS_WITH_AS(load_safetensors(folder / "pipe"), doctest::Contains("is not a regular file, but a named pipe"),
@@ -319,7 +296,7 @@ TEST_CASE("a named pipe is refused at once, for reading and for writing") {
 }
 
 TEST_CASE("links that lead in a circle, and paths through files, are errors") {
-  const Folder folder;
+  const TemporaryFolder folder;
   fs::create_symlink("b", folder / "a");
   fs::create_symlink("a", folder / "b");
   CHECK_THROWS_WITH_AS(AtomicFile(folder / "a", "test"), doctest::Contains("Too many levels of symbolic links"),

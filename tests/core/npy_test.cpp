@@ -1,6 +1,7 @@
 #include "evenkeel/core/io/npy.hpp"
 
 #include "evenkeel/core/io/file.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
@@ -13,29 +14,14 @@
 
 using namespace evenkeel;
 using doctest::Contains;
+using evenkeel::test::read_bytes;
+using evenkeel::test::TemporaryFolder;
+using evenkeel::test::write_bytes;
 namespace fs = std::filesystem;
 
 namespace {
 
 const fs::path kFixtures = fs::path(EVENKEEL_FIXTURES) / "core";
-
-// A folder of its own per test, removed afterwards.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "evenkeel_npy_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-};
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
 // A version 1.0 file with this header text and `data_bytes` zeros.
 std::string file_with(const std::string& header, std::size_t data_bytes) {
@@ -70,48 +56,48 @@ TEST_CASE("load_npy reads what NumPy writes") {
 }
 
 TEST_CASE("save_npy writes the bytes that NumPy writes") {
-  const Folder folder;
+  const TemporaryFolder folder;
   for (const char* name : {"f4_c.npy", "i8_vector.npy", "u1_empty.npy", "b1_scalar.npy"}) {
     CAPTURE(name);
-    save_npy(folder.path / name, load_npy(kFixtures / name));
-    CHECK(bytes_of(folder.path / name) == bytes_of(kFixtures / name));
+    save_npy(folder / name, load_npy(kFixtures / name));
+    CHECK(read_bytes(folder / name) == read_bytes(kFixtures / name));
   }
 }
 
 TEST_CASE("a view is saved in its logical order, and a file is replaced as a whole") {
-  const Folder folder;
-  const fs::path path = folder.path / "x.npy";
+  const TemporaryFolder folder;
+  const fs::path path = folder / "x.npy";
   const Array x = Array::arange(0, 12, 1, DType::float64).reshape({3, 4}).transpose(0, 1);
   save_npy(path, Array::ones({1000}));
   save_npy(path, x);
   const Array y = load_npy(path);
   CHECK(y.shape() == Shape{4, 3});
   CHECK(y.to_vector<double>() == x.to_vector<double>());
-  CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 1);
+  CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
   CHECK_THROWS_AS(save_npy(path, Array{}), std::invalid_argument);
-  CHECK_THROWS_AS(save_npy(folder.path / "missing" / "x.npy", x), IoError);
-  CHECK_THROWS_AS(load_npy(folder.path / "missing.npy"), IoError);
-  CHECK_THROWS_AS(load_npy(folder.path), IoError);
+  CHECK_THROWS_AS(save_npy(folder / "missing" / "x.npy", x), IoError);
+  CHECK_THROWS_AS(load_npy(folder / "missing.npy"), IoError);
+  CHECK_THROWS_AS(load_npy(folder.path()), IoError);
   CHECK(load_npy(path).numel() == 12);
 }
 
 TEST_CASE("a file cut at any byte, or with a byte too much, is refused") {
-  const Folder folder;
-  const fs::path path = folder.path / "cut.npy";
-  const std::string whole = bytes_of(kFixtures / "f4_c.npy");
+  const TemporaryFolder folder;
+  const fs::path path = folder / "cut.npy";
+  const std::string whole = read_bytes(kFixtures / "f4_c.npy");
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    write(path, whole.substr(0, size));
+    write_bytes(path, whole.substr(0, size));
     CHECK_THROWS_AS(load_npy(path), FileError);
   }
-  write(path, whole + '\0');
+  write_bytes(path, whole + '\0');
   const std::string error =
       "load_npy: " + path.string() + ": shape [2, 3] of float32 needs 6 elements, but the file holds 25 bytes of data";
   CHECK_THROWS_WITH_AS(load_npy(path), error.c_str(), FileError);
 }
 
 TEST_CASE("a header that is not exactly NumPy's is refused") {
-  const Folder folder;
-  const fs::path path = folder.path / "bad.npy";
+  const TemporaryFolder folder;
+  const fs::path path = folder / "bad.npy";
   struct Row {
     const char* header;
     const char* error;
@@ -142,26 +128,26 @@ TEST_CASE("a header that is not exactly NumPy's is refused") {
   };
   for (const Row& row : rows) {
     CAPTURE(row.header);
-    write(path, file_with(row.header, 8));
+    write_bytes(path, file_with(row.header, 8));
     CHECK_THROWS_WITH_AS(load_npy(path), Contains(row.error), FileError);
     CHECK_THROWS_WITH(load_npy(path), Contains(path.c_str()));
   }
-  write(path, file_with("{\"shape\":(2,),\"fortran_order\":True,\"descr\":\"<f4\"}", 8));
+  write_bytes(path, file_with("{\"shape\":(2,),\"fortran_order\":True,\"descr\":\"<f4\"}", 8));
   CHECK(load_npy(path).to_vector<float>() == std::vector<float>{0, 0});
 }
 
 TEST_CASE("other versions, other files and bad booleans are refused") {
-  const Folder folder;
-  const fs::path path = folder.path / "bad.npy";
-  std::string bytes = bytes_of(kFixtures / "f4_c.npy");
+  const TemporaryFolder folder;
+  const fs::path path = folder / "bad.npy";
+  std::string bytes = read_bytes(kFixtures / "f4_c.npy");
   bytes[6] = 3;
-  write(path, bytes);
+  write_bytes(path, bytes);
   CHECK_THROWS_WITH_AS(load_npy(path), Contains("format version 3.0 is not supported"), FileError);
   bytes[0] = 'x';
-  write(path, bytes);
+  write_bytes(path, bytes);
   CHECK_THROWS_WITH_AS(load_npy(path), Contains("not a .npy file"), FileError);
-  bytes = bytes_of(kFixtures / "b1_scalar.npy");
+  bytes = read_bytes(kFixtures / "b1_scalar.npy");
   bytes.back() = 2;
-  write(path, bytes);
+  write_bytes(path, bytes);
   CHECK_THROWS_WITH_AS(load_npy(path), Contains("a bool is neither 0 nor 1"), FileError);
 }

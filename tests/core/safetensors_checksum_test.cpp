@@ -3,6 +3,7 @@
 #include "evenkeel/core/io/safetensors.hpp"
 #include "evenkeel/core/random.hpp"
 #include "tests/optim/failing_new.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -15,38 +16,14 @@
 
 using namespace evenkeel;
 using doctest::Contains;
+using evenkeel::test::read_bytes;
+using evenkeel::test::TemporaryFolder;
+using evenkeel::test::write_bytes;
 namespace fs = std::filesystem;
 
 namespace {
 
 using Metadata = std::map<std::string, std::string>;
-
-/// A folder for the files of one test, removed at its end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "evenkeel_checksum_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
-  }
-
- private:
-  fs::path path_;
-};
-
-void write_bytes(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
-
-std::string read_bytes(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::string file_of(const std::string& header, const std::string& data) {
   const std::uint64_t length = header.size();
@@ -87,7 +64,7 @@ constexpr std::string_view kChecksum = "evenkeel-crc32:6a95bcd1";
 }  // namespace
 
 TEST_CASE("the checksum is the documented one, and does not show in the metadata") {
-  const Folder folder;
+  const TemporaryFolder folder;
   save_safetensors(folder / "a", kTensors, kWords);
   const std::string bytes = read_bytes(folder / "a");
   CHECK_MESSAGE(bytes.find(concat("\"__metadata__\":{\"evenkeel.checksum\":\"", kChecksum, "\",\"format\"")) == 9,
@@ -106,7 +83,7 @@ TEST_CASE("the checksum is the documented one, and does not show in the metadata
 }
 
 TEST_CASE("the same content in another layout has the same checksum, another content has not") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::string metadata =
       "\"__metadata__\": {\"note\": \"\\u00e9\",\"evenkeel.checksum\": \"evenkeel-crc32:6a95bcd1\", "
       "\"format\": \"pt\"}";
@@ -132,7 +109,7 @@ TEST_CASE("the same content in another layout has the same checksum, another con
 }
 
 TEST_CASE("half types are covered by a checksum as they stand in the file") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto file = [](char last) {
     return file_of(concat("{\"__metadata__\":{\"evenkeel.checksum\":\"evenkeel-crc32:f364eca8\"},",
                           "\"b\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[0,2]},",
@@ -148,7 +125,7 @@ TEST_CASE("half types are covered by a checksum as they stand in the file") {
 }
 
 TEST_CASE("every damaged byte of a small file is an error or changes nothing") {
-  const Folder folder;
+  const TemporaryFolder folder;
   NamedArrays tensors = kTensors;
   tensors.emplace_back("tied", tensors[0].second);
   tensors.emplace_back("none", Array::zeros({0, 3}));
@@ -174,7 +151,7 @@ TEST_CASE("every damaged byte of a small file is an error or changes nothing") {
 }
 
 TEST_CASE("a damaged byte of a larger file is an error, wherever it is") {
-  const Folder folder;
+  const TemporaryFolder folder;
   save_safetensors(folder / "a", {{"w", Array::arange(0, 50'000)}, {"b", Array::zeros({1000})}});
   std::string bytes = read_bytes(folder / "a");
   const std::size_t data = bytes.size() - 204'000;
@@ -192,7 +169,7 @@ TEST_CASE("a damaged byte of a larger file is an error, wherever it is") {
 }
 
 TEST_CASE("half a checksum is an error, not a file without one") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto metadata = [&](const std::string& key, const std::string& value) {
     write_bytes(folder / "a", file_of(concat("{\"__metadata__\":{\"", key, "\":\"", value, "\"}}"), ""));
     return folder / "a";
@@ -205,7 +182,7 @@ TEST_CASE("half a checksum is an error, not a file without one") {
 }
 
 TEST_CASE("metadata that would be read as something else are refused") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto error = [&](const Metadata& metadata) {
     CHECK_THROWS_WITH_AS(save_safetensors(folder / "a", kTensors, metadata), Contains("would be taken for"),
                          ValueError);
@@ -220,7 +197,7 @@ TEST_CASE("metadata that would be read as something else are refused") {
 }
 
 TEST_CASE("an array with several names is stored once and comes back under all of them") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Array shared = Array::arange(0, 1000);
   const NamedArrays saved = {{"head.weight", shared},
                              {"other", shared.clone()},
@@ -249,7 +226,7 @@ TEST_CASE("an array with several names is stored once and comes back under all o
 }
 
 TEST_CASE("names that metadata can't hold are stored") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Array shared = Array::ones({3});
   save_safetensors(folder / "a", {{"a", shared}, {"note", shared}}, {{"note", "text"}});
   save_safetensors(folder / "b", {{"a", shared}, {"evenkeel.checksum", shared}});
@@ -264,7 +241,7 @@ TEST_CASE("names that metadata can't hold are stored") {
 }
 
 TEST_CASE("the tied names of a file of safetensors' save_model come back") {
-  const Folder folder;
+  const TemporaryFolder folder;
   write_bytes(folder / "a", file_of("{\"__metadata__\":{\"b.weight\":\"a.weight\",\"format\":\"pt\"},"
                                     "\"a.weight\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
                                     "\x07"));
@@ -277,7 +254,7 @@ TEST_CASE("the tied names of a file of safetensors' save_model come back") {
 }
 
 TEST_CASE("an allocation that fails while a file is saved or loaded is an error and changes nothing") {
-  const Folder folder;
+  const TemporaryFolder folder;
   save_safetensors(folder / "a", {{"x", Array::ones({2})}});
   const std::string before = read_bytes(folder / "a");
   const std::string long_name(100, 'n');

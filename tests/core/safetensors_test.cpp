@@ -1,6 +1,7 @@
 #include "evenkeel/core/io/safetensors.hpp"
 
 #include "evenkeel/core/io/file.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>
@@ -14,33 +15,12 @@
 #include <limits>
 
 using namespace evenkeel;
+using evenkeel::test::read_bytes;
+using evenkeel::test::TemporaryFolder;
+using evenkeel::test::write_bytes;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder for the files of one test, removed at its end.
-class Folder {
- public:
-  Folder() : path_(fs::temp_directory_path() / concat("evenkeel_safetensors_", ::getpid())) {
-    fs::create_directories(path_);
-  }
-  ~Folder() { fs::remove_all(path_); }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-void write_bytes(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
-
-std::string read_bytes(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::string file_of(const std::string& header, const std::string& data, std::uint64_t length) {
   std::string bytes(sizeof length, '\0');
@@ -77,7 +57,7 @@ std::string object(const std::vector<std::string>& entries) {
 }  // namespace
 
 TEST_CASE("every dtype, shape and special value makes the round trip") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const float inf = std::numeric_limits<float>::infinity();
   const std::vector<float> values = {1.5F, -0.0F, inf, -inf, 1e-42F, std::nanf("7")};
   const NamedArrays saved = {
@@ -109,7 +89,7 @@ TEST_CASE("every dtype, shape and special value makes the round trip") {
 }
 
 TEST_CASE("the bytes follow the reference layout and are the same every time") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const NamedArrays tensors = {{"b", Array::from(std::vector<float>{1}, {1})},
                                {"a", Array::from(std::vector<float>{2, 3}, {2})},
                                {"n", Array::scalar(std::int64_t{1})}};
@@ -126,7 +106,7 @@ TEST_CASE("the bytes follow the reference layout and are the same every time") {
 }
 
 TEST_CASE("half types become float32 exactly") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::vector<std::uint16_t> half = {0x3c00, 0xc000, 0x0001, 0x03ff, 0x7bff, 0x7c00, 0xfc00, 0x8000, 0x7e00};
   const std::vector<std::uint16_t> brain = {0x3f80, 0xc000, 0x0001, 0x7f7f, 0x7f80, 0x8000, 0x4049, 0x7fc0, 0x0000};
   std::string data(reinterpret_cast<const char*>(half.data()), 18);
@@ -154,7 +134,7 @@ TEST_CASE("half types become float32 exactly") {
 }
 
 TEST_CASE("a file without tensors, unaligned data and a padded header load") {
-  const Folder folder;
+  const TemporaryFolder folder;
   write_bytes(folder / "a", file_of("{}      ", ""));
   CHECK(load_safetensors(folder / "a").tensors.empty());
   const std::string header =
@@ -168,7 +148,7 @@ TEST_CASE("a file without tensors, unaligned data and a padded header load") {
 }
 
 TEST_CASE("each corruption is refused and named") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const fs::path path = folder / "a";
   const auto f32 = [](const std::string& shape, const std::string& offsets) {
     return object({entry("x", "F32", shape, offsets)});
@@ -245,7 +225,7 @@ TEST_CASE("each corruption is refused and named") {
 }
 
 TEST_CASE("a file cut at any byte is refused") {
-  const Folder folder;
+  const TemporaryFolder folder;
   save_safetensors(folder / "a", {{"x", Array::ones({3, 2})}, {"n", Array::scalar(std::int64_t{4})}});
   const std::string bytes = read_bytes(folder / "a");
   for (std::size_t length = 0; length < bytes.size(); ++length) {
@@ -256,7 +236,7 @@ TEST_CASE("a file cut at any byte is refused") {
 }
 
 TEST_CASE("any byte changed gives an error or a valid file, never a crash") {
-  const Folder folder;
+  const TemporaryFolder folder;
   save_safetensors(folder / "a", {{"x", Array::ones({3, 2})}, {"m", Array::zeros({2}, DType::boolean)}}, {{"k", "v"}});
   const std::string bytes = read_bytes(folder / "a");
   for (std::size_t at = 0; at < bytes.size(); ++at) {
@@ -270,7 +250,7 @@ TEST_CASE("any byte changed gives an error or a valid file, never a crash") {
 }
 
 TEST_CASE("what can't be saved is refused and leaves the old file and nothing else") {
-  const Folder folder;
+  const TemporaryFolder folder;
   save_safetensors(folder / "a", {{"x", Array::ones({2})}});
   const std::string before = read_bytes(folder / "a");
   CHECK_THROWS_WITH(save_safetensors(folder / "a", {{"x", Array::ones({2})}, {"x", Array::ones({2})}}),
@@ -285,7 +265,7 @@ TEST_CASE("what can't be saved is refused and leaves the old file and nothing el
 }
 
 TEST_CASE("a file that can't be opened says so") {
-  const Folder folder;
+  const TemporaryFolder folder;
   CHECK_THROWS_WITH_AS(load_safetensors(folder / "none"), doctest::Contains("load_safetensors: cannot open '"),
                        IoError);
   CHECK_THROWS_WITH_AS(load_safetensors(folder.path()), doctest::Contains("is not a regular file"), IoError);
@@ -295,7 +275,7 @@ TEST_CASE("a file that can't be opened says so") {
 }
 
 TEST_CASE("an abandoned atomic write leaves the old file and no temporary one") {
-  const Folder folder;
+  const TemporaryFolder folder;
   write_bytes(folder / "a", "old");
   {
     AtomicFile file(folder / "a", "test");
@@ -308,7 +288,7 @@ TEST_CASE("an abandoned atomic write leaves the old file and no temporary one") 
 }
 
 TEST_CASE("an atomic write keeps the permissions and a symbolic link") {
-  const Folder folder;
+  const TemporaryFolder folder;
   write_bytes(folder / "a", "old");
   ::chmod((folder / "a").c_str(), 0640);
   fs::create_symlink("a", folder / "link");
@@ -325,7 +305,7 @@ TEST_CASE("an atomic write keeps the permissions and a symbolic link") {
 }
 
 TEST_CASE("a write that the system cuts short is an error, and the old file stays") {
-  const Folder folder;
+  const TemporaryFolder folder;
   write_bytes(folder / "a", "old");
   rlimit before{};
   ::getrlimit(RLIMIT_FSIZE, &before);

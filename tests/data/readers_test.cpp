@@ -4,6 +4,7 @@
 #include "evenkeel/data/cifar10.hpp"
 #include "evenkeel/data/mnist.hpp"
 #include "tests/optim/failing_new.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include <new>
 
 using namespace evenkeel;
+using evenkeel::test::TemporaryFolder;
 using namespace evenkeel::data;
 namespace fs = std::filesystem;
 
@@ -23,26 +25,19 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// A folder for the files of one test, removed at its end.
-class Folder {
+class Folder : public TemporaryFolder {
  public:
-  Folder() : path_(fs::temp_directory_path() / concat("evenkeel_readers_", ::getpid())) {
-    fs::create_directories(path_);
-  }
-  ~Folder() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
   void write(const std::string& name, const Bytes& bytes) const {
-    std::ofstream(path_ / name, std::ios::binary)
+    std::ofstream(*this / name, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   }
   void write_gzip(const std::string& name, const Bytes& bytes) const {
-    gzFile file = ::gzopen((path_ / name).c_str(), "wb");
+    gzFile file = ::gzopen((*this / name).c_str(), "wb");
     ::gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
     ::gzclose(file);
   }
   Bytes read(const std::string& name) const {
-    std::ifstream file(path_ / name, std::ios::binary);
+    std::ifstream file(*this / name, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
 

@@ -41,7 +41,7 @@ struct World {
 
   /// All that can be asked of it, by name: bits of tensors, states, options, modes, hooks, files, settings.
   std::map<std::string, std::string> state();
-  std::string file(const std::string& name) const { return folder / name; }
+  std::string file(const std::string& name) const { return (folder / name).string(); }
 
   TemporaryFolder folder;
   Generator generator{7};
