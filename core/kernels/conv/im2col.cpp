@@ -31,7 +31,7 @@ namespace evenkeel::kernels {
 namespace {
 
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 17;  // of X at a time, in the second-level cache
-constexpr std::int64_t kUnits = 8;                              // of a gradient's work at least, where its sizes allow
+constexpr std::int64_t kGradientUnits = 8;                      // of a gradient's work at least, where its sizes allow
 
 /// Rows [row, row + rows) and pixels [pixel, pixel + pixels) of X.
 struct Block {
@@ -135,7 +135,8 @@ void Im2colConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, 
 template <class T>
 void Im2colConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
   const std::int64_t outputs = g.group_outputs(), inputs = g.group_channels(), patch = g.patch();
-  const std::int64_t most = ceil_div(inputs, std::clamp<std::int64_t>(kUnits / (g.batch * g.groups), 1, inputs));
+  const std::int64_t most =
+      ceil_div(inputs, std::clamp<std::int64_t>(kGradientUnits / (g.batch * g.groups), 1, inputs));
   const std::int64_t parts = ceil_div(inputs, most), units = g.batch * g.groups * parts;
   const BlockSize size(most * g.taps(), g.pixels());
   parallel_for(0, units, work_grain(g.y_size() * patch, units), [&](std::int64_t begin, std::int64_t end) {
@@ -163,7 +164,7 @@ void Im2colConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* 
 template <class T>
 void Im2colConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
   const std::int64_t outputs = g.group_outputs(), patch = g.patch();
-  const std::int64_t wanted = ceil_div(patch, std::clamp<std::int64_t>(kUnits / g.groups, 1, patch));
+  const std::int64_t wanted = ceil_div(patch, std::clamp<std::int64_t>(kGradientUnits / g.groups, 1, patch));
   const BlockSize size(std::min(wanted, std::max<std::int64_t>(1, kBlockElements / outputs)), g.pixels());
   const std::int64_t parts = ceil_div(patch, size.rows), units = g.groups * parts;
   parallel_for(0, units, work_grain(g.y_size() * patch, units), [&](std::int64_t begin, std::int64_t end) {
