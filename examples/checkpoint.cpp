@@ -7,15 +7,17 @@
 // `info` lists the tensors, the metadata, and whether the file has a checksum: one that does not hold is an error, a
 // file without one (any other program's) is unchecked, so damaged values in it would go unnoticed. `convert` reads a
 // .safetensors file, a .npy file or a folder of .npy files; OUT is a .safetensors file if it ends so, else a folder. A
-// tensor's file there is named after it, with / and % as %2F and %25.
+// tensor's file there is named after it, with / as %2F, and so % and control characters.
 
 #include "evenkeel/core/io/npy.hpp"
 #include "evenkeel/core/io/safetensors.hpp"
 #include "examples/support/command_line.hpp"
+#include "examples/support/text.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -29,25 +31,33 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kColumns = 80;
 constexpr std::string_view kModel = "model.";
 
 // ---- Files
 
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 /// A tensor's name as that of a file, and back.
 std::string file_name(const std::string& name) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  require(!name.empty(), "convert", "a tensor without a name can't be a file of its own");
   std::string text;
   for (const char c : name) {
-    text += c == '/' ? "%2F" : c == '%' ? "%25" : std::string(1, c);
+    const auto byte = static_cast<unsigned char>(c);
+    text +=
+        c == '/' || c == '%' || is_control(c) ? concat("%", kDigits[byte / 16], kDigits[byte % 16]) : std::string(1, c);
   }
   return text + ".npy";
 }
 
 std::string tensor_name(std::string text) {
   text.resize(text.size() - std::string_view(".npy").size());
-  for (const auto& [code, character] : {std::pair{"%2F", "/"}, std::pair{"%25", "%"}}) {
-    for (std::size_t at = 0; (at = text.find(code, at)) != std::string::npos; ++at) {
-      text.replace(at, 3, character);
+  for (std::size_t at = 0; (at = text.find('%', at)) != std::string::npos; ++at) {
+    const std::string_view code = std::string_view(text).substr(at + 1, 2);
+    unsigned byte = 0;
+    const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), byte, 16);
+    if (error == std::errc() && code.size() == 2 && end == code.data() + 2) {
+      text.replace(at, 3, 1, static_cast<char>(byte));
     }
   }
   return text;
@@ -85,7 +95,11 @@ Content read(const fs::path& path) {
 void write_folder(const fs::path& path, const NamedArrays& tensors) {
   const fs::path partial = concat(path.string(), ".", ::getpid(), ".partial");
   try {
-    fs::create_directory(partial);
+    std::error_code error;
+    fs::create_directory(partial, error);
+    if (error) {
+      fail<IoError>("convert", "cannot make the folder '", path.string(), "': ", error.message());
+    }
     for (const auto& [name, array] : tensors) {
       save_npy(partial / file_name(name), array);
     }
@@ -98,22 +112,6 @@ void write_folder(const fs::path& path, const NamedArrays& tensors) {
 }
 
 // ---- Text
-
-/// Without control characters, which a terminal would obey.
-std::string printable(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') {
-      result += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      result += concat("\\x", "0123456789abcdef"[byte / 16], "0123456789abcdef"[byte % 16]);
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
 
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }  // of UTF-8
 
@@ -223,7 +221,8 @@ Safetensors weights_of(const Safetensors& file, const fs::path& path) {
   return weights;
 }
 
-void convert(const fs::path& from, const fs::path& to, bool weights, bool plain) {
+void convert(const fs::path& from, const fs::path& out, bool weights, bool plain) {
+  const fs::path to = out.has_filename() ? out : out.parent_path();  // "out/" is "out"
   std::error_code ignored;
   require<FileError>(!fs::exists(fs::symlink_status(to, ignored)), "convert", "'", to.string(), "' exists already");
   const bool to_file = to.extension() == ".safetensors";

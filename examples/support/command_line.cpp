@@ -4,11 +4,16 @@
 #include "examples/support/text.hpp"
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <stdexcept>
 #include <type_traits>
 
@@ -133,7 +138,9 @@ std::string CommandLine::Option::name() const { return option_->get_name(); }
 bool CommandLine::Option::given() const { return option_->count() > 0; }
 
 std::string CommandLine::Option::text() const {
-  return given() ? option_->results().front() : option_->get_default_str();
+  const std::string text = given() ? option_->results().front() : option_->get_default_str();
+  const bool flag = option_->get_expected_max() == 0;
+  return flag ? (CLI::detail::to_flag_value(text) > 0 ? "true" : "false") : text;
 }
 
 void CommandLine::Option::set(const std::string& text) const {
@@ -161,6 +168,10 @@ CommandLine::Option CommandLine::add_value(const std::string& name, Value value,
         if constexpr (std::is_same_v<decltype(target), std::uint64_t*>) {
           option->check(unsigned_number());
         }
+        if constexpr (std::is_same_v<decltype(target), std::filesystem::path*>) {
+          option->check(
+              CLI::Validator([](const std::string& text) { return text.empty() ? "must not be empty" : ""; }, ""));
+        }
         if (is_list(*target)) {
           option->delimiter(',');
         }
@@ -170,7 +181,8 @@ CommandLine::Option CommandLine::add_value(const std::string& name, Value value,
 }
 
 CommandLine::Option CommandLine::add_flag(const std::string& name, bool& value, const std::string& help) {
-  return Option(app_->add_flag(name, value, help)->default_str("false"));
+  CLI::Option* flag = app_->add_flag(name, value, help)->default_str("false");
+  return Option(flag->multi_option_policy(CLI::MultiOptionPolicy::Throw));  // as of options with a value
 }
 
 void CommandLine::example(const std::string& call) { app_->footer(wrapped("Example: " + call, 4, kColumns, " \\")); }
@@ -190,14 +202,30 @@ bool CommandLine::parse(int argc, char** argv) {
   return true;
 }
 
+namespace {
+
+/// Throws if what was printed is lost, unless the caller closed stdout.
+void check_output() {
+  const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  const int error = errno;
+  if (lost && ::fcntl(STDOUT_FILENO, F_GETFD) >= 0) {
+    throw std::runtime_error(concat("cannot write the output: ", std::strerror(error)));
+  }
+}
+
+}  // namespace
+
 int run_program(const char* program, int (*f)(int argc, char** argv), int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file above the limit is an error of its write
   try {
-    return f(argc, argv);
+    const int code = f(argc, argv);
+    check_output();
+    return code;
   } catch (const std::exception& e) {
     std::string text = e.what();
     std::ranges::replace_if(
         text, [](char c) { return c == '\n' || c == '\t'; }, ' ');
-    std::fprintf(stderr, "%s: %s\n", program, text.c_str());
+    std::fprintf(stderr, "%s: %s\n", program, printable(text).c_str());
   }
   return 2;
 }

@@ -1,5 +1,7 @@
 #include "examples/support/text.hpp"
 
+#include "evenkeel/core/error.hpp"
+
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
@@ -24,6 +26,21 @@ std::string wrapped(const std::string& text, std::size_t indent, std::size_t wid
     margin = indent;
   }
   return begin == text.size() ? result : result.append(margin, ' ').append(text, begin, std::string::npos);
+}
+
+std::string printable(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      result += "\\n";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      result += concat("\\x", "0123456789abcdef"[byte / 16], "0123456789abcdef"[byte % 16]);
+    } else {
+      result += c;
+    }
+  }
+  return result;
 }
 
 void say(const char* format, ...) {

@@ -13,6 +13,9 @@ inline constexpr std::size_t kColumns = 80;
 std::string wrapped(const std::string& text, std::size_t indent, std::size_t width = kColumns,
                     const std::string& broken = "");
 
+/// Without control characters, which a terminal would obey: "\\n", "\\x1b".
+std::string printable(const std::string& text);
+
 /// std::printf whose lines are broken at 80 columns; what is broken off stands 2 spaces further in than its line.
 [[gnu::format(printf, 1, 2)]] void say(const char* format, ...);
 

@@ -87,5 +87,22 @@ mkfifo pipe
 refuses "is not a regular file, but a named pipe" info pipe
 [ -z "$(find . -name '*.partial' -o -name '*.tmp')" ] || fail "something is left over"
 
+# What a shell may hand over by mistake, and a system that refuses.
+refuses "must not be empty" info ""
+refuses "must not be empty" convert run/checkpoint.safetensors ""
+refuses "--plain" convert run/checkpoint.safetensors twice.safetensors --plain --plain
+refuses "cannot make the folder 'no/where': No such file or directory" convert run/checkpoint.safetensors no/where
+refuses '\x1b[31m' info $'\e[31m'
+"$program" convert run/checkpoint.safetensors slash/ >/dev/null || fail "a folder with a slash behind it: exit code $?"
+[ -d slash ] || fail "no folder 'slash'"
+"$program" info run/checkpoint.safetensors >/dev/full 2>err.txt
+[ $? -eq 2 ] || fail "a full output is no error"
+grep -q "cannot write the output: No space left on device" err.txt || fail "a full output: $(cat err.txt)"
+"$program" info run/checkpoint.safetensors >&- || fail "no output at all is an error"
+(ulimit -f 8; "$program" convert run/checkpoint.safetensors large.safetensors >/dev/null 2>err.txt)
+[ $? -eq 2 ] || fail "a limit on the size of files ends the program"
+grep -q "File too large" err.txt || fail "a limit on the size of files: $(cat err.txt)"
+[ -z "$(find . -name '*large*')" ] || fail "a refused save leaves $(find . -name '*large*')"
+
 [ $failures -eq 0 ] && echo "all as expected"
 exit $((failures > 0))
