@@ -200,13 +200,13 @@ ArrayDataset load_mnist(const std::string& folder, Split split) {
                      " images, but '", labels_path, "' has ", labels.sizes[0], " labels");
   require<FileError>(images.sizes[1] > 0 && images.sizes[2] > 0, kLoadMnist, "'", images_path, "' has images of ",
                      images.sizes[1], " x ", images.sizes[2], " pixels");
-  constexpr std::int64_t kClasses = 10;
+  constexpr std::int64_t kDigits = 10;
   for (std::size_t i = 0; i < labels.data.size(); ++i) {
-    require<FileError>(labels.data[i] < kClasses, kLoadMnist, "'", labels_path, "': label ",
+    require<FileError>(labels.data[i] < kDigits, kLoadMnist, "'", labels_path, "': label ",
                        static_cast<int>(labels.data[i]), " of image ", i, " is out of range, expected less than ",
-                       kClasses);
+                       kDigits);
   }
-  return {std::move(images.data), std::move(labels.data), {1, images.sizes[1], images.sizes[2]}, kClasses, kLoadMnist};
+  return {std::move(images.data), std::move(labels.data), {1, images.sizes[1], images.sizes[2]}, kDigits, kLoadMnist};
 }
 
 }  // namespace evenkeel::data

@@ -7,12 +7,12 @@
 namespace evenkeel::nn {
 namespace {
 
-thread_local const Module* running = nullptr;
+thread_local const Module* running_module = nullptr;
 thread_local int apart = 0;
 
 // With the NameScopes, which are relative to it.
 [[maybe_unused]] const bool running_inherited =
-    inherit_setting([]() -> std::function<void()> { return [module = running] { running = module; }; });
+    inherit_setting([]() -> std::function<void()> { return [module = running_module] { running_module = module; }; });
 
 }  // namespace
 
@@ -58,8 +58,8 @@ std::unique_ptr<Module> Slot::replace(std::unique_ptr<Module> module) {
   return module;
 }
 
-RunScope::RunScope(const Slot& slot) : slot_(slot), around_(std::exchange(running, &*slot)) {}
-RunScope::~RunScope() { running = around_; }
+RunScope::RunScope(const Slot& slot) : slot_(slot), around_(std::exchange(running_module, &*slot)) {}
+RunScope::~RunScope() { running_module = around_; }
 
 void detail::fail_child(const Slot* slot, const std::type_info& expected) {
   if (slot == nullptr) {

@@ -187,7 +187,7 @@ void check_workspaces(const ConvGeometry& g, std::size_t threads) {
 }
 
 TEST_CASE("the workspace of im2col is bounded, whatever the sizes") {
-  for (const std::size_t threads : {1, 2}) {
+  for (const std::size_t threads : {std::size_t{1}, std::size_t{2}}) {
     check_workspaces<float>(convolution(1, 8, 4, 400), threads);  // a whole column matrix: 46 MB
     check_workspaces<double>(convolution(3, 8, 4, 200), threads);
     check_workspaces<float>(convolution(2, 600, 300, 12), threads);
