@@ -56,9 +56,9 @@ std::size_t check(const WrongCalls& calls) {
     CHECK(thrown.op.empty() == thrown.message.empty());
     const auto after = world.state();
     CHECK(after.size() == before.size());
-    for (const auto& [name, value] : after) {
-      const auto was = before.find(name);
-      CHECK_MESSAGE((was != before.end() && was->second == value), name, " changed");
+    for (const auto& entry : after) {
+      const auto was = before.find(entry.first);
+      CHECK_MESSAGE((was != before.end() && was->second == entry.second), entry.first, " changed");
     }
     before = after;
   }
@@ -79,9 +79,9 @@ constexpr std::array<std::pair<const char*, Table>, 8> kTables = {{{"arrays", wr
 
 TEST_CASE("wrong calls throw their kind of error and change nothing") {
   std::size_t count = 0;
-  for (const auto& [name, table] : kTables) {
-    CAPTURE(name);
-    count += check(table());
+  for (const auto& table : kTables) {
+    CAPTURE(table.first);
+    count += check(table.second());
   }
   CHECK(count >= 250);
 }

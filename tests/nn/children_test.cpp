@@ -138,7 +138,8 @@ TEST_CASE("norms inside are converted, and the blocks go on calling them") {
   CHECK(net.child("ups.0.norm")->type_name() == "GroupNorm");
   const Tensor y = net(x);
   CHECK(y.shape() == Shape{2, 1, 8, 8});
-  CHECK_THROWS_WITH(block->norm->running_mean, "Child: child 'ups.0.norm' is a GroupNorm, expected a BatchNorm2d");
+  CHECK_THROWS_WITH(static_cast<void>(block->norm->running_mean),
+                    "Child: child 'ups.0.norm' is a GroupNorm, expected a BatchNorm2d");
   CHECK(nn::Child<nn::GroupNorm>(block->norm.slot())->num_groups == 2);
   const double before = net.parameters()[0].to_vector<float>()[0];
   descend(net, 0.1, mean(square(y)));
@@ -162,7 +163,7 @@ TEST_CASE("hooks see every tensor among the arguments and results; errors and an
   CHECK(seen == "12 ");
   CHECK_THROWS_WITH(net.child("ups.0")(ones({1})), Contains("Module [Up] is missing the required \"forward\""));
   CHECK_THROWS_WITH(net.child<Down>("ups.0")(ones({1})), "Child: child 'ups.0' is a Up, expected a Down");
-  CHECK_THROWS_WITH(nn::Child<Up>()->conv, "Child: this module has no such child, expected a Up");
+  CHECK_THROWS_WITH(static_cast<void>(nn::Child<Up>()->conv), "Child: this module has no such child, expected a Up");
   net.get_parameter("ups.1.conv.weight").mutable_array().fill_(NAN);
   const AnomalyGuard anomaly;
   CHECK_THROWS_WITH(net(ones({1, 1, 8, 8})), Contains("'ups.1.conv'"));
