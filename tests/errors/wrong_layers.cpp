@@ -49,7 +49,7 @@ WrongCalls wrong_options() {
                         conv(4, 4, {.kernel_size = 3, .padding = -1})),
       wrong<ValueError>("Conv2d: padding='same' is not supported for strided convolutions, got stride (2, 2)",
                         conv(4, 4, {.kernel_size = 3, .stride = 2, .padding = "same"})),
-      wrong<ShapeError>("empty: shape [4611686018427387904] of float32 has more bytes...",
+      wrong<ShapeError>("empty: shape [4611686018427387904...",
                         conv(std::int64_t{1} << 62, std::int64_t{1} << 62, {.kernel_size = 3})),
       wrong<ShapeError>("Conv2d: the weight must have 4 dims, got shape [3]",
                         [](World&) { return nn::Conv2d(Array::ones({3})).training(); }),
