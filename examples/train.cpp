@@ -148,10 +148,9 @@ void adopt_settings(const RunOptions& options, const training::Checkpoint& check
 /// Where the results go: never into the folder of another run than the resumed one.
 std::filesystem::path output_folder(const Settings& s) {
   std::filesystem::path before = s.resume.has_parent_path() ? s.resume.parent_path() : ".";
-  if (s.out.empty() && !s.resume.empty()) {
-    return before;
-  }
-  std::filesystem::path folder = s.out.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : s.out;
+  std::filesystem::path folder = !s.out.empty()      ? s.out
+                                 : !s.resume.empty() ? before
+                                                     : std::filesystem::path("runs") / (s.model + "-" + s.norm);
   check_free(folder, s.resume);
   std::error_code missing;
   if (!s.resume.empty() && !std::filesystem::equivalent(folder, before, missing)) {

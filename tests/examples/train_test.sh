@@ -79,6 +79,9 @@ grep -q -- "--out is copy from now on, it was moved" said.txt || fail "nothing s
 [ "$(head -7 copy/metrics.csv)" = "$(cat moved/metrics.csv)" ] || fail "the new folder's metrics are $(cat copy/metrics.csv)"
 [ "$(wc -l <copy/metrics.csv)" -eq 8 ] || fail "the new folder has not 7 epochs: $(cat copy/metrics.csv)"
 refuses "copy holds an earlier run" --resume moved/checkpoint.safetensors --out copy
+cp -r whole visited && cp halves/checkpoint.safetensors visited/from_halves.safetensors
+refuses "visited holds an earlier run" --resume visited/from_halves.safetensors
+diff -r -x from_halves.safetensors whole visited || fail "a checkpoint that lies in another run's folder overwrites that run"
 mkdir cells && cp whole/checkpoint.safetensors cells/checkpoint-bn-2.safetensors
 refuses "cells holds an earlier run" "${small[@]}" --out cells
 
