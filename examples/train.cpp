@@ -145,13 +145,12 @@ void adopt_settings(const RunOptions& options, const training::Checkpoint& check
   }
 }
 
-/// Where the results go: never into the folder of another run than the resumed one.
+/// Where the results go.
 std::filesystem::path output_folder(const Settings& s) {
   std::filesystem::path before = s.resume.has_parent_path() ? s.resume.parent_path() : ".";
   std::filesystem::path folder = !s.out.empty()      ? s.out
                                  : !s.resume.empty() ? before
                                                      : std::filesystem::path("runs") / (s.model + "-" + s.norm);
-  check_free(folder, s.resume);
   std::error_code missing;
   if (!s.resume.empty() && !std::filesystem::equivalent(folder, before, missing)) {
     std::printf("--out is %s from now on, it was %s\n", folder.c_str(), before.c_str());
@@ -272,9 +271,13 @@ void train(const Settings& s, const RunOptions& run_options, const training::Che
   require(images.size() > 0 && test_images.size() > 0, "train", s.data, " has ", images.size(), " training and ",
           test_images.size(), " test images, at least one of each is needed");
   RunFolder folder(output_folder(s));
+  check_free(folder.path(), s.resume);  // now that nobody else writes there
   TrainRun state(*model, optimizer, train_loader, folder, s.model + " " + s.norm);
   if (checkpoint != nullptr) {
-    state.restore(*checkpoint);
+    const training::Checkpoint latest = training::read_checkpoint(s.resume);
+    require<StateError>(latest.entries.texts == checkpoint->entries.texts, "resume", "'", s.resume.string(),
+                        "' was replaced by another training just now; try again");
+    state.restore(latest);
     optimizer.set_lr(0, s.lr);
   }
   std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),

@@ -3,9 +3,13 @@
 #include "evenkeel/core/error.hpp"
 #include "evenkeel/core/io/file.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <system_error>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -103,11 +107,32 @@ void write_panel(std::ostream& out, const std::vector<std::string>& names, const
 
 }  // namespace
 
-RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)) {
+HeldFolder::HeldFolder(const std::filesystem::path& path) {
   std::error_code error;
-  std::filesystem::create_directories(path_, error);
-  require(!error && std::filesystem::is_directory(path_), "run folder", "cannot create ", path_.string(), ": ",
+  std::vector<std::filesystem::path> missing;
+  for (auto part = path; !part.empty() && !std::filesystem::exists(part, error); part = part.parent_path()) {
+    missing.push_back(part);
+  }
+  std::filesystem::create_directories(path, error);
+  require(!error && std::filesystem::is_directory(path), "run folder", "cannot create ", path.string(), ": ",
           error ? error.message() : "a file of that name is in the way");
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {  // else: it can't be locked at all
+    ::close(descriptor_);
+    fail<StateError>("run folder", path.string(), " is in use: another process writes its run there");
+  }
+  created_ = std::move(missing);
+}
+
+HeldFolder::~HeldFolder() {
+  std::error_code left;  // while the lock is held: nobody else's folder goes
+  for (const std::filesystem::path& part : created_) {
+    std::filesystem::remove(part, left);  // nothing but an empty folder
+  }
+  ::close(descriptor_);
+}
+
+RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)), held_(path_) {
   const AtomicFile probe(file("metrics.csv"),
                          "run folder");  // throws now where nothing can be written, not after an epoch
 }
@@ -126,6 +151,17 @@ std::vector<EpochMetrics> read_metrics(const std::filesystem::path& csv) {
   return rows;
 }
 
+/// Whether writing to `path` writes to another folder than its own: it is a symbolic link that leads out of that.
+bool leads_out(const std::filesystem::path& path) {
+  constexpr int kMostLinks = 40;
+  std::error_code none;
+  std::filesystem::path target = path;
+  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(target, none); ++i) {
+    target = target.parent_path() / std::filesystem::read_symlink(target, none);
+  }
+  return target != path && !std::filesystem::equivalent(target.parent_path(), path.parent_path(), none);
+}
+
 void check_free(const std::filesystem::path& folder, const std::filesystem::path& resumed) {
   std::error_code none;
   const bool own = std::filesystem::equivalent(folder, resumed.parent_path() / ".", none);
@@ -136,6 +172,10 @@ void check_free(const std::filesystem::path& folder, const std::filesystem::path
     std::error_code missing;
     require(of_train ? std::filesystem::equivalent(resumed, entry.path(), missing) : !of_quickstart || own, "train",
             folder.string(), " holds an earlier run; continue it with --resume, or choose another --out");
+  }
+  for (const char* name : {"metrics.csv", "checkpoint.safetensors", "model.safetensors", "best.safetensors"}) {
+    require(!leads_out(folder / name), "train", (folder / name).string(),
+            " is a link that leads out of the folder; choose another --out");
   }
 }
 

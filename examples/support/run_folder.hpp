@@ -19,14 +19,30 @@ struct EpochMetrics {
 std::vector<EpochMetrics> read_metrics(const std::filesystem::path& csv);
 
 /// Throws if `folder` holds a run of `train`, other than that of the checkpoint `resumed` (empty: none), or one of
-/// `quickstart`.
+/// `quickstart`, or if a file that a run writes there is a link to one elsewhere.
 void check_free(const std::filesystem::path& folder, const std::filesystem::path& resumed);
+
+/// A folder that one process at a time writes to: it holds a lock (flock) on it, which goes when the process ends.
+class HeldFolder {
+ public:
+  /// Creates the folder if it is missing. Throws where that fails or another process holds it.
+  explicit HeldFolder(const std::filesystem::path& path);
+  /// Removes what it created, if it is still empty.
+  ~HeldFolder();
+  HeldFolder(const HeldFolder&) = delete;
+  HeldFolder& operator=(const HeldFolder&) = delete;
+
+ private:
+  std::vector<std::filesystem::path> created_;  ///< the innermost first
+  int descriptor_ = -1;
+};
 
 /// A folder for the results of a run: metrics.csv, curves.png and curves.svg beside whatever else the program saves
 /// there.
 class RunFolder {
  public:
-  /// Creates the folder if it is missing; throws when that fails or when nothing can be written there.
+  /// Creates the folder if it is missing; throws when that fails, when nothing can be written there or when another
+  /// process writes there at this time.
   explicit RunFolder(std::filesystem::path path);
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
@@ -47,6 +63,7 @@ class RunFolder {
   bool draw(const std::string& title) const;
 
   std::filesystem::path path_;
+  HeldFolder held_;
   Clock::time_point next_drawing_ = Clock::now();
   std::vector<EpochMetrics> metrics_;
 };

@@ -53,6 +53,8 @@ refuses "xyz" --norm xyz
 refuses "--dtype" --dtype float8
 refuses "missing.safetensors" --resume missing.safetensors
 refuses "holds an earlier run" "${small[@]}" --out whole
+refuses "xyz" "${small[@]}" --norm xyz --out deep/refused
+[ ! -e deep ] || fail "a refused call leaves its folder"
 refuses "no training checkpoint" --resume whole/model.safetensors
 refuses "whole/checkpoint.safetensors' was made with --norm bn, this call says gn" --resume whole/checkpoint.safetensors --norm gn
 refuses "--batch-size: must be a finite number above 0, got 0" --batch-size 0
@@ -116,6 +118,14 @@ mkdir mnist && for name in train-images-idx3 train-labels-idx1; do head -c 100 /
 refuses "mnist/train-" --data mnist:mnist
 cmp whole/model.safetensors one/model.safetensors || fail "a refused call changed an earlier run"
 
+# Nothing is written through a link into another run.
+mkdir linked && ln -s ../whole/checkpoint.safetensors linked
+refuses "linked/checkpoint.safetensors is a link that leads out of the folder" --resume linked/checkpoint.safetensors
+mkdir pointed && ln -s ../whole/nothing.safetensors pointed/model.safetensors
+refuses "pointed/model.safetensors is a link that leads out of the folder" "${small[@]}" --out pointed
+[ ! -e whole/nothing.safetensors ] || fail "a refused call wrote through a link"
+cmp whole/checkpoint.safetensors one/checkpoint.safetensors || fail "a link led into another run"
+
 # An interrupt ends the run cleanly; the last finished epoch can be resumed.
 "$program" "${small[@]}" --norm gn --epochs 100000 --out stopped >stopped.txt &
 pid=$!
@@ -123,6 +133,8 @@ for _ in $(seq 3000); do
   [ -s stopped/metrics.csv ] && break
   sleep 0.1
 done
+refuses "stopped is in use" "${small[@]}" --out stopped
+refuses "stopped is in use" --resume stopped/checkpoint.safetensors
 kill -INT $pid
 wait $pid
 code=$?
