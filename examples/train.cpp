@@ -210,7 +210,7 @@ EpochMetrics run_epoch(const Run& run, int epoch, int last_epoch) {
     progress.update(step, score.loss, score.accuracy, images - images_before);
     if (run.settings.save_every > 0 && step % run.settings.save_every == 0 && step < run.train.size()) {
       check_weights(run, epoch, step);
-      run.state.save(run.saved_settings);
+      run.state.save_inside(run.saved_settings);
     }
   };
   const Score trained = train_epoch(run.model, run.optimizer, run.train, epoch - 1, on_step, &run.state.tally());
@@ -218,6 +218,9 @@ EpochMetrics run_epoch(const Run& run, int epoch, int last_epoch) {
   check_weights(run, epoch, run.train.size());
   const Score tested = evaluate(run.model, run.test);
   progress.finish();
+  if (!run.settings.no_stop_on_nan && !std::isfinite(tested.loss)) {
+    throw Diverged(concat("the test loss is ", tested.loss, " after epoch ", epoch));
+  }
   const double images_per_second = static_cast<double>(run.state.tally().images() - images_before) / seconds;
   std::printf("epoch %d/%d  train loss %.4f  acc %.2f%%  |  test loss %.4f  acc %.2f%%  |  %.0f img/s, %s\n", epoch,
               last_epoch, trained.loss, 100 * trained.accuracy, tested.loss, 100 * tested.accuracy, images_per_second,
@@ -237,8 +240,6 @@ EpochMetrics run_epoch(const Run& run, int epoch, int last_epoch) {
 /// The epochs of this call; the curves are drawn whatever ends them.
 void run_epochs(const Run& run, RunFolder& folder, const std::string& title) {
   const std::int64_t finished = run.train.position().epoch;
-  require(finished <= std::numeric_limits<int>::max() - run.settings.epochs, "train", "--epochs ", run.settings.epochs,
-          " after epoch ", finished, " is more than can be counted");
   const int first_epoch = static_cast<int>(finished) + 1, last_epoch = static_cast<int>(finished) + run.settings.epochs;
   if (!folder.metrics().empty()) {
     folder.draw_curves_now_and_then(title);  // a killed run's may be older than its checkpoint
@@ -259,7 +260,26 @@ void run_epochs(const Run& run, RunFolder& folder, const std::string& title) {
   folder.draw_curves(title);
 }
 
-void train(const Settings& s, const RunOptions& run_options, const training::Checkpoint* checkpoint) {
+/// Trains and says what is in the folder then; returns the program's exit code.
+int run_to_the_end(const Run& run, RunFolder& folder, const std::string& title) {
+  try {
+    run_epochs(run, folder, title);
+  } catch (const Interrupted&) {
+    const bool saved = std::filesystem::exists(folder.file("checkpoint.safetensors"));
+    std::printf("\ninterrupted; %s\n", !saved                        ? "no checkpoint was saved"
+                                       : run.settings.save_every > 0 ? "--resume goes on from the last save"
+                                                                     : "the last finished epoch is saved");
+    return 130;
+  } catch (const Diverged& diverged) {
+    std::fprintf(stderr, "train: %s; %s (--no-stop-on-nan trains on)\n", diverged.what(),
+                 run.state.undo_saves().c_str());
+    return 3;
+  }
+  std::printf("results in %s\n", folder.path().c_str());
+  return 0;
+}
+
+int train(const Settings& s, const RunOptions& run_options, const training::Checkpoint* checkpoint) {
   const Task task = load_task(s.data, s.seed);
   const data::Subset images(*task.train, s.limit_train > 0 ? s.limit_train : task.train->size());
   const data::Subset test_images(*task.test, s.limit_test > 0 ? s.limit_test : task.test->size());
@@ -278,6 +298,10 @@ void train(const Settings& s, const RunOptions& run_options, const training::Che
     require<StateError>(latest.entries.texts == checkpoint->entries.texts, "resume", "'", s.resume.string(),
                         "' was replaced by another training just now; try again");
     state.restore(latest);
+    const std::int64_t finished = train_loader.position().epoch;
+    require(finished <= std::numeric_limits<int>::max() - s.epochs, "train", "--epochs ", s.epochs, " after epoch ",
+            finished, " is more than can be counted");
+    state.rewrite_files(latest);
     optimizer.set_lr(0, s.lr);
   }
   std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),
@@ -287,8 +311,7 @@ void train(const Settings& s, const RunOptions& run_options, const training::Che
     say("%s\n", remark.c_str());
   }
   const Run run{s, to_map(run_options), *model, optimizer, train_loader, test_loader, state};
-  run_epochs(run, folder, s.model + " with " + s.norm + " on " + s.data);
-  std::printf("results in %s\n", folder.path().c_str());
+  return run_to_the_end(run, folder, s.model + " with " + s.norm + " on " + s.data);
 }
 
 int run(int argc, char** argv) {
@@ -307,17 +330,7 @@ int run(int argc, char** argv) {
   }
   set_num_threads(settings.threads);
   stop_on_interrupt();
-  try {
-    train(settings, run_options, checkpoint ? &*checkpoint : nullptr);
-  } catch (const Interrupted&) {
-    std::printf("\ninterrupted; %s\n",
-                settings.save_every > 0 ? "--resume goes on from the last save" : "the last finished epoch is saved");
-    return 130;
-  } catch (const Diverged& diverged) {
-    std::fprintf(stderr, "train: %s; the last checkpoint is kept (--no-stop-on-nan trains on)\n", diverged.what());
-    return 3;
-  }
-  return 0;
+  return train(settings, run_options, checkpoint ? &*checkpoint : nullptr);
 }
 
 }  // namespace

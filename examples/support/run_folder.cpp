@@ -93,6 +93,15 @@ std::filesystem::path unfinished(const std::filesystem::path& picture) {
   return picture.parent_path() / ("." + picture.filename().string() + ".unfinished");
 }
 
+/// The files of a save inside an epoch, in the order in which they are put back: killed in between, a resumed run makes
+/// the weights those of the checkpoint.
+constexpr const char* kOfSave[] = {"checkpoint.safetensors", "model.safetensors"};
+
+/// The second name of a file that remember() found.
+std::filesystem::path remembered(const std::filesystem::path& file) {
+  return file.parent_path() / ("." + file.filename().string() + ".before");
+}
+
 /// A panel: the training value dashed, the test value solid, one colour per run.
 void write_panel(std::ostream& out, const std::vector<std::string>& names, const char* label, int train_column,
                  int test_column) {
@@ -133,6 +142,7 @@ HeldFolder::~HeldFolder() {
 }
 
 RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)), held_(path_) {
+  forget();  // of a process that was killed
   const AtomicFile probe(file("metrics.csv"),
                          "run folder");  // throws now where nothing can be written, not after an epoch
 }
@@ -193,6 +203,34 @@ void RunFolder::add(const EpochMetrics& metrics) {
   std::vector<EpochMetrics> rows = metrics_;
   rows.push_back(metrics);
   set_metrics(std::move(rows));
+}
+
+void RunFolder::remember() const {
+  forget();
+  for (const char* name : kOfSave) {
+    std::error_code failed;
+    std::filesystem::create_hard_link(file(name), remembered(file(name)), failed);
+    if (failed && std::filesystem::exists(file(name))) {
+      std::filesystem::copy_file(file(name), remembered(file(name)));
+    }
+  }
+}
+
+bool RunFolder::put_back() const {
+  const bool had_checkpoint = std::filesystem::exists(remembered(file(kOfSave[0])));
+  for (const char* name : kOfSave) {
+    if (had_checkpoint && std::filesystem::exists(remembered(file(name)))) {
+      std::filesystem::rename(remembered(file(name)), file(name));
+    }
+  }
+  return had_checkpoint;
+}
+
+void RunFolder::forget() const {
+  for (const char* name : kOfSave) {
+    std::error_code none;
+    std::filesystem::remove(remembered(file(name)), none);
+  }
 }
 
 bool RunFolder::draw(const std::string& title) const {

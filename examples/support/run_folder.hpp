@@ -44,6 +44,7 @@ class RunFolder {
   /// Creates the folder if it is missing; throws when that fails, when nothing can be written there or when another
   /// process writes there at this time.
   explicit RunFolder(std::filesystem::path path);
+  ~RunFolder() { forget(); }
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
 
@@ -52,6 +53,12 @@ class RunFolder {
   /// Appends a row and rewrites metrics.csv (to a temporary file, then renamed).
   void add(const EpochMetrics& metrics);
   const std::vector<EpochMetrics>& metrics() const { return metrics_; }
+  /// Remembers checkpoint.safetensors and model.safetensors as they are, until forget() or the next RunFolder here;
+  /// costs no copy where files can have two names.
+  void remember() const;
+  /// Puts back what remember() found; whether there was a checkpoint.
+  bool put_back() const;
+  void forget() const;
   /// Draws loss and accuracy over epochs with gnuplot, leaving out values that are not finite; says so if gnuplot is
   /// missing or fails. A picture is replaced when the new one is there.
   void draw_curves(const std::string& title) const;

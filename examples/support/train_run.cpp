@@ -101,6 +101,9 @@ void TrainRun::restore(const training::Checkpoint& checkpoint) {
   best_ = optim::split_off(entries_.arrays, kBest);
   const std::string& epoch = entries_.texts["best_epoch"];
   std::from_chars(epoch.data(), epoch.data() + epoch.size(), best_epoch_);  // 0 of version 1, which kept none
+}
+
+void TrainRun::rewrite_files(const training::Checkpoint& checkpoint) {
   take_rows(checkpoint);
   write_weights(true);
 }
@@ -137,11 +140,29 @@ void TrainRun::finish_epoch(const EpochMetrics& metrics, std::map<std::string, s
     best_epoch_ = row.epoch;
   }
   tally_ = {};
-  folder_.add(row);  // first: restore() drops rows ahead of the checkpoint, but can't make up timing
+  folder_.add(row);  // first: rewrite_files() drops rows ahead of the checkpoint, but can't make up timing
   save(std::move(settings));
   if (best) {
     write_weights(true);
   }
+  folder_.forget();
+  saved_inside_ = false;
+}
+
+void TrainRun::save_inside(std::map<std::string, std::string> settings) {
+  if (!std::exchange(saved_inside_, true)) {
+    folder_.remember();
+  }
+  save(std::move(settings));
+}
+
+std::string TrainRun::undo_saves() {
+  if (std::exchange(saved_inside_, false)) {
+    return folder_.put_back() ? "the checkpoint from before the saves of this epoch is back"
+                              : "only saves of this epoch were there, the last one is kept";
+  }
+  return std::filesystem::exists(folder_.file("checkpoint.safetensors")) ? "the last checkpoint is kept"
+                                                                         : "no checkpoint was saved";
 }
 
 void TrainRun::save(std::map<std::string, std::string> settings) {

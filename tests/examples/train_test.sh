@@ -110,6 +110,22 @@ grep -qE "^train: (the loss is .* at|[a-z0-9_.]+ is not finite after) step [0-9]
 if [ -e huge/checkpoint.safetensors ]; then
   "$program" --resume huge/checkpoint.safetensors --epochs 1 --lr 0 >said.txt 2>err.txt || fail "a run of huge weights was saved: $(cat err.txt)"
 fi
+# Saves inside the epoch that goes wrong are taken back.
+cp -r halves blown
+"$program" --resume blown/checkpoint.safetensors --epochs 1 --lr 1e30 --save-every 1 >said.txt 2>err.txt
+[ $? -eq 3 ] || fail "no stop of a diverging run with --save-every"
+grep -q "the checkpoint from before the saves of this epoch is back" err.txt || fail "no word about the saves: $(cat err.txt)"
+for name in checkpoint model best; do
+  cmp halves/$name.safetensors blown/$name.safetensors || fail "a diverging run leaves another $name.safetensors"
+done
+[ "$(ls -A blown)" = "$(ls -A halves)" ] || fail "a diverging run leaves $(ls -A blown)"
+"$program" "${small[@]}" --epochs 1 --lr 1e30 --out never >said.txt 2>err.txt
+[ $? -eq 3 ] || fail "no stop of a diverging new run"
+grep -qE "the loss is (nan|-?inf) at .*; no checkpoint was saved" err.txt || fail "nothing was saved, but: $(cat err.txt)"
+[ ! -e never ] || fail "a run that saved nothing leaves $(ls -A never)"
+refuses "is more than can be counted" --resume halves/checkpoint.safetensors --epochs 2147483647 --out late
+[ ! -e late ] || fail "a refused call leaves $(ls -A late)"
+
 head -c 1000 whole/checkpoint.safetensors >cut.safetensors
 refuses "cut.safetensors" --resume cut.safetensors --out whole
 touch file
@@ -141,6 +157,17 @@ code=$?
 [ $code -eq 130 ] || fail "exit code $code after an interrupt, expected 130"
 grep -q "the last finished epoch is saved" stopped.txt || fail "no word about the interrupt"
 "$program" --resume stopped/checkpoint.safetensors --epochs 1 --out stopped >/dev/null || fail "resume after an interrupt"
+
+"$program" "${small[@]}" --norm gn --epochs 100000 --save-every 1 --out stopped2 >stopped.txt &
+pid=$!
+for _ in $(seq 3000); do
+  [ -s stopped2/checkpoint.safetensors ] && break
+  sleep 0.1
+done
+kill -INT $pid
+wait $pid
+grep -q -- "--resume goes on from the last save" stopped.txt || fail "no word about the last save: $(tail -1 stopped.txt)"
+[ -z "$(find stopped2 -name '.*.before')" ] || fail "an interrupt leaves $(ls -A stopped2)"
 
 "$program" --help | grep -q "Example:" || fail "--help has no example"
 [ $failures -eq 0 ] && echo "all as expected"
