@@ -86,7 +86,8 @@ RunOptions add_options(CommandLine& line, Settings& s) {
   run.push_back(
       {line.add("--limit-train", s.limit_train, "use only the first N training images (0: all)").non_negative()});
   run.push_back({line.add("--limit-test", s.limit_test, "use only the first N test images (0: all)").non_negative()});
-  line.add("--epochs", s.epochs, "to train in this call").positive();
+  line.add("--epochs", s.epochs, "to train in this call (0 with --resume: only puts the folder's files right)")
+      .non_negative();
   line.add("--threads", s.threads).positive();
   line.add("--out", s.out, "folder for the results (default: the resumed checkpoint's, else runs/MODEL-NORM)");
   line.add("--resume", s.resume,
@@ -241,7 +242,7 @@ EpochMetrics run_epoch(const Run& run, int epoch, int last_epoch) {
 void run_epochs(const Run& run, RunFolder& folder, const std::string& title) {
   const std::int64_t finished = run.train.position().epoch;
   const int first_epoch = static_cast<int>(finished) + 1, last_epoch = static_cast<int>(finished) + run.settings.epochs;
-  if (!folder.metrics().empty()) {
+  if (!folder.metrics().empty() && first_epoch <= last_epoch) {
     folder.draw_curves_now_and_then(title);  // a killed run's may be older than its checkpoint
   }
   try {
@@ -257,7 +258,9 @@ void run_epochs(const Run& run, RunFolder& folder, const std::string& title) {
     }
     throw;
   }
-  folder.draw_curves(title);
+  if (!folder.metrics().empty()) {
+    folder.draw_curves(title);
+  }
 }
 
 /// Trains and says what is in the folder then; returns the program's exit code.
@@ -321,6 +324,7 @@ int run(int argc, char** argv) {
   if (!line.parse(argc, argv)) {
     return 0;
   }
+  require(settings.epochs > 0 || !settings.resume.empty(), "train", "--epochs must be above 0 in a new run, got 0");
   std::optional<training::Checkpoint> checkpoint;
   if (settings.resume.empty()) {
     adopt_models_norm(run_options, settings);

@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -44,16 +45,17 @@ std::string csv_row(const EpochMetrics& m) {
   return "\"" + m.run + "\"" + text;
 }
 
-EpochMetrics parse_csv_row(const std::string& line, const std::filesystem::path& path) {
+std::optional<EpochMetrics> parse_csv_row(const std::string& line) {
   EpochMetrics m;
   const std::size_t quote = line.find('"', 1);
-  require(line.starts_with('"') && quote != std::string::npos, "metrics", path.string(), " has a bad line: ", line);
+  if (!line.starts_with('"') || quote == std::string::npos) {
+    return std::nullopt;
+  }
   m.run = line.substr(1, quote - 1);
   const int fields = std::sscanf(line.c_str() + quote + 1, ",%d,%lf,%lf,%lf,%lf,%lf,%lf,%lf", &m.epoch, &m.train_loss,
                                  &m.train_accuracy, &m.test_loss, &m.test_accuracy, &m.images_per_second, &m.seconds,
                                  &m.learning_rate);
-  require(fields == 8, "metrics", path.string(), " has a bad line: ", line);
-  return m;
+  return fields == 8 ? std::optional(m) : std::nullopt;
 }
 
 /// A number as gnuplot reads it; what is not finite is missing from the curve.
@@ -147,18 +149,30 @@ RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)), held_
                          "run folder");  // throws now where nothing can be written, not after an epoch
 }
 
-std::vector<EpochMetrics> read_metrics(const std::filesystem::path& csv) {
-  std::vector<EpochMetrics> rows;
+MetricsFile read_metrics(const std::filesystem::path& csv) {
+  MetricsFile file;
   std::ifstream in(csv);
-  std::string line;
-  if (!std::getline(in, line)) {
-    return rows;
+  bool is_header = true;
+  for (std::string line; std::getline(in, line); is_header = false) {
+    if (line.ends_with('\r')) {
+      line.pop_back();
+    }
+    const std::optional<EpochMetrics> row = is_header ? std::nullopt : parse_csv_row(line);
+    if (row) {
+      file.rows.push_back(*row);
+    } else if (is_header ? line != kHeader : !line.empty()) {
+      file.bad_line = file.bad_line.empty() ? "'" + line + "'" : file.bad_line;
+    }
   }
-  require(line == kHeader, "metrics", csv.string(), " has other columns than expected: ", line);
-  while (std::getline(in, line)) {
-    rows.push_back(parse_csv_row(line, csv));
+  return file;
+}
+
+bool same_but_for_timing(EpochMetrics a, EpochMetrics b) {
+  for (EpochMetrics* m : {&a, &b}) {
+    m->run = "";
+    m->images_per_second = m->seconds = 0;
   }
-  return rows;
+  return csv_row(a) == csv_row(b);
 }
 
 /// Whether writing to `path` writes to another folder than its own: it is a symbolic link that leads out of that.

@@ -15,8 +15,15 @@ struct EpochMetrics {
   double images_per_second = 0, seconds = 0, learning_rate = 0;
 };
 
-/// The rows of a metrics.csv; none if there is no file. Throws if it is none of a run's.
-std::vector<EpochMetrics> read_metrics(const std::filesystem::path& csv);
+/// What a metrics.csv says; nothing if there is no file.
+struct MetricsFile {
+  std::vector<EpochMetrics> rows;
+  std::string bad_line;  ///< the first that is neither a row nor blank, if there is one; "\r" at an end is no harm
+};
+MetricsFile read_metrics(const std::filesystem::path& csv);
+
+/// Whether two rows are equal as metrics.csv writes them, but for the run's name and the timing.
+bool same_but_for_timing(EpochMetrics a, EpochMetrics b);
 
 /// Throws if `folder` holds a run of `train`, other than that of the checkpoint `resumed` (empty: none), or one of
 /// `quickstart`, or if a file that a run writes there is a link to one elsewhere.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <limits>
 #include <utility>
 
@@ -109,23 +110,33 @@ void TrainRun::rewrite_files(const training::Checkpoint& checkpoint) {
 }
 
 void TrainRun::take_rows(const training::Checkpoint& checkpoint) {
-  const std::vector<EpochMetrics> before = read_metrics(checkpoint.path.parent_path() / "metrics.csv");
+  const std::filesystem::path csv = checkpoint.path.parent_path() / "metrics.csv";
+  const MetricsFile before = read_metrics(csv);
   if (checkpoint.version == 1) {
-    for (const EpochMetrics& row : before) {
+    require<FileError>(before.bad_line.empty(), "resume", csv.string(), " has a bad line: ", before.bad_line);
+    for (const EpochMetrics& row : before.rows) {
       if (row.epoch <= loader_.position().epoch) {
         metrics_.rows.push_back(to_row(row));
       }
     }
   }
   std::vector<EpochMetrics> rows;
+  int untimed = 0;
   for (const std::vector<double>& row : metrics_.rows) {
     EpochMetrics metrics = from_row(row, name_);
-    const auto timed = std::ranges::find(before, metrics.epoch, &EpochMetrics::epoch);
-    if (timed != before.end()) {
+    const auto timed =
+        std::ranges::find_if(before.rows, [&](const EpochMetrics& m) { return same_but_for_timing(m, metrics); });
+    if (timed != before.rows.end()) {
       metrics.seconds = timed->seconds;
       metrics.images_per_second = timed->images_per_second;
+    } else {
+      ++untimed;
     }
     rows.push_back(metrics);
+  }
+  if (untimed > 0) {
+    std::printf("%s does not tell the timing of %d of the %d epochs: it is nan\n", csv.c_str(), untimed,
+                static_cast<int>(rows.size()));
   }
   folder_.set_metrics(std::move(rows));
 }

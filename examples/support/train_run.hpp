@@ -24,7 +24,7 @@ class TrainRun {
 
   /// Puts a checkpoint into model, optimizer, loader and this, all or nothing. Writes nothing.
   void restore(const training::Checkpoint& checkpoint);
-  /// Makes the folder's files those of the restored checkpoint. Timing comes from metrics.csv beside the checkpoint; where that lacks an epoch it is nan. To a checkpoint of
+  /// Makes the folder's files those of the restored checkpoint. Timing comes from metrics.csv beside the checkpoint; where that lacks an epoch of these values it is nan, which is said. To a checkpoint of
   /// version 1, which has no metrics, that file gives all columns.
   void rewrite_files(const training::Checkpoint& checkpoint);
   /// After the last step of an epoch: adds its row, keeps the weights if no epoch's had a better test accuracy, saves.

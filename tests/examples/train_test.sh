@@ -126,6 +126,25 @@ grep -qE "the loss is (nan|-?inf) at .*; no checkpoint was saved" err.txt || fai
 refuses "is more than can be counted" --resume halves/checkpoint.safetensors --epochs 2147483647 --out late
 [ ! -e late ] || fail "a refused call leaves $(ls -A late)"
 
+# --epochs 0 puts a folder right: rows come from the checkpoint, whatever metrics.csv looks like, timing from lines that are its.
+refuses "--epochs must be above 0 in a new run" "${small[@]}" --epochs 0 --out zero
+[ ! -e zero ] || fail "a refused call leaves $(ls -A zero)"
+cp -r whole righted && cp halves/best.safetensors righted/model.safetensors && rm righted/curves.svg
+{ sed 's/$/\r/' whole/metrics.csv; printf '\n'; } >righted/metrics.csv
+"$program" --resume righted/checkpoint.safetensors --epochs 0 >said.txt 2>err.txt || fail "--epochs 0: $(cat err.txt)"
+for name in metrics.csv model.safetensors best.safetensors checkpoint.safetensors; do
+  cmp whole/$name righted/$name || fail "--epochs 0 does not put $name right"
+done
+[ -s righted/curves.svg ] || fail "--epochs 0 draws no picture"
+grep -q "nan" said.txt && fail "timing is lost: $(cat said.txt)"
+{ head -2 whole/metrics.csv; sed -n 3p whole/metrics.csv | sed 's/,2,[0-9.]*,/,2,7.5,/'; sed -n 4p whole/metrics.csv; sed -n 5p whole/metrics.csv | head -c 40; } >righted/metrics.csv
+"$program" --resume righted/checkpoint.safetensors --epochs 0 >said.txt 2>err.txt || fail "a cut metrics.csv: $(cat err.txt)"
+grep -q "righted/metrics.csv does not tell the timing of 2 of the 4 epochs: it is nan" said.txt || fail "no word about the timing: $(cat said.txt)"
+cmp <(cut -d, -f1-6,9 whole/metrics.csv) <(cut -d, -f1-6,9 righted/metrics.csv) || fail "a cut metrics.csv: $(cat righted/metrics.csv)"
+[ "$(grep -c ",nan,nan," righted/metrics.csv)" -eq 2 ] || fail "another run's timing: $(cat righted/metrics.csv)"
+head -c 300 /dev/urandom >righted/metrics.csv
+"$program" --resume righted/checkpoint.safetensors --epochs 0 >said.txt 2>err.txt || fail "a garbled metrics.csv: $(cat err.txt)"
+
 head -c 1000 whole/checkpoint.safetensors >cut.safetensors
 refuses "cut.safetensors" --resume cut.safetensors --out whole
 touch file
