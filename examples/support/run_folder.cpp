@@ -104,10 +104,11 @@ std::filesystem::path remembered(const std::filesystem::path& file) {
   return file.parent_path() / ("." + file.filename().string() + ".before");
 }
 
-/// A panel: the training value dashed, the test value solid, one colour per run.
+/// A panel: the training value dashed, the test value solid, one colour per run. Without a finite value (`empty`)
+/// gnuplot would stop, for lack of a range.
 void write_panel(std::ostream& out, const std::vector<std::string>& names, const char* label, int train_column,
-                 int test_column) {
-  out << "set ylabel " << quoted(label) << "\nplot ";
+                 int test_column, bool empty) {
+  out << "set yrange " << (empty ? "[0:1]" : "[*:*]") << "\nset ylabel " << quoted(label) << "\nplot ";
   for (std::size_t i = 0; i < names.size(); ++i) {
     out << (i == 0 ? "" : ", ") << "$run" << i << " using 1:" << test_column << " with linespoints pt 7 ps 0.6 lw 2 lc "
         << i + 1 << " title " << quoted(names[i] + ", test") << ", $run" << i << " using 1:" << train_column
@@ -144,7 +145,11 @@ HeldFolder::~HeldFolder() {
 }
 
 RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)), held_(path_) {
-  forget();  // of a process that was killed
+  forget();  // of a process that was killed, as what follows
+  for (const char* picture : {"curves.png", "curves.svg"}) {
+    std::error_code none;
+    std::filesystem::remove(unfinished(file(picture)), none);
+  }
   const AtomicFile probe(file("metrics.csv"),
                          "run folder");  // throws now where nothing can be written, not after an epoch
 }
@@ -253,8 +258,11 @@ bool RunFolder::draw(const std::string& title) const {
   std::vector<std::string> names;
   write_blocks(script, metrics_, names);
   int last = 1;
+  bool no_loss = true, no_accuracy = true;
   for (const EpochMetrics& m : metrics_) {
     last = std::max(last, m.epoch);
+    no_loss = no_loss && !std::isfinite(m.train_loss) && !std::isfinite(m.test_loss);
+    no_accuracy = no_accuracy && !std::isfinite(m.train_accuracy) && !std::isfinite(m.test_accuracy);
   }
   script << "set datafile missing '?'\nset xrange " << (last == 1 ? "[0:2]" : "[1:*]") << "\nset xtics "
          << 1 + last / 12 << "\n";
@@ -266,9 +274,9 @@ bool RunFolder::draw(const std::string& title) const {
            << "\nset grid\n"
            << "set key top right samplen 2\nset xlabel 'epoch'\nset multiplot layout 1,2 title " << quoted(title)
            << "\n";
-    write_panel(script, names, "loss", 2, 3);
+    write_panel(script, names, "loss", 2, 3, no_loss);
     script << "set key bottom right\n";
-    write_panel(script, names, "accuracy, %", 4, 5);
+    write_panel(script, names, "accuracy, %", 4, 5, no_accuracy);
     script << "unset multiplot\nunset output\n";
   }
   bool drawn = run_gnuplot(script.str());

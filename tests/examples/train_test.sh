@@ -103,6 +103,9 @@ grep -qE "^train: the loss is (-?nan|inf) at step [0-9]+ of epoch 7; " err.txt |
 "$program" --resume moved/checkpoint.safetensors --epochs 1 >/dev/null || fail "the checkpoint of a diverging run is gone"
 "$program" "${small[@]}" --norm bn --epochs 1 --lr 1e30 --no-stop-on-nan --out nan >said.txt 2>err.txt || fail "--no-stop-on-nan"
 [ -s err.txt ] && fail "raw errors: $(cat err.txt)"
+grep -q "no picture drawn" said.txt && fail "no picture of a run without a finite loss: $(cat said.txt)"
+[ -s nan/curves.png ] && [ -s nan/curves.svg ] || fail "no picture of a run without a finite loss"
+grep -q -- "-nan" nan/metrics.csv said.txt && fail "-nan: $(cat nan/metrics.csv said.txt)"
 "$program" --limit-train 96 --limit-test 40 --epochs 3 --lr 1e20 --out huge >said.txt 2>err.txt
 code=$?
 [ $code -eq 3 ] || fail "a rate of 1e20 ends with $code, expected 3"
@@ -130,11 +133,13 @@ refuses "is more than can be counted" --resume halves/checkpoint.safetensors --e
 refuses "--epochs must be above 0 in a new run" "${small[@]}" --epochs 0 --out zero
 [ ! -e zero ] || fail "a refused call leaves $(ls -A zero)"
 cp -r whole righted && cp halves/best.safetensors righted/model.safetensors && rm righted/curves.svg
+touch righted/.curves.png.unfinished righted/.checkpoint.safetensors.before
 { sed 's/$/\r/' whole/metrics.csv; printf '\n'; } >righted/metrics.csv
 "$program" --resume righted/checkpoint.safetensors --epochs 0 >said.txt 2>err.txt || fail "--epochs 0: $(cat err.txt)"
 for name in metrics.csv model.safetensors best.safetensors checkpoint.safetensors; do
   cmp whole/$name righted/$name || fail "--epochs 0 does not put $name right"
 done
+[ "$(ls -A righted)" = "$(ls -A whole)" ] || fail "what a killed run left stays: $(ls -A righted)"
 [ -s righted/curves.svg ] || fail "--epochs 0 draws no picture"
 grep -q "nan" said.txt && fail "timing is lost: $(cat said.txt)"
 { head -2 whole/metrics.csv; sed -n 3p whole/metrics.csv | sed 's/,2,[0-9.]*,/,2,7.5,/'; sed -n 4p whole/metrics.csv; sed -n 5p whole/metrics.csv | head -c 40; } >righted/metrics.csv
