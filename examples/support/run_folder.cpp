@@ -264,8 +264,11 @@ bool RunFolder::draw(const std::string& title) const {
     no_loss = no_loss && !std::isfinite(m.train_loss) && !std::isfinite(m.test_loss);
     no_accuracy = no_accuracy && !std::isfinite(m.train_accuracy) && !std::isfinite(m.test_accuracy);
   }
-  script << "set datafile missing '?'\nset xrange " << (last == 1 ? "[0:2]" : "[1:*]") << "\nset xtics "
-         << 1 + last / 12 << "\n";
+  script << "set datafile missing '?'\nset xrange "
+         << (last == 1                ? "[0:2]"
+             : no_loss || no_accuracy ? concat("[1:", last, "]")
+                                      : "[1:*]")
+         << "\nset xtics " << 1 + last / 12 << "\n";
   const std::pair<const char*, const char*> terminals[] = {
       {"pngcairo noenhanced size 1200,500", "curves.png"},
       {"svg noenhanced size 1200,500 background 'white'", "curves.svg"}};
