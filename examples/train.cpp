@@ -269,9 +269,10 @@ int run_to_the_end(const Run& run, RunFolder& folder, const std::string& title) 
     run_epochs(run, folder, title);
   } catch (const Interrupted&) {
     const bool saved = std::filesystem::exists(folder.file("checkpoint.safetensors"));
-    std::printf("\ninterrupted; %s\n", !saved                        ? "no checkpoint was saved"
-                                       : run.settings.save_every > 0 ? "--resume goes on from the last save"
-                                                                     : "the last finished epoch is saved");
+    const bool inside = run.settings.save_every > 0 || run.state.inside_epoch();
+    std::printf("\ninterrupted; %s\n", !saved   ? "no checkpoint was saved"
+                                       : inside ? "--resume goes on from the last save"
+                                                : "the last finished epoch is saved");
     return 130;
   } catch (const Diverged& diverged) {
     std::fprintf(stderr, "train: %s; %s (--no-stop-on-nan trains on)\n", diverged.what(),
@@ -331,6 +332,8 @@ int run(int argc, char** argv) {
   } else {
     checkpoint = training::read_checkpoint(settings.resume);
     adopt_settings(run_options, *checkpoint);
+    checkpoint->arrays.clear();  // read again when the folder is ours
+    checkpoint->entries.arrays.clear();
   }
   set_num_threads(settings.threads);
   stop_on_interrupt();

@@ -202,6 +202,13 @@ void check_free(const std::filesystem::path& folder, const std::filesystem::path
     require(of_train ? std::filesystem::equivalent(resumed, entry.path(), missing) : !of_quickstart || own, "train",
             folder.string(), " holds an earlier run; continue it with --resume, or choose another --out");
   }
+  // A run writes metrics.csv or a checkpoint first: weights without one of these, or another table, are somebody's own.
+  const auto has = [&](const char* name) { return std::filesystem::exists(folder / name); };
+  const bool table = has("metrics.csv");
+  require(own || !table || read_metrics(folder / "metrics.csv").bad_line.empty(), "train",
+          (folder / "metrics.csv").string(), " is no run's and would be replaced; choose another --out");
+  require(own || table || has("checkpoint.safetensors") || !(has("model.safetensors") || has("best.safetensors")),
+          "train", folder.string(), " holds weights of no run that would be replaced; choose another --out");
   for (const char* name : {"metrics.csv", "checkpoint.safetensors", "model.safetensors", "best.safetensors"}) {
     require(!leads_out(folder / name), "train", (folder / name).string(),
             " is a link that leads out of the folder; choose another --out");

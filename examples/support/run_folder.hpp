@@ -26,7 +26,8 @@ MetricsFile read_metrics(const std::filesystem::path& csv);
 bool same_but_for_timing(EpochMetrics a, EpochMetrics b);
 
 /// Throws if `folder` holds a run of `train`, other than that of the checkpoint `resumed` (empty: none), or one of
-/// `quickstart`, or if a file that a run writes there is a link to one elsewhere.
+/// `quickstart`, if a file that a run writes there is a link to one elsewhere, or if a metrics.csv or weights there are
+/// no run's.
 void check_free(const std::filesystem::path& folder, const std::filesystem::path& resumed);
 
 /// A folder that one process at a time writes to: it holds a lock (flock) on it, which goes when the process ends.

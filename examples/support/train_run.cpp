@@ -94,6 +94,7 @@ training::TrainingState TrainRun::state() {
 
 void TrainRun::restore(const training::Checkpoint& checkpoint) {
   training::load_checkpoint(checkpoint, state());
+  inside_epoch_ = loader_.position().batch > 0;
   for (const auto& [name, value] : entries_.arrays) {
     if (name == kTally) {
       tally_ = Tally(value.to_vector<double>());
@@ -186,6 +187,7 @@ void TrainRun::save(std::map<std::string, std::string> settings) {
     entries_.arrays.emplace_back(kBest + name, value);
   }
   training::save_checkpoint(folder_.file("checkpoint.safetensors"), state());
+  inside_epoch_ = loader_.position().batch > 0;
   write_weights(false);
 }
 

@@ -14,8 +14,8 @@ namespace evenkeel::examples {
 /// the finished epochs (without timing, so that equal runs have equal checkpoints, to the byte) and the best weights
 /// (which cost a copy of the weights, in memory and in the file).
 /// A save writes metrics.csv, then checkpoint.safetensors, then what follows from that: model.safetensors and
-/// best.safetensors. Killed in between, the folder is put right by rewrite_files(): rows ahead of the checkpoint go, weights
-/// behind it are written anew.
+/// best.safetensors. Killed in between, the folder is put right by rewrite_files(): rows ahead of the checkpoint go,
+/// weights behind it are written anew.
 class TrainRun {
  public:
   /// All must outlive this. `name` is the run's in metrics.csv.
@@ -24,8 +24,9 @@ class TrainRun {
 
   /// Puts a checkpoint into model, optimizer, loader and this, all or nothing. Writes nothing.
   void restore(const training::Checkpoint& checkpoint);
-  /// Makes the folder's files those of the restored checkpoint. Timing comes from metrics.csv beside the checkpoint; where that lacks an epoch of these values it is nan, which is said. To a checkpoint of
-  /// version 1, which has no metrics, that file gives all columns.
+  /// Makes the folder's files those of the restored checkpoint. Timing comes from metrics.csv beside that; where it
+  /// lacks an epoch of these values the timing is nan, which is said. To a checkpoint of version 1, which has no
+  /// metrics, that file gives all columns.
   void rewrite_files(const training::Checkpoint& checkpoint);
   /// After the last step of an epoch: adds its row, keeps the weights if no epoch's had a better test accuracy, saves.
   void finish_epoch(const EpochMetrics& metrics, std::map<std::string, std::string> settings);
@@ -34,6 +35,8 @@ class TrainRun {
   /// The epoch went wrong: takes its saves back, whose weights may have been useless already. What the folder's
   /// checkpoint is then, in words.
   std::string undo_saves();
+  /// Whether the checkpoint that was restored or saved last is one inside an epoch.
+  bool inside_epoch() const { return inside_epoch_; }
   /// The score so far of the epoch that the loader is in.
   Tally& tally() { return tally_; }
 
@@ -53,6 +56,7 @@ class TrainRun {
   training::Metrics metrics_;
   nn::StateDict best_;  ///< weights after the epoch of the best test accuracy, the first of equals
   int best_epoch_ = 0;
+  bool inside_epoch_ = false;
   bool saved_inside_ = false;  ///< this epoch, by this process
 };
 

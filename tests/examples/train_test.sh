@@ -166,6 +166,14 @@ refuses "pointed/model.safetensors is a link that leads out of the folder" "${sm
 [ ! -e whole/nothing.safetensors ] || fail "a refused call wrote through a link"
 cmp whole/checkpoint.safetensors one/checkpoint.safetensors || fail "a link led into another run"
 
+# Somebody's own files are not replaced.
+mkdir table weights
+echo "a,b" >table/metrics.csv
+refuses "table/metrics.csv is no run's" "${small[@]}" --out table
+cp whole/model.safetensors weights
+refuses "weights holds weights of no run" "${small[@]}" --out weights
+[ "$(cat table/metrics.csv)$(ls -A table weights | tr -d '\n')" = "a,btable:metrics.csvweights:model.safetensors" ] || fail "a refused call writes"
+
 # An interrupt ends the run cleanly; the last finished epoch can be resumed.
 "$program" "${small[@]}" --norm gn --epochs 100000 --out stopped >stopped.txt &
 pid=$!
