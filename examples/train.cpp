@@ -86,7 +86,8 @@ RunOptions add_options(CommandLine& line, Settings& s) {
   run.push_back(
       {line.add("--limit-train", s.limit_train, "use only the first N training images (0: all)").non_negative()});
   run.push_back({line.add("--limit-test", s.limit_test, "use only the first N test images (0: all)").non_negative()});
-  line.add("--epochs", s.epochs, "to train in this call").positive();
+  line.add("--epochs", s.epochs, "to train in this call (0 with --resume: only puts the folder's files right)")
+      .non_negative();
   line.add("--threads", s.threads).positive();
   line.add("--out", s.out, "folder for the results (default: the resumed checkpoint's, else runs/MODEL-NORM)");
   line.add("--resume", s.resume,
@@ -145,14 +146,12 @@ void adopt_settings(const RunOptions& options, const training::Checkpoint& check
   }
 }
 
-/// Where the results go: never into the folder of another run than the resumed one.
+/// Where the results go.
 std::filesystem::path output_folder(const Settings& s) {
   std::filesystem::path before = s.resume.has_parent_path() ? s.resume.parent_path() : ".";
-  if (s.out.empty() && !s.resume.empty()) {
-    return before;
-  }
-  std::filesystem::path folder = s.out.empty() ? std::filesystem::path("runs") / (s.model + "-" + s.norm) : s.out;
-  check_free(folder, s.resume);
+  std::filesystem::path folder = !s.out.empty()      ? s.out
+                                 : !s.resume.empty() ? before
+                                                     : std::filesystem::path("runs") / (s.model + "-" + s.norm);
   std::error_code missing;
   if (!s.resume.empty() && !std::filesystem::equivalent(folder, before, missing)) {
     std::printf("--out is %s from now on, it was %s\n", folder.c_str(), before.c_str());
@@ -212,7 +211,7 @@ EpochMetrics run_epoch(const Run& run, int epoch, int last_epoch) {
     progress.update(step, score.loss, score.accuracy, images - images_before);
     if (run.settings.save_every > 0 && step % run.settings.save_every == 0 && step < run.train.size()) {
       check_weights(run, epoch, step);
-      run.state.save(run.saved_settings);
+      run.state.save_inside(run.saved_settings);
     }
   };
   const Score trained = train_epoch(run.model, run.optimizer, run.train, epoch - 1, on_step, &run.state.tally());
@@ -220,6 +219,9 @@ EpochMetrics run_epoch(const Run& run, int epoch, int last_epoch) {
   check_weights(run, epoch, run.train.size());
   const Score tested = evaluate(run.model, run.test);
   progress.finish();
+  if (!run.settings.no_stop_on_nan && !std::isfinite(tested.loss)) {
+    throw Diverged(concat("the test loss is ", tested.loss, " after epoch ", epoch));
+  }
   const double images_per_second = static_cast<double>(run.state.tally().images() - images_before) / seconds;
   std::printf("epoch %d/%d  train loss %.4f  acc %.2f%%  |  test loss %.4f  acc %.2f%%  |  %.0f img/s, %s\n", epoch,
               last_epoch, trained.loss, 100 * trained.accuracy, tested.loss, 100 * tested.accuracy, images_per_second,
@@ -239,10 +241,8 @@ EpochMetrics run_epoch(const Run& run, int epoch, int last_epoch) {
 /// The epochs of this call; the curves are drawn whatever ends them.
 void run_epochs(const Run& run, RunFolder& folder, const std::string& title) {
   const std::int64_t finished = run.train.position().epoch;
-  require(finished <= std::numeric_limits<int>::max() - run.settings.epochs, "train", "--epochs ", run.settings.epochs,
-          " after epoch ", finished, " is more than can be counted");
   const int first_epoch = static_cast<int>(finished) + 1, last_epoch = static_cast<int>(finished) + run.settings.epochs;
-  if (!folder.metrics().empty()) {
+  if (!folder.metrics().empty() && first_epoch <= last_epoch) {
     folder.draw_curves_now_and_then(title);  // a killed run's may be older than its checkpoint
   }
   try {
@@ -258,10 +258,32 @@ void run_epochs(const Run& run, RunFolder& folder, const std::string& title) {
     }
     throw;
   }
-  folder.draw_curves(title);
+  if (!folder.metrics().empty()) {
+    folder.draw_curves(title);
+  }
 }
 
-void train(const Settings& s, const RunOptions& run_options, const training::Checkpoint* checkpoint) {
+/// Trains and says what is in the folder then; returns the program's exit code.
+int run_to_the_end(const Run& run, RunFolder& folder, const std::string& title) {
+  try {
+    run_epochs(run, folder, title);
+  } catch (const Interrupted&) {
+    const bool saved = std::filesystem::exists(folder.file("checkpoint.safetensors"));
+    const bool inside = run.settings.save_every > 0 || run.state.inside_epoch();
+    std::printf("\ninterrupted; %s\n", !saved   ? "no checkpoint was saved"
+                                       : inside ? "--resume goes on from the last save"
+                                                : "the last finished epoch is saved");
+    return 130;
+  } catch (const Diverged& diverged) {
+    std::fprintf(stderr, "train: %s; %s (--no-stop-on-nan trains on)\n", diverged.what(),
+                 run.state.undo_saves().c_str());
+    return 3;
+  }
+  std::printf("results in %s\n", folder.path().c_str());
+  return 0;
+}
+
+int train(const Settings& s, const RunOptions& run_options, const training::Checkpoint* checkpoint) {
   const Task task = load_task(s.data, s.seed);
   const data::Subset images(*task.train, s.limit_train > 0 ? s.limit_train : task.train->size());
   const data::Subset test_images(*task.test, s.limit_test > 0 ? s.limit_test : task.test->size());
@@ -273,9 +295,17 @@ void train(const Settings& s, const RunOptions& run_options, const training::Che
   require(images.size() > 0 && test_images.size() > 0, "train", s.data, " has ", images.size(), " training and ",
           test_images.size(), " test images, at least one of each is needed");
   RunFolder folder(output_folder(s));
+  check_free(folder.path(), s.resume);  // now that nobody else writes there
   TrainRun state(*model, optimizer, train_loader, folder, s.model + " " + s.norm);
   if (checkpoint != nullptr) {
-    state.restore(*checkpoint);
+    const training::Checkpoint latest = training::read_checkpoint(s.resume);
+    require<StateError>(latest.entries.texts == checkpoint->entries.texts, "resume", "'", s.resume.string(),
+                        "' was replaced by another training just now; try again");
+    state.restore(latest);
+    const std::int64_t finished = train_loader.position().epoch;
+    require(finished <= std::numeric_limits<int>::max() - s.epochs, "train", "--epochs ", s.epochs, " after epoch ",
+            finished, " is more than can be counted");
+    state.rewrite_files(latest);
     optimizer.set_lr(0, s.lr);
   }
   std::printf("%s, %s: %lld parameters; %lld training images, %lld test images; %d threads\n", s.model.c_str(),
@@ -285,8 +315,7 @@ void train(const Settings& s, const RunOptions& run_options, const training::Che
     say("%s\n", remark.c_str());
   }
   const Run run{s, to_map(run_options), *model, optimizer, train_loader, test_loader, state};
-  run_epochs(run, folder, s.model + " with " + s.norm + " on " + s.data);
-  std::printf("results in %s\n", folder.path().c_str());
+  return run_to_the_end(run, folder, s.model + " with " + s.norm + " on " + s.data);
 }
 
 int run(int argc, char** argv) {
@@ -296,26 +325,19 @@ int run(int argc, char** argv) {
   if (!line.parse(argc, argv)) {
     return 0;
   }
+  require(settings.epochs > 0 || !settings.resume.empty(), "train", "--epochs must be above 0 in a new run, got 0");
   std::optional<training::Checkpoint> checkpoint;
   if (settings.resume.empty()) {
     adopt_models_norm(run_options, settings);
   } else {
     checkpoint = training::read_checkpoint(settings.resume);
     adopt_settings(run_options, *checkpoint);
+    checkpoint->arrays.clear();  // read again when the folder is ours
+    checkpoint->entries.arrays.clear();
   }
   set_num_threads(settings.threads);
   stop_on_interrupt();
-  try {
-    train(settings, run_options, checkpoint ? &*checkpoint : nullptr);
-  } catch (const Interrupted&) {
-    std::printf("\ninterrupted; %s\n",
-                settings.save_every > 0 ? "--resume goes on from the last save" : "the last finished epoch is saved");
-    return 130;
-  } catch (const Diverged& diverged) {
-    std::fprintf(stderr, "train: %s; the last checkpoint is kept (--no-stop-on-nan trains on)\n", diverged.what());
-    return 3;
-  }
-  return 0;
+  return train(settings, run_options, checkpoint ? &*checkpoint : nullptr);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <limits>
 #include <utility>
 
@@ -93,6 +94,7 @@ training::TrainingState TrainRun::state() {
 
 void TrainRun::restore(const training::Checkpoint& checkpoint) {
   training::load_checkpoint(checkpoint, state());
+  inside_epoch_ = loader_.position().batch > 0;
   for (const auto& [name, value] : entries_.arrays) {
     if (name == kTally) {
       tally_ = Tally(value.to_vector<double>());
@@ -101,28 +103,41 @@ void TrainRun::restore(const training::Checkpoint& checkpoint) {
   best_ = optim::split_off(entries_.arrays, kBest);
   const std::string& epoch = entries_.texts["best_epoch"];
   std::from_chars(epoch.data(), epoch.data() + epoch.size(), best_epoch_);  // 0 of version 1, which kept none
+}
+
+void TrainRun::rewrite_files(const training::Checkpoint& checkpoint) {
   take_rows(checkpoint);
   write_weights(true);
 }
 
 void TrainRun::take_rows(const training::Checkpoint& checkpoint) {
-  const std::vector<EpochMetrics> before = read_metrics(checkpoint.path.parent_path() / "metrics.csv");
+  const std::filesystem::path csv = checkpoint.path.parent_path() / "metrics.csv";
+  const MetricsFile before = read_metrics(csv);
   if (checkpoint.version == 1) {
-    for (const EpochMetrics& row : before) {
+    require<FileError>(before.bad_line.empty(), "resume", csv.string(), " has a bad line: ", before.bad_line);
+    for (const EpochMetrics& row : before.rows) {
       if (row.epoch <= loader_.position().epoch) {
         metrics_.rows.push_back(to_row(row));
       }
     }
   }
   std::vector<EpochMetrics> rows;
+  int untimed = 0;
   for (const std::vector<double>& row : metrics_.rows) {
     EpochMetrics metrics = from_row(row, name_);
-    const auto timed = std::ranges::find(before, metrics.epoch, &EpochMetrics::epoch);
-    if (timed != before.end()) {
+    const auto timed =
+        std::ranges::find_if(before.rows, [&](const EpochMetrics& m) { return same_but_for_timing(m, metrics); });
+    if (timed != before.rows.end()) {
       metrics.seconds = timed->seconds;
       metrics.images_per_second = timed->images_per_second;
+    } else {
+      ++untimed;
     }
     rows.push_back(metrics);
+  }
+  if (untimed > 0) {
+    std::printf("%s does not tell the timing of %d of the %d epochs: it is nan\n", csv.c_str(), untimed,
+                static_cast<int>(rows.size()));
   }
   folder_.set_metrics(std::move(rows));
 }
@@ -137,11 +152,29 @@ void TrainRun::finish_epoch(const EpochMetrics& metrics, std::map<std::string, s
     best_epoch_ = row.epoch;
   }
   tally_ = {};
-  folder_.add(row);  // first: restore() drops rows ahead of the checkpoint, but can't make up timing
+  folder_.add(row);  // first: rewrite_files() drops rows ahead of the checkpoint, but can't make up timing
   save(std::move(settings));
   if (best) {
     write_weights(true);
   }
+  folder_.forget();
+  saved_inside_ = false;
+}
+
+void TrainRun::save_inside(std::map<std::string, std::string> settings) {
+  if (!std::exchange(saved_inside_, true)) {
+    folder_.remember();
+  }
+  save(std::move(settings));
+}
+
+std::string TrainRun::undo_saves() {
+  if (std::exchange(saved_inside_, false)) {
+    return folder_.put_back() ? "the checkpoint from before the saves of this epoch is back"
+                              : "only saves of this epoch were there, the last one is kept";
+  }
+  return std::filesystem::exists(folder_.file("checkpoint.safetensors")) ? "the last checkpoint is kept"
+                                                                         : "no checkpoint was saved";
 }
 
 void TrainRun::save(std::map<std::string, std::string> settings) {
@@ -154,6 +187,7 @@ void TrainRun::save(std::map<std::string, std::string> settings) {
     entries_.arrays.emplace_back(kBest + name, value);
   }
   training::save_checkpoint(folder_.file("checkpoint.safetensors"), state());
+  inside_epoch_ = loader_.position().batch > 0;
   write_weights(false);
 }
 

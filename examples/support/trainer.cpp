@@ -7,7 +7,9 @@
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/reduce.hpp"
 
+#include <cmath>
 #include <csignal>
+#include <limits>
 
 namespace evenkeel::examples {
 
@@ -70,7 +72,8 @@ void Tally::add(const Tensor& loss, const Tensor& logits, const Tensor& labels) 
 
 Score Tally::score() const {
   const auto n = static_cast<double>(images_);
-  return images_ == 0 ? Score{} : Score{loss_ / n, static_cast<double>(right_) / n};
+  const double loss = std::isnan(loss_) ? std::numeric_limits<double>::quiet_NaN() : loss_ / n;  // never "-nan"
+  return images_ == 0 ? Score{} : Score{loss, static_cast<double>(right_) / n};
 }
 
 std::vector<double> Tally::sums() const { return {static_cast<double>(images_), static_cast<double>(right_), loss_}; }
