@@ -116,14 +116,21 @@ void adopt_models_norm(const RunOptions& options, const Settings& s) {
   }
 }
 
-/// Whether two settings mean the same: as numbers where both are some ("1e-2" and "0.01"), else as texts.
+/// All of `text` as a T.
+template <class T>
+std::optional<T> number(const std::string& text) {
+  T value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+/// Whether two settings mean the same: as numbers where both are some ("1e-2" and "0.01"), else as texts. A double does
+/// not tell all seeds apart.
 bool same_setting(const std::string& a, const std::string& b) {
-  const auto number = [](const std::string& text) -> std::optional<double> {
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
-  };
-  const std::optional<double> x = number(a), y = number(b);
+  if (const auto x = number<std::uint64_t>(a), y = number<std::uint64_t>(b); x && y) {
+    return *x == *y;
+  }
+  const auto x = number<double>(a), y = number<double>(b);
   return x && y ? *x == *y : a == b;
 }
 

@@ -201,6 +201,14 @@ wait $pid
 grep -q -- "--resume goes on from the last save" stopped.txt || fail "no word about the last save: $(tail -1 stopped.txt)"
 [ -z "$(find stopped2 -name '.*.before')" ] || fail "an interrupt leaves $(ls -A stopped2)"
 
+# Settings are compared as what they are: seeds that no double tells apart, a flag in other words, a flag twice.
+"$program" --model fc_bn --data synthetic --batch-size 32 --limit-train 96 --limit-test 40 --seed 9007199254740992 --augment --out seeds >/dev/null || fail "a large seed"
+refuses "was made with --seed 9007199254740992, this call says 9007199254740993" --resume seeds/checkpoint.safetensors \
+  --seed 9007199254740993 --out other
+"$program" --resume seeds/checkpoint.safetensors --augment=1 --lr 1e-2 >/dev/null || fail "the same settings in other words"
+refuses "--augment" "${small[@]}" --augment --augment=false --out twice
+refuses "--resume: must not be empty" --resume ""
+
 "$program" --help | grep -q "Example:" || fail "--help has no example"
 [ $failures -eq 0 ] && echo "all as expected"
 exit $((failures > 0))
