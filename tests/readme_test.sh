@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # readme_test.sh CXX INCLUDE_DIR SOURCE_DIR: what the README shows is there. Its first program is examples/first_program.cpp, its op stands in
 # autograd/ops, its statements compile after evenkeel/evenkeel.hpp, and every name that it gives of the library is declared there.
-set -u
+. "$(dirname "$0")/support/work.sh"
 cxx=$1 include=$2 source=$3
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
 
 # The ```cpp blocks, each in a file of its own.
 awk -v dir="$work" '/^```cpp$/ { n++; inside = 1; next } /^```$/ { inside = 0 } inside { print > (dir "/block" n ".cpp") }' "$source/README.md"
@@ -47,5 +39,4 @@ while IFS= read -r name; do
   esac
   grep -qxF -- "$name" <<<"$except" || fail "the README's '$name' is not in evenkeel.hpp"
 done <"$work/names"
-[ $failures -eq 0 ] && echo "all as expected"
-exit $((failures > 0))
+finish

@@ -1,18 +1,10 @@
 #!/usr/bin/env bash
 # bench_test.sh BIN SOURCE: the programs in BIN start and print what the scripts in SOURCE/bench read; with a python3, the
 # scripts' reports too; with a PyTorch, that its networks have as many parameters.
-set -u
+. "$(dirname "$0")/../support/work.sh"
 bin=$(realpath "$1")
 source=$(realpath "$2")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
 
 # prints COUNT PATTERN COMMAND...: the command prints COUNT lines (a number, or "some"), all of which match PATTERN.
 prints() {
@@ -111,5 +103,4 @@ END
   fi
 fi
 
-[ $failures -eq 0 ] && echo "all as expected"
-exit $((failures > 0))
+finish

@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # checkpoint_test.sh CHECKPOINT TRAIN FIXTURES: what is in a file, and the ways from one format to another and back.
-set -u
+. "$(dirname "$0")/../support/work.sh"
 program=$1 train=$2 fixtures=$3
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
 
 # shows FILE LINE: `checkpoint info FILE` succeeds and prints that line.
 shows() {
@@ -104,5 +96,4 @@ grep -q "cannot write the output: No space left on device" err.txt || fail "a fu
 grep -q "File too large" err.txt || fail "a limit on the size of files: $(cat err.txt)"
 [ -z "$(find . -name '*large*')" ] || fail "a refused save leaves $(find . -name '*large*')"
 
-[ $failures -eq 0 ] && echo "all as expected"
-exit $((failures > 0))
+finish

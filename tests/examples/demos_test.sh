@@ -1,14 +1,6 @@
 #!/usr/bin/env bash
 # demos_test.sh PROGRAM...: --help has an example; a mistake gives one line that names it, and exit code 2.
-set -u
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
+. "$(dirname "$0")/../support/work.sh"
 
 refuses() {
   local text=$1
@@ -34,5 +26,4 @@ for program in "$@"; do
     *) refuses "--seed" "$program" --seed many ;;
   esac
 done
-[ $failures -eq 0 ] && echo "all as expected"
-exit $((failures > 0))
+finish

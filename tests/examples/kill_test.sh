@@ -2,20 +2,12 @@
 # kill_test.sh PROGRAM LIBRARY [MOMENTS]: the training program is killed at so many moments (10) of its saves, spread over all
 # of them, and resumed. Then weights, best weights and checkpoint are those of a run that was never killed, to the byte, and
 # metrics.csv has each epoch once, with the same values.
-set -u
+. "$(dirname "$0")/../support/work.sh"
 program=$1
 library=$2
 moments=${3:-10}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-failures=0
 epochs=3
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
 
 # What a metrics.csv says but for images_per_second and seconds, and whether each epoch has both.
 values() { cut -d, -f1-6,9 "$1/metrics.csv"; }
@@ -84,5 +76,4 @@ grep -q -- "--out is elsewhere from now on, it was alone" out.txt || fail "nothi
 values elsewhere | cmp - <(values whole) || fail "the checkpoint's own metrics are not all: $(cat elsewhere/metrics.csv)"
 grep -q ",nan,nan," elsewhere/metrics.csv || fail "timing that nobody knows is $(cat elsewhere/metrics.csv)"
 
-[ $failures -eq 0 ] && echo "all as expected: $moments of $calls moments, $resumed resumed"
-exit $((failures > 0))
+finish ": $moments of $calls moments, $resumed resumed"

@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # norms_test.sh PROGRAM: the list of norms, and each of them at work.
-set -u
+. "$(dirname "$0")/../support/work.sh"
 program=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
 
 # shows NAME TEXT: `norms NAME` succeeds and TEXT is in what it prints.
 shows() {
@@ -38,5 +30,4 @@ for arguments in "nope" "gn --channels 0" "bn --size 1"; do
   [ "$(wc -l <"$work/err.txt")" -eq 1 ] || fail "$arguments: not one line on stderr"
 done
 
-[ $failures -eq 0 ] && echo "all as expected"
-exit $((failures > 0))
+finish

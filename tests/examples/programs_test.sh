@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # programs_test.sh PROGRAM...: how every program answers --help, a mistake, and a terminal of 80 columns. --help does nothing else, takes
 # no more than 80 columns and exits with 0; a mistake is one line on stderr and exit code 2; nothing but text goes into a pipe.
-set -u
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/../support/work.sh"
 cd "$work" || exit 1
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
 
 # fits NAME FILE: lines of at most 80 columns, without carriage returns and escape codes.
 fits() {
@@ -58,5 +50,4 @@ for program in "$@"; do
       ;;
   esac
 done
-[ $failures -eq 0 ] && echo "all as expected"
-exit $((failures > 0))
+finish

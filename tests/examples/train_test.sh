@@ -1,17 +1,9 @@
 #!/usr/bin/env bash
 # train_test.sh PROGRAM: the training program as a user meets it. Resuming is exact, threads change nothing, bad input gives one
 # line and exit code 2, and an interrupt keeps the last finished epoch.
-set -u
+. "$(dirname "$0")/../support/work.sh"
 program=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
 
 # refuses TEXT ARGS...: exit code 2, exactly one line on stderr, and TEXT in it.
 refuses() {
@@ -210,5 +202,4 @@ refuses "--augment" "${small[@]}" --augment --augment=false --out twice
 refuses "--resume: must not be empty" --resume ""
 
 "$program" --help | grep -q "Example:" || fail "--help has no example"
-[ $failures -eq 0 ] && echo "all as expected"
-exit $((failures > 0))
+finish
