@@ -24,7 +24,6 @@
 #include <system_error>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -114,14 +113,6 @@ void adopt_models_norm(const RunOptions& options, const Settings& s) {
   if (!norm->option.given()) {
     norm->option.set(std::string(models::model_entry(s.model).norm));
   }
-}
-
-/// All of `text` as a T.
-template <class T>
-std::optional<T> number(const std::string& text) {
-  T value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
 /// Whether two settings mean the same: as numbers where both are some ("1e-2" and "0.01"), else as texts. A double does

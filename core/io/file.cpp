@@ -23,20 +23,6 @@ namespace {
   fail<IoError>(op, what, " '", path.string(), "': ", std::strerror(error));
 }
 
-/// The file that a symbolic link leads to, even if that does not exist yet.
-std::filesystem::path follow_links(std::filesystem::path path) {
-  constexpr int kMaxLinks = 40;
-  std::error_code error;
-  for (int i = 0; i < kMaxLinks; ++i) {
-    const std::filesystem::path target = std::filesystem::read_symlink(path, error);
-    if (error) {
-      break;  // no link
-    }
-    path = path.parent_path() / target;
-  }
-  return path;
-}
-
 std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
@@ -111,6 +97,19 @@ std::string_view kind_of(mode_t mode) {
 }
 
 }  // namespace
+
+std::filesystem::path follow_links(std::filesystem::path path) {
+  constexpr int kMaxLinks = 40;
+  std::error_code error;
+  for (int i = 0; i < kMaxLinks; ++i) {
+    const std::filesystem::path target = std::filesystem::read_symlink(path, error);
+    if (error) {
+      break;  // no link
+    }
+    path = path.parent_path() / target;
+  }
+  return path;
+}
 
 InputFile::InputFile(std::filesystem::path path, std::string_view op) : path_(std::move(path)), op_(op) {
   // O_NONBLOCK: a named pipe would otherwise be waited for, until somebody writes to it.

@@ -10,6 +10,9 @@
 
 namespace evenkeel {
 
+/// The file that a symbolic link leads to, even if that does not exist yet; `path` itself if it is none.
+std::filesystem::path follow_links(std::filesystem::path path);
+
 /// A file opened for reading; its size is known before anything is read. `op` starts every error text.
 class InputFile {
  public:

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -84,10 +83,9 @@ CLI::Validator limit(const std::string& expected, const std::function<bool(doubl
 CLI::Validator unsigned_number() {
   return CLI::Validator(
       [](const std::string& text) {
-        std::uint64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool whole = error == std::errc() && end == text.data() + text.size();
-        return whole ? "" : concat("must be a whole number from 0 to 18446744073709551615, got ", text);
+        return number<std::uint64_t>(text)
+                   ? ""
+                   : concat("must be a whole number from 0 to 18446744073709551615, got ", text);
       },
       "");
 }

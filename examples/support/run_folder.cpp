@@ -182,12 +182,8 @@ bool same_but_for_timing(EpochMetrics a, EpochMetrics b) {
 
 /// Whether writing to `path` writes to another folder than its own: it is a symbolic link that leads out of that.
 bool leads_out(const std::filesystem::path& path) {
-  constexpr int kMostLinks = 40;
   std::error_code none;
-  std::filesystem::path target = path;
-  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(target, none); ++i) {
-    target = target.parent_path() / std::filesystem::read_symlink(target, none);
-  }
+  const std::filesystem::path target = follow_links(path);
   return target != path && !std::filesystem::equivalent(target.parent_path(), path.parent_path(), none);
 }
 

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <system_error>
+
+#include <charconv>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace evenkeel::examples {
@@ -12,6 +16,14 @@ inline constexpr std::size_t kColumns = 80;
 /// `indent` spaces, those before one end with `broken`.
 std::string wrapped(const std::string& text, std::size_t indent, std::size_t width = kColumns,
                     const std::string& broken = "");
+
+/// All of `text` as a T, a number; nothing if it is none.
+template <class T>
+std::optional<T> number(const std::string& text) {
+  T value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
 
 /// Without control characters, which a terminal would obey: "\\n", "\\x1b".
 std::string printable(const std::string& text);

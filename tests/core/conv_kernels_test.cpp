@@ -6,6 +6,7 @@
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
+#include "tests/support/conv_geometry.hpp"
 #include "tests/support/isa_guard.hpp"
 #include "tests/support/reference.hpp"
 
@@ -21,25 +22,6 @@ namespace {
 
 namespace ref = reference;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-ConvGeometry geometry(const ref::Conv& s) {
-  return {.batch = s.n,
-          .channels = s.c,
-          .height = s.h,
-          .width = s.w,
-          .out_channels = s.o,
-          .out_height = s.oh(),
-          .out_width = s.ow(),
-          .kernel_h = s.kh,
-          .kernel_w = s.kw,
-          .stride_h = s.stride_h,
-          .stride_w = s.stride_w,
-          .pad_top = s.pad_h,
-          .pad_left = s.pad_w,
-          .dilation_h = s.dilation_h,
-          .dilation_w = s.dilation_w,
-          .groups = s.groups};
-}
 
 struct Case {
   const char* name;

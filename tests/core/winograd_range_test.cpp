@@ -1,6 +1,7 @@
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/kernels/conv/conv.hpp"
 #include "evenkeel/core/parallel.hpp"
+#include "tests/support/conv_geometry.hpp"
 #include "tests/support/isa_guard.hpp"
 #include "tests/support/reference.hpp"
 
@@ -49,17 +50,7 @@ ref::Values expected_of(const ref::Conv& s, Pass pass, const ref::Values& a, con
 
 std::vector<float> computed(const ref::Conv& s, Pass pass, const ref::Values& a, const ref::Values& b,
                             ConvAlgorithm algorithm) {
-  const ConvGeometry g{.batch = s.n,
-                       .channels = s.c,
-                       .height = s.h,
-                       .width = s.w,
-                       .out_channels = s.o,
-                       .out_height = s.oh(),
-                       .out_width = s.ow(),
-                       .kernel_h = 3,
-                       .kernel_w = 3,
-                       .pad_top = s.pad_h,
-                       .pad_left = s.pad_w};
+  const ConvGeometry g = ref::geometry(s);
   const ConvAlgorithmGuard guard(algorithm);
   const std::vector<float> fa = ref::cast<float>(a), fb = ref::cast<float>(b);
   if (pass == Pass::forward) {
