@@ -1,6 +1,7 @@
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/kernels/conv/product.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
 #include "evenkeel/core/kernels/simd/environment.hpp"
@@ -91,13 +92,13 @@ bool fills_registers(std::int64_t columns, std::int64_t lanes) {
 /// The first row that holds, and what it gains over im2col: millions of instructions with AVX2, im2col's / its own, of
 /// forward, input gradient and weight gradient. Layers: A 64 to 64 channels 3x3 at 32x32, batch 2; B the same at 8x8,
 /// batch 16; C 3 to 32 channels 3x3 at 32x32, batch 2; D A's with a channel per group; E 64 to 128 3x3 with stride 2 at
-/// 32x32, batch 2; F 64 to 256 1x1 at 16x16, batch 2, where im2col has little to copy. In time, all passes on one
-/// thread, im2col takes this many times as long as the table's choice (medians of 5 runs of bench/layers):
+/// 32x32, batch 2. In time, all passes on one thread, im2col takes this many times as long as the table's choice
+/// (medians of 5 runs of bench/layers):
 ///
-///              A    B    C    D    E    F
-///   SSE2     3.1  3.5  1.2  5.4  1.1  1.0
-///   AVX2     7.9  8.1  1.3  5.2  3.1  1.6
-///   AVX-512  3.6  4.6  1.4  7.0  1.3  1.3
+///              A    B    C    D    E
+///   SSE2     3.1  3.5  1.2  5.4  1.1
+///   AVX2     7.9  8.1  1.3  5.2  3.1
+///   AVX-512  3.6  4.6  1.4  7.0  1.3
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   const std::int64_t lanes = dispatch_isa([]<class Arch>() { return PanelTile<Arch, T>::lanes; });
@@ -115,8 +116,11 @@ ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   if (allowed(ConvAlgorithm::depthwise) && g.group_channels() == 1 && g.groups > 1) {
     return ConvAlgorithm::depthwise;  // D: 8.9 / 1.5, 6.8 / 1.5, 8.1 / 1.4
   }
+  if (allowed(ConvAlgorithm::depthwise) && is_product(g)) {
+    return ConvAlgorithm::im2col;  // with nothing to copy: product.hpp has the rates
+  }
   if (allowed(ConvAlgorithm::direct) && pass != ConvPass::weight_gradient && fills_registers(columns, lanes)) {
-    return ConvAlgorithm::direct;  // A: 25.0 / 23.8, 27.5 / 23.8; C: 1.2 / 0.9, 1.3 / 1.2; F: 2.8 / 3.2, 2.9 / 3.2
+    return ConvAlgorithm::direct;  // A: 25.0 / 23.8, 27.5 / 23.8; C: 1.2 / 0.9, 1.3 / 1.2
   }
   if (allowed(ConvAlgorithm::panels)) {
     return ConvAlgorithm::panels;  // B: 18.8 / 12.8, 20.8 / 12.8, 22.7 / 13.5; A, E, weight: 33.7 / 26.2, 17.4 / 14.4

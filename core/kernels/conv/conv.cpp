@@ -4,6 +4,7 @@
 #include "evenkeel/core/kernels/conv/depthwise.hpp"
 #include "evenkeel/core/kernels/conv/im2col.hpp"
 #include "evenkeel/core/kernels/conv/panel_conv.hpp"
+#include "evenkeel/core/kernels/conv/product.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/reduce/block_sum.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
@@ -23,6 +24,8 @@ void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T
     DepthwiseConv<T>::forward(g, x, weight, bias, y);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::forward(g, x, weight, bias, y);
+  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
+    ProductConv<T>::forward(g, x, weight, bias, y);
   } else if (algorithm == ConvAlgorithm::im2col) {
     Im2colConv<T>::forward(g, x, weight, bias, y);
   } else {
@@ -40,6 +43,8 @@ void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, 
     DepthwiseConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::input_gradient(g, dy, weight, bias, dx);
+  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
+    ProductConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else if (algorithm == ConvAlgorithm::im2col) {
     Im2colConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else {
@@ -56,6 +61,8 @@ void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* d
     DepthwiseConv<T>::weight_gradient(g, x, dy, dweight);
   } else if (algorithm == ConvAlgorithm::winograd) {
     WinogradConv<T>::weight_gradient(g, x, dy, dweight);
+  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
+    ProductConv<T>::weight_gradient(g, x, dy, dweight);
   } else if (algorithm == ConvAlgorithm::im2col) {
     Im2colConv<T>::weight_gradient(g, x, dy, dweight);
   } else {
