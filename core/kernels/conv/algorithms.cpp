@@ -69,15 +69,16 @@ double use(std::int64_t size, std::int64_t unit) {
 /// it must have tiles enough. Measured per core, forward, in GFLOP/s of the plain count, Winograd / others, AVX-512: 64
 /// to 64 channels at 64x64: 490 / 255, 8x8, batch 16: 586 / 203, batch 1: 179 / 120; 32 at 16x16: 476 / 241; 16 at
 /// 32x32: 245 / 219 (weight gradient 277 / 181); 24 at 28x28: 278 / 210; 48 at 9x9: 333 / 173; but 20 at 32x32, where
-/// six of ten products are of zeros: 152 / 234; and one image of 256 at 8x8: 157 / 202, two: 304 / 228. AVX2 is alike.
+/// six of ten products are of zeros: 152 / 234; one image of 256 at 8x8: 157 / 202, two: 304 / 228, and two of 128 at
+/// 4x4: 50 / 83 (weight gradient 65 / 75). AVX2 is alike.
 bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width, std::int64_t lanes) {
   constexpr double kMinUse = 0.5;
-  constexpr std::int64_t kFiltersPerTile = 8192;
+  constexpr std::int64_t kFiltersPerTile = 8192, kTiles = 4;
   const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
          g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 16 &&
          use(g.channels, lanes) * use(g.out_channels, lanes) >= kMinUse &&
-         use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse &&
+         use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse && tiles >= kTiles &&
          g.channels * g.out_channels <= kFiltersPerTile * tiles;
 }
 
