@@ -2,6 +2,7 @@
 
 #include "evenkeel/core/kernels/conv/correlation.hpp"
 #include "evenkeel/core/kernels/conv/panel_plan.hpp"
+#include "evenkeel/core/kernels/conv/stage.hpp"
 #include "evenkeel/core/kernels/conv/stage_shape.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
@@ -46,13 +47,13 @@ void multiply_panel(const Unit<T>& unit, const Panel& panel, std::int64_t phase,
     product.steps = table.steps + first;
     product.step_count = std::min(most_steps, table.count - first);
     if (product.packed) {
-      PanelsKernels<Arch, T>::pack({.x = unit.staged,
-                                    .steps = product.steps,
-                                    .step_count = product.step_count,
-                                    .runs = panel.runs,
-                                    .run_count = panel.run_count,
-                                    .segments = panel.segments,
-                                    .b = b});
+      StageKernels<Arch, T>::pack({.x = unit.staged,
+                                   .steps = product.steps,
+                                   .step_count = product.step_count,
+                                   .runs = panel.runs,
+                                   .run_count = panel.run_count,
+                                   .segments = panel.segments,
+                                   .b = b});
     }
     PanelsKernels<Arch, T>::multiply(product);
     product.accumulate = true;
@@ -110,7 +111,7 @@ void run_unit(const Unit<T>& unit) {
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kSegments = PanelTile<Arch, T>::segments;
   constexpr std::int64_t kWidth = kSegments * kLanes;
   const Correlation& c = unit.c;
-  Workspace<T> b(unit.packed ? kSteps * kWidth : 0);
+  Workspace<T> b(unit.packed ? kSteps * kWidth + kLanes : 0);
   Workspace<T> results(c.phases_w * unit.outputs * kWidth);
   PanelCutter cutter(unit.block, c.stage, unit.image_stride, {kLanes, kSegments}, !unit.packed);
   while (const Panel* panel = cutter.next()) {
@@ -143,14 +144,15 @@ void run_unit(const Unit<T>& unit) {
 template <class Arch, class T>
 void correlate_on(Correlation c, bool packed, std::int64_t work, const T* source, const T* weight, const T* bias,
                   T* y) {
-  constexpr std::int64_t kUnits = 4;  // at least, where there is enough work
+  constexpr std::int64_t kUnits = 4;     // at least, where there is enough work
+  constexpr std::int64_t kOutputs = 64;  // of a unit, which packs for itself: parts of 32 took 145 us instead of 114
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
   if (!packed) {  // whole registers are loaded
     c.stage.slack = ceil_div(c.stage.columns, kLanes) * kLanes - c.stage.columns;
   }
   const BlockPlan plan = plan_blocks(c.stage, c.batch, c.rows(), c.inputs * static_cast<std::int64_t>(sizeof(T)));
   const std::int64_t blocks = plan.count() * c.groups;
-  const std::int64_t wanted = std::clamp<std::int64_t>(kUnits / blocks, 1, ceil_div(c.outputs, 16));
+  const std::int64_t wanted = std::clamp<std::int64_t>(kUnits / blocks, 1, ceil_div(c.outputs, kOutputs));
   const std::int64_t outputs = ceil_div(ceil_div(c.outputs, wanted), 8) * 8;
   const std::int64_t parts = ceil_div(c.outputs, outputs);
   const std::int64_t plane_stride = c.stage.plane_stride(plan.rows), image_stride = c.inputs * plane_stride;
@@ -161,7 +163,7 @@ void correlate_on(Correlation c, bool packed, std::int64_t work, const T* source
   }
   const std::int64_t units = blocks * parts;
   parallel_for(0, units, work_grain(work, units), [&](std::int64_t begin, std::int64_t end) {
-    Workspace<T> staged(plan.images * image_stride);
+    Workspace<T> staged(plan.images * image_stride + kLanes);
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const PixelBlock block = plan.block(unit / (c.groups * parts));
       const std::int64_t group = unit / parts % c.groups, first = unit % parts * outputs;
