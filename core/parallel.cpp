@@ -85,6 +85,8 @@ void leave_core(int core) {
 struct Chunks {
   std::int64_t begin, end, grain;
   std::int64_t count() const { return (end - begin - 1) / grain + 1; }
+  /// Threads that have work enough: a last chunk of less than half the size is no reason to call another one.
+  std::int64_t worth() const { return (end - begin) / grain + ((end - begin) % grain >= grain - grain / 2 ? 1 : 0); }
   void run(std::int64_t i, const Body& body) const {
     const std::int64_t first = begin + i * grain;
     body(first, end - first > grain ? first + grain : end);
@@ -400,7 +402,7 @@ void detail::parallel_chunks(std::int64_t begin, std::int64_t end, std::int64_t 
   }
   const Chunks chunks{begin, end, grain};
   const std::int64_t limit = in_parallel() ? 1 : std::min(num_threads(), kMaxThreads);
-  const int threads = static_cast<int>(std::min(limit, chunks.count()));
+  const int threads = static_cast<int>(std::min(limit, chunks.worth()));
   if (threads > 1 && SharedLoop::can_count(chunks.count()) && team().run(chunks, threads, body)) {
     return;
   }
