@@ -64,8 +64,6 @@ constexpr std::int64_t winograd_lane_of_tile(std::int64_t tile, std::int64_t lan
 
 /// Registers of tiles that pass through the product at once, and what rows of channels are cut by.
 constexpr std::int64_t kWinogradPanel = 3, kWinogradRows = 16;
-/// Channels whose strips are made at once.
-constexpr std::int64_t kWinogradStrips = 1;
 
 /// A transformed array.
 template <class T>
@@ -92,14 +90,23 @@ struct WinogradPlanes {
   std::int64_t pad_top = 0, pad_left = 0;  ///< a tile's window begins so many rows and columns before the tile
 };
 
-/// v = cells of B^T x B for the windows of a block. Channels go by way of their strips, (kWinogradStrips, 6,
-/// strip_width) cells B^T x. To squares (2, strip_width) are added, per column of the strips, the sums of squares of the upper and of the
+/// What a run's strip is made of: `columns` of six rows, from `first` on in the strips, and how far a row is from its
+/// place in the next channel.
+template <class T>
+struct WinogradStrip {
+  const T* rows[6] = {};
+  std::int64_t steps[6] = {}, columns = 0, first = 0;
+};
+
+/// v = cells of B^T x B for the windows of a block. Each channel goes by way of its strips, (6, strip_width) cells
+/// B^T x. To squares (2, strip_width) are added, per column of the strips, the sums of squares of the upper and of the
 /// lower three rows over channels; each kWinogradRows channels have their own if `square_groups`.
 template <class T>
 struct WinogradInput {
   WinogradPlanes<T> planes = {};
   WinogradBlock block = {};
   const T* zeros = nullptr;                 ///< a row of them, of planes.width and a register
+  WinogradStrip<T>* places = nullptr;       ///< scratch for a block's runs
   T *strips = nullptr, *squares = nullptr;  ///< strips: 0 outside the planes, which stays
   bool square_groups = false;
   std::int64_t strip_width = 0;

@@ -61,85 +61,92 @@ template <class Arch, class T, class F>
   f(std::integral_constant<int, 1>());
 }
 
-/// The strips of `count` channels from `first` on: B^T x, a register of columns at a time.
+/// Where the strips of a block's runs begin in the first channel, and how far a row is from one channel to the next: 0
+/// for zeros.
 template <class Arch, class T>
-void transform_columns(const WinogradInput<T>& job, std::int64_t first, std::int64_t count) {
-  using L = Loop<Arch, T>;
-  using V = typename L::V;
+void place_strips(const WinogradInput<T>& job) {
   const WinogradPlanes<T>& p = job.planes;
-  const std::int64_t strip_width = job.strip_width;
-  T* const squares = job.squares + (job.square_groups ? first / kWinogradRows * 2 * strip_width : 0);
   for (std::int64_t r = 0; r < job.block.run_count; ++r) {
     const WinogradRun& run = job.block.runs[r];
+    WinogradStrip<T>& strip = job.places[r];
     const std::int64_t left = run.first.column - p.pad_left, right = left + 4 * run.tiles + 2;
     const std::int64_t begin = left > 0 ? left : 0, end = right < p.width ? right : p.width;
-    const std::int64_t top = run.first.row - p.pad_top, strip = run.strip + (begin - left);
-    const T* const x = p.x + run.first.image * p.image_stride + first * p.plane + top * p.width + begin;
-    const T* rows[6];
-    std::int64_t steps[6];
-    unrolled<6>([&](int i) __attribute__((always_inline)) {
+    const std::int64_t top = run.first.row - p.pad_top;
+    strip.columns = end - begin;
+    strip.first = run.strip + (begin - left);
+    for (std::int64_t i = 0; i < 6; ++i) {
       const bool inside = top + i >= 0 && top + i < p.height;
-      rows[i] = inside ? x + i * p.width : job.zeros;
-      steps[i] = inside ? p.plane : 0;
+      strip.rows[i] = inside ? p.x + run.first.image * p.image_stride + (top + i) * p.width + begin : job.zeros;
+      strip.steps[i] = inside ? p.plane : 0;
+    }
+  }
+}
+
+/// The strips of one channel: B^T x, a register of columns at a time. Moves `places` on by a channel.
+template <class Arch, class T>
+void transform_columns(const WinogradInput<T>& job, std::int64_t channel) {
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
+  const std::int64_t strip_width = job.strip_width, runs = job.block.run_count;
+  T* const of_group = job.squares + (job.square_groups ? channel / kWinogradRows * 2 * strip_width : 0);
+  T* const strips = job.strips;
+  WinogradStrip<T>* place = job.places;
+  for (std::int64_t r = 0; r < runs; ++r, ++place) {
+    const T* rows[6];
+    unrolled<6>([&](int i) __attribute__((always_inline)) {
+      rows[i] = place->rows[i];
+      place->rows[i] = rows[i] + place->steps[i];
     });
+    T* const squares = of_group + place->first;
+    T* const out_strip = strips + place->first;
     // A tail's register reaches into the next strip, which is written later.
     L::each(
-        end - begin, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
-          V upper = V::load_unaligned(squares + strip + j),
-            lower = V::load_unaligned(squares + strip_width + strip + j);
-          const T* row[6];
-          unrolled<6>([&](int i) __attribute__((always_inline)) { row[i] = rows[i] + j; });
-          T* to = job.strips + strip + j;
-          for (std::int64_t c = 0; c < count; ++c) {
-            V in[6], out[6];
-            unrolled<6>([&](int i) __attribute__((always_inline)) {
-              in[i] = L::load(row[i], tag);
-              row[i] += steps[i];
-            });
-            upper += fma(in[0], in[0], fma(in[1], in[1], in[2] * in[2]));
-            lower += fma(in[3], in[3], fma(in[4], in[4], in[5] * in[5]));
-            InputTransform::apply<V>(in, out);
-            unrolled<6>([&](int i) __attribute__((always_inline)) {
-              out[i].store_unaligned(to);
-              to += strip_width;
-            });
-          }
-          upper.store_unaligned(squares + strip + j);
-          lower.store_unaligned(squares + strip_width + strip + j);
+        place->columns, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
+          V in[6], out[6];
+          unrolled<6>([&](int i) __attribute__((always_inline)) { in[i] = L::load(rows[i] + j, tag); });
+          const V upper = fma(in[0], in[0], fma(in[1], in[1], in[2] * in[2]));
+          const V lower = fma(in[3], in[3], fma(in[4], in[4], in[5] * in[5]));
+          (V::load_unaligned(squares + j) + upper).store_unaligned(squares + j);
+          (V::load_unaligned(squares + strip_width + j) + lower).store_unaligned(squares + strip_width + j);
+          InputTransform::apply<V>(in, out);
+          T* to = out_strip + j;
+          unrolled<6>([&](int i) __attribute__((always_inline)) {
+            out[i].store_unaligned(to);
+            to += strip_width;
+          });
         });
   }
 }
 
-/// v of these channels from their strips: tiles to lanes, then times B.
+/// v of one channel from its strips: tiles to lanes, then times B.
 template <class Arch, class T, int kSide>
-void transform_rows(const WinogradInput<T>& job, std::int64_t first, std::int64_t count) {
+void transform_rows(const WinogradInput<T>& job, std::int64_t channel) {
   using V = Batch<Arch, T>;
-  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>, kRow = kWinogradPanel * kLanes;
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
   const std::int64_t strip_width = job.strip_width, cell = job.v.cell, registers = job.block.registers;
+  T* of_panel = job.v.data + channel * kWinogradPanel * kLanes;
   for (std::int64_t k = 0; k < registers; ++k) {
     const T* place[kLanes];
     unrolled<kLanes / kSide>([&](int i) __attribute__((always_inline)) {
       place[i * kSide] = job.strips + job.block.strips[k * kLanes + i * kSide];
     });
-    T* of_register = job.v.data + k / kWinogradPanel * job.v.part + first * kRow + k % kWinogradPanel * kLanes;
-    std::int64_t row = 0;
-    for (std::int64_t c = 0; c < count; ++c, of_register += kRow) {
-      T* v = of_register;
-      for (int i = 0; i < 6; ++i, row += strip_width) {
-        V in[8], out[6];
-        load_fours<Arch, T, kSide>(
-            [&](int tile) __attribute__((always_inline)) { return place[tile] + row; }, in);
-        load_fours<Arch, T, kSide>(
-            [&](int tile) __attribute__((always_inline)) { return place[tile] + row + 4; }, in + 4);
-        transpose_fours(in);
-        transpose_fours(in + 4);  // whose last two are not used
-        InputTransform::apply<V>(in, out);
-        unrolled<6>([&](int j) __attribute__((always_inline)) {
-          out[j].store_aligned(v);
-          v += cell;
-        });
-      }
+    T* v = of_panel + k % kWinogradPanel * kLanes;
+    for (int i = 0; i < 6; ++i) {
+      V in[8], out[6];
+      load_fours<Arch, T, kSide>(
+          [&](int tile) __attribute__((always_inline)) { return place[tile]; }, in);
+      load_fours<Arch, T, kSide>(
+          [&](int tile) __attribute__((always_inline)) { return place[tile] + 4; }, in + 4);
+      unrolled<kLanes / kSide>([&](int t) __attribute__((always_inline)) { place[t * kSide] += strip_width; });
+      transpose_fours(in);
+      transpose_fours(in + 4);  // whose last two are not used
+      InputTransform::apply<V>(in, out);
+      unrolled<6>([&](int j) __attribute__((always_inline)) {
+        out[j].store_aligned(v);
+        v += cell;
+      });
     }
+    of_panel += k % kWinogradPanel == kWinogradPanel - 1 ? job.v.part : 0;
   }
 }
 
@@ -419,11 +426,11 @@ void WinogradKernels<Arch, T>::weight(const WinogradWeight<T>& job) {
 
 template <class Arch, class T>
 void WinogradKernels<Arch, T>::input(const WinogradInput<T>& job) {
+  simd::conv_winograd::place_strips<Arch, T>(job);
   simd::conv_winograd::with_side<Arch, T>(job.block.adjacent, [&]<class Side>(Side) {
-    for (std::int64_t c = 0; c < job.planes.channels; c += kWinogradStrips) {
-      const std::int64_t left = job.planes.channels - c, count = left < kWinogradStrips ? left : kWinogradStrips;
-      simd::conv_winograd::transform_columns<Arch, T>(job, c, count);
-      simd::conv_winograd::transform_rows<Arch, T, Side::value>(job, c, count);
+    for (std::int64_t c = 0; c < job.planes.channels; ++c) {
+      simd::conv_winograd::transform_columns<Arch, T>(job, c);
+      simd::conv_winograd::transform_rows<Arch, T, Side::value>(job, c);
     }
   });
 }

@@ -105,12 +105,14 @@ class TileInputs {
   TileInputs(const WinogradPlanes<T>& planes, std::int64_t most_tiles, bool square_groups)
       : width_(TileBlock::strip_width(most_tiles, kLanes)),
         groups_(square_groups ? ceil_div(planes.channels, kWinogradRows) : 1),
+        places_(most_tiles),
         zeros_(planes.width + kLanes),
-        strips_(kStripRows * width_),
+        strips_(kWinogradWindow * width_),
         squares_(groups_ * 2 * width_) {
     std::fill_n(zeros_.data(), planes.width + kLanes, T(0));
     job_.planes = planes;
     job_.zeros = zeros_.data();
+    job_.places = places_.data();
     job_.strips = strips_.data();
     job_.squares = squares_.data();
     job_.square_groups = square_groups;
@@ -121,7 +123,7 @@ class TileInputs {
     job_.block = block;
     job_.v = v;
     job_.strip_width = columns + kLanes;
-    std::fill_n(strips_.data(), kStripRows * job_.strip_width, T(0));
+    std::fill_n(strips_.data(), kWinogradWindow * job_.strip_width, T(0));
     std::fill_n(squares_.data(), groups_ * 2 * job_.strip_width, T(0));
     WinogradKernels<Arch, T>::input(job_);
   }
@@ -142,9 +144,8 @@ class TileInputs {
   }
 
  private:
-  static constexpr std::int64_t kStripRows = kWinogradStrips * kWinogradWindow;
-
   std::int64_t width_, groups_;
+  Workspace<WinogradStrip<T>> places_;
   Workspace<T> zeros_, strips_, squares_;
   WinogradInput<T> job_;
 };
