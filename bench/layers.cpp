@@ -3,49 +3,20 @@
 // Convolutions also by im2col, whatever EVENKEEL_CONV says of the first figure. Prints one line of JSON per layer.
 // bench/compare_layers.py runs it beside the same layers in PyTorch.
 #include "bench/support/layer_cases.hpp"
+#include "bench/support/rates.hpp"
 #include "bench/support/timing.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
-#include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "examples/support/command_line.hpp"
 
 #include <cstdio>
-#include <cstring>
 #include <map>
 
 namespace {
 
 using namespace evenkeel;
-
-/// GFLOP/s of a product of 1024x1024 matrices.
-double sgemm_rate(double seconds) {
-  constexpr std::int64_t n = 1024;
-  Generator generator(0);
-  const Array a = random_normal({n, n}, generator), b = random_normal({n, n}, generator);
-  Array c = Array::empty({n, n});
-  const double ms = bench::time_per_call(
-      [&] { gemm<float>({.m = n, .n = n, .k = n}, a.data<float>(), b.data<float>(), c.mutable_data<float>()); },
-      seconds);
-  return 2e-6 * n * n * n / ms;
-}
-
-/// GB/s, read and written, of copying an array of `count` floats to another.
-double copy_rate(std::int64_t count, double seconds) {
-  const Array from = Array::zeros({count});
-  Array to = Array::zeros({count});
-  const float* source = from.data<float>();
-  float* target = to.mutable_data<float>();
-  const double ms = bench::time_per_call(
-      [&] {
-        parallel_for(0, count, kElementGrain, [&](std::int64_t first, std::int64_t last) {
-          std::memcpy(target + first, source + first, sizeof(float) * static_cast<std::size_t>(last - first));
-        });
-      },
-      seconds);
-  return 8e-6 * static_cast<double>(count) / ms;
-}
 
 double layer_ms(const bench::LayerCase& layer_case, bool with_backward, double seconds) {
   Generator generator(1);
@@ -98,6 +69,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   set_num_threads(threads);
+  std::fprintf(stderr, "OpenBLAS's core: %s\n", bench::blas_core().c_str());
   double sgemm = 0;
   std::map<std::int64_t, double> copies;
   for (const bench::LayerCase& layer_case : bench::layer_cases()) {
@@ -106,7 +78,8 @@ int run(int argc, char** argv) {
     }
     double& limit = layer_case.counts_flops() ? sgemm : copies[numel(layer_case.shape)];
     if (limit == 0) {
-      limit = layer_case.counts_flops() ? sgemm_rate(seconds) : copy_rate(numel(layer_case.shape), seconds);
+      limit = layer_case.counts_flops() ? bench::product_rate(1024, seconds)
+                                        : bench::copy_rate(numel(layer_case.shape), seconds);
     }
     for (const bool with_backward : {false, true}) {
       measure(layer_case, with_backward, seconds, limit);

@@ -42,6 +42,40 @@ for op in "conv2d " "conv2d backward" "engine" "optimizer step" "cross_entropy "
   grep -qF "$op" profile.txt || fail "the profile has no '$op'"
 done
 
+# The floor: counts that were worked out by hand from the rules in bench/README.md.
+# floor_row OP RESULT CALLS MFLOP MB: the table in floor.txt has it.
+floor_row() {
+  awk -v op="$1" -v want="$3 $4 $5" -v start="$1${2:+ $2} " 'BEGIN { found = 0 }
+    { line = $0; gsub(/  +/, " ", line)
+      if (index(line, start) == 1) { split(substr(line, length(start) + 1), f, " "); if (f[1] " " f[2] " " f[3] == want) found = 1 } }
+    END { exit !found }' floor.txt || fail "no floor '$*': $(grep -F "$1" floor.txt)"
+}
+"$bin/train_step" --cell small_cnn_bn --batch-size 2 --threads 1 --seconds 0 --roofline >floor.txt || fail "train_step --roofline"
+# 128 tiles x (72x32x64 products, 288x32 and 200x64 for the transforms) + 162x32x64 for the filters'; x, weight, bias and y.
+floor_row "conv2d" "[2, 64, 32, 32]" 1.0 22.024 0.8604
+# The weight's gradient costs the same; x's, with the filters as they are, 128 x (72x32x64 + 288x64 + 200x32); dy, x, weight, dx, dw, db.
+floor_row "conv2d backward" "[2, 64, 32, 32]" 1.0 44.208 1.1963
+# The first one's x gets no gradient.
+floor_row "conv2d backward" "[2, 32, 32, 32]" 1.0 1.896 0.2938
+# x is read where the next op loads it, and once more for the gradient; scale, shift and their gradients are small.
+floor_row "normalize_groups" "[2, 64, 32, 32]" 1.0 0.655 0.0005
+floor_row "normalize_groups backward" "[2, 64, 32, 32]" 1.0 1.180 0.5253
+floor_row "adaptive_avg_pool2d" "[2, 64, 1, 1]" 1.0 0.131 0.5248
+floor_row "linear" "[2, 10]" 1.0 0.003 0.0032
+floor_row "optimizer step" "" 1.0 0.081 0.4047
+awk '/^floor of the step/ { step = $5 } /^measured step/ { ms = $3 } /^ratio/ { ratio = $2 }
+  / (mul|mem) / { for (i = 1; i <= NF; ++i) if ($i == "mul" || $i == "mem") sum += $(i + 1) }
+  END { exit !(step > 0 && sum > 0.99 * step && sum < 1.01 * step && ratio > 0.99 * ms / step && ratio < 1.01 * ms / step) }' floor.txt ||
+  fail "the floor is not the sum of its rows: $(cat floor.txt)"
+"$bin/train_step" --cell resnet20_bn --batch-size 2 --threads 1 --seconds 0 --roofline >floor.txt || fail "train_step --roofline"
+floor_row "add_relu" "[2, 16, 32, 32]" 3.0 0.066 0.2621  # reads the shortcut, writes the sum
+floor_row "add_relu backward" "[2, 16, 32, 32]" 3.0 0.066 0.1311  # adds the branches' gradients
+floor_row "conv2d" "[2, 32, 16, 16]" 1.0 4.719 0.2150  # stride 2: directly
+floor_row "conv2d" "[2, 32, 16, 16]" 5.0 3.025 0.1679
+prints 1 "^\{\"ms\": $positive, \"floor_ms\": $positive, \"matrix_gflops\": $positive, \"cache_gbs\": $positive, \
+\"memory_gbs\": $positive, \"blas_core\": \"[A-Za-z0-9_]+\"\}$" \
+  "$bin/train_step" --cell fc_bn --batch-size 2 --threads 2 --seconds 0 --roofline --json
+
 line="^\{\"group\": \"[a-z]+\", \"name\": \".+\", \"shape\": \[[0-9, ]+\], \"backward\": [01], \"ms\": $positive, \
 \"rate\": $positive, \"unit\": \"G(FLOP|B)/s\", \"limit\": $positive"
 conv_line="$line, \"im2col_ms\": $positive\}$"
