@@ -25,10 +25,10 @@ struct OpShapes {
   std::int64_t kept_others = 0;              ///< backward: bytes of the outputs and extra arrays that were
 };
 
-/// While one lives, the time of this thread's ops adds up by name, direction and sizes of inputs and result. An op's forward
-/// takes all that passed since the op before it ended, what modules do around it included; its backward takes its
-/// formula with the ops inside, and "engine" what lies between formulas. One at a time per thread. Without one, an op
-/// pays for a look at a flag.
+/// While one lives, the time of this thread's ops adds up by name, direction and sizes of inputs and result. An op's
+/// forward takes all that passed since the op before it ended, what modules do around it included; its backward takes
+/// its formula with the ops inside, and "engine" what lies between formulas. One at a time per thread. Without one, an
+/// op pays for a look at a flag.
 class OpProfile {
  public:
   struct Row {

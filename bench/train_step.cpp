@@ -2,7 +2,7 @@
 // and prints one line of JSON: the median in milliseconds, the peak resident memory in MiB, the number of parameters,
 // and what the caching allocator asked of the system after the first step. bench/compare_pytorch.py runs it beside the
 // same step in PyTorch. Instead of that, with --profile a table of the time by op, with --roofline the time beside the
-// floor that arithmetic and memory set.
+// floor that arithmetic and memory set, with --plan 16 how its loops are cut for 2 to 16 threads.
 #include "bench/support/cells.hpp"
 #include "bench/support/step_report.hpp"
 #include "bench/support/timing.hpp"
@@ -30,7 +30,7 @@ int run(int argc, char** argv) {
   examples::CommandLine line("Times a training step; prints one line of JSON.");
   std::string cell = "small_cnn_bn";
   std::int64_t batch_size = 16;
-  int threads = num_threads();
+  int threads = num_threads(), plan = 0;
   double seconds = 3;
   bool with_profile = false, with_roofline = false, json = false;
   std::vector<std::string> names;
@@ -44,12 +44,16 @@ int run(int argc, char** argv) {
   line.add_flag("--profile", with_profile, "print the time by op instead");
   line.add_flag("--roofline", with_roofline, "print the floor of the step instead, and the time beside it, by op");
   line.add_flag("--json", json, "with --roofline: only the step's figures, as one line of JSON");
+  line.add("--plan", plan, "print how the loops of the step are cut for 2, 4, ... so many threads instead")
+      .between(2, 256);
   if (!line.parse(argc, argv)) {
     return 0;
   }
   set_num_threads(threads);
   const bench::Cell& chosen = bench::find_cell(cell);
-  if (with_roofline) {
+  if (plan > 1) {
+    bench::print_plan(chosen, batch_size, seconds, plan);
+  } else if (with_roofline) {
     bench::print_roofline(chosen, batch_size, seconds, json);
   } else {
     (with_profile ? bench::print_profile : measure)(chosen, batch_size, seconds);

@@ -76,6 +76,20 @@ prints 1 "^\{\"ms\": $positive, \"floor_ms\": $positive, \"matrix_gflops\": $pos
 \"memory_gbs\": $positive, \"blas_core\": \"[A-Za-z0-9_]+\"\}$" \
   "$bin/train_step" --cell fc_bn --batch-size 2 --threads 2 --seconds 0 --roofline --json
 
+# The plan: a line per thread count whose figures agree with each other; more threads have less to do, and no more than their share.
+"$bin/train_step" --cell small_cnn_bn --batch-size 16 --threads 1 --seconds 0 --plan 8 >plan.txt || fail "train_step --plan"
+awk 'function near(a, b) { return a > 0.98 * b - 0.02 && a < 1.02 * b + 0.02 }
+  NR > 2 && NF == 0 { exit }
+  NR > 2 { ++lines; t = 2 ^ lines; total = $6 + $7
+    if (!($1 == t && $2 > 0 && $4 >= 2 * $2 + $3 && $5 >= 0.99 && $5 <= 1.01 * t && near($5, $8 * t / $7) && near($9, total / ($6 + $8)) &&
+          near($10, total / ($6 + $8 + 0.003 * $2)) && $9 <= 1.01 * t && (mb == "" || mb == $11))) bad = 1
+    mb = $11 }
+  END { exit bad || lines != 3 }' plan.txt || fail "the plan does not agree with itself: $(cat plan.txt)"
+for op in "conv2d backward" "optimizer step" "engine"; do
+  grep -q "^$op " plan.txt || fail "the plan has no '$op'"
+done
+"$bin/train_step" --plan 1 >/dev/null 2>&1 && fail "train_step took a plan for one thread"
+
 line="^\{\"group\": \"[a-z]+\", \"name\": \".+\", \"shape\": \[[0-9, ]+\], \"backward\": [01], \"ms\": $positive, \
 \"rate\": $positive, \"unit\": \"G(FLOP|B)/s\", \"limit\": $positive"
 conv_line="$line, \"im2col_ms\": $positive\}$"
