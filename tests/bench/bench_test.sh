@@ -126,6 +126,31 @@ END
   python3 "$source/bench/compare_pytorch.py" --peer build --peer-program "$bin/train_step" --train-step "$bin/train_step" \
     --cells fc_bn:2 --threads 1 --rounds 1 --seconds 0 --csv builds.csv >report.txt 2>&1 || fail "compare_pytorch: $(cat report.txt)"
   grep -q "^cell,batch_size,threads,build_ms,evenkeel_ms,speed_ratio,build_peak_mib," builds.csv || fail "$(cat builds.csv)"
+  # Of four modes the fastest is the peer's time and the smallest its memory; the floor is train_step's. A table from before stays.
+  cat >peer.sh <<'END'
+#!/bin/sh
+case "$*" in *--mode\ compile+*) run='3.5, "peak_mib": 400.0' ;; *--mode\ compile*) run='5.5, "peak_mib": 300.0' ;;
+  *--mode\ channels_last*) run='2.5, "peak_mib": 350.0' ;; *) run='4.5, "peak_mib": 200.0' ;; esac
+echo "{\"ms\": $run, \"parameters\": 7}"
+END
+  cat >ours.sh <<'END'
+#!/bin/sh
+case "$*" in *--roofline\ --json*) echo '{"ms": 9.0, "floor_ms": 0.8}' ;;
+  *) echo '{"ms": 1.0, "peak_mib": 50.0, "parameters": 7, "system_allocations": 0}' ;; esac
+END
+  chmod +x peer.sh ours.sh
+  cp cells.csv modes.csv
+  python3 "$source/bench/compare_pytorch.py" --peer-program ./peer.sh --train-step ./ours.sh --cells fc_bn:2 --threads 1 --rounds 2 \
+    --torch-modes eager,channels_last,compile,compile+channels_last --csv modes.csv >report.txt 2>&1 || fail "compare_pytorch: $(cat report.txt)"
+  grep -q "eager 4.500, channels_last 2.500, compile 5.500, compile+channels_last 3.500" report.txt || fail "the modes: $(cat report.txt)"
+  grep -qF "times the floor: geometric mean 1.25, highest 1.25 (fc_bn, batch 2, 1 threads)" report.txt || fail "the floor: $(cat report.txt)"
+  grep -qE "^fc_bn,2,1,2\.5,1\.0,2\.5,200\.0,50\.0,0\.25,0,[0-9.]+,0\.8,1\.25,channels_last,4\.5,2\.5,5\.5,3\.5" modes.csv ||
+    fail "the modes' table: $(cat modes.csv)"
+  grep -q "^small_cnn_bn,16,2,12.0,12.0,1.0,200.0,20.0,0.1,3,0.5,,,,,,," modes.csv || fail "the rows from before: $(cat modes.csv)"
+  python3 "$source/bench/compare_pytorch.py" --only-report --csv modes.csv >again.txt || fail "compare_pytorch reports no modes"
+  grep -q "eager 4.500, channels_last 2.500" again.txt || fail "the modes, read again: $(cat again.txt)"
+  python3 "$source/bench/compare_pytorch.py" --torch-modes eager,fast >report.txt 2>&1 && fail "compare_pytorch took an unknown mode"
+  grep -qF "there is no mode 'fast' of PyTorch" report.txt || fail "compare_pytorch: $(cat report.txt)"
   if [ -x "$bin/libtorch_step" ]; then
     python3 "$source/bench/compare_pytorch.py" --peer libtorch --peer-program "$bin/libtorch_step" --train-step "$bin/train_step" \
       --cells small_cnn_bn:1,small_cnn_gn:1,cnn_bn:2,fc_bn:2,resnet20_bn:2,resnet20_gn:2 --threads 2 --rounds 1 --seconds 0 \
@@ -148,6 +173,12 @@ END
     "$python" "$source/bench/compare_pytorch.py" --cells small_cnn_gn:1,fc_bn:2,brn_classifier:1,frozen_se_resnet:2,ws_gn:1,resnet20_gn:2 \
       --threads 2 --rounds 1 --seconds 0 --python "$python" --train-step "$bin/train_step" >report.txt 2>&1 ||
       fail "compare_pytorch beside PyTorch: $(cat report.txt)"
+    "$python" "$source/bench/compare_pytorch.py" --cells small_cnn_gn:1 --torch-modes channels_last --threads 2 --rounds 1 --seconds 0 \
+      --python "$python" --train-step "$bin/train_step" >report.txt 2>&1 || fail "compare_pytorch, channels_last: $(cat report.txt)"
+  fi
+  if python3 -c "import jax" 2>/dev/null; then
+    python3 "$source/bench/compare_pytorch.py" --peer jax --cells small_cnn_bn:1,cnn_bn:2,fc_bn:2,resnet20_bn:2,resnet20_gn:2 --python python3 \
+      --threads 2 --rounds 1 --seconds 0 --train-step "$bin/train_step" >report.txt 2>&1 || fail "compare_pytorch beside JAX: $(cat report.txt)"
   fi
 fi
 
