@@ -81,6 +81,16 @@ double copy_rate(std::int64_t count, double seconds) {
   return 8e-6 * static_cast<double>(count) / time_per_call(Copy(count), seconds);
 }
 
+double matrix_rate(double seconds) {
+  double rate = 0;
+  for (const std::int64_t n : {512, 1024}) {
+    for (const GemmAlgorithm algorithm : {GemmAlgorithm::blas, GemmAlgorithm::panels}) {
+      rate = std::max(rate, best_product(algorithm, n, seconds));
+    }
+  }
+  return rate;
+}
+
 double MachineRates::copy(double bytes) const {
   double rate = copies.front().rate;
   for (const Copy& measured : copies) {
@@ -91,12 +101,7 @@ double MachineRates::copy(double bytes) const {
 
 MachineRates measure_rates(double seconds) {
   constexpr std::int64_t kSmallest = 512 * 1024, kLargest = std::int64_t{512} * 1024 * 1024, kStep = 4;
-  MachineRates rates;
-  for (const std::int64_t n : {512, 1024}) {
-    for (const GemmAlgorithm algorithm : {GemmAlgorithm::blas, GemmAlgorithm::panels}) {
-      rates.matrix = std::max(rates.matrix, best_product(algorithm, n, seconds));
-    }
-  }
+  MachineRates rates{.matrix = matrix_rate(seconds), .copies = {}};
   for (std::int64_t bytes = kSmallest; bytes <= kLargest; bytes *= kStep) {
     rates.copies.push_back({static_cast<double>(bytes), best_copy(bytes / 8, seconds)});
   }

@@ -99,6 +99,18 @@ prints 12 "$conv_line" "$bin/layers" --filter "16->16" --seconds 0 --threads 2
 prints some "$line" "$bin/layers" --filter "pool: " --seconds 0
 prints 12 "$line" "$bin/layers" --filter "loss: " --seconds 0
 
+# The grid: four tables; the marks stand where a rate is below 0.6 of its neighbours' mean, and are counted.
+"$bin/layers" --grid --threads 1 --seconds 0 --most-gflop 0.002 >grid.txt 2>err.txt || fail "layers --grid: $(cat err.txt)"
+awk '/GFLOP\/s$/ { ++tables; row = 0 } /^ *[0-9]+ +[0-9]+ / { ++row; for (b = 3; b <= 7; ++b) { k = tables " " int((row - 1) / 5) " " (row - 1) % 5 " " b
+      mark[k] = $b ~ /!$/; marks += mark[k]; sub(/!/, "", $b); if ($b != "-") { rate[k] = $b + 0; if (rate[k] <= 0) bad = 1 } } }
+  /^cliffs: / { said = $2 }
+  END { for (k in rate) { split(k, p, " "); n = 0; sum = 0
+      for (d = 2; d <= 4; ++d) for (s = -1; s <= 1; s += 2) { p[d] += s; q = p[1] " " p[2] " " p[3] " " p[4]; p[d] -= s
+        if (q in rate) { ++n; sum += log(rate[q]) } }
+      limit = n ? 0.6 * exp(sum / n) : 0
+      if (mark[k] ? rate[k] - 0.1 > 1.1 * limit : rate[k] + 0.1 < 0.9 * limit) bad = 1; ++rates }
+    exit bad || tables != 4 || rates < 40 || marks != said }' grid.txt || fail "layers --grid: $(cat grid.txt)"
+
 prints 6 "^\{\"name\": \"[a-z]+\", \"(no_grad|step)_ns\": $positive.*\}$" "$bin/overhead" --seconds 0
 prints some "^\{\"series\": \".+\", \"unit\": \"(image|pixel|layer)\", \"x\": [0-9]+, \"threads\": 2, \"ms\": $positive\}$" \
   "$bin/scaling" --largest 8 --seconds 0 --threads 2
