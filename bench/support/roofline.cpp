@@ -204,7 +204,7 @@ OpWork work_of(const OpProfile::Row& row, std::int64_t parameters) {
     work.bytes = 5 * kBytes * count;  // reads parameter, gradient and momentum, writes parameter and momentum
     work.touched = 3 * kBytes * count;
   }
-  if (row.shape.empty()) {
+  if (row.shapes.inputs.empty()) {  // no op
     return work;
   }
   const OpName op(row.op);
