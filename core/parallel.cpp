@@ -419,7 +419,7 @@ void detail::parallel_chunks(std::int64_t begin, std::int64_t end, std::int64_t 
   }
   const Chunks chunks{begin, end, grain};
   const std::int64_t limit = in_parallel() ? 1 : std::min(num_threads(), kMaxThreads);
-  const int threads = static_cast<int>(std::min(limit, chunks.worth()));
+  const int threads = static_cast<int>(std::min(limit, std::max<std::int64_t>(1, chunks.worth())));
   if (loop_listener != nullptr && !in_parallel()) [[unlikely]] {
     run_heard(chunks, threads, body);
     return;
