@@ -47,7 +47,7 @@ TileConvolution<T> gradient_tiles(const ConvGeometry& g, const T* dy, const T* w
 /// u of a convolution; `width` outputs, zeros behind the last.
 template <class Arch, class T>
 void transform_weight(const WinogradFilters<T>& filters, std::int64_t width, WinogradCells<T> u) {
-  constexpr std::int64_t kInputs = 16, kGrain = 2048;  // inputs at a time, filters per chunk
+  constexpr std::int64_t kInputs = 8, kGrain = 512;  // inputs at a time, filters per chunk
   const std::int64_t grain = grain_of(kInputs * width, kGrain), parts = ceil_div(filters.inputs, kInputs);
   parallel_for(0, parts, grain, [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> w(kInputs * 9 * width);
@@ -73,14 +73,16 @@ template <class Arch, class T>
 TileUnits cut_tiles(const TileConvolution<T>& c) {
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kPanel = kWinogradPanel * kLanes;
   constexpr std::int64_t kWeights = 128 * 128;  // of a cell, per panel: above, they are read for more tiles at once
+  constexpr std::int64_t kFewBlocks = 8;        // below, smaller ones keep more threads busy
   const std::int64_t inputs = c.filters.inputs, outputs = c.filters.outputs, tiles = c.grid.count();
   TileUnits units{};
-  units.tiles = kPanel * std::clamp<std::int64_t>(inputs * outputs / kWeights, 1, 4);
+  units.tiles = tiles <= kFewBlocks * kPanel ? (kWinogradPanel - 1) * kLanes
+                                             : kPanel * std::clamp<std::int64_t>(inputs * outputs / kWeights, 1, 4);
   units.blocks = ceil_div(tiles, units.tiles);
   units.tiles = round_up(ceil_div(tiles, units.blocks), kLanes);  // about equal
   units.blocks = ceil_div(tiles, units.tiles);
   const std::int64_t wanted = ceil_div(2 * std::int64_t{num_threads()}, units.blocks);
-  const std::int64_t most = num_threads() > 1 ? ceil_div(outputs, 2 * kWinogradRows) : 1;
+  const std::int64_t most = num_threads() > 1 ? ceil_div(outputs, kWinogradRows) : 1;
   units.outputs = round_up(ceil_div(outputs, std::clamp<std::int64_t>(wanted, 1, most)), kWinogradRows);
   units.parts = ceil_div(outputs, units.outputs);
   return units;
@@ -171,7 +173,7 @@ void convolve_on(const TileConvolution<T>& c, const T* bias, T* y) {
 template <class T>
 void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
   TileConvolution<T> c = forward_tiles(g, x, weight);
-  dispatch_isa([&]<class Arch>() {
+  dispatch_tiles(tile_count(g.batch, g.out_height, g.out_width), [&]<class Arch>() {
     c.grid = TileGrid::of(c.source, g.batch, g.out_height, g.out_width, PanelTile<Arch, T>::lanes);
     convolve_on<Arch>(c, bias, y);
   });
@@ -180,7 +182,7 @@ void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight
 template <class T>
 void WinogradConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
   TileConvolution<T> c = gradient_tiles(g, dy, weight);
-  dispatch_isa([&]<class Arch>() {
+  dispatch_tiles(tile_count(g.batch, g.height, g.width), [&]<class Arch>() {
     c.grid = TileGrid::of(c.source, g.batch, g.height, g.width, PanelTile<Arch, T>::lanes);
     convolve_on<Arch>(c, bias, dx);
   });

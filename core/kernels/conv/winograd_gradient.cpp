@@ -26,7 +26,7 @@ template <class Arch, class T>
 GradientUnits cut_gradient(const ConvGeometry& g, const TileGrid& grid) {
   constexpr std::int64_t kPanel = kWinogradPanel * PanelTile<Arch, T>::lanes, kMostParts = 32;
   // Transforming a part's sums back costs as much as a few tiles.
-  const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 32, 48, 128);
+  const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 32, 32, 128);
   GradientUnits units{};
   units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / (128 * 64), 1, 4);
   units.blocks = ceil_div(grid.count(), units.tiles);
@@ -224,7 +224,8 @@ void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy,
 
 template <class T>
 void WinogradConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  dispatch_isa([&]<class Arch>() { winograd_weight_gradient_on<Arch>(g, x, dy, dweight); });
+  dispatch_tiles(tile_count(g.batch, g.out_height, g.out_width),
+                 [&]<class Arch>() { winograd_weight_gradient_on<Arch>(g, x, dy, dweight); });
 }
 
 template void WinogradConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
