@@ -9,7 +9,7 @@ namespace simd::gemm {
 
 /// Rows of x and y per tile; 32 registers hold more sums than 16.
 template <class Arch>
-inline constexpr int kFew = Set<Arch, float>::kRegisters >= 32 ? 4 : 2;
+inline constexpr int kFew = Set<Arch, float>::kRegisters >= 32 ? 4 : 3;
 inline constexpr int kMany = 4;
 /// Steps per pass over C, whose factors stay in registers.
 template <class Arch>
@@ -21,42 +21,53 @@ void dot_tile(const DotProducts<T>& job, std::int64_t few, std::int64_t many) {
   using V = typename L::V;
   const T* x = job.x + few * job.x_stride;
   const T* y = job.y + many * job.y_stride;
-  V sum[kX][kY], column[kY];
+  V sum[kX][kY];
   for (int i = 0; i < kX * kY; ++i) {
     sum[i / kY][i % kY] = V(T(0));
   }
   L::each(job.steps, [&](std::int64_t k, auto tag) {
-    for (int j = 0; j < kY; ++j) {
-      column[j] = L::load(y + j * job.y_stride + k, tag);
-    }
+    V row[kX];
     for (int i = 0; i < kX; ++i) {
-      const V row = L::load(x + i * job.x_stride + k, tag);
-      for (int j = 0; j < kY; ++j) {
-        sum[i][j] = fma(row, column[j], sum[i][j]);
+      row[i] = L::load(x + i * job.x_stride + k, tag);
+    }
+    for (int j = 0; j < kY; ++j) {
+      const V column = L::load(y + j * job.y_stride + k, tag);
+      for (int i = 0; i < kX; ++i) {
+        sum[i][j] = fma(row[i], column, sum[i][j]);
       }
     }
   });
   for (int i = 0; i < kX; ++i) {
+    T total[kY];
+    if constexpr (kY == 4) {
+      lane_sums(sum[i], total);
+    } else {
+      total[0] = lane_sum(sum[i][0]);
+    }
+    T* c = job.c + (few + i) * job.c_few + many * job.c_many;
     for (int j = 0; j < kY; ++j) {
-      T* c = job.c + (few + i) * job.c_few + (many + j) * job.c_many;
-      *c = (job.accumulate ? *c : T(0)) + job.alpha * lane_sum(sum[i][j]);
+      c[j * job.c_many] = (job.accumulate ? c[j * job.c_many] : T(0)) + job.alpha * total[j];
     }
   }
+}
+
+template <class Arch, class T, int kX, int kY>
+void dot_height(const DotProducts<T>& job, std::int64_t few, std::int64_t many, std::int64_t height) {
+  if constexpr (kX > 1) {
+    if (height < kX) {
+      return dot_height<Arch, T, kX - 1, kY>(job, few, many, height);
+    }
+  }
+  dot_tile<Arch, T, kX, kY>(job, few, many);
 }
 
 template <class Arch, class T, int kY>
 void dot_rows(const DotProducts<T>& job, std::int64_t many) {
   std::int64_t few = 0;
-  if constexpr (kFew<Arch> == 4) {
-    for (; few + 4 <= job.few; few += 4) {
-      dot_tile<Arch, T, 4, kY>(job, few, many);
-    }
-  }
-  for (; few + 2 <= job.few; few += 2) {
-    dot_tile<Arch, T, 2, kY>(job, few, many);
-  }
-  if (few < job.few) {
-    dot_tile<Arch, T, 1, kY>(job, few, many);
+  while (few < job.few) {
+    const std::int64_t height = job.few - few < kFew<Arch> ? job.few - few : kFew<Arch>;
+    dot_height<Arch, T, kFew<Arch>, kY>(job, few, many, height);
+    few += height;
   }
 }
 
@@ -109,13 +120,20 @@ template <class Arch, class T, int kRows, int kSegments>
   using L = Loop<Arch, T>;
   using V = typename L::V;
   const V alpha(job.alpha), beta(job.beta);
+  T* c = job.c + first * job.ldc;
+  if (job.beta == T(0) && job.bias == nullptr && job.row_bias == nullptr && job.columns == kSegments * L::kWidth) {
+    for (int i = 0; i < kRows; ++i, c += job.ldc) {  // with few steps, twice as fast as what follows
+      for (int s = 0; s < kSegments; ++s) {
+        L::store(c + s * L::kWidth, alpha * sum[i][s], Whole());
+      }
+    }
+    return;
+  }
   V bias[kSegments];
   for (int s = 0; s < kSegments; ++s) {
-    const Some count{job.columns - s * L::kWidth};
-    bias[s] = job.bias != nullptr ? L::load(job.bias + s * L::kWidth, count) : V(T(0));
+    bias[s] = job.bias != nullptr ? L::load(job.bias + s * L::kWidth, Some{job.columns - s * L::kWidth}) : V(T(0));
   }
-  for (int i = 0; i < kRows; ++i) {
-    T* const c = job.c + (first + i) * job.ldc;
+  for (int i = 0; i < kRows; ++i, c += job.ldc) {
     const V row_bias(job.row_bias != nullptr ? job.row_bias[first + i] : T(0));
     for (int s = 0; s < kSegments; ++s) {
       const Some count{job.columns - s * L::kWidth};
