@@ -1,6 +1,9 @@
 #pragma once
 
+#include "evenkeel/core/kernels/simd/isa.hpp"
+
 #include <cstdint>
+#include <string_view>
 
 namespace evenkeel {
 
@@ -19,8 +22,17 @@ enum class GemmAlgorithm { blas, panels, transposed_panels, dots, row_sums };
 /// dots needs rows of A and columns of B that are contiguous, row_sums rows of B, transposed_panels beta = 0.
 bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims);
 
-/// The choice among those that suit; depends on the sizes and the active instruction set only.
+/// OpenBLAS's name for the core whose kernels it took when the program started: "Haswell", "Cooperlake", ... It may be
+/// older than the machine's, where the machine is newer than OpenBLAS; OPENBLAS_CORETYPE chooses another.
+std::string_view blas_core();
+/// The instruction set that OpenBLAS uses for such a core: avx512, avx2 (with FMA3), or sse2 for all others.
+Isa isa_of_blas(std::string_view core);
+
+/// The choice among those that suit, by measured rates; depends on the sizes, on the active instruction set, and on the
+/// one that OpenBLAS uses.
 GemmAlgorithm choose_gemm(const GemmDims& dims);
+/// The same for given instruction sets, ours and OpenBLAS's.
+GemmAlgorithm choose_gemm(const GemmDims& dims, Isa ours, Isa blas);
 
 /// Matrix product, split over blocks of C among the threads of parallel_for; the split depends on the sizes only, so
 /// the result does not depend on the thread count. With beta = 0, C may be uninitialised (NaN in it never leaks); k = 0

@@ -30,8 +30,8 @@ PanelColumns panel_columns(std::int64_t n, std::int64_t i, std::int64_t panels, 
   return {first * lanes, std::min(n, last * lanes) - first * lanes, last - first};
 }
 
-/// Where a product finds its panel of B, from step `first` on: in place where one tile of rows passes by; else packed into
-/// `panel`, by the first tile on its way where whole registers lie in B.
+/// Where a product finds its panel of B, from step `first` on: in place where one tile of rows passes by; else packed
+/// into `panel`, by the first tile on its way where whole registers lie in B.
 template <class Arch, class T>
 void place_panel(const GemmJob<T>& job, const PanelColumns& at, std::int64_t first, T* panel, TileProduct<T>& product) {
   const std::int64_t width = at.segments * PanelTile<Arch, T>::lanes;
