@@ -126,11 +126,14 @@ bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims) {
 
 namespace {
 
+/// Elements of an operand that stays in the second-level cache.
+constexpr std::int64_t kSmallOperand = std::int64_t{1} << 18;
+
 /// Whether OpenBLAS's kernels for `blas` are faster than ours. Those for AVX-512 multiply small matrices unpacked. Where
 /// its set is older than ours all products are ours: on a Xeon of 2023 Debian's 0.3.21 takes kernels of 2004, which reach
 /// 30 GFLOP/s of 173. Rates as below, ours / OpenBLAS.
 bool blas_is_faster(const GemmDims& d, Isa ours, Isa blas) {
-  constexpr std::int64_t kSmall = 3'500'000, kSmallOperand = std::int64_t{1} << 18, kLarge = 500'000'000;
+  constexpr std::int64_t kSmall = 3'500'000, kLarge = 500'000'000;
   const std::int64_t work = d.m * d.n * d.k, least = std::min(d.m, d.n);
   if (ours == Isa::sse2 || ours == Isa::generic) {
     return true;
@@ -140,7 +143,8 @@ bool blas_is_faster(const GemmDims& d, Isa ours, Isa blas) {
     return small && least > 1 && (!d.trans_b || d.m <= 32 || d.n <= 16);  // 4x784x256: 102 / 111; 64x256x128: 104 / 83
   }
   // 256x16x784: 81 / 85; 256x10x128: 63 / 73; 1024x1024x1024: 97 / 100, with A transposed 91 / 97.
-  return blas == Isa::avx2 && ours == Isa::avx2 && ((d.k > 6 && d.k <= 32 && least >= 64) || work >= kLarge);
+  return blas == Isa::avx2 && ours == Isa::avx2 &&
+         ((d.k > 6 && d.k <= 32 && least >= 12 && d.m * d.n <= kSmallOperand) || work >= kLarge);
 }
 
 }  // namespace
@@ -157,7 +161,12 @@ GemmAlgorithm choose_gemm(const GemmDims& dims, Isa ours, Isa blas) {
   if (std::min(d.m, d.n) <= 12 && suits(GemmAlgorithm::dots)) {
     return GemmAlgorithm::dots;  // dots, panels of x W^T 3x784x256: 100, 33; 76, 38; 12x784x256: 103, 69; 102, 81
   }
-  if ((d.m <= 2 || d.k <= (avx512 ? 10 : 6)) && suits(GemmAlgorithm::row_sums)) {
+  const bool large = d.k * d.n > kSmallOperand;  // B, which each tile of rows would read anew
+  if ((d.m <= (!large   ? 2
+               : avx512 ? 3
+                        : 8) ||
+       d.k <= (avx512 || d.m <= 8 ? 10 : 6)) &&
+      suits(GemmAlgorithm::row_sums)) {
     return GemmAlgorithm::row_sums;  // row_sums, panels of 1x256x784: 45, 23; 48, 22; 256x4x784: 55, 42; 79, 44
   }
   if (d.trans_b && d.n > d.m && d.m <= 64) {  // all three of 16x784x256: 97, 95, 77; 107, 102, 87; 20x784x256: 85, 101,

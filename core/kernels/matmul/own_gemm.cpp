@@ -75,28 +75,42 @@ struct GemmBlock {
   std::int64_t ldc;
 };
 
-/// The largest blocks whose rows of A stay in the second-level cache: each packs the panels that it reads; smaller ones
-/// for more threads. A is packed where each of its steps lies in a page of its own.
+/// Smaller blocks for several threads, until each has two or more and about as much as the others. First fewer panels:
+/// rows pack the panels once more for each block.
 template <class Arch, class T>
-GemmCut cut_product(const GemmJob<T>& job, std::int64_t most_rows) {
+void cut_for_threads(const GemmJob<T>& job, GemmCut& cut) {
   using Tile = PanelTile<Arch, T>;
-  constexpr std::int64_t kElement = sizeof(T), kPackedBytes = 192 * 1024, kPage = 4096;
-  constexpr std::int64_t kMinWork = 500'000, kMinRows = 64, kMinPanels = 4;
-  const std::int64_t panels = ceil_div(ceil_div(job.n, Tile::lanes), std::int64_t{Tile::segments});
-  GemmCut cut{.panels = panels, .all_panels = panels, .steps = part_length(job.k, kSteps, 16)};
-  cut.packs_a = job.a_row == 1 && job.a_step * kElement >= kPage && job.m > Tile::rows && panels >= kMinPanels;
-  cut.rows = part_length(job.m, cut.packs_a ? kPackedBytes / kElement / cut.steps : most_rows, Tile::rows);
-  const std::int64_t threads = in_parallel() ? 1 : num_threads();
-  const std::int64_t wanted = threads > 1 ? std::min(4 * threads, job.m * job.n * job.k / kMinWork) : 1;
-  while (ceil_div(job.m, cut.rows) * cut.across() < wanted) {
-    if (cut.panels > kMinPanels || (cut.panels > 1 && cut.rows < 2 * kMinRows)) {
+  constexpr std::int64_t kMinWork = 500'000, kMinRows = 64;
+  const std::int64_t threads = in_parallel() ? 1 : num_threads(), all = job.m * cut.all_panels;
+  const std::int64_t min_panels = cut.packs_a ? 4 : 1;  // that a packed row passes by
+  while (threads > 1) {
+    const std::int64_t blocks = ceil_div(job.m, cut.rows) * cut.across();
+    const std::int64_t longest = ceil_div(blocks, threads) * cut.rows * cut.panels;
+    if ((blocks >= 2 * threads && 20 * longest * threads <= 21 * all) ||
+        job.m * job.n * job.k / (2 * blocks) < kMinWork) {
+      return;
+    }
+    if (cut.panels > min_panels) {
       cut.panels = ceil_div(cut.panels, 2);
     } else if (cut.rows >= 2 * kMinRows) {
       cut.rows = round_up(ceil_div(cut.rows, 2), Tile::rows);
     } else {
-      break;
+      return;
     }
   }
+}
+
+/// The largest blocks whose rows of A stay in the second-level cache: each packs the panels that it reads. A is packed
+/// where each of its steps lies in a page of its own.
+template <class Arch, class T>
+GemmCut cut_product(const GemmJob<T>& job, std::int64_t most_rows) {
+  using Tile = PanelTile<Arch, T>;
+  constexpr std::int64_t kElement = sizeof(T), kPackedBytes = 192 * 1024, kPage = 4096, kMinPanels = 4;
+  const std::int64_t panels = ceil_div(ceil_div(job.n, Tile::lanes), std::int64_t{Tile::segments});
+  GemmCut cut{.panels = panels, .all_panels = panels, .steps = part_length(job.k, kSteps, 16)};
+  cut.packs_a = job.a_row == 1 && job.a_step * kElement >= kPage && job.m > Tile::rows && panels >= kMinPanels;
+  cut.rows = part_length(job.m, cut.packs_a ? kPackedBytes / kElement / cut.steps : most_rows, Tile::rows);
+  cut_for_threads<Arch>(job, cut);
   return cut;
 }
 
