@@ -129,9 +129,9 @@ namespace {
 /// Elements of an operand that stays in the second-level cache.
 constexpr std::int64_t kSmallOperand = std::int64_t{1} << 18;
 
-/// Whether OpenBLAS's kernels for `blas` are faster than ours. Those for AVX-512 multiply small matrices unpacked. Where
-/// its set is older than ours all products are ours: on a Xeon of 2023 Debian's 0.3.21 takes kernels of 2004, which reach
-/// 30 GFLOP/s of 173. Rates as below, ours / OpenBLAS.
+/// Whether OpenBLAS's kernels for `blas` are faster than ours: those for AVX-512 multiply small matrices unpacked.
+/// Where its set is older than ours, all products are ours: on a Xeon of 2023 Debian's 0.3.21 takes kernels of 2004
+/// (30 GFLOP/s of 173). Rates as below, ours / OpenBLAS.
 bool blas_is_faster(const GemmDims& d, Isa ours, Isa blas) {
   constexpr std::int64_t kSmall = 3'500'000, kLarge = 500'000'000;
   const std::int64_t work = d.m * d.n * d.k, least = std::min(d.m, d.n);
@@ -149,8 +149,8 @@ bool blas_is_faster(const GemmDims& d, Isa ours, Isa blas) {
 
 }  // namespace
 
-/// Rates: m x k x n, GFLOP/s of one Zen 4 core (118 at most) in float32, of the algorithms in the order of their names
-/// there, with AVX2 and then with AVX-512. Linear's forward has B transposed, its weight gradient A.
+/// Rates: m x k x n, GFLOP/s of one Zen 4 core (118 at most) in float32, of the algorithms in the order that they are
+/// named in; with AVX2; with AVX-512. Linear's forward has B transposed, its weight gradient A.
 GemmAlgorithm choose_gemm(const GemmDims& dims, Isa ours, Isa blas) {
   const GemmDims d = stored_dims(dims);
   const bool avx512 = ours == Isa::avx512;
@@ -161,20 +161,22 @@ GemmAlgorithm choose_gemm(const GemmDims& dims, Isa ours, Isa blas) {
   if (std::min(d.m, d.n) <= 12 && suits(GemmAlgorithm::dots)) {
     return GemmAlgorithm::dots;  // dots, panels of x W^T 3x784x256: 100, 33; 76, 38; 12x784x256: 103, 69; 102, 81
   }
-  const bool large = d.k * d.n > kSmallOperand;  // B, which each tile of rows would read anew
-  if ((d.m <= (!large   ? 2
-               : avx512 ? 3
-                        : 8) ||
-       d.k <= (avx512 || d.m <= 8 ? 10 : 6)) &&
-      suits(GemmAlgorithm::row_sums)) {
+  const bool large = d.k * d.n > kSmallOperand;  // B, which each tile of rows reads anew
+  const std::int64_t few_rows = !large ? 2 : avx512 ? 3 : 8, few_steps = d.m <= 12 ? 12 : avx512 ? 10 : 6;
+  if ((d.m <= few_rows || d.k <= few_steps) && suits(GemmAlgorithm::row_sums)) {
     return GemmAlgorithm::row_sums;  // row_sums, panels of 1x256x784: 45, 23; 48, 22; 256x4x784: 55, 42; 79, 44
   }
-  if (d.trans_b && d.n > d.m && d.m <= 64) {  // all three of 16x784x256: 97, 95, 77; 107, 102, 87; 20x784x256: 85, 101,
-    const bool whole = d.m % (avx512 ? 16 : 8) == 0;  // 81; 65, 102, 91; 48x784x256: 106, 106, 95; 110, 103, 103
-    if (whole && suits(GemmAlgorithm::transposed_panels)) {
+  // x W^T by dots, panels, transposed panels: 16x784x256: 96, 77, 97; 102, 87, 107; 20x784x256: 101, 81, 85; 102, 91,
+  // 65; 48x256x128: 94, 96, 105; 83, 104, 109; 64x1024x1024: 100, 96, 101; 104, 101, 107
+  if (d.trans_b && d.n > d.m && d.m <= 64) {
+    const bool whole = d.m % (avx512 ? 16 : 8) == 0 && suits(GemmAlgorithm::transposed_panels);
+    const bool lasting = d.k >= 512 && d.m * d.k < kSmallOperand / 2 && suits(GemmAlgorithm::dots);
+    if (lasting && !(avx512 && whole)) {
+      return GemmAlgorithm::dots;
+    }
+    if (whole) {
       return GemmAlgorithm::transposed_panels;
     }
-    return suits(GemmAlgorithm::dots) ? GemmAlgorithm::dots : GemmAlgorithm::panels;
   }
   return GemmAlgorithm::panels;  // 256x256x784: 111; 113; x W^T 256x784x256: 106; 111; 1000x1000x1000: 98; 101
 }
