@@ -379,8 +379,10 @@ void check_all_algorithms(const Problem& p, double tolerance) {
   }
   const ref::Conv& s = p.sizes;
   const bool strided = s.stride_h * s.stride_w * s.dilation_h * s.dilation_w > 1;
-  if (s.kh == 3 && s.kw == 3 && s.groups == 1 && !strided) {
-    check_algorithm<kernels::WinogradConv<T>, T>(p, tolerance);
+  if constexpr (std::is_same_v<T, float>) {  // float64 takes plain sums
+    if (s.kh == 3 && s.kw == 3 && s.groups == 1 && !strided) {
+      check_algorithm<kernels::WinogradConv<T>, T>(p, tolerance);
+    }
   }
   if (s.groups == s.c) {
     check_algorithm<kernels::DepthwiseConv<T>, T>(p, tolerance);
