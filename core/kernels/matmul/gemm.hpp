@@ -34,10 +34,10 @@ GemmAlgorithm choose_gemm(const GemmDims& dims);
 /// The same for given instruction sets, ours and OpenBLAS's.
 GemmAlgorithm choose_gemm(const GemmDims& dims, Isa ours, Isa blas);
 
-/// Matrix product, split over blocks of C among the threads of parallel_for; the split depends on the sizes only, so
-/// the result does not depend on the thread count. With beta = 0, C may be uninitialised (NaN in it never leaks); k = 0
-/// gives beta C. bias (n), if not null, is added to every row; beta must be 0 then. T is float or double; of more than
-/// 32768 steps (4096 of row_sums), float's are summed in blocks, which are added up in double.
+/// Matrix product, split over blocks of C among the threads of parallel_for; the order of each sum depends on the sizes
+/// only, so the result does not depend on the thread count. With beta = 0, C may be uninitialised (NaN in it never
+/// leaks); k = 0 gives beta C. bias (n), if not null, is added to every row; beta must be 0 then. T is float or double;
+/// of more than 32768 steps (4096 of row_sums), float's are summed in blocks, which are added up in double.
 template <class T>
 void gemm(const GemmDims& dims, const T* a, const T* b, T* c, const T* bias = nullptr);
 /// The same by a given algorithm, for tests and measurements; throws if it does not suit.

@@ -105,7 +105,7 @@ void cut_for_threads(const GemmJob<T>& job, GemmCut& cut) {
 template <class Arch, class T>
 GemmCut cut_product(const GemmJob<T>& job, std::int64_t most_rows) {
   using Tile = PanelTile<Arch, T>;
-  constexpr std::int64_t kElement = sizeof(T), kPackedBytes = 192 * 1024, kPage = 4096, kMinPanels = 4;
+  constexpr std::int64_t kElement = sizeof(T), kPackedBytes = std::int64_t{192} * 1024, kPage = 4096, kMinPanels = 4;
   const std::int64_t panels = ceil_div(ceil_div(job.n, Tile::lanes), std::int64_t{Tile::segments});
   GemmCut cut{.panels = panels, .all_panels = panels, .steps = part_length(job.k, kSteps, 16)};
   cut.packs_a = job.a_row == 1 && job.a_step * kElement >= kPage && job.m > Tile::rows && panels >= kMinPanels;

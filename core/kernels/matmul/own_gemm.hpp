@@ -108,7 +108,7 @@ struct OwnGemmKernels {
 /// active instruction set and split C among the threads of parallel_for; each sum's order depends on the sizes only.
 template <class T>
 struct OwnGemm {
-  /// The rows of A pass by panels of B, packed or in place, by the register tile of panels.hpp.
+  /// The rows of A pass by panels of B, both packed or in place.
   static void panels(const GemmJob<T>& job);
   /// C^T = op(B)^T op(A)^T by panels: reads B in place and packs A. Ignores beta.
   static void transposed_panels(const GemmJob<T>& job);
