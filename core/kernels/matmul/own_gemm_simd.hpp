@@ -156,7 +156,9 @@ void multiply_tile(const TileProduct<T>& job, std::int64_t first) {
   V sum[kRows][kSegments];
   for (int i = 0; i < kRows; ++i) {
     a[i] = start + i * row;
-    __builtin_prefetch(job.c + (first + i) * job.ldc, 1);
+    if constexpr (Set<Arch, T>::kRegisters > 16) {  // 256x256x256: 112.3 to 113.6 GFLOP/s; with AVX2 113.4 to 111.7
+      __builtin_prefetch(job.c + (first + i) * job.ldc, 1);
+    }
     for (int s = 0; s < kSegments; ++s) {
       sum[i][s] = V(T(0));
     }
