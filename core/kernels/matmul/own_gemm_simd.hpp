@@ -199,9 +199,10 @@ void multiply_tile(const TileProduct<T>& job, std::int64_t first) {
   store_tile<Arch, T, kRows, kSegments>(job, first, sum);
 }
 
+/// A first tile that copies is one of two at least, so more than half as high as can be.
 template <class Arch, class T, int kRows, int kSegments, bool kCopy>
 void multiply_height(const TileProduct<T>& job, std::int64_t first, std::int64_t height) {
-  if constexpr (kRows > 1) {
+  if constexpr (kRows > (kCopy ? PanelTile<Arch, T>::rows / 2 + 1 : 1)) {
     if (height < kRows) {
       return multiply_height<Arch, T, kRows - 1, kSegments, kCopy>(job, first, height);
     }
