@@ -129,7 +129,7 @@ int run(int argc, char** argv) {
     add_linear(products, shape[0], shape[1], shape[2]);
   }
   std::printf("%s, OpenBLAS for %s, %d threads\n%-12s %18s", std::string(name(active_isa())).c_str(),
-              std::string(blas_core()).c_str(), threads, "product", "m x k x n");
+              blas_core().c_str(), threads, "product", "m x k x n");
   for (const Algorithm& algorithm : kAlgorithms) {
     std::printf("%10s ", algorithm.name);
   }

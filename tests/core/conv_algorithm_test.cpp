@@ -87,6 +87,27 @@ TEST_CASE("the algorithm follows from the shape") {
   CHECK(forward(g) == ConvAlgorithm::direct);
 }
 
+TEST_CASE("a product with x itself is im2col's, unless the table begins behind it") {
+  using kernels::choose_algorithm;
+  using kernels::ConvPass;
+  ConvGeometry g{.channels = 6, .height = 5, .width = 8, .out_channels = 6, .out_height = 5, .out_width = 8};
+  const auto taken_for = [&](ConvAlgorithm first) {
+    const ConvAlgorithmGuard guard(first);
+    return choose_algorithm<float>(g, ConvPass::forward);
+  };
+  CHECK(taken_for(ConvAlgorithm::winograd) == ConvAlgorithm::im2col);
+  CHECK(taken_for(ConvAlgorithm::depthwise) == ConvAlgorithm::im2col);
+  CHECK(taken_for(ConvAlgorithm::panels) == ConvAlgorithm::panels);
+  g.height = g.width = g.out_height = g.out_width = 1;
+  CHECK(taken_for(ConvAlgorithm::winograd) == ConvAlgorithm::im2col);
+  g.height = g.width = g.kernel_h = g.kernel_w = 3;  // a window that is the image
+  CHECK(taken_for(ConvAlgorithm::winograd) == ConvAlgorithm::im2col);
+  g.pad_top = 1;
+  CHECK(taken_for(ConvAlgorithm::winograd) == ConvAlgorithm::panels);
+  g = {.channels = 6, .height = 3, .width = 5, .out_channels = 6, .out_height = 3, .out_width = 5};
+  CHECK(taken_for(ConvAlgorithm::winograd) != ConvAlgorithm::im2col);  // too few pixels
+}
+
 TEST_CASE("a guard says where the table begins, nests, and ends with its scope") {
   using kernels::ConvPass;
   const ConvAlgorithm before = taken();

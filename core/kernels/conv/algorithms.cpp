@@ -1,6 +1,7 @@
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/kernels/conv/product.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
 #include "evenkeel/core/kernels/simd/environment.hpp"
@@ -68,15 +69,16 @@ double use(std::int64_t size, std::int64_t unit) {
 /// it must have tiles enough. Measured per core, forward, in GFLOP/s of the plain count, Winograd / others, AVX-512: 64
 /// to 64 channels at 64x64: 490 / 255, 8x8, batch 16: 586 / 203, batch 1: 179 / 120; 32 at 16x16: 476 / 241; 16 at
 /// 32x32: 245 / 219 (weight gradient 277 / 181); 24 at 28x28: 278 / 210; 48 at 9x9: 333 / 173; but 20 at 32x32, where
-/// six of ten products are of zeros: 152 / 234; and one image of 256 at 8x8: 157 / 202, two: 304 / 228. AVX2 is alike.
+/// six of ten products are of zeros: 152 / 234; one image of 256 at 8x8: 157 / 202, two: 304 / 228, and two of 128 at
+/// 4x4: 50 / 83 (weight gradient 65 / 75). AVX2 is alike.
 bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width, std::int64_t lanes) {
   constexpr double kMinUse = 0.5;
-  constexpr std::int64_t kFiltersPerTile = 8192;
+  constexpr std::int64_t kFiltersPerTile = 8192, kTiles = 4;
   const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
          g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 16 &&
          use(g.channels, lanes) * use(g.out_channels, lanes) >= kMinUse &&
-         use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse &&
+         use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse && tiles >= kTiles &&
          g.channels * g.out_channels <= kFiltersPerTile * tiles;
 }
 
@@ -91,13 +93,13 @@ bool fills_registers(std::int64_t columns, std::int64_t lanes) {
 /// The first row that holds, and what it gains over im2col: millions of instructions with AVX2, im2col's / its own, of
 /// forward, input gradient and weight gradient. Layers: A 64 to 64 channels 3x3 at 32x32, batch 2; B the same at 8x8,
 /// batch 16; C 3 to 32 channels 3x3 at 32x32, batch 2; D A's with a channel per group; E 64 to 128 3x3 with stride 2 at
-/// 32x32, batch 2; F 64 to 256 1x1 at 16x16, batch 2, where im2col has little to copy. In time, all passes on one
-/// thread, im2col takes this many times as long as the table's choice (medians of 5 runs of bench/layers):
+/// 32x32, batch 2. In time, all passes on one thread, im2col takes this many times as long as the table's choice
+/// (medians of 5 runs of bench/layers):
 ///
-///              A    B    C    D    E    F
-///   SSE2     3.1  3.5  1.2  5.4  1.1  1.0
-///   AVX2     7.9  8.1  1.3  5.2  3.1  1.6
-///   AVX-512  3.6  4.6  1.4  7.0  1.3  1.3
+///              A    B    C    D    E
+///   SSE2     3.1  3.5  1.2  5.4  1.1
+///   AVX2     7.9  8.1  1.3  5.2  3.1
+///   AVX-512  3.6  4.6  1.4  7.0  1.3
 template <class T>
 ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   const std::int64_t lanes = dispatch_isa([]<class Arch>() { return PanelTile<Arch, T>::lanes; });
@@ -115,8 +117,11 @@ ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   if (allowed(ConvAlgorithm::depthwise) && g.group_channels() == 1 && g.groups > 1) {
     return ConvAlgorithm::depthwise;  // D: 8.9 / 1.5, 6.8 / 1.5, 8.1 / 1.4
   }
+  if (allowed(ConvAlgorithm::depthwise) && is_product(g)) {
+    return ConvAlgorithm::im2col;  // with nothing to copy: product.hpp has the rates
+  }
   if (allowed(ConvAlgorithm::direct) && pass != ConvPass::weight_gradient && fills_registers(columns, lanes)) {
-    return ConvAlgorithm::direct;  // A: 25.0 / 23.8, 27.5 / 23.8; C: 1.2 / 0.9, 1.3 / 1.2; F: 2.8 / 3.2, 2.9 / 3.2
+    return ConvAlgorithm::direct;  // A: 25.0 / 23.8, 27.5 / 23.8; C: 1.2 / 0.9, 1.3 / 1.2
   }
   if (allowed(ConvAlgorithm::panels)) {
     return ConvAlgorithm::panels;  // B: 18.8 / 12.8, 20.8 / 12.8, 22.7 / 13.5; A, E, weight: 33.7 / 26.2, 17.4 / 14.4

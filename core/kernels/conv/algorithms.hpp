@@ -19,13 +19,14 @@ enum class ConvAlgorithm {
   depthwise,  ///< one channel per group: bound by loads, 15 to 45
   direct,     ///< tiles over staged rows in place, any stride; rows that fill registers: 200 to 255
   panels,     ///< the same tiles over packed columns; any geometry: 160 to 230; also every plain weight gradient
-  im2col,     ///< gemm with a column matrix; any geometry
+  im2col,     ///< gemm with a column matrix; any geometry. Where that matrix is x itself, as for 1x1: product.hpp
 };
 
 /// Chooses the algorithm of the convolutions that this thread starts within a scope, those of a backward() that it
 /// calls there included: of `first` and what is behind it in ConvAlgorithm, the first that suits the geometry. So
 /// im2col and panels take everything; direct leaves narrow rows and weight gradients to panels; winograd is the whole
-/// table; and depthwise is the table without Winograd, which leaves only plain sums.
+/// table; and depthwise is the table without Winograd, which leaves only plain sums. (Both take im2col for what is a
+/// product with x itself.)
 ///
 /// std::nullopt is the library's own choice: the whole table, or, where the instruction set has no tuned tile
 /// (kHasTunedTile), depthwise and im2col. Threads start with it, unless the environment variable EVENKEEL_CONV (a name

@@ -4,6 +4,7 @@
 #include "evenkeel/core/kernels/conv/depthwise.hpp"
 #include "evenkeel/core/kernels/conv/im2col.hpp"
 #include "evenkeel/core/kernels/conv/panel_conv.hpp"
+#include "evenkeel/core/kernels/conv/product.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/reduce/block_sum.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
@@ -26,6 +27,8 @@ void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T
     if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
       WinogradConv<T>::forward(g, x, weight, bias, y);
     }
+  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
+    ProductConv<T>::forward(g, x, weight, bias, y);
   } else if (algorithm == ConvAlgorithm::im2col) {
     Im2colConv<T>::forward(g, x, weight, bias, y);
   } else {
@@ -45,6 +48,8 @@ void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, 
     if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
       WinogradConv<T>::input_gradient(g, dy, weight, bias, dx);
     }
+  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
+    ProductConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else if (algorithm == ConvAlgorithm::im2col) {
     Im2colConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else {
@@ -63,6 +68,8 @@ void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* d
     if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
       WinogradConv<T>::weight_gradient(g, x, dy, dweight);
     }
+  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
+    ProductConv<T>::weight_gradient(g, x, dy, dweight);
   } else if (algorithm == ConvAlgorithm::im2col) {
     Im2colConv<T>::weight_gradient(g, x, dy, dweight);
   } else {

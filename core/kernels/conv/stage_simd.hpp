@@ -46,4 +46,30 @@ void StageKernels<Arch, T>::copy(const StageCopy<T>& job) {
   }
 }
 
+template <class Arch, class T>
+void StageKernels<Arch, T>::pack(const StagePacking<T>& job) {
+  using V = simd::Batch<Arch, T>;
+  constexpr std::int64_t kWidth = simd::kLanes<Arch, T>, kMost = 48;  // the widest panel in pixels
+  const std::int64_t width = job.segments * kWidth;
+  std::int64_t from[kMost], to[kMost], count = 0, end = 0;
+  for (std::int64_t r = 0; r < job.run_count; ++r) {
+    const PanelRun& run = job.runs[r];
+    for (std::int64_t j = 0; j < run.length; j += kWidth, ++count) {
+      from[count] = run.from + j;
+      to[count] = run.to + j;
+    }
+    end = run.to + run.length;
+  }
+  for (std::int64_t k = 0; k < job.step_count; ++k) {
+    const T* x = job.x + job.steps[k].b;
+    T* b = job.b + k * width;
+    for (std::int64_t i = 0; i < count; ++i) {  // what a register has too much, the next one writes again
+      V::load_unaligned(x + from[i]).store_unaligned(b + to[i]);
+    }
+    if (end < width) {
+      V(T(0)).store_unaligned(b + end);
+    }
+  }
+}
+
 }  // namespace evenkeel::kernels

@@ -88,7 +88,7 @@ void place_strips(const WinogradInput<T>& job) {
 /// The strips of one channel: B^T x, a register of columns at a time; adds up the squares of each column. Moves
 /// `places` on by a channel.
 template <class Arch, class T>
-void transform_columns(const WinogradInput<T>& job, std::int64_t channel) {
+void transform_columns(const WinogradInput<T>& job) {
   using L = Loop<Arch, T>;
   using V = typename L::V;
   const std::int64_t strip_width = job.strip_width, runs = job.block.run_count;
@@ -100,6 +100,7 @@ void transform_columns(const WinogradInput<T>& job, std::int64_t channel) {
       rows[i] = place->rows[i];
       place->rows[i] = rows[i] + place->steps[i];
     });
+    const V top(place->top), bottom(place->bottom);
     T* const squares = job.strip_squares + place->first;
     T* const out_strip = strips + place->first;
     // A tail's register reaches into the next strip, which is written later.
@@ -107,10 +108,9 @@ void transform_columns(const WinogradInput<T>& job, std::int64_t channel) {
         place->columns, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
           V in[6], out[6];
           unrolled<6>([&](int i) __attribute__((always_inline)) { in[i] = L::load(rows[i] + j, tag); });
-          const V upper = fma(in[0], in[0], fma(in[1], in[1], in[2] * in[2]));
-          const V lower = fma(in[3], in[3], fma(in[4], in[4], in[5] * in[5]));
-          (V::load_unaligned(squares + j) + upper).store_unaligned(squares + j);
-          (V::load_unaligned(squares + strip_width + j) + lower).store_unaligned(squares + strip_width + j);
+          const V inner = fma(in[1], in[1], in[2] * in[2]) + fma(in[3], in[3], in[4] * in[4]);
+          const V border = fma(in[0], top * in[0], in[5] * (bottom * in[5]));
+          ((V::load_unaligned(squares + j) + inner) + border).store_unaligned(squares + j);
           InputTransform::apply<V>(in, out);
           T* to = out_strip + j;
           unrolled<6>([&](int i) __attribute__((always_inline)) {
@@ -284,7 +284,8 @@ Stack<Arch, T> make_stack(const WinogradInput<T>& job, std::int64_t k, const Sta
   const WinogradTile* const tiles = job.block.tiles + k * kLanes;
   const std::int64_t top = tiles[0].row - 1;
   const bool starts = k % kWinogradPanel == 0, follows = !starts && top >= 0;
-  Stack<Arch, T> stack{.sides = sides_of<Arch, T>(tiles, p.width)};
+  Stack<Arch, T> stack;
+  stack.sides = sides_of<Arch, T>(tiles, p.width);
   stack.h = starts ? job.strips : before.h + (follows ? 4 : 6) * kRow;
   stack.v = job.v.data + k / kWinogradPanel * job.v.part + k % kWinogradPanel * kLanes;
   stack.first = follows ? 2 : top < 0 ? 1 : 0;
@@ -331,7 +332,7 @@ void transform_strips(const WinogradInput<T>& job) {
   place_strips<Arch, T>(job);
   const std::int64_t channels = job.planes.channels, rows = job.square_groups ? kWinogradRows : channels;
   for (std::int64_t c = 0; c < channels; ++c) {
-    transform_columns<Arch, T>(job, c);
+    transform_columns<Arch, T>(job);
     transform_rows<Arch, T, kSide>(job, c);
     if ((c + 1) % rows == 0 || c + 1 == channels) {
       collect_squares<Arch, T>(job, squares_of<Arch, T>(job, c));

@@ -15,10 +15,7 @@
 
 namespace evenkeel {
 
-std::string_view blas_core() {
-  static const std::string_view core = openblas_get_corename();
-  return core;
-}
+std::string blas_core() { return openblas_get_corename(); }
 
 Isa isa_of_blas(std::string_view core) {
   constexpr std::array<std::string_view, 3> kAvx512{"SkylakeX", "Cooperlake", "SapphireRapids"};

@@ -3,6 +3,7 @@
 #include "evenkeel/core/kernels/simd/isa.hpp"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace evenkeel {
@@ -24,7 +25,7 @@ bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims);
 
 /// OpenBLAS's name for the core whose kernels it took when the program started: "Haswell", "Cooperlake", ... It may be
 /// older than the machine's, where the machine is newer than OpenBLAS; OPENBLAS_CORETYPE chooses another.
-std::string_view blas_core();
+std::string blas_core();
 /// The instruction set that OpenBLAS uses for such a core: avx512, avx2 (with FMA3), or sse2 for all others.
 Isa isa_of_blas(std::string_view core);
 
