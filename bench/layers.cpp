@@ -7,6 +7,7 @@
 #include "bench/support/layer_cases.hpp"
 #include "bench/support/rates.hpp"
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
+#include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "examples/support/command_line.hpp"
 
@@ -59,7 +60,7 @@ int run(int argc, char** argv) {
     bench::print_conv_grid(std::min(seconds, 0.01), most_gflop);
     return 0;
   }
-  std::fprintf(stderr, "OpenBLAS's core: %s\n", bench::blas_core().c_str());
+  std::fprintf(stderr, "OpenBLAS's core: %s\n", blas_core().c_str());
   double sgemm = 0;
   std::map<std::int64_t, double> copies;
   for (const bench::LayerCase& layer_case : bench::layer_cases()) {

@@ -2,6 +2,7 @@
 
 #include "bench/support/layer_cases.hpp"
 #include "bench/support/rates.hpp"
+#include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/nn/conv.hpp"
 

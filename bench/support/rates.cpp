@@ -9,8 +9,6 @@
 #include <cstring>
 #include <functional>
 
-extern "C" char* openblas_get_corename();  // cblas.h of some distributions leaves it out
-
 namespace evenkeel::bench {
 
 namespace {
@@ -110,7 +108,5 @@ MachineRates measure_rates(double seconds) {
   }
   return rates;
 }
-
-std::string blas_core() { return openblas_get_corename(); }
 
 }  // namespace evenkeel::bench

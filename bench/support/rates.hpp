@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace evenkeel::bench {
@@ -29,8 +28,5 @@ struct MachineRates {
 
 /// Measures them, so many seconds for each figure.
 MachineRates measure_rates(double seconds);
-
-/// The core that OpenBLAS chose its kernels for: "Haswell", "SkylakeX", "Zen".
-std::string blas_core();
 
 }  // namespace evenkeel::bench

@@ -2,6 +2,7 @@
 
 #include "bench/support/roofline.hpp"
 #include "bench/support/timing.hpp"
+#include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>

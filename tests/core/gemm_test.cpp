@@ -160,9 +160,67 @@ TEST_CASE("each algorithm equals plain loops on each instruction set") {
   }
 }
 
+TEST_CASE("tiles of every height, packed or in place, whole registers of columns or not") {
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    for (std::int64_t few = 1; few <= 18; ++few) {
+      CAPTURE(few);
+      for (const std::int64_t n : {48, 53}) {
+        const bool trans_a = few % 2 == 0;
+        check_algorithm<float>(GemmAlgorithm::panels, {.m = few, .n = n, .k = 9, .trans_a = trans_a}, Start::bias);
+        check_algorithm<double>(GemmAlgorithm::panels, {.m = few, .n = n, .k = 9, .trans_a = trans_a}, Start::half);
+        check_algorithm<float>(GemmAlgorithm::panels, {.m = few, .n = n, .k = 4}, Start::nothing);
+      }
+      check_algorithm<float>(GemmAlgorithm::dots, {.m = few, .n = 21, .k = 37, .trans_b = true}, Start::bias);
+      check_algorithm<double>(GemmAlgorithm::dots, {.m = 21, .n = few, .k = 37, .trans_b = true}, Start::whole);
+    }
+  }
+}
+
+TEST_CASE("panels of rows whose steps lie a page apart, and of several parts of the steps") {
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    const GemmDims pages{.m = 1030, .n = 200, .k = 19, .trans_a = true, .alpha = -0.5};
+    check_algorithm<float>(GemmAlgorithm::panels, pages, Start::bias);
+    check_algorithm<double>(GemmAlgorithm::panels, pages, Start::half);
+    const GemmDims parts{.m = 41, .n = 70, .k = 601, .alpha = -0.5};
+    check_algorithm<float>(GemmAlgorithm::panels, parts, Start::whole);
+    check_algorithm<double>(GemmAlgorithm::panels, parts, Start::bias);
+  }
+}
+
+TEST_CASE("who multiplies depends on the core that OpenBLAS has kernels for") {
+  CHECK(isa_of_blas("Cooperlake") == Isa::avx512);
+  CHECK(isa_of_blas("SkylakeX") == Isa::avx512);
+  CHECK(isa_of_blas("Haswell") == Isa::avx2);
+  CHECK(isa_of_blas("Zen") == Isa::avx2);
+  CHECK(isa_of_blas("Sandybridge") == Isa::sse2);
+  CHECK(isa_of_blas("Prescott") == Isa::sse2);
+  const std::vector<GemmDims> products{{.m = 64, .n = 64, .k = 64},
+                                       {.m = 1024, .n = 1024, .k = 1024},
+                                       {.m = 256, .n = 784, .k = 16, .trans_a = true},
+                                       {.m = 8, .n = 256, .k = 784, .trans_b = true}};
+  for (const GemmDims& d : products) {
+    CAPTURE(d.k);
+    CHECK(choose_gemm(d) == choose_gemm(d, active_isa(), isa_of_blas(blas_core())));
+    for (const Isa ours : {Isa::avx2, Isa::avx512}) {
+      CHECK(choose_gemm(d, ours, Isa::sse2) != GemmAlgorithm::blas);
+    }
+    CHECK(choose_gemm(d, Isa::avx512, Isa::avx2) != GemmAlgorithm::blas);
+    CHECK(choose_gemm(d, Isa::sse2, Isa::sse2) == GemmAlgorithm::blas);
+  }
+  CHECK(choose_gemm(products[0], Isa::avx512, Isa::avx512) == GemmAlgorithm::blas);
+  CHECK(choose_gemm(products[0], Isa::avx2, Isa::avx2) == GemmAlgorithm::panels);
+  CHECK(choose_gemm(products[1], Isa::avx2, Isa::avx2) == GemmAlgorithm::blas);
+  CHECK(choose_gemm(products[1], Isa::avx512, Isa::avx512) == GemmAlgorithm::panels);
+  CHECK(choose_gemm(products[3], Isa::avx2, Isa::avx2) == GemmAlgorithm::dots);
+}
+
 TEST_CASE("gemm by each algorithm gives the same bits with any number of threads") {
   for (const auto& [m, n, k] :
-       std::vector<std::array<std::int64_t, 3>>{{2, 300, 800}, {300, 200, 310}, {530, 3, 400}}) {
+       std::vector<std::array<std::int64_t, 3>>{{2, 300, 800}, {300, 200, 310}, {530, 3, 400}, {600, 500, 70}}) {
     const auto a = ref::cast<float>(ref::random_values(m * k, 4));
     const auto b = ref::cast<float>(ref::random_values(k * n, 5));
     for (const GemmAlgorithm algorithm :

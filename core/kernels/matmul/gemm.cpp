@@ -1,138 +1,17 @@
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/kernels/matmul/blas.hpp"
 #include "evenkeel/core/kernels/matmul/own_gemm.hpp"
-#include "evenkeel/core/kernels/simd/isa.hpp"
-#include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/kernels/simd/workspace.hpp"
 #include "evenkeel/core/parallel.hpp"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <limits>
-#include <mutex>
-#include <pthread.h>
-#include <thread>
 #include <type_traits>
 
 namespace evenkeel {
 namespace {
-
-/// Multiply-adds below which a product is not split. They take a few microseconds; a second thread costs about one.
-constexpr std::int64_t kMinSplitWork = 200'000;
-
-/// CBLAS takes int; every size and row stride has to fit.
-int blas_int(std::int64_t value) {
-  require<ShapeError>(value <= std::numeric_limits<int>::max(), "gemm", "a size or row stride of ", value,
-                      " exceeds what BLAS takes");
-  return static_cast<int>(value);
-}
-
-void call_blas(const GemmDims& d, const float* a, const float* b, float* c) {
-  cblas_sgemm(CblasRowMajor, d.trans_a ? CblasTrans : CblasNoTrans, d.trans_b ? CblasTrans : CblasNoTrans,
-              blas_int(d.m), blas_int(d.n), blas_int(d.k), static_cast<float>(d.alpha), a, blas_int(d.lda), b,
-              blas_int(d.ldb), static_cast<float>(d.beta), c, blas_int(d.ldc));
-}
-
-void call_blas(const GemmDims& d, const double* a, const double* b, double* c) {
-  cblas_dgemm(CblasRowMajor, d.trans_a ? CblasTrans : CblasNoTrans, d.trans_b ? CblasTrans : CblasNoTrans,
-              blas_int(d.m), blas_int(d.n), blas_int(d.k), d.alpha, a, blas_int(d.lda), b, blas_int(d.ldb), d.beta, c,
-              blas_int(d.ldc));
-}
-
-/// How many products are under way in all threads, and how many threads OpenBLAS had before the first of them.
-struct BlasUse {
-  std::mutex mutex;
-  int products = 0;
-  int threads_before = 1;
-};
-constinit BlasUse blas_use;
-
-/// While one lives, OpenBLAS stays in the thread that calls it: one level of threads, ours, several of which may call
-/// it at once. Afterwards it has the threads that the program gave it. (The count belongs to the process: products that
-/// the program asks of OpenBLAS in other threads meanwhile run on one thread, too.)
-class SerialBlas {
- public:
-  SerialBlas() {
-    const std::lock_guard lock(blas_use.mutex);
-    if (blas_use.products++ == 0) {
-      blas_use.threads_before = openblas_get_num_threads();
-      set_threads(1);
-    }
-  }
-  ~SerialBlas() {
-    const std::lock_guard lock(blas_use.mutex);
-    if (--blas_use.products == 0 && openblas_get_num_threads() == 1) {
-      set_threads(blas_use.threads_before);
-    }
-  }
-  SerialBlas(const SerialBlas&) = delete;
-  SerialBlas& operator=(const SerialBlas&) = delete;
-
- private:
-  static void set_threads(int count) {
-    if (blas_use.threads_before != 1) {
-      openblas_set_num_threads(count);
-    }
-  }
-};
-
-/// Waits until no product is under way: OpenBLAS holds locks inside, which a forked child could never open.
-void await_products() {
-  blas_use.mutex.lock();
-  while (blas_use.products > 0) {
-    blas_use.mutex.unlock();
-    std::this_thread::yield();
-    blas_use.mutex.lock();
-  }
-}
-void admit_products() { blas_use.mutex.unlock(); }
-
-[[maybe_unused]] const int fork_handlers = pthread_atfork(await_products, admit_products, admit_products);
-
-/// C = beta C, without reading C where beta is 0, or the bias in every row.
-template <class T>
-void start_rows(const GemmDims& d, const T* bias, T* c) {
-  const T beta = static_cast<T>(d.beta);
-  for (std::int64_t i = 0; i < d.m; ++i) {
-    T* row = c + i * d.ldc;
-    if (bias != nullptr) {
-      std::copy_n(bias, d.n, row);
-    } else {
-      std::transform(row, row + d.n, row, [beta](T value) { return beta == T(0) ? T(0) : beta * value; });
-    }
-  }
-}
-
-/// Length of the blocks that the longer side of C is cut into; depends on the sizes only.
-std::int64_t split_block(const GemmDims& d) {
-  const std::int64_t length = std::max(d.m, d.n);
-  if (static_cast<double>(d.m) * static_cast<double>(d.n) * static_cast<double>(d.k) < double{kMinSplitWork}) {
-    return length;
-  }
-  const std::int64_t quarter = kernels::round_up(length / 4, 16);
-  return std::clamp<std::int64_t>(quarter, 16, 256);
-}
-
-/// Over rows or columns of C, whichever are more.
-template <class T>
-void split_blas(const GemmDims& d, const T* a, const T* b, T* c, const T* bias) {
-  const SerialBlas serial;
-  const bool by_columns = d.n >= d.m;
-  parallel_for(0, by_columns ? d.n : d.m, split_block(d), [&](std::int64_t first, std::int64_t last) {
-    const T* part_a = by_columns ? a : a + first * (d.trans_a ? 1 : d.lda);
-    const T* part_b = by_columns ? b + first * (d.trans_b ? d.ldb : 1) : b;
-    T* part_c = by_columns ? c + first : c + first * d.ldc;
-    GemmDims part = d;
-    (by_columns ? part.n : part.m) = last - first;
-    if (bias != nullptr) {
-      start_rows(part, by_columns ? bias + first : bias, part_c);
-      part.beta = 1;
-    }
-    call_blas(part, part_a, part_b, part_c);
-  });
-}
 
 template <class T>
 kernels::GemmJob<T> own_job(const GemmDims& d, const T* a, const T* b, T* c, const T* bias) {
@@ -245,29 +124,66 @@ bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims) {
   }
 }
 
-/// The first row that holds. Rates: m x k x n, GFLOP/s of one core in float32, ours / OpenBLAS, with AVX-512 (where
-/// OpenBLAS uses AVX2) and then with AVX2. Linear's forward has B transposed, its weight gradient A. OpenBLAS keeps
-/// what an older machine has to do.
-GemmAlgorithm choose_gemm(const GemmDims& dims) {
+namespace {
+
+/// Elements of an operand that stays in the second-level cache.
+constexpr std::int64_t kSmallOperand = std::int64_t{1} << 18;
+
+/// Whether OpenBLAS's kernels for `blas` are faster than ours: those for AVX-512 multiply small matrices unpacked.
+/// Where its set is older than ours, all products are ours: on a Xeon of 2023 Debian's 0.3.21 takes kernels of 2004
+/// (30 GFLOP/s of 173). Rates as below, ours / OpenBLAS.
+bool blas_is_faster(const GemmDims& d, Isa ours, Isa blas) {
+  constexpr std::int64_t kSmall = 3'500'000, kLarge = 500'000'000;
+  const std::int64_t work = d.m * d.n * d.k, least = std::min(d.m, d.n);
+  if (ours == Isa::sse2 || ours == Isa::generic) {
+    return true;
+  }
+  if (blas == Isa::avx512) {  // 12x256x784: 105 / 116; 10x256x128: 98 / 111; 256x16x784: 83 / 107
+    const bool small = work <= kSmall && std::max({d.m * d.n, d.m * d.k, d.k * d.n}) <= kSmallOperand;
+    return small && least > 1 && (!d.trans_b || d.m <= 32 || d.n <= 16);  // 4x784x256: 102 / 111; 64x256x128: 104 / 83
+  }
+  // 256x16x784: 81 / 85; 256x10x128: 63 / 73; 1024x1024x1024: 97 / 100, with A transposed 91 / 97.
+  return blas == Isa::avx2 && ours == Isa::avx2 &&
+         ((d.k > 6 && d.k <= 32 && least >= 12 && d.m * d.n <= kSmallOperand) || work >= kLarge);
+}
+
+}  // namespace
+
+/// Rates: m x k x n, GFLOP/s of one Zen 4 core (118 at most) in float32, of the algorithms in the order that they are
+/// named in; with AVX2; with AVX-512. Linear's forward has B transposed, its weight gradient A.
+GemmAlgorithm choose_gemm(const GemmDims& dims, Isa ours, Isa blas) {
   const GemmDims d = stored_dims(dims);
-  const bool avx512 = active_isa() == Isa::avx512;
+  const bool avx512 = ours == Isa::avx512;
   const auto suits = [&](GemmAlgorithm algorithm) { return gemm_suits(algorithm, d); };
-  if (active_isa() == Isa::sse2 || active_isa() == Isa::generic) {
+  if (blas_is_faster(d, ours, blas)) {
     return GemmAlgorithm::blas;
   }
-  if (std::min(d.m, d.n) <= 8 && suits(GemmAlgorithm::dots)) {
-    return GemmAlgorithm::dots;  // 2x784x256: 117 / 17, 96 / 17; 8x784x256: 214 / 58, 99 / 59
+  if (std::min(d.m, d.n) <= 12 && suits(GemmAlgorithm::dots)) {
+    return GemmAlgorithm::dots;  // dots, panels of x W^T 3x784x256: 100, 33; 76, 38; 12x784x256: 103, 69; 102, 81
   }
-  if ((d.m <= 8 || d.k <= (avx512 ? 8 : 4)) && suits(GemmAlgorithm::row_sums)) {
-    return GemmAlgorithm::row_sums;  // 2x256x784: 130 / 19, 83 / 19; 256x2x784: 92 / 47, 58 / 47
+  const bool large = d.k * d.n > kSmallOperand;  // B, which each tile of rows reads anew
+  const std::int64_t few_rows = !large ? 2 : avx512 ? 3 : 8, few_steps = d.m <= 12 ? 12 : avx512 ? 10 : 6;
+  if ((d.m <= few_rows || d.k <= few_steps) && suits(GemmAlgorithm::row_sums)) {
+    return GemmAlgorithm::row_sums;  // row_sums, panels of 1x256x784: 45, 23; 48, 22; 256x4x784: 55, 42; 79, 44
   }
-  if (d.m <= (avx512 ? 48 : 32) && d.trans_b && d.n > d.m && suits(GemmAlgorithm::transposed_panels)) {
-    return GemmAlgorithm::transposed_panels;  // 32x784x256: 217 / 97, 107 / 96; 16x784x256: 187 / 81, 107 / 82
+  // x W^T by dots, panels, transposed panels: 16x784x256: 96, 77, 97; 102, 87, 107; 20x784x256: 101, 81, 85; 102, 91,
+  // 65; 48x256x128: 94, 96, 105; 83, 104, 109; 64x1024x1024: 100, 96, 101; 104, 101, 107
+  if (d.trans_b && d.n > d.m && d.m <= 64) {
+    const bool whole = d.m % (avx512 ? 16 : 8) == 0 && suits(GemmAlgorithm::transposed_panels);
+    const bool lasting = d.k >= 512 && d.m * d.k < kSmallOperand / 2 && suits(GemmAlgorithm::dots);
+    if (lasting && !(avx512 && whole)) {
+      return GemmAlgorithm::dots;
+    }
+    if (whole) {
+      return GemmAlgorithm::transposed_panels;
+    }
   }
-  if (avx512 || d.m <= 32) {
-    return GemmAlgorithm::panels;  // 16x256x784: 246 / 91, 122 / 90; 256x784x256: 242 / 120; 1000x1000x1000: 219 / 127
-  }
-  return GemmAlgorithm::blas;  // 1000x1000x1000 with AVX2: 110 / 121
+  return GemmAlgorithm::panels;  // 256x256x784: 111; 113; x W^T 256x784x256: 106; 111; 1000x1000x1000: 98; 101
+}
+
+GemmAlgorithm choose_gemm(const GemmDims& dims) {
+  static const Isa blas = isa_of_blas(blas_core());
+  return choose_gemm(dims, active_isa(), blas);
 }
 
 template <class T>
@@ -291,7 +207,7 @@ void gemm(GemmAlgorithm algorithm, const GemmDims& dims, const T* a, const T* b,
     return;
   }
   if (d.k == 0) {
-    start_rows(d, bias, c);
+    kernels::start_rows(d, bias, c);
     return;
   }
   const kernels::GemmJob<T> job = own_job(d, a, b, c, bias);
@@ -309,7 +225,7 @@ void gemm(GemmAlgorithm algorithm, const GemmDims& dims, const T* a, const T* b,
     case GemmAlgorithm::row_sums:
       return kernels::OwnGemm<T>::row_sums(job);
     case GemmAlgorithm::blas:
-      return split_blas(d, a, b, c, bias);
+      return kernels::blas_gemm(d, a, b, c, bias);
   }
 }
 

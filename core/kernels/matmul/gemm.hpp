@@ -1,6 +1,10 @@
 #pragma once
 
+#include "evenkeel/core/kernels/simd/isa.hpp"
+
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace evenkeel {
 
@@ -19,13 +23,22 @@ enum class GemmAlgorithm { blas, panels, transposed_panels, dots, row_sums };
 /// dots needs rows of A and columns of B that are contiguous, row_sums rows of B, transposed_panels beta = 0.
 bool gemm_suits(GemmAlgorithm algorithm, const GemmDims& dims);
 
-/// The choice among those that suit; depends on the sizes and the active instruction set only.
-GemmAlgorithm choose_gemm(const GemmDims& dims);
+/// OpenBLAS's name for the core whose kernels it took when the program started: "Haswell", "Cooperlake", ... It may be
+/// older than the machine's, where the machine is newer than OpenBLAS; OPENBLAS_CORETYPE chooses another.
+std::string blas_core();
+/// The instruction set that OpenBLAS uses for such a core: avx512, avx2 (with FMA3), or sse2 for all others.
+Isa isa_of_blas(std::string_view core);
 
-/// Matrix product, split over blocks of C among the threads of parallel_for; the split depends on the sizes only, so
-/// the result does not depend on the thread count. With beta = 0, C may be uninitialised (NaN in it never leaks); k = 0
-/// gives beta C. bias (n), if not null, is added to every row; beta must be 0 then. T is float or double; of more than
-/// 32768 steps (4096 of row_sums), float's are summed in blocks, which are added up in double.
+/// The choice among those that suit, by measured rates; depends on the sizes, on the active instruction set, and on the
+/// one that OpenBLAS uses.
+GemmAlgorithm choose_gemm(const GemmDims& dims);
+/// The same for given instruction sets, ours and OpenBLAS's.
+GemmAlgorithm choose_gemm(const GemmDims& dims, Isa ours, Isa blas);
+
+/// Matrix product, split over blocks of C among the threads of parallel_for; the order of each sum depends on the sizes
+/// only, so the result does not depend on the thread count. With beta = 0, C may be uninitialised (NaN in it never
+/// leaks); k = 0 gives beta C. bias (n), if not null, is added to every row; beta must be 0 then. T is float or double;
+/// of more than 32768 steps (4096 of row_sums), float's are summed in blocks, which are added up in double.
 template <class T>
 void gemm(const GemmDims& dims, const T* a, const T* b, T* c, const T* bias = nullptr);
 /// The same by a given algorithm, for tests and measurements; throws if it does not suit.

@@ -10,28 +10,13 @@
 namespace evenkeel::kernels {
 namespace {
 
-constexpr std::int64_t kSteps = 288;      // of a panel: three registers each, about the first-level cache
-constexpr std::int64_t kRowBytes = 2048;  // of a column of A; its rows pass by a panel, with its steps from the cache
+constexpr std::int64_t kSteps = 288;     // of a panel: three registers each, about the first-level cache
+constexpr std::int64_t kMostRows = 512;  // of A that pass by a panel, from the second-level cache
 
 /// Lengths of about equal parts of at most `most`, in multiples of `unit`.
 std::int64_t part_length(std::int64_t length, std::int64_t most, std::int64_t unit) {
   return std::min(length, round_up(ceil_div(length, ceil_div(length, most)), unit));
 }
-
-/// Where A's rows and the steps of a panel find their elements.
-template <class T>
-struct Tables {
-  Tables(const GemmJob<T>& job, std::int64_t rows, std::int64_t steps) : row_offsets(rows), step_offsets(steps) {
-    for (std::int64_t i = 0; i < rows; ++i) {
-      row_offsets.data()[i] = i * job.a_row;
-    }
-    for (std::int64_t k = 0; k < steps; ++k) {
-      step_offsets.data()[k] = {.a = k * job.a_step, .b = k * job.b_step};
-    }
-  }
-  Workspace<std::int64_t> row_offsets;
-  Workspace<PanelStep> step_offsets;
-};
 
 /// The columns [first, first + columns) of a panel, and the registers that hold them.
 struct PanelColumns {
@@ -45,77 +30,179 @@ PanelColumns panel_columns(std::int64_t n, std::int64_t i, std::int64_t panels, 
   return {first * lanes, std::min(n, last * lanes) - first * lanes, last - first};
 }
 
-/// panel (step, column) = alpha op(B), steps [first, first + steps).
+/// Where a product finds its panel of B, from step `first` on: in place where one tile of rows passes by; else packed
+/// into `panel`, by the first tile on its way where whole registers lie in B.
 template <class Arch, class T>
-void pack_panel(const GemmJob<T>& job, const PanelColumns& at, std::int64_t first, const PanelStep* step_offsets,
-                std::int64_t steps, T* panel) {
-  const T* b = job.b + first * job.b_step + at.first * job.b_column;
+void place_panel(const GemmJob<T>& job, const PanelColumns& at, std::int64_t first, T* panel, TileProduct<T>& product) {
   const std::int64_t width = at.segments * PanelTile<Arch, T>::lanes;
+  const T* const b = job.b + first * job.b_step + at.first * job.b_column;
+  product.copy = nullptr;
+  if (job.b_column == 1 && at.columns == width) {
+    product.b = b;
+    product.b_step = job.b_step;
+    product.copy = product.rows > PanelTile<Arch, T>::rows ? panel : nullptr;
+    return;
+  }
+  product.b = panel;
+  product.b_step = width;
   if (job.b_column == 1) {
-    const PanelRun run{.length = at.columns};
-    PanelsKernels<Arch, T>::pack({.x = b,
-                                  .steps = step_offsets,
-                                  .step_count = steps,
-                                  .runs = &run,
-                                  .run_count = 1,
-                                  .segments = at.segments,
-                                  .b = panel});
+    OwnGemmKernels<Arch, T>::pack_columns(
+        {.columns = at.columns, .steps = product.steps, .b = b, .b_step = job.b_step, .panel = panel, .width = width});
   } else {
     PanelsKernels<Arch, T>::transpose({.x = b,
                                        .x_stride = job.b_column,
                                        .columns = at.columns,
-                                       .steps = steps,
+                                       .steps = product.steps,
                                        .b = panel,
                                        .b_stride = width,
                                        .width = width});
   }
-  if (job.alpha != T(1)) {
-    std::for_each(panel, panel + steps * width, [&](T& value) { value *= job.alpha; });
-  }
 }
 
-/// Whether a panel's registers are read from B itself: packing pays where many rows pass. Packed / in place, GFLOP/s
-/// with AVX-512 of a factor B of 256x784: 16 rows 172 / 246, 32 rows 210 / 253, 128 rows 243 / 254, 256 rows 241 / 248,
-/// but 154 / 144 for B of 16x8192.
-template <class Arch, class T>
-bool reads_in_place(const GemmJob<T>& job, std::int64_t rows, const PanelColumns& at) {
-  constexpr std::int64_t kMostRows = 128;
-  return rows <= kMostRows && job.b_column == 1 && job.alpha == T(1) &&
-         at.columns == at.segments * PanelTile<Arch, T>::lanes;
-}
+/// How C is cut into blocks, and K into parts. Only the parts decide the order of each sum: so results do not depend on
+/// the blocks, which may depend on the number of threads.
+struct GemmCut {
+  std::int64_t rows = 0, panels = 0, all_panels = 0, steps = 0;
+  bool packs_a = false;
+  std::int64_t across() const { return ceil_div(all_panels, panels); }
+};
 
-/// c (rows from `row` on, the panel's columns) = alpha A B + (accumulate ? c : row_bias or 0).
+/// A block of C: some rows by some neighbouring panels.
+template <class T>
+struct GemmBlock {
+  std::int64_t row, rows, first_panel, last_panel;
+  T* c;
+  std::int64_t ldc;
+};
+
+/// Smaller blocks for several threads, until each has two or more and about as much as the others. First fewer panels:
+/// rows pack the panels once more for each block.
 template <class Arch, class T>
-void multiply_panel(const GemmJob<T>& job, Tables<T>& tables, std::int64_t row, std::int64_t rows,
-                    const PanelColumns& at, bool accumulate, const T* row_bias, T* c, std::int64_t ldc) {
-  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
-  const bool packed = !reads_in_place<Arch>(job, rows, at);
-  const std::int64_t most = part_length(job.k, kSteps, 16);
-  Workspace<T> panel(packed ? most * at.segments * kLanes : 0);
-  PanelProduct<T> product{.a_rows = tables.row_offsets.data(),
-                          .steps = tables.step_offsets.data(),
-                          .rows = rows,
-                          .b = panel.data(),
-                          .packed = packed,
-                          .segments = at.segments,
-                          .c = c,
-                          .c_stride = ldc,
-                          .bias = row_bias,
-                          .accumulate = accumulate};
-  for (std::int64_t s = 0; s < at.segments; ++s) {
-    product.segment[s] = {.b = s * kLanes, .c = s * kLanes, .columns = std::min(kLanes, at.columns - s * kLanes)};
-  }
-  for (std::int64_t first = 0; first < job.k; first += most) {
-    product.step_count = std::min(most, job.k - first);
-    product.a = job.a + row * job.a_row + first * job.a_step;
-    if (packed) {
-      pack_panel<Arch>(job, at, first, product.steps, product.step_count, panel.data());
-    } else {
-      product.b = job.b + first * job.b_step + at.first;
+void cut_for_threads(const GemmJob<T>& job, GemmCut& cut) {
+  using Tile = PanelTile<Arch, T>;
+  constexpr std::int64_t kMinWork = 500'000, kMinRows = 64;
+  const std::int64_t threads = in_parallel() ? 1 : num_threads(), all = job.m * cut.all_panels;
+  const std::int64_t min_panels = cut.packs_a ? 4 : 1;  // that a packed row passes by
+  while (threads > 1) {
+    const std::int64_t blocks = ceil_div(job.m, cut.rows) * cut.across();
+    const std::int64_t longest = ceil_div(blocks, threads) * cut.rows * cut.panels;
+    if ((blocks >= 2 * threads && 20 * longest * threads <= 21 * all) ||
+        job.m * job.n * job.k / (2 * blocks) < kMinWork) {
+      return;
     }
-    PanelsKernels<Arch, T>::multiply(product);
-    product.accumulate = true;
+    if (cut.panels > min_panels) {
+      cut.panels = ceil_div(cut.panels, 2);
+    } else if (cut.rows >= 2 * kMinRows) {
+      cut.rows = round_up(ceil_div(cut.rows, 2), Tile::rows);
+    } else {
+      return;
+    }
   }
+}
+
+/// The largest blocks whose rows of A stay in the second-level cache: each packs the panels that it reads. A is packed
+/// where each of its steps lies in a page of its own.
+template <class Arch, class T>
+GemmCut cut_product(const GemmJob<T>& job, std::int64_t most_rows) {
+  using Tile = PanelTile<Arch, T>;
+  constexpr std::int64_t kElement = sizeof(T), kPackedBytes = std::int64_t{192} * 1024, kPage = 4096, kMinPanels = 4;
+  const std::int64_t panels = ceil_div(ceil_div(job.n, Tile::lanes), std::int64_t{Tile::segments});
+  GemmCut cut{.panels = panels, .all_panels = panels, .steps = part_length(job.k, kSteps, 16)};
+  cut.packs_a = job.a_row == 1 && job.a_step * kElement >= kPage && job.m > Tile::rows && panels >= kMinPanels;
+  cut.rows = part_length(job.m, cut.packs_a ? kPackedBytes / kElement / cut.steps : most_rows, Tile::rows);
+  cut_for_threads<Arch>(job, cut);
+  return cut;
+}
+
+/// Multiplies the block by all of K, a part at a time, each of which has A's rows packed or in place, and a panel.
+template <class Arch, class T>
+void multiply_block(const GemmJob<T>& job, const GemmCut& cut, const GemmBlock<T>& block, T* panel, T* rows) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  const std::int64_t column = panel_columns(job.n, block.first_panel, cut.all_panels, kLanes).first;
+  for (std::int64_t first = 0; first < job.k; first += cut.steps) {
+    TileProduct<T> product{.rows = block.rows,
+                           .steps = std::min(cut.steps, job.k - first),
+                           .a = job.a + block.row * job.a_row + first * job.a_step,
+                           .a_row = job.a_row,
+                           .a_step = job.a_step,
+                           .a_packed = cut.packs_a,
+                           .ldc = block.ldc,
+                           .alpha = job.alpha,
+                           .beta = first > 0 ? T(1) : job.beta,
+                           .row_bias = first > 0 || job.row_bias == nullptr ? nullptr : job.row_bias + block.row};
+    if (cut.packs_a) {
+      OwnGemmKernels<Arch, T>::pack_rows(
+          {.rows = block.rows, .steps = product.steps, .a = product.a, .a_step = job.a_step, .packed = rows});
+      product.a = rows;
+    }
+    for (std::int64_t i = block.first_panel; i < block.last_panel; ++i) {
+      const PanelColumns at = panel_columns(job.n, i, cut.all_panels, kLanes);
+      product.columns = at.columns;
+      product.segments = at.segments;
+      product.c = block.c + (at.first - column);
+      product.bias = first > 0 || job.bias == nullptr ? nullptr : job.bias + at.first;
+      place_panel<Arch>(job, at, first, panel, product);
+      OwnGemmKernels<Arch, T>::multiply(product);
+    }
+  }
+}
+
+/// Calls body(block without c, panel, rows) for every block of C, in parallel; panel and rows: scratch memory.
+template <class Arch, class T, class Body>
+void for_blocks(const GemmJob<T>& job, const GemmCut& cut, const Body& body) {
+  constexpr std::int64_t kWidth = PanelTile<Arch, T>::lanes * PanelTile<Arch, T>::segments;
+  const std::int64_t units = cut.across() * ceil_div(job.m, cut.rows);
+  parallel_for(0, units, work_grain(job.m * job.n * job.k, units), [&](std::int64_t begin, std::int64_t end) {
+    Workspace<T> panel(cut.steps * kWidth), rows(cut.packs_a ? cut.rows * cut.steps : 0);
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t row = unit / cut.across() * cut.rows, first_panel = unit % cut.across() * cut.panels;
+      body(GemmBlock<T>{row, std::min(cut.rows, job.m - row), first_panel,
+                        std::min(first_panel + cut.panels, cut.all_panels), nullptr, job.ldc},
+           panel.data(), rows.data());
+    }
+  });
+}
+
+template <class Arch, class T>
+void run_panels(const GemmJob<T>& job) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  const GemmCut cut = cut_product<Arch>(job, kMostRows);
+  for_blocks<Arch>(job, cut, [&](GemmBlock<T> block, T* panel, T* rows) {
+    block.c = job.c + block.row * job.ldc + panel_columns(job.n, block.first_panel, cut.all_panels, kLanes).first;
+    multiply_block<Arch>(job, cut, block, panel, rows);
+  });
+}
+
+template <class Arch, class T>
+void run_transposed_panels(const GemmJob<T>& job) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  const GemmJob<T> swapped{.m = job.n,
+                           .n = job.m,
+                           .k = job.k,
+                           .a = job.b,
+                           .a_row = job.b_column,
+                           .a_step = job.b_step,
+                           .b = job.a,
+                           .b_step = job.a_step,
+                           .b_column = job.a_row,
+                           .alpha = job.alpha,
+                           .row_bias = job.bias};
+  const GemmCut cut = cut_product<Arch>(swapped, kMostRows / 2);
+  for_blocks<Arch>(swapped, cut, [&](GemmBlock<T> block, T* panel, T* rows) {
+    const PanelColumns from = panel_columns(swapped.n, block.first_panel, cut.all_panels, kLanes);
+    const PanelColumns to = panel_columns(swapped.n, block.last_panel - 1, cut.all_panels, kLanes);
+    block.ldc = to.first + to.columns - from.first;
+    Workspace<T> product(block.rows * block.ldc);
+    block.c = product.data();
+    multiply_block<Arch>(swapped, cut, block, panel, rows);
+    PanelsKernels<Arch, T>::transpose({.x = product.data(),
+                                       .x_stride = block.ldc,
+                                       .columns = block.rows,
+                                       .steps = block.ldc,
+                                       .b = job.c + from.first * job.ldc + block.row,
+                                       .b_stride = job.ldc,
+                                       .width = block.rows});
+  });
 }
 
 template <class T>
@@ -135,75 +222,6 @@ void start_block(const GemmJob<T>& job, std::int64_t row, std::int64_t rows, std
       std::for_each(c, c + columns, [&](T& value) { value *= job.beta; });
     }
   }
-}
-
-template <class Arch, class T>
-std::int64_t panel_count(std::int64_t n) {
-  return ceil_div(ceil_div(n, PanelTile<Arch, T>::lanes), std::int64_t{PanelTile<Arch, T>::segments});
-}
-
-/// Rows per block of C; half as many where there would be too few blocks for several threads.
-template <class Arch, class T>
-std::int64_t block_rows(const GemmJob<T>& job, std::int64_t most) {
-  constexpr std::int64_t kBlocks = 4, kMinRows = 32;
-  std::int64_t rows = part_length(job.m, most, 8);
-  while (rows >= 2 * kMinRows && ceil_div(job.m, rows) * panel_count<Arch, T>(job.n) < kBlocks) {
-    rows = round_up(ceil_div(rows, 2), 8);
-  }
-  return rows;
-}
-
-/// Calls body(first row, rows, columns) for every block of C, in parallel.
-template <class Arch, class T, class Body>
-void for_blocks(const GemmJob<T>& job, std::int64_t rows, const Body& body) {
-  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
-  const std::int64_t panels = panel_count<Arch, T>(job.n);
-  const std::int64_t units = ceil_div(job.m, rows) * panels;
-  parallel_for(0, units, work_grain(job.m * job.n * job.k, units), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::int64_t row = unit / panels * rows;
-      body(row, std::min(rows, job.m - row), panel_columns(job.n, unit % panels, panels, kLanes));
-    }
-  });
-}
-
-template <class Arch, class T>
-void run_panels(const GemmJob<T>& job) {
-  const std::int64_t rows = block_rows<Arch>(job, kRowBytes / std::int64_t{sizeof(T)});
-  Tables<T> tables(job, rows, std::min(job.k, kSteps));
-  for_blocks<Arch>(job, rows, [&](std::int64_t row, std::int64_t count, const PanelColumns& at) {
-    start_block(job, row, count, at.first, at.columns);
-    multiply_panel<Arch, T>(job, tables, row, count, at, adds_to_start(job), nullptr, job.c + row * job.ldc + at.first,
-                            job.ldc);
-  });
-}
-
-template <class Arch, class T>
-void run_transposed_panels(const GemmJob<T>& job) {
-  const GemmJob<T> swapped{.m = job.n,
-                           .n = job.m,
-                           .k = job.k,
-                           .a = job.b,
-                           .a_row = job.b_column,
-                           .a_step = job.b_step,
-                           .b = job.a,
-                           .b_step = job.a_step,
-                           .b_column = job.a_row,
-                           .alpha = job.alpha};
-  const std::int64_t rows = block_rows<Arch>(swapped, kRowBytes / 2 / std::int64_t{sizeof(T)});
-  Tables<T> tables(swapped, rows, std::min(job.k, kSteps));
-  for_blocks<Arch>(swapped, rows, [&](std::int64_t row, std::int64_t count, const PanelColumns& at) {
-    Workspace<T> block(count * at.columns);
-    multiply_panel<Arch, T>(swapped, tables, row, count, at, false, job.bias != nullptr ? job.bias + row : nullptr,
-                            block.data(), at.columns);
-    PanelsKernels<Arch, T>::transpose({.x = block.data(),
-                                       .x_stride = at.columns,
-                                       .columns = count,
-                                       .steps = at.columns,
-                                       .b = job.c + at.first * job.ldc + row,
-                                       .b_stride = job.ldc,
-                                       .width = count});
-  });
 }
 
 /// Blocks per chunk of a parallel loop: enough memory to read or write to be worth waking a thread.

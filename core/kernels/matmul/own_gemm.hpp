@@ -20,7 +20,8 @@ struct GemmJob {
   T* c = nullptr;
   std::int64_t ldc = 0;
   T alpha = 1, beta = 0;
-  const T* bias = nullptr;  ///< or null
+  const T* bias = nullptr;      ///< or null
+  const T* row_bias = nullptr;  ///< or null; in panels only
 };
 
 /// c[i c_few + j c_many] = alpha sum_k x(i, k) y(j, k) + (accumulate ? its value : 0).
@@ -51,8 +52,54 @@ struct RowSums {
   bool accumulate = false;
 };
 
+/// One panel of B, and rows of A in tiles of tile_height() rows, for some steps:
+///   c(i, j) = alpha sum_k a(i, k) b[k b_step + j] + beta c(i, j) + bias[j] + row_bias[i]
+/// where a(i, k) is a[i a_row + k a_step], or packed: the tile from row i on starts at a + i steps, step by step.
+template <class T>
+struct TileProduct {
+  std::int64_t rows = 0, columns = 0, steps = 0, segments = 1;
+  const T* a = nullptr;
+  std::int64_t a_row = 0, a_step = 0;
+  bool a_packed = false;
+  const T* b = nullptr;
+  std::int64_t b_step = 0;
+  T* copy = nullptr;  ///< or null; where the first tile packs b on its way, for those after it
+  T* c = nullptr;
+  std::int64_t ldc = 0;
+  T alpha = 1, beta = 0;
+  const T* bias = nullptr;      ///< of the columns, or null
+  const T* row_bias = nullptr;  ///< of the rows, or null
+};
+
+/// Rows of the next tile where `left` are left: as many as fill the registers, the last two tiles about equally high.
+constexpr std::int64_t tile_height(std::int64_t left, std::int64_t most) {
+  return left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
+}
+
+/// a of a TileProduct packed, from a[i + k a_step], i < rows, k < steps.
+template <class T>
+struct RowPacking {
+  std::int64_t rows = 0, steps = 0;
+  const T* a = nullptr;
+  std::int64_t a_step = 0;
+  T* packed = nullptr;
+};
+
+/// panel[k width + j] = b[k b_step + j] for j < columns and k < steps; 0 for columns <= j < width, whole registers.
+template <class T>
+struct ColumnPacking {
+  std::int64_t columns = 0, steps = 0;
+  const T* b = nullptr;
+  std::int64_t b_step = 0;
+  T* panel = nullptr;
+  std::int64_t width = 0;
+};
+
 template <class Arch, class T>
 struct OwnGemmKernels {
+  static void multiply(const TileProduct<T>& job);
+  static void pack_rows(const RowPacking<T>& job);
+  static void pack_columns(const ColumnPacking<T>& job);
   static void dots(const DotProducts<T>& job);
   static void add_rows(const RowSums<T>& job);
 };
@@ -61,7 +108,7 @@ struct OwnGemmKernels {
 /// active instruction set and split C among the threads of parallel_for; each sum's order depends on the sizes only.
 template <class T>
 struct OwnGemm {
-  /// The rows of A pass by panels of B, packed or in place, by the register tile of panels.hpp.
+  /// The rows of A pass by panels of B, both packed or in place.
   static void panels(const GemmJob<T>& job);
   /// C^T = op(B)^T op(A)^T by panels: reads B in place and packs A. Ignores beta.
   static void transposed_panels(const GemmJob<T>& job);

@@ -54,6 +54,10 @@ struct Set<Avx2, float> : PlainSet<Avx2, float, 32> {
     const __m128 halves = half_sum(value), pairs = _mm_hadd_ps(halves, halves);
     return _mm_cvtss_f32(_mm_hadd_ps(pairs, pairs));
   }
+  static void lane_sums(__m256 a, __m256 b, __m256 c, __m256 d, float* sums) {
+    const __m128 low = _mm_hadd_ps(half_sum(a), half_sum(b)), high = _mm_hadd_ps(half_sum(c), half_sum(d));
+    _mm_storeu_ps(sums, _mm_hadd_ps(low, high));
+  }
   static void add_lane_sums(__m256 a, __m256 b, double* sums) {
     X86<Avx2>::add_lane_sums(half_sum(a), half_sum(b), sums);
   }

@@ -56,6 +56,10 @@ struct Set<Avx512, float> : PlainSet<Avx512, float, 64> {
     const __m128 quarters = quarter_sum(value), pairs = _mm_hadd_ps(quarters, quarters);
     return _mm_cvtss_f32(_mm_hadd_ps(pairs, pairs));
   }
+  static void lane_sums(__m512 a, __m512 b, __m512 c, __m512 d, float* sums) {
+    const __m128 low = _mm_hadd_ps(quarter_sum(a), quarter_sum(b)), high = _mm_hadd_ps(quarter_sum(c), quarter_sum(d));
+    _mm_storeu_ps(sums, _mm_hadd_ps(low, high));
+  }
   static void add_lane_sums(__m512 a, __m512 b, double* sums) {
     X86<Avx512>::add_lane_sums(quarter_sum(a), quarter_sum(b), sums);
   }

@@ -127,6 +127,18 @@ T lane_sum(const Batch<Arch, T>& v) {
   return Set<Arch, T>::lane_sum(v);
 }
 
+/// The sums of four registers' lanes, each as lane_sum has it.
+template <class Arch, class T>
+[[gnu::always_inline]] inline void lane_sums(const Batch<Arch, T> (&v)[4], T* sums) {
+  if constexpr (requires { Set<Arch, T>::lane_sums(v[0], v[1], v[2], v[3], sums); }) {
+    Set<Arch, T>::lane_sums(v[0], v[1], v[2], v[3], sums);
+  } else {
+    for (int i = 0; i < 4; ++i) {
+      sums[i] = lane_sum(v[i]);
+    }
+  }
+}
+
 /// The largest of all lanes; a NaN may be passed over.
 template <class Arch, class T>
 T lane_max(const Batch<Arch, T>& v) {
