@@ -66,10 +66,10 @@ void tell_op(std::string_view op, const OpInputs& inputs, const Shape& result) {
   }
 }
 
-ProfileFormula::ProfileFormula(std::string_view op, const Shape& dy) {
+ProfileFormula::ProfileFormula(std::string_view op, const Shape& dy, std::string_view suffix) {
   if (active != nullptr && !in_formula) [[unlikely]] {
     active->mark("engine");
-    name_ = concat(op, " backward");
+    name_ = concat(op, suffix);
     shape_ = concat(dy);
     in_formula = true;
   }

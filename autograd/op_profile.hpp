@@ -15,8 +15,8 @@ class OpInputs;
 
 /// While one lives, the time of this thread's ops adds up by name, direction and shape of the result. An op's forward
 /// takes all that passed since the op before it ended, what modules do around it included; its backward takes its
-/// formula with the ops inside, and "engine" what lies between formulas. One at a time per thread. Without one, an op
-/// pays for a look at a flag.
+/// formula with the ops inside, "sum of gradients" what adds up those of a tensor with several uses, and "engine" what
+/// lies between. One at a time per thread. Without one, an op pays for a look at a flag.
 class OpProfile {
  public:
   OpProfile();
@@ -61,10 +61,10 @@ namespace detail {
 /// Tells the living OpProfile and OpListener, if there are any, that an op is done; ops inside a formula don't count.
 void tell_op(std::string_view op, const OpInputs& inputs, const Shape& result);
 
-/// Tells it that a backward formula runs while this lives.
+/// Tells it that a backward formula, or other work between those of the engine, runs while this lives.
 class ProfileFormula {
  public:
-  ProfileFormula(std::string_view op, const Shape& dy);
+  ProfileFormula(std::string_view op, const Shape& dy, std::string_view suffix = " backward");
   ~ProfileFormula();
   ProfileFormula(const ProfileFormula&) = delete;
   ProfileFormula& operator=(const ProfileFormula&) = delete;
