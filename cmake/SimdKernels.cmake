@@ -1,5 +1,5 @@
-# evenkeel_simd_kernels(target room/family...): builds core/kernels/<room>/<family>_simd.hpp once per instruction set, all
-# families of a room in one object. Such a header defines template <class Arch, class T> struct <Family>Kernels (static
+# evenkeel_simd_kernels(target room/family[:type]...): builds core/kernels/<room>/<family>_simd.hpp once per instruction set, all
+# families of a room in one object, for float and double unless one type is named. Such a header defines template <class Arch, class T> struct <Family>Kernels (static
 # functions), declared in <family>.hpp beside it, where <family>.cpp chooses among them at run time.
 # A set is a line here, a file core/kernels/simd/<set>.hpp, and its name and tag in simd/isa.hpp and isa.cpp.
 set(EVENKEEL_ISAS Avx512 Avx2 Sse2)  # the best first
@@ -33,6 +33,11 @@ configure_file("${PROJECT_SOURCE_DIR}/cmake/built_isas.hpp.in"
 function(evenkeel_simd_kernels target)
   set(rooms "")
   foreach(family IN LISTS ARGN)
+    set(types float double)
+    if(family MATCHES "(.*):(.*)")
+      set(family "${CMAKE_MATCH_1}")
+      set(types "${CMAKE_MATCH_2}")
+    endif()
     get_filename_component(room "${family}" DIRECTORY)
     get_filename_component(words "${family}" NAME)
     string(REPLACE "_" ";" words "${words}")
@@ -45,7 +50,7 @@ function(evenkeel_simd_kernels target)
     endforeach()
     list(APPEND rooms "${room}")
     string(APPEND includes_${room} "#include \"evenkeel/core/kernels/${family}_simd.hpp\"\n")
-    foreach(T IN ITEMS float double)
+    foreach(T IN LISTS types)
       string(APPEND kernels_${room} "template struct evenkeel::kernels::${Family}Kernels<evenkeel::@Arch@, ${T}>;\n")
     endforeach()
   endforeach()

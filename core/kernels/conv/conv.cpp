@@ -11,6 +11,7 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace evenkeel::kernels {
 
@@ -23,7 +24,9 @@ void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T
   if (algorithm == ConvAlgorithm::depthwise) {
     DepthwiseConv<T>::forward(g, x, weight, bias, y);
   } else if (algorithm == ConvAlgorithm::winograd) {
-    WinogradConv<T>::forward(g, x, weight, bias, y);
+    if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
+      WinogradConv<T>::forward(g, x, weight, bias, y);
+    }
   } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
     ProductConv<T>::forward(g, x, weight, bias, y);
   } else if (algorithm == ConvAlgorithm::im2col) {
@@ -42,7 +45,9 @@ void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, 
   if (algorithm == ConvAlgorithm::depthwise) {
     DepthwiseConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else if (algorithm == ConvAlgorithm::winograd) {
-    WinogradConv<T>::input_gradient(g, dy, weight, bias, dx);
+    if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
+      WinogradConv<T>::input_gradient(g, dy, weight, bias, dx);
+    }
   } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
     ProductConv<T>::input_gradient(g, dy, weight, bias, dx);
   } else if (algorithm == ConvAlgorithm::im2col) {
@@ -60,7 +65,9 @@ void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* d
   } else if (algorithm == ConvAlgorithm::depthwise) {
     DepthwiseConv<T>::weight_gradient(g, x, dy, dweight);
   } else if (algorithm == ConvAlgorithm::winograd) {
-    WinogradConv<T>::weight_gradient(g, x, dy, dweight);
+    if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
+      WinogradConv<T>::weight_gradient(g, x, dy, dweight);
+    }
   } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
     ProductConv<T>::weight_gradient(g, x, dy, dweight);
   } else if (algorithm == ConvAlgorithm::im2col) {

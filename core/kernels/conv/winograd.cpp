@@ -5,63 +5,57 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace evenkeel::kernels {
 namespace {
 
 /// A 3x3 convolution of stride 1 in tiles: conv2d itself, or its input gradient, which is the convolution of dy with
 /// the weight transposed and turned by 180 degrees.
+template <class T>
 struct TileConvolution {
-  WindowSource source;
-  std::int64_t batch, outputs, out_height, out_width;
-  bool turned;
-
-  std::int64_t tile_columns() const { return ceil_div(out_width, kWinogradTile); }
-  std::int64_t out_plane() const { return out_height * out_width; }
+  WinogradPlanes<T> source;
+  TileGrid grid;  ///< of the outputs
+  WinogradFilters<T> filters;
 };
 
-TileConvolution forward_tiles(const ConvGeometry& g) {
-  return {.source = {.planes = g.channels,
+template <class T>
+TileConvolution<T> forward_tiles(const ConvGeometry& g, const T* x, const T* weight) {
+  return {.source = {.x = x,
+                     .image_stride = g.channels * g.plane(),
+                     .plane = g.plane(),
                      .height = g.height,
                      .width = g.width,
+                     .channels = g.channels,
                      .pad_top = g.pad_top,
                      .pad_left = g.pad_left},
-          .batch = g.batch,
-          .outputs = g.out_channels,
-          .out_height = g.out_height,
-          .out_width = g.out_width,
-          .turned = false};
+          .grid = {.batch = g.batch, .height = g.out_height, .width = g.out_width},
+          .filters = {.weight = weight, .inputs = g.channels, .outputs = g.out_channels, .turned = false}};
 }
 
-TileConvolution gradient_tiles(const ConvGeometry& g) {
-  return {.source = {.planes = g.out_channels,
+template <class T>
+TileConvolution<T> gradient_tiles(const ConvGeometry& g, const T* dy, const T* weight) {
+  return {.source = {.x = dy,
+                     .image_stride = g.out_channels * g.pixels(),
+                     .plane = g.pixels(),
                      .height = g.out_height,
                      .width = g.out_width,
+                     .channels = g.out_channels,
                      .pad_top = 2 - g.pad_top,
                      .pad_left = 2 - g.pad_left},
-          .batch = g.batch,
-          .outputs = g.channels,
-          .out_height = g.height,
-          .out_width = g.width,
-          .turned = true};
+          .grid = {.batch = g.batch, .height = g.height, .width = g.width},
+          .filters = {.weight = weight, .inputs = g.out_channels, .outputs = g.channels, .turned = true}};
 }
 
-/// u (cell, input, output) of a convolution; `width` outputs per row, zeros behind the last. Returns the largest sum of
-/// squares in the weight, infinity where a number is not finite.
+/// u of a convolution; `width` outputs, zeros behind the last.
 template <class Arch, class T>
-double transform_weight(const WinogradFilters<T>& filters, std::int64_t width, WinogradCells<T> u) {
+void transform_weight(const WinogradFilters<T>& filters, std::int64_t width, WinogradCells<T> u) {
   constexpr std::int64_t kInputs = 16, kGrain = 2048;  // inputs at a time, filters per chunk
   const std::int64_t grain = grain_of(kInputs * width, kGrain), parts = ceil_div(filters.inputs, kInputs);
-  Workspace<double> largest(parts);
   parallel_for(0, parts, grain, [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> w(kInputs * 9 * width);
     for (std::int64_t part = begin; part < end; ++part) {
       const std::int64_t first = part * kInputs, count = std::min(kInputs, filters.inputs - first);
       filters.template arrange<Arch>(first, count, width, w.data());
-      const WinogradRange range = WinogradKernels<Arch, T>::range(w.data(), count * 9 * width, width);
-      largest.data()[part] = std::isfinite(range.norms) ? range.largest : std::numeric_limits<double>::infinity();
       WinogradKernels<Arch, T>::weight({.w = w.data(),
                                         .rows = count,
                                         .width = width,
@@ -69,79 +63,108 @@ double transform_weight(const WinogradFilters<T>& filters, std::int64_t width, W
                                         .u = {u.data + first * PanelTile<Arch, T>::lanes, u.cell, u.part}});
     }
   });
-  return *std::max_element(largest.data(), largest.data() + parts);
 }
 
-/// y (image, output, pixel) of the block's first image on = turned (image, pixel, output).
+/// How a convolution is cut into units: blocks of tiles by parts of the outputs, of which each block is transformed
+/// anew; parts only as there are threads for them, since no sum depends on them.
+struct TileUnits {
+  std::int64_t tiles, blocks, outputs, parts;
+};
+
 template <class Arch, class T>
-void unstage(const TileConvolution& c, const PixelBlock& block, std::int64_t rows, const T* turned, std::int64_t width,
-             T* y) {
-  for (std::int64_t k = 0; k < block.images; ++k) {
-    const std::int64_t pixels = rows * c.out_width;
-    PanelsKernels<Arch, T>::transpose(
-        {.x = turned + k * pixels * width,
-         .x_stride = width,
-         .columns = pixels,
-         .steps = c.outputs,
-         .b = y + k * c.outputs * c.out_plane() + kWinogradTile * block.first_row * c.out_width,
-         .b_stride = c.out_plane(),
-         .width = pixels});
+TileUnits cut_tiles(const TileConvolution<T>& c) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kPanel = kWinogradPanel * kLanes;
+  constexpr std::int64_t kWeights = 128 * 128;  // of a cell, per panel: above, they are read for more tiles at once
+  const std::int64_t inputs = c.filters.inputs, outputs = c.filters.outputs, tiles = c.grid.count();
+  TileUnits units{};
+  units.tiles = kPanel * std::clamp<std::int64_t>(inputs * outputs / kWeights, 1, 4);
+  units.blocks = ceil_div(tiles, units.tiles);
+  const std::int64_t wanted = ceil_div(2 * std::int64_t{num_threads()}, units.blocks);
+  const std::int64_t most = num_threads() > 1 ? ceil_div(outputs, 2 * kWinogradRows) : 1;
+  units.outputs = round_up(ceil_div(outputs, std::clamp<std::int64_t>(wanted, 1, most)), kWinogradRows);
+  units.parts = ceil_div(outputs, units.outputs);
+  return units;
+}
+
+/// One unit after another, in scratch memory of its own.
+template <class Arch, class T>
+class TileConvolver {
+ public:
+  static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+
+  TileConvolver(const TileConvolution<T>& c, const TileUnits& units, WinogradCells<const T> u, const T* bias, T* y,
+                double largest_weight)
+      : c_(c),
+        units_(units),
+        u_(u),
+        bias_(bias),
+        y_(y),
+        block_(c.grid, c.source.pad_left, units.tiles, kLanes),
+        inputs_(c.source, units.tiles, false),
+        // A cell's products take the place of the inputs of the cell before.
+        part_(std::max(round_up(c.filters.inputs, kWinogradRows), units.outputs) * kWinogradPanel * kLanes),
+        cell_(units.tiles / (kWinogradPanel * kLanes) * part_ + kLanes),
+        space_((kWinogradCells + 1) * cell_),
+        plain_(c.filters, c.source, largest_weight) {}
+
+  void compute(std::int64_t unit) {
+    const std::int64_t first = unit / units_.parts * units_.tiles, first_output = unit % units_.parts * units_.outputs;
+    const std::int64_t outputs = std::min(units_.outputs, c_.filters.outputs - first_output);
+    const std::int64_t columns = block_.list(first, std::min(units_.tiles, c_.grid.count() - first));
+    const WinogradBlock block = block_.block();
+    inputs_.transform(block, columns, {space_.data() + cell_, cell_, part_});
+    WinogradKernels<Arch, T>::multiply({.outputs = outputs,
+                                        .inputs = c_.filters.inputs,
+                                        .registers = block.registers,
+                                        .u = {u_.data + first_output / kLanes * u_.part, u_.cell, u_.part},
+                                        .v = {space_.data() + cell_, cell_, part_},
+                                        .m = {space_.data(), cell_, part_}});
+    const std::int64_t plane = c_.grid.height * c_.grid.width;
+    const WinogradOutput<T> output{.m = {space_.data(), cell_, part_},
+                                   .block = block,
+                                   .bias = bias_ + first_output,
+                                   .y = y_ + first_output * plane,
+                                   .first = first_output,
+                                   .outputs = outputs,
+                                   .image_stride = c_.filters.outputs * plane,
+                                   .plane = plane,
+                                   .height = c_.grid.height,
+                                   .width = c_.grid.width};
+    WinogradKernels<Arch, T>::output(output);
+    plain_.mend(inputs_, output);
   }
-}
+
+ private:
+  const TileConvolution<T>& c_;
+  const TileUnits& units_;
+  WinogradCells<const T> u_;
+  const T* bias_;
+  T* y_;
+  TileBlock block_;
+  TileInputs<Arch, T> inputs_;
+  std::int64_t part_, cell_;
+  Workspace<T> space_;
+  PlainTiles<Arch, T> plain_;
+};
 
 template <class Arch, class T>
-void convolve_on(const TileConvolution& c, const T* source, const T* weight, const T* bias, T* y) {
-  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kBlockTiles = 64, kBlocks = 4;
-  const std::int64_t inputs = c.source.planes, in_width = round_up(inputs, kLanes);
-  const std::int64_t out_width = round_up(c.outputs, kLanes);
-  CellSpace<T> u(inputs, out_width, kLanes);
-  Workspace<T> biases(out_width);
-  const WinogradFilters<T> filters{.weight = weight, .inputs = inputs, .outputs = c.outputs, .turned = c.turned};
-  const double largest_weight = transform_weight<Arch>(filters, out_width, u.cells());
+void convolve_on(const TileConvolution<T>& c, const T* bias, T* y) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
+  const std::int64_t inputs = c.filters.inputs, outputs = c.filters.outputs, out_width = round_up(outputs, kLanes);
+  const std::int64_t part = inputs * kLanes, cell = out_width * inputs + kLanes;
+  Workspace<T> u(kWinogradCells * cell), biases(out_width);
+  transform_weight<Arch>(c.filters, out_width, WinogradCells<T>{u.data(), cell, part});
   std::fill_n(biases.data(), out_width, T(0));
   if (bias != nullptr) {
-    std::copy_n(bias, c.outputs, biases.data());
+    std::copy_n(bias, outputs, biases.data());
   }
-  const std::int64_t at_once = cached_tiles<T>(in_width + out_width);
-  const BlockPlan plan = plan_tiles(c.batch, c.out_height, c.out_width, kBlockTiles, kBlocks);
-  const std::int64_t units = plan.count(), work = c.batch * c.out_plane() * inputs * c.outputs * 9 / 4;
-  parallel_for(0, units, work_grain(work, units), [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t block_rows = std::min(kWinogradTile * plan.rows, c.out_height);
-    Workspace<T> staged(plan.images * c.source.block_cells(plan.rows) * in_width);
-    Workspace<T> turned(plan.images * block_rows * c.out_width * out_width);
-    Workspace<WinogradTile> tiles(plan.images * plan.rows * c.tile_columns());
-    CellSpace<T> v(at_once, in_width, kLanes), m(at_once, out_width, kLanes);
-    PlainTiles<Arch, T> plain(filters, in_width, out_width, largest_weight);
+  const double largest_weight = WinogradKernels<Arch, T>::sum_of_squares(c.filters.weight, inputs * outputs * 9);
+  const TileUnits units = cut_tiles<Arch>(c);
+  const std::int64_t count = units.blocks * units.parts, work = c.grid.count() * kWinogradCells * inputs * outputs;
+  parallel_for(0, count, work_grain(work, count), [&](std::int64_t begin, std::int64_t end) {
+    TileConvolver<Arch, T> convolver(c, units, {u.data(), cell, part}, biases.data(), y, largest_weight);
     for (std::int64_t i = begin; i < end; ++i) {
-      const PixelBlock block = plan.block(i);
-      const std::int64_t rows = std::min(kWinogradTile * block.rows, c.out_height - kWinogradTile * block.first_row);
-      WinogradSpread<T> spread =
-          stage_windows<Arch>(c.source, block, source + block.image * inputs * c.source.height * c.source.width, inputs,
-                              in_width, staged.data());
-      spread.v = v.cells();
-      WinogradOutput<T> output{.m = m.read(),
-                               .width = out_width,
-                               .bias = biases.data(),
-                               .y = turned.data(),
-                               .image_stride = rows * c.out_width * out_width,
-                               .rows = rows,
-                               .columns = c.out_width};
-      const std::int64_t count = list_tiles(block, c.tile_columns(), tiles.data());
-      const std::int64_t fast = plain.set_apart(spread, output, block.images, tiles.data(), count);
-      plain.compute(spread, output, tiles.data() + fast, count - fast);
-      for (std::int64_t first = 0; first < fast; first += at_once) {
-        spread.tiles = output.tiles = tiles.data() + first;
-        spread.tile_count = output.tile_count = std::min(at_once, fast - first);
-        WinogradKernels<Arch, T>::input(spread);
-        WinogradKernels<Arch, T>::multiply({.rows = spread.tile_count,
-                                            .steps = inputs,
-                                            .width = out_width,
-                                            .a = v.read(),
-                                            .b = u.read(),
-                                            .c = m.cells()});
-        WinogradKernels<Arch, T>::output(output);
-      }
-      unstage<Arch>(c, block, rows, turned.data(), out_width, y + block.image * c.outputs * c.out_plane());
+      convolver.compute(i);
     }
   });
 }
@@ -150,15 +173,14 @@ void convolve_on(const TileConvolution& c, const T* source, const T* weight, con
 
 template <class T>
 void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(forward_tiles(g), x, weight, bias, y); });
+  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(forward_tiles(g, x, weight), bias, y); });
 }
 
 template <class T>
 void WinogradConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
-  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(gradient_tiles(g), dy, weight, bias, dx); });
+  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(gradient_tiles(g, dy, weight), bias, dx); });
 }
 
 template struct WinogradConv<float>;
-template struct WinogradConv<double>;
 
 }  // namespace evenkeel::kernels

@@ -27,14 +27,43 @@ namespace evenkeel::kernels {
 
 constexpr std::int64_t kWinogradTile = 4, kWinogradWindow = 6, kWinogradCells = 36;
 
-/// Tile of a block: its image, and its first output row and column in the block.
+/// A tile's image, and its first output row and column.
 struct WinogradTile {
   std::int64_t image = 0, row = 0, column = 0;
 };
 
-// Transformed cells are blocks of registers, (cell, register of channels, row, lane), where a row is a tile or, of
-// weights, a channel of the other side: the distances `cell` and `part` are those from one cell and from one register
-// of channels to the next.
+/// Tiles side by side in a block, and where their strip begins: the columns of their windows, 4 per tile and 4 more.
+struct WinogradRun {
+  WinogradTile first;
+  std::int64_t tiles = 0, strip = 0;
+};
+
+/// Consecutive tiles, row by row and image by image, that are transformed, multiplied and transformed back at once.
+/// A register has a tile per lane: each four of its tiles in turn begin the fours of its lanes, so that four registers
+/// of four columns of neighbouring tiles become the columns of one by transposing fours
+/// (winograd_lane_of_tile()).
+struct WinogradBlock {
+  const WinogradTile* tiles = nullptr;
+  const WinogradRun* runs = nullptr;
+  std::int64_t tile_count = 0, run_count = 0, registers = 0;
+  const std::int64_t* strips =
+      nullptr;                  ///< per tile, also of the last register's unused lanes: where its columns begin
+  const bool* whole = nullptr;  ///< per register: all its tiles have 4x4 outputs
+  std::int64_t adjacent = 1;    ///< 1, 2 or 4: how many tiles lie side by side, from each multiple of it on
+};
+
+/// The lane of a register's tile.
+constexpr std::int64_t winograd_lane_of_tile(std::int64_t tile, std::int64_t lanes) {
+  return tile % (lanes / 4) * 4 + tile / (lanes / 4);
+}
+
+// Transformed arrays are (cell, part, row, lanes): `cell` and `part` are the distances from one cell and from one part
+// to the next. Of inputs (v) and products (m), a part is kWinogradPanel registers of tiles, and a row a channel. Of
+// weights (u), output gradients (d) and weight gradients (n), a part is a register of outputs, and a row an input, a
+// tile (in the order of lanes) and an input.
+
+/// Registers of tiles that pass through the product at once, and what rows of channels are cut by.
+constexpr std::int64_t kWinogradPanel = 3, kWinogradRows = 16;
 
 /// A transformed array.
 template <class T>
@@ -43,8 +72,8 @@ struct WinogradCells {
   std::int64_t cell = 0, part = 0;
 };
 
-/// u (output register, input row) = cells of G w G^T for the filters w[(r 9 + tap) width + j] of input r and output j,
-/// turned by 180 degrees if `turned`.
+/// u = cells of G w G^T for the filters w[(r 9 + tap) width + j] of input r and output j, turned by 180 degrees if
+/// `turned`.
 template <class T>
 struct WinogradWeight {
   const T* w = nullptr;
@@ -53,83 +82,113 @@ struct WinogradWeight {
   WinogradCells<T> u = {};
 };
 
-/// v (channel register, tile) = cells of B^T x B (or A x A^T) for the windows of the tiles in x (image, row, column,
-/// channel), which begin `top` and `left` after a tile's row and column; x is 0 outside.
+/// Planes that windows are read from, 0 outside: x[image image_stride + channel plane + row width + column].
 template <class T>
-struct WinogradSpread {
+struct WinogradPlanes {
   const T* x = nullptr;
-  std::int64_t image_stride = 0, rows = 0, columns = 0, top = 0, left = 0, width = 0;
-  const WinogradTile* tiles = nullptr;
-  std::int64_t tile_count = 0;
+  std::int64_t image_stride = 0, plane = 0, height = 0, width = 0, channels = 0;
+  std::int64_t pad_top = 0, pad_left = 0;  ///< a tile's window begins so many rows and columns before the tile
+};
+
+/// What a run's strip is made of: `columns` of six rows, from `first` on in the strips, and how far a row is from its
+/// place in the next channel.
+template <class T>
+struct WinogradStrip {
+  const T* rows[6] = {};
+  std::int64_t steps[6] = {}, columns = 0, first = 0;
+};
+
+/// v = cells of B^T x B for the windows of a block. Each channel goes by way of its strips, (6, strip_width) cells
+/// B^T x. To squares (2, strip_width) are added, per column of the strips, the sums of squares of the upper and of the
+/// lower three rows over channels; each kWinogradRows channels have their own if `square_groups`.
+template <class T>
+struct WinogradInput {
+  WinogradPlanes<T> planes = {};
+  WinogradBlock block = {};
+  const T* zeros = nullptr;                 ///< a row of them, of planes.width and a register
+  WinogradStrip<T>* places = nullptr;       ///< scratch for a block's runs
+  T *strips = nullptr, *squares = nullptr;  ///< strips: 0 outside the planes, which stays
+  bool square_groups = false;
+  std::int64_t strip_width = 0;
   WinogradCells<T> v = {};
 };
 
-/// Per cell c (output register, row) = or += a b, for the rows of c and `steps` products. Forward, a is (input
-/// register, tile), b (output register, input), the rows are tiles; of the gradient, a is (input register, tile), b
-/// (output register, tile), the rows are inputs. Computes whole tiles of rows: a is readable and c writable for
-/// kWinogradRows - 1 rows more.
+/// m (outputs) = u (outputs, inputs) v (inputs), per cell. Computes whole tiles of rows: m is writable for
+/// kWinogradRows - 1 rows more. m may begin a cell before v.
 template <class T>
 struct WinogradProduct {
-  bool gradient = false, accumulate = false;
-  std::int64_t rows = 0, steps = 0, width = 0;  ///< width: columns of c
-  WinogradCells<const T> a = {}, b = {};
-  WinogradCells<T> c = {};
+  std::int64_t outputs = 0, inputs = 0, registers = 0;
+  WinogradCells<const T> u = {}, v = {};
+  WinogradCells<T> m = {};
 };
-constexpr std::int64_t kWinogradRows = 16;
 
-/// y (image, row, column, o) of the tiles = A^T m A + bias for m (output register, tile).
+/// y[image image_stride + o plane + row width + column] of a block's tiles = A^T m A + bias[o].
 template <class T>
 struct WinogradOutput {
   WinogradCells<const T> m = {};
-  std::int64_t width = 0;
-  const T* bias = nullptr;  ///< `width` of them
-  const WinogradTile* tiles = nullptr;
-  std::int64_t tile_count = 0;
+  WinogradBlock block = {};
+  const T* bias = nullptr;
   T* y = nullptr;
-  std::int64_t image_stride = 0, rows = 0, columns = 0;
+  std::int64_t first = 0;  ///< which of the filters is the first output
+  std::int64_t outputs = 0, image_stride = 0, plane = 0, height = 0, width = 0;
 };
 
-/// dw[(c 9 + tap) outputs + o] = tap of G^T n G for n (output register, c).
+/// d = cells of A dy A^T for the tiles of a block, 0 for unused lanes; squares (kWinogradRows outputs, tile) = sums of
+/// squares.
+template <class T>
+struct WinogradOutputGradient {
+  WinogradPlanes<T> planes = {};
+  WinogradBlock block = {};
+  T* squares = nullptr;
+  WinogradCells<T> d = {};
+};
+
+/// n (inputs, outputs) = or += v (inputs, tiles) d (tiles, outputs), per cell; as in WinogradProduct, v is readable and
+/// n writable for kWinogradRows - 1 inputs more.
+template <class T>
+struct WinogradGradientProduct {
+  bool accumulate = false;
+  std::int64_t inputs = 0, outputs = 0, registers = 0;
+  WinogradCells<const T> v = {}, d = {};
+  WinogradCells<T> n = {};
+};
+
+/// dw[(c 9 + tap) stride + o] = tap of G^T n G.
 template <class T>
 struct WinogradWeightGradient {
   WinogradCells<const T> n = {};
-  std::int64_t channels = 0, outputs = 0;
+  std::int64_t inputs = 0, outputs = 0, stride = 0;
   T* dw = nullptr;
 };
 
-/// What groups of up to kWinogradGroup numbers of one lane, of at most 8 pixels, have: sums of squares and their roots,
-/// the norms.
+/// What groups of numbers have, given their sums of squares: those and their roots, the norms.
 struct WinogradRange {
   double largest = 0;        ///< sum of squares; a NaN may be passed over
   double norms = 0;          ///< sum; NaN or infinite if a number is, or its square
   double inverse_norms = 0;  ///< sum of 1 / norm of those that are not 0
   double groups = 0;         ///< with a norm that is not 0
-  double all = 0;            ///< groups
-  double cells = 1;          ///< of a group
 
   double harmonic_mean() const { return inverse_norms > 0 ? groups / inverse_norms : 0; }
 };
-constexpr std::int64_t kWinogradGroup = 16;
 constexpr double kWinogradRatio = 8, kWinogradMeanRatio = 16;
-/// Of the largest sums of squares of both factors: up to here no sum of a tile overflows.
+/// Up to here no sum of a tile overflows: the product of both factors' sums of squares.
 constexpr double kWinogradMost = 1e58;
 
-/// Every width and distance is a multiple of a register.
 template <class Arch, class T>
 struct WinogradKernels {
   static void weight(const WinogradWeight<T>& job);
-  static void input(const WinogradSpread<T>& job);
+  static void input(const WinogradInput<T>& job);
   static void multiply(const WinogradProduct<T>& job);
   static void output(const WinogradOutput<T>& job);
-  static void output_gradient(const WinogradSpread<T>& job);
+  static void output_gradient(const WinogradOutputGradient<T>& job);
+  static void multiply_gradient(const WinogradGradientProduct<T>& job);
   static void weight_gradient(const WinogradWeightGradient<T>& job);
-  /// Of x (pixel, `width` channels), count numbers in all.
-  static WinogradRange range(const T* x, std::int64_t count, std::int64_t width);
-  /// window (6, 6, job.width) = what the tile reads; squares[cell] = the sum of squares over channels.
-  static void window(const WinogradSpread<T>& job, const WinogradTile& tile, T* window, T* squares);
+  /// Of `count` sums of squares.
+  static WinogradRange range(const T* squares, std::int64_t count);
+  static double sum_of_squares(const T* x, std::int64_t count);
 };
 
-/// Convolutions with 3x3 weights, stride and dilation 1, one group.
+/// Convolutions with 3x3 weights, stride and dilation 1, one group. T is float: in float64 they are plain sums.
 template <class T>
 struct WinogradConv {
   static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);

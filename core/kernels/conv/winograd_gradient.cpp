@@ -11,180 +11,227 @@
 namespace evenkeel::kernels {
 namespace {
 
-// Per cell, n (channels, outputs) = sum over tiles of v (tiles, channels) e (tiles, outputs).
+// Per cell, n (inputs, outputs) = sum over tiles of v (inputs, tiles) d (tiles, outputs).
 
-/// As in the plain weight gradient: turns are summed in order within a part, parts at the end; channels are cut too.
-struct TilePlan {
-  BlockPlan turns;
-  std::int64_t turn_parts, channel_parts, channels;
-  std::int64_t most_tiles;  ///< of a turn
+/// How the sums are cut into units. Blocks of tiles are summed in order within a part and parts at the end, so parts
+/// depend on the sizes only; inputs and outputs are cut as there are threads, since no sum depends on that.
+struct GradientUnits {
+  std::int64_t tiles, blocks;  ///< of a block, and how many
+  std::int64_t parts, inputs, input_parts, outputs, output_parts;
+
+  std::int64_t count() const { return parts * input_parts * output_parts; }
 };
 
-template <class T>
-TilePlan tile_plan(const ConvGeometry& g) {
-  constexpr std::int64_t kUnits = 8;
-  constexpr std::int64_t kChannels = 32;  // of one part at least, since each part transforms dy anew
-  TilePlan plan{};
-  plan.channels = ceil_div(g.channels, std::clamp<std::int64_t>(g.channels / kChannels, 1, 4));
-  plan.channel_parts = ceil_div(g.channels, plan.channels);
-  plan.turns = plan_tiles(g.batch, g.out_height, g.out_width, cached_tiles<T>(plan.channels + g.out_channels), kUnits);
-  plan.turn_parts = std::clamp<std::int64_t>(kUnits / plan.channel_parts, 1, plan.turns.count());
-  plan.most_tiles = plan.turns.images * plan.turns.rows * ceil_div(g.out_width, kWinogradTile);
-  return plan;
+template <class Arch, class T>
+GradientUnits cut_gradient(const ConvGeometry& g, const TileGrid& grid) {
+  constexpr std::int64_t kPanel = kWinogradPanel * PanelTile<Arch, T>::lanes, kMostParts = 32;
+  // Transforming a part's sums back costs as much as a few tiles.
+  const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 32, 48, 128);
+  GradientUnits units{};
+  units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / (128 * 64), 1, 4);
+  units.blocks = ceil_div(grid.count(), units.tiles);
+  units.parts = std::clamp<std::int64_t>(grid.count() / least_tiles, 1, std::min(units.blocks, kMostParts));
+  units.inputs = g.channels;
+  units.outputs = g.out_channels;
+  units.input_parts = units.output_parts = 1;
+  while (units.count() < 2 * std::int64_t{num_threads()} && num_threads() > 1 &&
+         std::max(units.inputs, units.outputs) >= 2 * kWinogradRows) {
+    std::int64_t& side = units.inputs > units.outputs ? units.inputs : units.outputs;
+    side = round_up(ceil_div(side, std::int64_t{2}), kWinogradRows);
+    units.input_parts = ceil_div(g.channels, units.inputs);
+    units.output_parts = ceil_div(g.out_channels, units.outputs);
+  }
+  return units;
 }
 
-/// The sizes and buffers of one unit of work: channels of a group of images.
+/// `count` of the planes from `first` on, or as many as there are.
+template <class T>
+WinogradPlanes<T> some_planes(WinogradPlanes<T> planes, std::int64_t first, std::int64_t count) {
+  planes.x += first * planes.plane;
+  planes.channels = std::min(count, planes.channels - first);
+  return planes;
+}
+
+/// The sums of one unit after another, in scratch memory of its own.
 template <class Arch, class T>
 class TileGradient {
  public:
   static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
-  static constexpr std::int64_t kMostTiles = 256;  // whose products are summed in registers
 
-  TileGradient(const ConvGeometry& g, const TilePlan& plan)
-      : g_(g),
-        x_source_{
-            .planes = g.channels, .height = g.height, .width = g.width, .pad_top = g.pad_top, .pad_left = g.pad_left},
-        dy_source_{.planes = g.out_channels, .height = g.out_height, .width = g.out_width, .window = kWinogradTile},
-        in_width_(round_up(plan.channels, kLanes)),
-        out_width_(round_up(g.out_channels, kLanes)),
-        staged_(plan.turns.images * std::max(x_source_.block_cells(plan.turns.rows) * in_width_,
-                                             dy_source_.block_cells(plan.turns.rows) * out_width_)),
-        v_(plan.most_tiles, in_width_, kLanes),
-        e_(plan.most_tiles, out_width_, kLanes),
-        n_(plan.channels, out_width_, kLanes),
-        tiles_(plan.most_tiles) {}
+  TileGradient(const TileGrid& grid, const GradientUnits& units, const WinogradPlanes<T>& x,
+               const WinogradPlanes<T>& dy)
+      : grid_(grid),
+        units_(units),
+        x_(x),
+        dy_(dy),
+        block_(grid, x.pad_left, units.tiles, kLanes),
+        inputs_(x, units.tiles, true),
+        v_part_(round_up(x.channels, kWinogradRows) * kWinogradPanel * kLanes),
+        v_cell_(units.tiles / (kWinogradPanel * kLanes) * v_part_ + kLanes),
+        d_part_(units.tiles * kLanes),
+        d_cell_(ceil_div(dy.channels, kLanes) * d_part_ + kLanes),
+        n_part_(round_up(x.channels, kWinogradRows) * kLanes),
+        n_cell_(ceil_div(dy.channels, kLanes) * n_part_ + kLanes),
+        v_(kWinogradCells * v_cell_),
+        d_(kWinogradCells * d_cell_),
+        n_(kWinogradCells * n_cell_),
+        squares_(ceil_div(dy.channels, kWinogradRows) * units.tiles) {}
 
-  /// Begins the sums of `channels` channels from `first` on.
-  void begin(std::int64_t first, std::int64_t channels) {
-    first_ = first;
-    channels_ = channels;
+  /// sums (input, tap, output), `stride` outputs per row = what blocks [first, last) contribute.
+  void sum(std::int64_t first, std::int64_t last, std::int64_t stride, T* sums) {
     transformed_ = plain_ = false;
-  }
-
-  /// Adds the share of one turn, as a plain sum if Winograd's would spoil it.
-  void add_turn(const PixelBlock& turn, const T* x, const T* dy) {
-    const T* first_x = x + (turn.image * g_.channels + first_) * g_.plane();
-    const std::int64_t tiles = list_tiles(turn, ceil_div(g_.out_width, kWinogradTile), tiles_.data());
-    double largest = 1;
-    WinogradSpread<T> spread = stage(x_source_, turn, first_x, channels_, in_width_);
-    bool suits = look(spread, turn.images, largest);
-    spread.tiles = tiles_.data();
-    spread.tile_count = tiles;
-    spread.v = v_.cells();
-    WinogradKernels<Arch, T>::input(spread);
-    spread = stage(dy_source_, turn, dy + turn.image * g_.out_channels * g_.pixels(), g_.out_channels, out_width_);
-    suits = look(spread, turn.images, largest) && suits;
-    if (!suits) {
-      add_plain(turn, x, dy);
-      return;
+    for (std::int64_t i = first; i < last; ++i) {
+      add_block(i);
     }
-    spread.tiles = tiles_.data();
-    spread.tile_count = tiles;
-    spread.v = e_.cells();
-    WinogradKernels<Arch, T>::output_gradient(spread);
-    WinogradProduct<T> product{.gradient = true,
-                               .accumulate = transformed_,
-                               .rows = channels_,
-                               .width = out_width_,
-                               .a = v_.read(),
-                               .b = e_.read(),
-                               .c = n_.cells()};
-    for (std::int64_t first = 0; first < tiles; first += kMostTiles) {  // of a wide row
-      product.steps = std::min(kMostTiles, tiles - first);
-      WinogradKernels<Arch, T>::multiply(product);
-      product.a.data += product.steps * kLanes;
-      product.b.data += product.steps * kLanes;
-      product.accumulate = true;
-    }
-    transformed_ = true;
-  }
-
-  /// Sums of the products (channel, tap) by outputs.
-  void finish(T* sums) {
-    const std::int64_t size = channels_ * 9 * g_.out_channels;
-    if (!transformed_) {
-      std::copy_n(plain_sums_->data(), size, sums);
-      return;
-    }
-    WinogradKernels<Arch, T>::weight_gradient(
-        {.n = n_.read(), .channels = channels_, .outputs = g_.out_channels, .dw = sums});
-    if (plain_) {
-      std::transform(sums, sums + size, plain_sums_->data(), sums, std::plus<T>());
+    WinogradKernels<Arch, T>::weight_gradient({.n = {n_.data(), n_cell_, n_part_},
+                                               .inputs = x_.channels,
+                                               .outputs = dy_.channels,
+                                               .stride = stride,
+                                               .dw = sums});
+    for (std::int64_t i = 0; i < x_.channels * 9 && plain_; ++i) {
+      T* row = sums + i * stride;
+      std::transform(row, row + dy_.channels, plain_sums_->data() + i * dy_.channels, row, std::plus<T>());
     }
   }
 
  private:
-  WinogradSpread<T> stage(const WindowSource& source, const PixelBlock& turn, const T* first, std::int64_t planes,
-                          std::int64_t width) {
-    return stage_windows<Arch>(source, turn, first, planes, width, staged_.data());
-  }
-
-  /// Whether all images of a turn suit, beside another factor whose largest sum of squares is `largest`; takes their
-  /// own to it.
-  bool look(const WinogradSpread<T>& spread, std::int64_t images, double& largest) const {
-    double own = 0;
-    for (std::int64_t k = 0; k < images; ++k) {
-      const WinogradRange range = WinogradKernels<Arch, T>::range(
-          spread.x + k * spread.image_stride, spread.rows * spread.columns * spread.width, spread.width);
-      if (!finite_product(range, largest) || !is_spread(range)) {
-        return false;
+  void add_block(std::int64_t i) {
+    const std::int64_t first = i * units_.tiles;
+    const std::int64_t columns = block_.list(first, std::min(units_.tiles, grid_.count() - first));
+    const WinogradBlock block = block_.block();
+    inputs_.transform(block, columns, {v_.data(), v_cell_, v_part_});
+    WinogradKernels<Arch, T>::output_gradient(
+        {.planes = dy_, .block = block, .squares = squares_.data(), .d = {d_.data(), d_cell_, d_part_}});
+    for (std::int64_t c = 0; c < x_.channels; c += kWinogradRows) {
+      if (!input_suits(block, c)) {
+        add_plain(block, c, 0, dy_.channels);
+        clear_inputs(block, c);
       }
-      own = std::max(own, range.largest);
     }
-    largest = own;
-    return true;
+    for (std::int64_t o = 0; o < dy_.channels; o += kWinogradRows) {
+      if (!output_suits(block, o)) {
+        for (std::int64_t c = 0; c < x_.channels; c += kWinogradRows) {
+          if (input_suits(block, c)) {
+            add_plain(block, c, o, kWinogradRows);
+          }
+        }
+        clear_outputs(block, o);
+      }
+    }
+    WinogradKernels<Arch, T>::multiply_gradient({.accumulate = transformed_,
+                                                 .inputs = x_.channels,
+                                                 .outputs = dy_.channels,
+                                                 .registers = block.registers,
+                                                 .v = {v_.data(), v_cell_, v_part_},
+                                                 .d = {d_.data(), d_cell_, d_part_},
+                                                 .n = {n_.data(), n_cell_, n_part_}});
+    transformed_ = true;
   }
 
-  void add_plain(const PixelBlock& turn, const T* x, const T* dy) {
+  /// Whether no value of kWinogradRows channels from c on stands out in an image. (Of as many always, so that units may
+  /// be cut as one likes.)
+  bool input_suits(const WinogradBlock& block, std::int64_t c) const {
+    bool suits = true;
+    each_image(block, [&](std::int64_t first, std::int64_t last) {
+      std::int64_t columns = 0;
+      const WinogradRange range = inputs_.range(first, last, c / kWinogradRows, columns);
+      suits = suits && finite_product(range, range.largest) && is_spread(range, columns);
+    });
+    return suits;
+  }
+
+  bool output_suits(const WinogradBlock& block, std::int64_t o) {
+    const T* squares = squares_.data() + o / kWinogradRows * block.registers * kLanes;
+    bool suits = true;
+    each_image(block, [&](std::int64_t first, std::int64_t last) {
+      std::int64_t tiles = 0;
+      for (std::int64_t run = first; run < last; ++run) {
+        tiles += block.runs[run].tiles;
+      }
+      const WinogradRange range = WinogradKernels<Arch, T>::range(squares, tiles);
+      suits = suits && finite_product(range, range.largest) && is_spread(range, tiles);
+      squares += tiles;
+    });
+    return suits;
+  }
+
+  /// For kWinogradRows inputs from c on.
+  void add_plain(const WinogradBlock& block, std::int64_t c, std::int64_t o, std::int64_t outputs) {
     if (!plain_) {
-      const std::int64_t size = in_width_ * 9 * g_.out_channels;
+      const std::int64_t size = x_.channels * 9 * dy_.channels;
       if (!plain_sums_.has_value()) {
         plain_sums_.emplace(size);
       }
       std::fill_n(plain_sums_->data(), size, T(0));
       plain_ = true;
     }
-    const std::int64_t row = kWinogradTile * turn.first_row;
-    const PixelBlock rows{.image = turn.image,
-                          .images = turn.images,
-                          .first_row = row,
-                          .rows = std::min(kWinogradTile * turn.rows, g_.out_height - row)};
-    PanelConv<T>::add_weight_gradient(g_, rows, first_, channels_, x, dy, plain_sums_->data());
+    const WinogradPlanes<T> x = some_planes(x_, c, kWinogradRows), dy = some_planes(dy_, o, outputs);
+    PlainGradient<Arch, T> gradient(x.channels, dy.channels);
+    for (std::int64_t i = 0; i < block.tile_count; ++i) {
+      gradient.add(x, dy, block.tiles[i], dy_.channels, plain_sums_->data() + c * 9 * dy_.channels + o);
+    }
   }
 
-  const ConvGeometry& g_;
-  const WindowSource x_source_, dy_source_;
-  const std::int64_t in_width_, out_width_;
-  Workspace<T> staged_;
-  CellSpace<T> v_, e_, n_;
-  Workspace<WinogradTile> tiles_;
+  void clear_inputs(const WinogradBlock& block, std::int64_t c) {
+    constexpr std::int64_t kRow = kWinogradPanel * kLanes;
+    for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+      for (std::int64_t k = 0; k < block.registers; k += kWinogradPanel) {
+        std::fill_n(v_.data() + cell * v_cell_ + k / kWinogradPanel * v_part_ + c * kRow, kWinogradRows * kRow, T(0));
+      }
+    }
+  }
+
+  void clear_outputs(const WinogradBlock& block, std::int64_t o) {
+    for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+      for (std::int64_t i = o; i < std::min(o + kWinogradRows, dy_.channels); i += kLanes) {
+        std::fill_n(d_.data() + cell * d_cell_ + i / kLanes * d_part_, block.registers * kLanes * kLanes, T(0));
+      }
+    }
+  }
+
+  const TileGrid& grid_;
+  const GradientUnits& units_;
+  WinogradPlanes<T> x_, dy_;
+  TileBlock block_;
+  TileInputs<Arch, T> inputs_;
+  std::int64_t v_part_, v_cell_, d_part_, d_cell_, n_part_, n_cell_;
+  Workspace<T> v_, d_, n_, squares_;
   std::optional<Workspace<T>> plain_sums_;
-  std::int64_t first_ = 0, channels_ = 0;
   bool transformed_ = false, plain_ = false;  // whether n_ and plain_sums_ hold anything
 };
 
 template <class Arch, class T>
 void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  const TilePlan plan = tile_plan<T>(g);
-  const std::int64_t parts = plan.turn_parts, turns = plan.turns.count(), units = parts * plan.channel_parts;
-  Workspace<T> sums(parts * g.weight_size());
-  parallel_for(0, units, work_grain(g.y_size() * g.channels * 9 / 4, units), [&](std::int64_t begin, std::int64_t end) {
-    TileGradient<Arch, T> gradient(g, plan);
+  const TileGrid grid{.batch = g.batch, .height = g.out_height, .width = g.out_width};
+  const GradientUnits units = cut_gradient<Arch, T>(g, grid);
+  const WinogradPlanes<T> x_planes{.x = x,
+                                   .image_stride = g.channels * g.plane(),
+                                   .plane = g.plane(),
+                                   .height = g.height,
+                                   .width = g.width,
+                                   .channels = g.channels,
+                                   .pad_top = g.pad_top,
+                                   .pad_left = g.pad_left};
+  const WinogradPlanes<T> dy_planes{.x = dy,
+                                    .image_stride = g.out_channels * g.pixels(),
+                                    .plane = g.pixels(),
+                                    .height = g.out_height,
+                                    .width = g.out_width,
+                                    .channels = g.out_channels};
+  Workspace<T> sums(units.parts * g.weight_size());
+  const std::int64_t work = grid.count() * kWinogradCells * g.channels * g.out_channels;
+  parallel_for(0, units.count(), work_grain(work, units.count()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::int64_t part = unit / plan.channel_parts, first = unit % plan.channel_parts * plan.channels;
-      const std::int64_t channels = std::min(plan.channels, g.channels - first);
-      T* out = sums.data() + part * g.weight_size() + first * 9 * g.out_channels;
-      sum_turns(turns * part / parts, turns * (part + 1) / parts, channels * 9 * g.out_channels, out,
-                [&](std::int64_t from, std::int64_t to) {
-                  gradient.begin(first, channels);
-                  for (std::int64_t i = from; i < to; ++i) {
-                    gradient.add_turn(plan.turns.block(i), x, dy);
-                  }
-                  gradient.finish(out);
-                });
+      const std::int64_t part = unit / (units.input_parts * units.output_parts);
+      const std::int64_t input = unit / units.output_parts % units.input_parts * units.inputs;
+      const std::int64_t output = unit % units.output_parts * units.outputs;
+      const WinogradPlanes<T> some_x = some_planes(x_planes, input, units.inputs);
+      TileGradient<Arch, T> gradient(grid, units, some_x, some_planes(dy_planes, output, units.outputs));
+      T* out = sums.data() + part * g.weight_size() + input * 9 * g.out_channels + output;
+      gradient.sum(units.blocks * part / units.parts, units.blocks * (part + 1) / units.parts, g.out_channels, out);
     }
   });
-  finish_weight_gradient(g, parts, sums.data(), dweight);
+  finish_weight_gradient(g, units.parts, sums.data(), dweight);
 }
 
 }  // namespace
@@ -195,6 +242,5 @@ void WinogradConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T
 }
 
 template void WinogradConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
-template void WinogradConv<double>::weight_gradient(const ConvGeometry&, const double*, const double*, double*);
 
 }  // namespace evenkeel::kernels

@@ -18,9 +18,10 @@ inline bool finite_product(const WinogradRange& x, double other) {
 /// Whether no group exceeds the harmonic mean by more than the ratio (winograd.hpp).
 inline bool is_even(const WinogradRange& x) { return std::sqrt(x.largest) <= kWinogradRatio * x.harmonic_mean(); }
 
-/// Whether no group exceeds the mean by more than the ratio, or half the number of groups where they are few.
-inline bool is_spread(const WinogradRange& x) {
-  return std::sqrt(x.largest) * x.all <= std::min(kWinogradMeanRatio, x.all / 2) * x.norms;
+/// Whether no group of `all` exceeds their mean by more than the ratio, or half their number where they are few.
+inline bool is_spread(const WinogradRange& x, std::int64_t all) {
+  const auto count = static_cast<double>(all);
+  return std::sqrt(x.largest) * count <= std::min(kWinogradMeanRatio, count / 2) * x.norms;
 }
 
 /// The weight as the transforms and the plain sums take it: w (input, tap, output), `width` outputs per row.
@@ -50,112 +51,132 @@ struct WinogradFilters {
   }
 };
 
+/// window (cell, `width` channels) = what a tile reads; 0 outside the planes.
+template <class T>
+void gather_window(const WinogradPlanes<T>& p, const WinogradTile& tile, std::int64_t width, T* window) {
+  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell, window += width) {
+    const std::int64_t row = tile.row - p.pad_top + cell / kWinogradWindow;
+    const std::int64_t column = tile.column - p.pad_left + cell % kWinogradWindow;
+    std::fill_n(window, width, T(0));
+    if (row >= 0 && row < p.height && column >= 0 && column < p.width) {
+      const T* x = p.x + tile.image * p.image_stride + row * p.width + column;
+      for (std::int64_t c = 0; c < p.channels; ++c) {
+        window[c] = x[c * p.plane];
+      }
+    }
+  }
+}
+
 /// Computes the tiles that Winograd's would spoil as plain sums, in the order of the other algorithms.
 template <class Arch, class T>
 class PlainTiles {
  public:
-  /// in_width, out_width: whole registers of channels; largest_weight: sum of squares of the weight's groups.
-  PlainTiles(const WinogradFilters<T>& filters, std::int64_t in_width, std::int64_t out_width, double largest_weight)
-      : filters_(filters), in_width_(in_width), out_width_(out_width), largest_weight_(largest_weight) {}
+  /// largest_weight: the weight's sum of squares.
+  PlainTiles(const WinogradFilters<T>& filters, const WinogradPlanes<T>& planes, double largest_weight)
+      : filters_(filters), planes_(planes), largest_weight_(largest_weight) {}
 
-  /// Of the `count` tiles of a block of `images` images puts those for Winograd's first, and returns how many they are.
-  std::int64_t set_apart(const WinogradSpread<T>& spread, const WinogradOutput<T>& output, std::int64_t images,
-                         WinogradTile* tiles, std::int64_t count) {
-    WinogradTile* first = tiles;
-    for (std::int64_t k = 0; k < images; ++k) {
-      WinogradTile* const last = tiles + (k + 1) * count / images;
-      const WinogradRange range = WinogradKernels<Arch, T>::range(spread.x + k * spread.image_stride,
-                                                                  spread.rows * spread.columns * in_width_, in_width_);
-      if (finite_product(range, largest_weight_) && is_even(range)) {
-        first = std::rotate(first, tiles + k * count / images, last);
-      } else {
-        WinogradTile* const end = std::partition(tiles + k * count / images, last, [&](const WinogradTile& tile) {
-          return suits(spread, output, tile, range.harmonic_mean() * range.harmonic_mean() / range.cells);
-        });
-        first = std::rotate(first, tiles + k * count / images, end);
+  /// Computes those of a block's tiles of which `inputs` has taken the squares; y has what Winograd's made of them.
+  void mend(const TileInputs<Arch, T>& inputs, const WinogradOutput<T>& output) {
+    std::int64_t tile = 0;
+    each_image(output.block, [&](std::int64_t first, std::int64_t last) {
+      std::int64_t columns = 0, end = tile;
+      const WinogradRange range = inputs.range(first, last, 0, columns);
+      for (std::int64_t run = first; run < last; ++run) {
+        end += output.block.runs[run].tiles;
       }
-    }
-    return first - tiles;
-  }
-
-  /// y of the tiles.
-  void compute(const WinogradSpread<T>& spread, const WinogradOutput<T>& output, const WinogradTile* tiles,
-               std::int64_t count) {
-    for (std::int64_t t = 0; t < count; ++t) {
-      Space& space = made_space();
-      WinogradKernels<Arch, T>::window(spread, tiles[t], space.window.data(), space.squares);
-      multiply(space);
-      write(output, tiles[t], space.results.data());
-    }
+      if (!finite_product(range, largest_weight_) || !is_even(range)) {
+        const double mean_square = range.harmonic_mean() * range.harmonic_mean() / kGroupCells;
+        for (std::int64_t i = tile; i < end; ++i) {
+          compute_if_spoiled(output, output.block.tiles[i], mean_square);
+        }
+      }
+      tile = end;
+    });
   }
 
  private:
   static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kOutputs = kWinogradTile * kWinogradTile;
+  static constexpr double kGroupCells = 3;  // of the ranges' groups, all channels of each
 
   /// What the first tile needs, made then.
   struct Space {
-    Space(std::int64_t inputs, std::int64_t in_width, std::int64_t out_width)
-        : window(kWinogradCells * in_width),
+    Space(std::int64_t inputs, std::int64_t out_width)
+        : in_width(round_up(inputs, kLanes)),
+          window(kWinogradCells * in_width),
           results(kOutputs * out_width),
           weight(inputs * 9 * out_width),
           steps(inputs * 9) {}
+    std::int64_t in_width;
     Workspace<T> window, results, weight;
     Workspace<PanelStep> steps;
-    T squares[kWinogradCells];
+    double squares[kWinogradCells];
     std::int64_t rows[kOutputs];
   };
 
+  std::int64_t out_width() const { return round_up(filters_.outputs, kLanes); }
+
   Space& made_space() {
     if (!space_.has_value()) {
-      space_.emplace(filters_.inputs, in_width_, out_width_);
-      filters_.template arrange<Arch>(0, filters_.inputs, out_width_, space_->weight.data());
+      space_.emplace(filters_.inputs, out_width());
+      filters_.template arrange<Arch>(0, filters_.inputs, out_width(), space_->weight.data());
       for (std::int64_t k = 0; k < filters_.inputs * 9; ++k) {
         const std::int64_t input = k / 9, tap = k % 9;
-        space_->steps.data()[k] = {.a = (tap / 3 * kWinogradWindow + tap % 3) * in_width_ + input,
-                                   .b = (input * 9 + (filters_.turned ? 8 - tap : tap)) * out_width_};
+        space_->steps.data()[k] = {.a = (tap / 3 * kWinogradWindow + tap % 3) * space_->in_width + input,
+                                   .b = (input * 9 + (filters_.turned ? 8 - tap : tap)) * out_width()};
       }
       for (std::int64_t i = 0; i < kOutputs; ++i) {
-        space_->rows[i] = (i / kWinogradTile * kWinogradWindow + i % kWinogradTile) * in_width_;
+        space_->rows[i] = (i / kWinogradTile * kWinogradWindow + i % kWinogradTile) * space_->in_width;
       }
     }
     return *space_;
   }
 
+  void compute_if_spoiled(const WinogradOutput<T>& output, const WinogradTile& tile, double mean_square) {
+    Space& space = made_space();
+    gather_window(planes_, tile, space.in_width, space.window.data());
+    for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+      space.squares[cell] =
+          WinogradKernels<Arch, T>::sum_of_squares(space.window.data() + cell * space.in_width, filters_.inputs);
+    }
+    if (!suits(output, tile, mean_square)) {
+      multiply(space);
+      write(output, tile, space.results.data());
+    }
+  }
+
   /// Whether a tile does not exceed its smallest window, or one of values with that mean square, by more than the
   /// ratio.
-  bool suits(const WinogradSpread<T>& spread, const WinogradOutput<T>& output, const WinogradTile& tile,
-             double mean_square) {
-    Space& space = made_space();
-    WinogradKernels<Arch, T>::window(spread, tile, space.window.data(), space.squares);
+  bool suits(const WinogradOutput<T>& output, const WinogradTile& tile, double mean_square) const {
+    const double* squares = space_->squares;
     double all = 0, least = std::numeric_limits<double>::infinity();
-    for (const T value : space.squares) {
-      all += double{value};
+    for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+      all += squares[cell];
     }
-    for (std::int64_t p = 0; p < std::min(kWinogradTile, output.rows - tile.row); ++p) {
-      for (std::int64_t q = 0; q < std::min(kWinogradTile, output.columns - tile.column); ++q) {
+    for (std::int64_t p = 0; p < std::min(kWinogradTile, output.height - tile.row); ++p) {
+      for (std::int64_t q = 0; q < std::min(kWinogradTile, output.width - tile.column); ++q) {
         double window = 0;
         for (std::int64_t tap = 0; tap < 9; ++tap) {
-          window += double{space.squares[(p + tap / 3) * kWinogradWindow + q + tap % 3]};
+          window += squares[(p + tap / 3) * kWinogradWindow + q + tap % 3];
         }
         least = std::min(least, window);
       }
     }
-    const double scale = std::max(least, mean_square * static_cast<double>(9 * filters_.inputs));
+    const double scale = std::max(least, mean_square * 9);
     return all <= kWinogradRatio * kWinogradRatio * scale && all * largest_weight_ <= kWinogradMost;
   }
 
-  void multiply(Space& space) {
+  void multiply(Space& space) const {
     constexpr std::int64_t kSegments = PanelTile<Arch, T>::segments;
-    for (std::int64_t column = 0; column < out_width_; column += kSegments * kLanes) {
+    for (std::int64_t column = 0; column < out_width(); column += kSegments * kLanes) {
       PanelProduct<T> product{.a = space.window.data(),
                               .a_rows = space.rows,
                               .steps = space.steps.data(),
                               .rows = kOutputs,
                               .step_count = filters_.inputs * 9,
                               .b = space.weight.data() + column,
-                              .segments = std::min(kSegments, (out_width_ - column) / kLanes),
+                              .segments = std::min(kSegments, (out_width() - column) / kLanes),
                               .c = space.results.data() + column,
-                              .c_stride = out_width_};
+                              .c_stride = out_width()};
       for (std::int64_t s = 0; s < product.segments; ++s) {
         product.segment[s] = {.b = s * kLanes, .c = s * kLanes, .columns = kLanes};
       }
@@ -163,20 +184,90 @@ class PlainTiles {
     }
   }
 
+  /// output has outputs of its own from the filters' `first` on.
   void write(const WinogradOutput<T>& output, const WinogradTile& tile, const T* results) const {
-    for (std::int64_t i = 0; i < kOutputs; ++i, results += out_width_) {
+    for (std::int64_t i = 0; i < kOutputs; ++i, results += out_width()) {
       const std::int64_t row = tile.row + i / kWinogradTile, column = tile.column + i % kWinogradTile;
-      if (row < output.rows && column < output.columns) {
-        T* y = output.y + tile.image * output.image_stride + (row * output.columns + column) * out_width_;
-        std::transform(results, results + out_width_, output.bias, y, [](T sum, T bias) { return sum + bias; });
+      if (row < output.height && column < output.width) {
+        T* y = output.y + tile.image * output.image_stride + row * output.width + column;
+        for (std::int64_t o = 0; o < output.outputs; ++o) {
+          y[o * output.plane] = results[output.first + o] + output.bias[o];
+        }
       }
     }
   }
 
   const WinogradFilters<T>& filters_;
-  std::int64_t in_width_, out_width_;
+  WinogradPlanes<T> planes_;
   double largest_weight_;
   std::optional<Space> space_;
+};
+
+/// Adds what a tile contributes to a weight's gradient as plain sums.
+template <class Arch, class T>
+class PlainGradient {
+ public:
+  PlainGradient(std::int64_t inputs, std::int64_t outputs)
+      : inputs_(inputs),
+        in_width_(round_up(inputs, kLanes)),
+        out_width_(round_up(outputs, kLanes)),
+        window_(kWinogradCells * in_width_),
+        dy_(kOutputs * out_width_),
+        rows_(inputs * 9) {
+    for (std::int64_t k = 0; k < inputs * 9; ++k) {
+      const std::int64_t tap = k % 9;
+      rows_.data()[k] = (tap / 3 * kWinogradWindow + tap % 3) * in_width_ + k / 9;
+    }
+    for (std::int64_t i = 0; i < kOutputs; ++i) {
+      steps_[i] = {.a = (i / kWinogradTile * kWinogradWindow + i % kWinogradTile) * in_width_, .b = i * out_width_};
+    }
+  }
+
+  /// sums (input, tap, output), `stride` outputs per row.
+  void add(const WinogradPlanes<T>& x, const WinogradPlanes<T>& dy, const WinogradTile& tile, std::int64_t stride,
+           T* sums) {
+    constexpr std::int64_t kSegments = PanelTile<Arch, T>::segments;
+    gather_window(x, tile, in_width_, window_.data());
+    gather_outputs(dy, tile);
+    for (std::int64_t column = 0; column < dy.channels; column += kSegments * kLanes) {
+      PanelProduct<T> product{.a = window_.data(),
+                              .a_rows = rows_.data(),
+                              .steps = steps_,
+                              .rows = inputs_ * 9,
+                              .step_count = kOutputs,
+                              .b = dy_.data() + column,
+                              .segments = std::min(kSegments, (out_width_ - column) / kLanes),
+                              .c = sums + column,
+                              .c_stride = stride,
+                              .accumulate = true};
+      for (std::int64_t s = 0; s < product.segments; ++s) {
+        product.segment[s] = {
+            .b = s * kLanes, .c = s * kLanes, .columns = std::min(kLanes, dy.channels - column - s * kLanes)};
+      }
+      PanelsKernels<Arch, T>::multiply(product);
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kOutputs = kWinogradTile * kWinogradTile;
+
+  void gather_outputs(const WinogradPlanes<T>& p, const WinogradTile& tile) {
+    std::fill_n(dy_.data(), kOutputs * out_width_, T(0));
+    for (std::int64_t i = 0; i < kOutputs; ++i) {
+      const std::int64_t row = tile.row + i / kWinogradTile, column = tile.column + i % kWinogradTile;
+      if (row < p.height && column < p.width) {
+        const T* x = p.x + tile.image * p.image_stride + row * p.width + column;
+        for (std::int64_t c = 0; c < p.channels; ++c) {
+          dy_.data()[i * out_width_ + c] = x[c * p.plane];
+        }
+      }
+    }
+  }
+
+  std::int64_t inputs_, in_width_, out_width_;
+  Workspace<T> window_, dy_;
+  Workspace<std::int64_t> rows_;
+  PanelStep steps_[kOutputs];
 };
 
 }  // namespace evenkeel::kernels

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/core/kernels/conv/winograd.hpp"
+#include "evenkeel/core/kernels/conv/winograd_transforms_simd.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
 #include "evenkeel/core/kernels/simd/loop.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
@@ -8,267 +9,403 @@
 namespace evenkeel::kernels {
 namespace simd::conv_winograd {
 
-// The points are 0, +-a, +-b and infinity.
-constexpr double kA = 0.70710678118654752440, kB = 1.41421356237309504880;
-
-template <class V>
-inline V constant(double value) {
-  return V(static_cast<typename V::value_type>(value));
-}
-
-/// out = G in, for a column of three.
-struct FilterTransform {
-  static constexpr int kIn = 3, kOut = 6;
-  template <class V>
-  static void apply(const V* in, V* out) {
-    const V a_even = fma(constant<V>(0.5), in[2], in[0]) * constant<V>(-2.0 / 3);
-    const V b_even = fma(constant<V>(2), in[2], in[0]) * constant<V>(1.0 / 6);
-    const V a_odd = in[1] * constant<V>(-2.0 / 3 * kA), b_odd = in[1] * constant<V>(kB / 6);
-    out[0] = in[0];
-    out[1] = a_even + a_odd;
-    out[2] = a_even - a_odd;
-    out[3] = b_even + b_odd;
-    out[4] = b_even - b_odd;
-    out[5] = in[2];
-  }
-};
-
-/// out = B^T in, for a column of six.
-struct InputTransform {
-  static constexpr int kIn = 6, kOut = 6;
-  template <class V>
-  static void apply(const V* in, V* out) {
-    const V a = constant<V>(kA), b = constant<V>(kB), minus_two = constant<V>(-2), minus_half = constant<V>(-0.5);
-    const V a_even = fma(minus_two, in[2], in[4]), a_odd = fma(minus_two, in[1], in[3]);
-    const V b_even = fma(minus_half, in[2], in[4]), b_odd = fma(minus_half, in[1], in[3]);
-    out[0] = fma(constant<V>(-2.5), in[2], in[0] + in[4]);
-    out[1] = fma(a, a_odd, a_even);
-    out[2] = fnma(a, a_odd, a_even);
-    out[3] = fma(b, b_odd, b_even);
-    out[4] = fnma(b, b_odd, b_even);
-    out[5] = fma(constant<V>(-2.5), in[3], in[1] + in[5]);
-  }
-};
-
-/// out = A in, for a column of four.
-struct GradientTransform {
-  static constexpr int kIn = 4, kOut = 6;
-  template <class V>
-  static void apply(const V* in, V* out) {
-    const V a = constant<V>(kA), b = constant<V>(kB), two = constant<V>(2), half = constant<V>(0.5);
-    const V a_even = fma(half, in[2], in[0]), a_odd = fma(half, in[3], in[1]);
-    const V b_even = fma(two, in[2], in[0]), b_odd = fma(two, in[3], in[1]);
-    out[0] = in[0];
-    out[1] = fma(a, a_odd, a_even);
-    out[2] = fnma(a, a_odd, a_even);
-    out[3] = fma(b, b_odd, b_even);
-    out[4] = fnma(b, b_odd, b_even);
-    out[5] = in[3];
-  }
-};
-
-/// out = A^T in, for a column of six.
-struct OutputTransform {
-  static constexpr int kIn = 6, kOut = 4;
-  template <class V>
-  static void apply(const V* in, V* out) {
-    const V half = constant<V>(0.5), two = constant<V>(2);
-    const V a_even = in[1] + in[2], b_even = in[3] + in[4];
-    const V a_odd = (in[1] - in[2]) * constant<V>(kA), b_odd = (in[3] - in[4]) * constant<V>(kB);
-    out[0] = in[0] + (a_even + b_even);
-    out[1] = a_odd + b_odd;
-    out[2] = fma(half, a_even, two * b_even);
-    out[3] = fma(half, a_odd, fma(two, b_odd, in[5]));
-  }
-};
-
-/// out = G^T in, for a column of six.
-struct FilterGradientTransform {
-  static constexpr int kIn = 6, kOut = 3;
-  template <class V>
-  static void apply(const V* in, V* out) {
-    const V a_even = (in[1] + in[2]) * constant<V>(-2.0 / 3), b_even = (in[3] + in[4]) * constant<V>(1.0 / 6);
-    const V a_odd = in[1] - in[2], b_odd = in[3] - in[4];
-    out[0] = in[0] + (a_even + b_even);
-    const V a_factor = constant<V>(-2.0 / 3 * kA), b_factor = constant<V>(kB / 6);
-    if constexpr (simd::Set<typename V::arch_type, float>::kRegisters > 16) {  // as the compiler has always had it
-      out[1] = fused(b_factor, b_odd, a_factor * a_odd);
+/// Four registers of four columns each of a block's register of tiles, from place(tile) on: v[i] has the tiles that
+/// begin its fours. kSide tiles lie side by side.
+template <class Arch, class T, int kSide, class Place>
+[[gnu::always_inline]] inline void load_fours(const Place& place, Batch<Arch, T>* v) {
+  constexpr int kFours = static_cast<int>(kLanes<Arch, T>) / 4;
+  unrolled<4>([&](int i) __attribute__((always_inline)) {
+    const int tile = i * kFours;
+    if constexpr (kFours == kSide) {
+      v[i] = join<Arch, T>(place(tile));
+    } else if constexpr (kFours == 2 * kSide) {
+      v[i] = join<Arch, T>(place(tile), place(tile + kSide));
     } else {
-      out[1] = fused(a_factor, a_odd, b_factor * b_odd);
+      v[i] = join<Arch, T>(place(tile), place(tile + 1), place(tile + 2), place(tile + 3));
     }
-    out[2] = fma(constant<V>(0.5), a_even, fma(constant<V>(2), b_even, in[5]));
-  }
-};
+  });
+}
 
-/// out = M in M^T: each column first, then each row. load(row, column) gives in, store(row, column, value) takes out.
-template <class V, class Transform, class Load, class Store>
-inline void transform_both(const Load& load, const Store& store) {
-  constexpr int kIn = Transform::kIn, kOut = Transform::kOut;
-  V half[kOut][kIn];
-  for (int q = 0; q < kIn; ++q) {
-    V in[kIn], out[kOut];
-    for (int p = 0; p < kIn; ++p) {
-      in[p] = load(p, q);
+/// The inverse.
+template <class Arch, class T, int kSide, class Place>
+[[gnu::always_inline]] inline void store_fours(const Place& place, const Batch<Arch, T>* v) {
+  constexpr int kFours = static_cast<int>(kLanes<Arch, T>) / 4;
+  unrolled<4>([&](int i) __attribute__((always_inline)) {
+    const int tile = i * kFours;
+    if constexpr (kFours == kSide) {
+      split<Arch, T>(v[i], place(tile));
+    } else if constexpr (kFours == 2 * kSide) {
+      split<Arch, T>(v[i], place(tile), place(tile + kSide));
+    } else {
+      split<Arch, T>(v[i], place(tile), place(tile + 1), place(tile + 2), place(tile + 3));
     }
-    Transform::template apply<V>(in, out);
-    for (int p = 0; p < kOut; ++p) {
-      half[p][q] = out[p];
+  });
+}
+
+/// Calls f with the largest kSide (1, 2 or 4; no more than the fours of a register) that `adjacent` allows.
+template <class Arch, class T, class F>
+[[gnu::always_inline]] inline void with_side(std::int64_t adjacent, const F& f) {
+  constexpr std::int64_t kFours = kLanes<Arch, T> / 4;
+  if constexpr (kFours >= 4) {
+    if (adjacent >= 4) {
+      f(std::integral_constant<int, 4>());
+      return;
     }
   }
-  for (int p = 0; p < kOut; ++p) {
-    V out[kOut];
-    Transform::template apply<V>(half[p], out);
-    for (int q = 0; q < kOut; ++q) {
-      store(p, q, out[q]);
+  if constexpr (kFours >= 2) {
+    if (adjacent >= 2) {
+      f(std::integral_constant<int, 2>());
+      return;
+    }
+  }
+  f(std::integral_constant<int, 1>());
+}
+
+/// Where the strips of a block's runs begin in the first channel, and how far a row is from one channel to the next: 0
+/// for zeros.
+template <class Arch, class T>
+void place_strips(const WinogradInput<T>& job) {
+  const WinogradPlanes<T>& p = job.planes;
+  for (std::int64_t r = 0; r < job.block.run_count; ++r) {
+    const WinogradRun& run = job.block.runs[r];
+    WinogradStrip<T>& strip = job.places[r];
+    const std::int64_t left = run.first.column - p.pad_left, right = left + 4 * run.tiles + 2;
+    const std::int64_t begin = left > 0 ? left : 0, end = right < p.width ? right : p.width;
+    const std::int64_t top = run.first.row - p.pad_top;
+    strip.columns = end - begin;
+    strip.first = run.strip + (begin - left);
+    for (std::int64_t i = 0; i < 6; ++i) {
+      const bool inside = top + i >= 0 && top + i < p.height;
+      strip.rows[i] = inside ? p.x + run.first.image * p.image_stride + (top + i) * p.width + begin : job.zeros;
+      strip.steps[i] = inside ? p.plane : 0;
     }
   }
 }
 
-template <class Arch, class T, class Transform>
-void spread_tiles(const WinogradSpread<T>& job) {
-  using V = simd::Batch<Arch, T>;
-  constexpr int kIn = Transform::kIn;
-  for (std::int64_t t = 0; t < job.tile_count; ++t) {
-    const std::int64_t row = job.tiles[t].row + job.top, column = job.tiles[t].column + job.left;
-    const bool inside = row >= 0 && row + kIn <= job.rows && column >= 0 && column + kIn <= job.columns;
-    const std::int64_t row_stride = job.columns * job.width;
-    for (std::int64_t c = 0; c < job.width; c += simd::kLanes<Arch, T>) {
-      const T* x = job.x + job.tiles[t].image * job.image_stride + row * row_stride + column * job.width + c;
-      T* v = job.v.data + c / simd::kLanes<Arch, T> * job.v.part + t * simd::kLanes<Arch, T>;
-      const auto store = [&](int p, int q, const V& value) { value.store_aligned(v + (p * 6 + q) * job.v.cell); };
-      if (inside) {
-        transform_both<V, Transform>([&](int p, int q) { return V::load_aligned(x + p * row_stride + q * job.width); },
-                                     store);
-      } else {
-        transform_both<V, Transform>(
-            [&](int p, int q) {
-              const bool cell_inside =
-                  row + p >= 0 && row + p < job.rows && column + q >= 0 && column + q < job.columns;
-              return cell_inside ? V::load_aligned(x + p * row_stride + q * job.width) : V(T(0));
-            },
-            store);
-      }
-    }
+/// The strips of one channel: B^T x, a register of columns at a time. Moves `places` on by a channel.
+template <class Arch, class T>
+void transform_columns(const WinogradInput<T>& job, std::int64_t channel) {
+  using L = Loop<Arch, T>;
+  using V = typename L::V;
+  const std::int64_t strip_width = job.strip_width, runs = job.block.run_count;
+  T* const of_group = job.squares + (job.square_groups ? channel / kWinogradRows * 2 * strip_width : 0);
+  T* const strips = job.strips;
+  WinogradStrip<T>* place = job.places;
+  for (std::int64_t r = 0; r < runs; ++r, ++place) {
+    const T* rows[6];
+    unrolled<6>([&](int i) __attribute__((always_inline)) {
+      rows[i] = place->rows[i];
+      place->rows[i] = rows[i] + place->steps[i];
+    });
+    T* const squares = of_group + place->first;
+    T* const out_strip = strips + place->first;
+    // A tail's register reaches into the next strip, which is written later.
+    L::each(
+        place->columns, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
+          V in[6], out[6];
+          unrolled<6>([&](int i) __attribute__((always_inline)) { in[i] = L::load(rows[i] + j, tag); });
+          const V upper = fma(in[0], in[0], fma(in[1], in[1], in[2] * in[2]));
+          const V lower = fma(in[3], in[3], fma(in[4], in[4], in[5] * in[5]));
+          (V::load_unaligned(squares + j) + upper).store_unaligned(squares + j);
+          (V::load_unaligned(squares + strip_width + j) + lower).store_unaligned(squares + strip_width + j);
+          InputTransform::apply<V>(in, out);
+          T* to = out_strip + j;
+          unrolled<6>([&](int i) __attribute__((always_inline)) {
+            out[i].store_unaligned(to);
+            to += strip_width;
+          });
+        });
   }
 }
 
-/// The rows of a tile of the product for `kSegments` registers of C, and the steps between the elements of A.
-template <class Arch, class T, int kSegments, bool kGradient>
-struct ProductTile {
-  static constexpr int kLanes = static_cast<int>(simd::kLanes<Arch, T>);
-  static constexpr int kMost = (kSegments == 1 ? 2 : 1) * PanelTile<Arch, T>::rows;
-  static constexpr int kRows = kMost < kLanes ? kMost : kLanes;  // within a register of A's channels
-  static constexpr int kRowStep = kGradient ? 1 : kLanes, kStep = kGradient ? kLanes : 1;
-};
-
-template <class Arch, class T, int kSegments, bool kGradient>
-void multiply_tile(const T* a, std::int64_t a_part, const T* b, std::int64_t b_part, std::int64_t steps, T* c,
-                   std::int64_t c_part, bool accumulate) {
-  using V = simd::Batch<Arch, T>;
-  using Tile = ProductTile<Arch, T, kSegments, kGradient>;
-  V sum[Tile::kRows][kSegments];
-  for (int i = 0; i < Tile::kRows; ++i) {
-    for (int s = 0; s < kSegments; ++s) {
-      sum[i][s] = V(T(0));
-    }
-  }
-  const std::int64_t run = kGradient ? steps : Tile::kLanes;  // steps before A's next register of channels
-  for (std::int64_t first = 0; first < steps; first += run, a += a_part) {
-    const T* const end = b + (steps - first < run ? steps - first : run) * Tile::kLanes;
-    for (const T* factor = a; b != end; b += Tile::kLanes, factor += Tile::kStep) {
-      V column[kSegments];
-      for (int s = 0; s < kSegments; ++s) {
-        column[s] = V::load_aligned(b + s * b_part);
-      }
-      for (int i = 0; i < Tile::kRows; ++i) {
-        const V value(factor[i * Tile::kRowStep]);
-        for (int s = 0; s < kSegments; ++s) {
-          sum[i][s] = fma(value, column[s], sum[i][s]);
-        }
-      }
-    }
-  }
-  for (int i = 0; i < Tile::kRows; ++i) {
-    for (int s = 0; s < kSegments; ++s) {
-      T* out = c + s * c_part + i * Tile::kLanes;
-      (accumulate ? sum[i][s] + V::load_aligned(out) : sum[i][s]).store_aligned(out);
-    }
-  }
-}
-
-template <class Arch, class T, int kSegments, bool kGradient>
-void multiply_rows(const WinogradProduct<T>& job, std::int64_t cell, std::int64_t segment) {
+/// v of one channel from its strips: tiles to lanes, then times B.
+template <class Arch, class T, int kSide>
+void transform_rows(const WinogradInput<T>& job, std::int64_t channel) {
+  using V = Batch<Arch, T>;
   constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
-  const T* a = job.a.data + cell * job.a.cell;
-  const T* b = job.b.data + cell * job.b.cell + segment * job.b.part;
-  T* c = job.c.data + cell * job.c.cell + segment * job.c.part;
-  for (std::int64_t i = 0; i < job.rows; i += ProductTile<Arch, T, kSegments, kGradient>::kRows) {
-    const T* rows = kGradient ? a + i / kLanes * job.a.part + i % kLanes : a + i * kLanes;
-    multiply_tile<Arch, T, kSegments, kGradient>(rows, job.a.part, b, job.b.part, job.steps, c + i * kLanes, job.c.part,
-                                                 job.accumulate);
+  const std::int64_t strip_width = job.strip_width, cell = job.v.cell, registers = job.block.registers;
+  T* of_panel = job.v.data + channel * kWinogradPanel * kLanes;
+  for (std::int64_t k = 0; k < registers; ++k) {
+    const T* place[kLanes];
+    unrolled<kLanes / kSide>([&](int i) __attribute__((always_inline)) {
+      place[i * kSide] = job.strips + job.block.strips[k * kLanes + i * kSide];
+    });
+    T* v = of_panel + k % kWinogradPanel * kLanes;
+    for (int i = 0; i < 6; ++i) {
+      V in[8], out[6];
+      load_fours<Arch, T, kSide>(
+          [&](int tile) __attribute__((always_inline)) { return place[tile]; }, in);
+      load_fours<Arch, T, kSide>(
+          [&](int tile) __attribute__((always_inline)) { return place[tile] + 4; }, in + 4);
+      unrolled<kLanes / kSide>([&](int t) __attribute__((always_inline)) { place[t * kSide] += strip_width; });
+      transpose_fours(in);
+      transpose_fours(in + 4);  // whose last two are not used
+      InputTransform::apply<V>(in, out);
+      unrolled<6>([&](int j) __attribute__((always_inline)) {
+        out[j].store_aligned(v);
+        v += cell;
+      });
+    }
+    of_panel += k % kWinogradPanel == kWinogradPanel - 1 ? job.v.part : 0;
   }
 }
 
-template <class Arch, class T, bool kGradient>
-void multiply_cells(const WinogradProduct<T>& job) {
-  constexpr std::int64_t kSegments = PanelTile<Arch, T>::segments;
-  const std::int64_t segments = job.width / simd::kLanes<Arch, T>;
-  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
-    std::int64_t panels = ceil_div(segments, kSegments);
-    for (std::int64_t first = 0; panels > 0; --panels) {
-      const std::int64_t count = ceil_div(segments - first, panels);
-      if (count == 3) {
-        multiply_rows<Arch, T, 3, kGradient>(job, cell, first);
-      } else if (count == 2) {
-        multiply_rows<Arch, T, 2, kGradient>(job, cell, first);
+/// Rows of a tile of the product for kSegments registers: twice as many where there is one, or the sums would wait.
+template <class Arch, class T, int kSegments>
+inline constexpr int kProductRows = (kSegments == 1 ? 2 : 1) * PanelTile<Arch, T>::rows <= simd::kLanes<Arch, T>
+                                        ? (kSegments == 1 ? 2 : 1) * PanelTile<Arch, T>::rows
+                                        : static_cast<int>(simd::kLanes<Arch, T>);
+
+/// c[i c_row + s lanes] = sum over k of a[k a_step + i a_row] b[k b_step + s b_part], or is added to.
+template <class Arch, class T, int kRows, int kSegments>
+struct ProductTile {
+  using V = Batch<Arch, T>;
+  V sum[kRows][kSegments];
+
+  /// kSteps products of each sum; kFirst: the first of all.
+  template <int kSteps, bool kFirst, std::int64_t kAStep, std::int64_t kARow, std::int64_t kBStep>
+  [[gnu::always_inline]] void add(const T* a, const T* b, std::int64_t b_part) {
+    unrolled<kSteps>([&](int k) __attribute__((always_inline)) {
+      V column[kSegments];
+      unrolled<kSegments>([&](int s) __attribute__((always_inline)) {
+        column[s] = V::load_aligned(b + k * kBStep + s * b_part);
+      });
+      unrolled<kRows>([&](int i) __attribute__((always_inline)) {
+        const V factor(a[k * kAStep + i * kARow]);
+        unrolled<kSegments>([&](int s) __attribute__((always_inline)) {
+          sum[i][s] = kFirst && k == 0 ? factor * column[s] : fma(factor, column[s], sum[i][s]);
+        });
+      });
+    });
+  }
+};
+
+/// kProductRows rows of m for kSegments registers of one cell.
+template <class Arch, class T, int kSegments>
+[[gnu::always_inline]] inline void multiply_tile(const T* u, const T* v, std::int64_t inputs, T* m) {
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>, kPanel = kWinogradPanel * kLanes;
+  constexpr int kRows = kProductRows<Arch, T, kSegments>, kSteps = 4;
+  ProductTile<Arch, T, kRows, kSegments> tile;
+  tile.template add<1, true, kLanes, 1, kPanel>(u, v, kLanes);
+  std::int64_t k = 1;
+  for (; k + kSteps <= inputs; k += kSteps) {
+    tile.template add<kSteps, false, kLanes, 1, kPanel>(u + k * kLanes, v + k * kPanel, kLanes);
+  }
+  for (; k < inputs; ++k) {
+    tile.template add<1, false, kLanes, 1, kPanel>(u + k * kLanes, v + k * kPanel, kLanes);
+  }
+  unrolled<kRows * kSegments>([&](int i) __attribute__((always_inline)) {
+    tile.sum[i / kSegments][i % kSegments].store_aligned(m + i / kSegments * kPanel + i % kSegments * kLanes);
+  });
+}
+
+template <class Arch, class T, int kSegments>
+void multiply_panel(const WinogradProduct<T>& job, std::int64_t cell, std::int64_t panel, std::int64_t first,
+                    std::int64_t last) {
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
+  const T* u = job.u.data + cell * job.u.cell + first / kLanes * job.u.part;
+  const T* v = job.v.data + cell * job.v.cell + panel * job.v.part;
+  T* m = job.m.data + cell * job.m.cell + panel * job.m.part + first * kWinogradPanel * kLanes;
+  const std::int64_t inputs = job.inputs;
+  for (std::int64_t i = 0; i < last - first; i += kProductRows<Arch, T, kSegments>) {
+    multiply_tile<Arch, T, kSegments>(u + i, v, inputs, m + i * kWinogradPanel * kLanes);
+  }
+}
+
+/// y of one channel and register of tiles: times A^T and A, tiles back from lanes; two rows at a time, whose columns
+/// stay in registers. place(tile, row) is where a tile's four columns go.
+template <class Arch, class T, int kSide, class Place>
+[[gnu::always_inline]] inline void transform_output(const T* m, std::int64_t cell, const Batch<Arch, T>& bias,
+                                                    const Place& place) {
+  using V = Batch<Arch, T>;
+  unrolled<2>([&](int odd) __attribute__((always_inline)) {
+    V rows[2][6];
+    unrolled<6>([&](int q) __attribute__((always_inline)) {
+      V in[6];
+      unrolled<5>([&](int p) __attribute__((always_inline)) {
+        in[p + odd] = V::load_aligned(m + ((p + odd) * 6 + q) * cell);
+      });
+      if (odd == 0) {
+        OutputTransform::apply_even(in, rows[0][q], rows[1][q]);
       } else {
-        multiply_rows<Arch, T, 1, kGradient>(job, cell, first);
+        OutputTransform::apply_odd(in, rows[0][q], rows[1][q]);
       }
-      first += count;
+    });
+    unrolled<2>([&](int i) __attribute__((always_inline)) {
+      V out[4];
+      OutputTransform::apply<V>(rows[i], out);
+      unrolled<4>([&](int j) __attribute__((always_inline)) { out[j] = out[j] + bias; });
+      transpose_fours(out);
+      store_fours<Arch, T, kSide>([&](int tile) { return place(tile, 2 * i + odd); }, out);
+    });
+  });
+}
+
+/// Of a register some of whose tiles have fewer than 4x4 outputs, or none.
+template <class Arch, class T>
+void write_parts(const WinogradOutput<T>& job, std::int64_t k, std::int64_t o, const T* m) {
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
+  alignas(64) T outputs[kLanes * 16];
+  transform_output<Arch, T, 1>(m, job.m.cell, Batch<Arch, T>(job.bias[o]),
+                               [&](int tile, int row) { return outputs + tile * 16 + row * 4; });
+  const std::int64_t first = k * kLanes, left = job.block.tile_count - first;
+  for (std::int64_t t = 0; t < kLanes && t < left; ++t) {
+    const WinogradTile& tile = job.block.tiles[first + t];
+    T* y = job.y + tile.image * job.image_stride + o * job.plane + tile.row * job.width + tile.column;
+    const std::int64_t rows = job.height - tile.row, columns = job.width - tile.column;
+    for (std::int64_t i = 0; i < 4 && i < rows; ++i) {
+      for (std::int64_t j = 0; j < 4 && j < columns; ++j) {
+        y[i * job.width + j] = outputs[t * 16 + i * 4 + j];
+      }
     }
   }
 }
 
-template <class Arch, class T, int kRegisters>
-WinogradRange range_of(const T* x, std::int64_t count) {
-  using V = simd::Batch<Arch, T>;
-  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>, kGroup = kRegisters * kLanes;
-  const V zero(T(0)), one(T(1));
-  V largest = zero, norms = zero, inverse_norms = zero, groups = zero;
-  const auto add_group = [&](const V& squares) __attribute__((always_inline)) {
-    const V norm = sqrt(squares);
-    const auto counts = squares > zero;
-    largest = max(largest, squares);
-    norms += norm;
-    inverse_norms += select(counts, one / norm, zero);
-    groups += select(counts, one, zero);
-  };
-  std::int64_t i = 0;
-  for (; i + kGroup <= count; i += kGroup) {
-    V squares[2] = {zero, zero};
-    for (std::int64_t k = 0; k < kGroup; k += 2 * kLanes) {
-      for (int j = 0; j < 2; ++j) {
-        const V value = V::load_aligned(x + i + k + j * kLanes);
-        squares[j] = fma(value, value, squares[j]);
+template <class Arch, class T, int kSide>
+void transform_outputs(const WinogradOutput<T>& job, std::int64_t k) {
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
+  const T* m = job.m.data + k / kWinogradPanel * job.m.part + k % kWinogradPanel * kLanes;
+  T* y[kLanes] = {};
+  if (job.block.whole[k]) {
+    for (std::int64_t t = 0; t < kLanes; t += kSide) {
+      const WinogradTile& tile = job.block.tiles[k * kLanes + t];
+      y[t] = job.y + tile.image * job.image_stride + tile.row * job.width + tile.column;
+    }
+  }
+  for (std::int64_t o = 0; o < job.outputs; ++o, m += kWinogradPanel * kLanes) {
+    if (job.block.whole[k]) {
+      const std::int64_t plane = o * job.plane;
+      transform_output<Arch, T, kSide>(m, job.m.cell, Batch<Arch, T>(job.bias[o]),
+                                       [&](int tile, int row) { return y[tile] + plane + row * job.width; });
+    } else {
+      write_parts<Arch, T>(job, k, o, m);
+    }
+  }
+}
+
+/// d of one tile and a register of outputs, whose planes begin at planes[lane]; returns the sums of squares.
+template <class Arch, class T>
+[[gnu::always_inline]] inline Batch<Arch, T> transform_gradient(const T* const* planes, std::int64_t offset,
+                                                                std::int64_t width, T* d, std::int64_t cell) {
+  using V = Batch<Arch, T>;
+  V in[4][4], squares[4];
+  unrolled<4>([&](int p) __attribute__((always_inline)) {
+    // The lanes of outputs in their order: four registers begin with outputs 0, 1, 2, 3, and take each fourth.
+    constexpr int kFours = static_cast<int>(simd::kLanes<Arch, T>) / 4;
+    const std::int64_t row = offset + p * width;
+    load_fours<Arch, T, 1>([&](int i) { return planes[i % kFours * 4 + i / kFours] + row; }, in[p]);
+    transpose_fours(in[p]);
+    squares[p] = in[p][0] * in[p][0];
+    unrolled<3>([&](int q)
+                    __attribute__((always_inline)) { squares[p] = fma(in[p][q + 1], in[p][q + 1], squares[p]); });
+  });
+  unrolled<3>([&](int pair) __attribute__((always_inline)) {  // of rows, so that they stay in registers
+    constexpr int kRows[3][2] = {{1, 2}, {3, 4}, {0, 5}};
+    V rows[2][4], out[6];
+    unrolled<4>([&](int q) __attribute__((always_inline)) {
+      const V column[4] = {in[0][q], in[1][q], in[2][q], in[3][q]};
+      GradientTransform::apply_pair(pair, column, rows[0][q], rows[1][q]);
+    });
+    unrolled<2>([&](int i) __attribute__((always_inline)) {
+      GradientTransform::apply<V>(rows[i], out);
+      T* to = d + kRows[pair][i] * 6 * cell;
+      unrolled<6>([&](int q) __attribute__((always_inline)) {
+        out[q].store_aligned(to);
+        to += cell;
+      });
+    });
+  });
+  return (squares[0] + squares[1]) + (squares[2] + squares[3]);
+}
+
+/// What a tile at the border has of `lanes` outputs' planes from `first` on: 4x4 cells each, 0 where there are none.
+template <class Arch, class T>
+void stage_gradient(const WinogradPlanes<T>& p, const WinogradTile& tile, std::int64_t first, T* staged) {
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
+  const std::int64_t rows = p.height - tile.row, columns = p.width - tile.column;
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    const T* x = p.x + tile.image * p.image_stride + (first + lane) * p.plane + tile.row * p.width + tile.column;
+    for (std::int64_t i = 0; i < 4; ++i) {
+      for (std::int64_t j = 0; j < 4; ++j) {
+        const bool inside = first + lane < p.channels && i < rows && j < columns;
+        staged[lane * 16 + i * 4 + j] = inside ? x[i * p.width + j] : T(0);
       }
     }
-    add_group(squares[0] + squares[1]);
   }
-  const std::int64_t all = (count + kGroup - 1) / kGroup * kLanes;
-  if (i < count) {
-    V squares = zero;
-    for (; i < count; i += kLanes) {
-      const V value = V::load_aligned(x + i);
-      squares = fma(value, value, squares);
+}
+
+template <class Arch, class T>
+void transform_gradients(const WinogradOutputGradient<T>& job, std::int64_t k, std::int64_t first) {
+  using V = Batch<Arch, T>;
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
+  const WinogradPlanes<T>& p = job.planes;
+  alignas(64) T staged[kLanes * 16];
+  const T *planes[kLanes], *parts[kLanes];
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    planes[lane] = p.x + (first + lane) * p.plane;
+    parts[lane] = staged + lane * 16;
+  }
+  for (std::int64_t i = 0; i < kLanes; ++i) {
+    const std::int64_t t = k * kLanes + i, lane = winograd_lane_of_tile(i, kLanes);
+    T* d = job.d.data + first / kLanes * job.d.part + (k * kLanes + lane) * kLanes;
+    if (t >= job.block.tile_count) {
+      for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+        V(T(0)).store_aligned(d + cell * job.d.cell);
+      }
+      continue;
     }
-    add_group(squares);
+    const WinogradTile& tile = job.block.tiles[t];
+    V squares;
+    if (job.block.whole[k] && first + kLanes <= p.channels) {
+      const std::int64_t offset = tile.image * p.image_stride + tile.row * p.width + tile.column;
+      squares = transform_gradient<Arch, T>(planes, offset, p.width, d, job.d.cell);
+    } else {
+      stage_gradient<Arch, T>(p, tile, first, staged);
+      squares = transform_gradient<Arch, T>(parts, 0, 4, d, job.d.cell);
+    }
+    T* sum = job.squares + first / kWinogradRows * job.block.registers * kLanes + t;
+    *sum = (first % kWinogradRows == 0 ? T(0) : *sum) + lane_sum(squares);
   }
-  return {.largest = static_cast<double>(lane_max(largest)),
-          .norms = static_cast<double>(lane_sum(norms)),
-          .inverse_norms = static_cast<double>(lane_sum(inverse_norms)),
-          .groups = static_cast<double>(lane_sum(groups)),
-          .all = static_cast<double>(all),
-          .cells = kRegisters};
+}
+
+/// kRows inputs by kSegments registers of outputs of one cell of n.
+template <class Arch, class T, int kRows, int kSegments>
+void multiply_gradient_tile(const WinogradGradientProduct<T>& job, const T* v, const T* d, T* n) {
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>, kRow = kWinogradPanel * kLanes;
+  constexpr int kSteps = 4;
+  const std::int64_t registers = job.registers, v_part = job.v.part, d_part = job.d.part, n_part = job.n.part;
+  ProductTile<Arch, T, kRows, kSegments> tile;
+  tile.template add<kSteps, true, 1, kRow, kLanes>(v, d, d_part);
+  for (std::int64_t k = 0; k < registers; k += kWinogradPanel, v += v_part) {
+    const std::int64_t steps = (registers - k < kWinogradPanel ? registers - k : kWinogradPanel) * kLanes;
+    for (std::int64_t t = k == 0 ? kSteps : 0; t < steps; t += kSteps) {
+      tile.template add<kSteps, false, 1, kRow, kLanes>(v + t, d + t * kLanes, d_part);
+    }
+    d += steps * kLanes;
+  }
+  const bool accumulate = job.accumulate;
+  unrolled<kRows * kSegments>([&](int i) __attribute__((always_inline)) {
+    const Batch<Arch, T>& sum = tile.sum[i / kSegments][i % kSegments];
+    T* out = n + i % kSegments * n_part + i / kSegments * kLanes;
+    (accumulate ? sum + Batch<Arch, T>::load_aligned(out) : sum).store_aligned(out);
+  });
+}
+
+template <class Arch, class T, int kSegments>
+void multiply_gradient_rows(const WinogradGradientProduct<T>& job, std::int64_t cell, std::int64_t segment) {
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>, kRow = kWinogradPanel * kLanes;
+  constexpr int kFew = PanelTile<Arch, T>::rows;
+  constexpr int kMany = kSegments == 3 ? kFew : kSegments == 2 ? kFew * 3 / 2 : kFew * 2;
+  const T* v = job.v.data + cell * job.v.cell;
+  const T* d = job.d.data + cell * job.d.cell + segment * job.d.part;
+  T* n = job.n.data + cell * job.n.cell + segment * job.n.part;
+  std::int64_t i = 0;
+  for (; i + kMany <= job.inputs && i + 2 * kFew != job.inputs; i += kMany) {
+    multiply_gradient_tile<Arch, T, kMany, kSegments>(job, v + i * kRow, d, n + i * kLanes);
+  }
+  for (; i < job.inputs; i += kFew) {
+    multiply_gradient_tile<Arch, T, kFew, kSegments>(job, v + i * kRow, d, n + i * kLanes);
+  }
 }
 
 }  // namespace simd::conv_winograd
@@ -288,41 +425,71 @@ void WinogradKernels<Arch, T>::weight(const WinogradWeight<T>& job) {
 }
 
 template <class Arch, class T>
-void WinogradKernels<Arch, T>::input(const WinogradSpread<T>& job) {
-  simd::conv_winograd::spread_tiles<Arch, T, simd::conv_winograd::InputTransform>(job);
-}
-
-template <class Arch, class T>
-void WinogradKernels<Arch, T>::output_gradient(const WinogradSpread<T>& job) {
-  simd::conv_winograd::spread_tiles<Arch, T, simd::conv_winograd::GradientTransform>(job);
+void WinogradKernels<Arch, T>::input(const WinogradInput<T>& job) {
+  simd::conv_winograd::place_strips<Arch, T>(job);
+  simd::conv_winograd::with_side<Arch, T>(job.block.adjacent, [&]<class Side>(Side) {
+    for (std::int64_t c = 0; c < job.planes.channels; ++c) {
+      simd::conv_winograd::transform_columns<Arch, T>(job, c);
+      simd::conv_winograd::transform_rows<Arch, T, Side::value>(job, c);
+    }
+  });
 }
 
 template <class Arch, class T>
 void WinogradKernels<Arch, T>::multiply(const WinogradProduct<T>& job) {
-  if (job.gradient) {
-    simd::conv_winograd::multiply_cells<Arch, T, true>(job);
-  } else {
-    simd::conv_winograd::multiply_cells<Arch, T, false>(job);
+  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
+  const std::int64_t panels = ceil_div(job.registers, kWinogradPanel);
+  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+    for (std::int64_t first = 0; first < job.outputs; first += kLanes) {  // whose weights stay in the cache
+      const std::int64_t last = first + kLanes < job.outputs ? first + kLanes : job.outputs;
+      for (std::int64_t panel = 0; panel < panels; ++panel) {
+        const std::int64_t left = job.registers - panel * kWinogradPanel;
+        if (left >= 3) {
+          simd::conv_winograd::multiply_panel<Arch, T, 3>(job, cell, panel, first, last);
+        } else if (left == 2) {
+          simd::conv_winograd::multiply_panel<Arch, T, 2>(job, cell, panel, first, last);
+        } else {
+          simd::conv_winograd::multiply_panel<Arch, T, 1>(job, cell, panel, first, last);
+        }
+      }
+    }
   }
 }
 
 template <class Arch, class T>
 void WinogradKernels<Arch, T>::output(const WinogradOutput<T>& job) {
-  using V = simd::Batch<Arch, T>;
-  for (std::int64_t t = 0; t < job.tile_count; ++t) {
-    const WinogradTile& tile = job.tiles[t];
-    const std::int64_t rows = job.rows - tile.row, columns = job.columns - tile.column;
-    for (std::int64_t o = 0; o < job.width; o += simd::kLanes<Arch, T>) {
-      const V bias = V::load_aligned(job.bias + o);
-      const T* m = job.m.data + o / simd::kLanes<Arch, T> * job.m.part + t * simd::kLanes<Arch, T>;
-      T* y = job.y + tile.image * job.image_stride + (tile.row * job.columns + tile.column) * job.width + o;
-      simd::conv_winograd::transform_both<V, simd::conv_winograd::OutputTransform>(
-          [&](int p, int q) { return V::load_aligned(m + (p * 6 + q) * job.m.cell); },
-          [&](int p, int q, const V& value) {
-            if (p < rows && q < columns) {
-              (value + bias).store_aligned(y + (p * job.columns + q) * job.width);
-            }
-          });
+  simd::conv_winograd::with_side<Arch, T>(job.block.adjacent, [&]<class Side>(Side) {
+    for (std::int64_t k = 0; k < job.block.registers; ++k) {
+      simd::conv_winograd::transform_outputs<Arch, T, Side::value>(job, k);
+    }
+  });
+}
+
+template <class Arch, class T>
+void WinogradKernels<Arch, T>::output_gradient(const WinogradOutputGradient<T>& job) {
+  for (std::int64_t o = 0; o < job.planes.channels; o += simd::kLanes<Arch, T>) {
+    for (std::int64_t k = 0; k < job.block.registers; ++k) {
+      simd::conv_winograd::transform_gradients<Arch, T>(job, k, o);
+    }
+  }
+}
+
+template <class Arch, class T>
+void WinogradKernels<Arch, T>::multiply_gradient(const WinogradGradientProduct<T>& job) {
+  const std::int64_t segments = ceil_div(job.outputs, simd::kLanes<Arch, T>);
+  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+    for (std::int64_t s = 0; s < segments;) {
+      const std::int64_t left = segments - s;
+      if (left == 3 || left > 4) {
+        simd::conv_winograd::multiply_gradient_rows<Arch, T, 3>(job, cell, s);
+        s += 3;
+      } else if (left > 1) {
+        simd::conv_winograd::multiply_gradient_rows<Arch, T, 2>(job, cell, s);
+        s += 2;
+      } else {
+        simd::conv_winograd::multiply_gradient_rows<Arch, T, 1>(job, cell, s);
+        ++s;
+      }
     }
   }
 }
@@ -331,43 +498,50 @@ template <class Arch, class T>
 void WinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<T>& job) {
   using V = simd::Batch<Arch, T>;
   constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
-  for (std::int64_t c = 0; c < job.channels; ++c) {
+  for (std::int64_t c = 0; c < job.inputs; ++c) {
     for (std::int64_t o = 0; o < job.outputs; o += kLanes) {
       const simd::Some count{job.outputs - o};
       const T* n = job.n.data + o / kLanes * job.n.part + c * kLanes;
-      T* dw = job.dw + c * 9 * job.outputs + o;
+      T* dw = job.dw + c * 9 * job.stride + o;
       simd::conv_winograd::transform_both<V, simd::conv_winograd::FilterGradientTransform>(
           [&](int p, int q) { return V::load_aligned(n + (p * 6 + q) * job.n.cell); },
           [&](int p, int q, const V& value) {
-            simd::Loop<Arch, T>::store(dw + (3 * p + q) * job.outputs, value, count);
+            simd::Loop<Arch, T>::store(dw + (3 * p + q) * job.stride, value, count);
           });
     }
   }
 }
 
 template <class Arch, class T>
-WinogradRange WinogradKernels<Arch, T>::range(const T* x, std::int64_t count, std::int64_t width) {
-  // A group of several pixels would hide that one of them is dark.
-  return width < 2 * simd::kLanes<Arch, T> ? simd::conv_winograd::range_of<Arch, T, kWinogradGroup / 2>(x, count)
-                                           : simd::conv_winograd::range_of<Arch, T, kWinogradGroup>(x, count);
+WinogradRange WinogradKernels<Arch, T>::range(const T* squares, std::int64_t count) {
+  using L = simd::Loop<Arch, T>;
+  using V = typename L::V;
+  const V zero(T(0)), one(T(1));
+  V largest = zero, norms = zero, inverse_norms = zero, groups = zero;
+  L::each(count, [&](std::int64_t i, auto tag) {
+    const V value = L::load(squares + i, tag), norm = sqrt(value);
+    const auto counts = value > zero;
+    largest = max(largest, value);
+    norms += norm;
+    inverse_norms += select(counts, one / norm, zero);
+    groups += select(counts, one, zero);
+  });
+  return {.largest = static_cast<double>(lane_max(largest)),
+          .norms = static_cast<double>(lane_sum(norms)),
+          .inverse_norms = static_cast<double>(lane_sum(inverse_norms)),
+          .groups = static_cast<double>(lane_sum(groups))};
 }
 
 template <class Arch, class T>
-void WinogradKernels<Arch, T>::window(const WinogradSpread<T>& job, const WinogradTile& tile, T* window, T* squares) {
-  using V = simd::Batch<Arch, T>;
-  const T* x = job.x + tile.image * job.image_stride;
-  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell, window += job.width) {
-    const std::int64_t row = tile.row + job.top + cell / kWinogradWindow;
-    const std::int64_t column = tile.column + job.left + cell % kWinogradWindow;
-    const bool inside = row >= 0 && row < job.rows && column >= 0 && column < job.columns;
-    V sum(T(0));
-    for (std::int64_t c = 0; c < job.width; c += simd::kLanes<Arch, T>) {
-      const V value = inside ? V::load_aligned(x + (row * job.columns + column) * job.width + c) : V(T(0));
-      value.store_aligned(window + c);
-      sum = fma(value, value, sum);
-    }
-    squares[cell] = lane_sum(sum);
-  }
+double WinogradKernels<Arch, T>::sum_of_squares(const T* x, std::int64_t count) {
+  using L = simd::Loop<Arch, T>;
+  using V = typename L::V;
+  V sums[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+  L::template each_chain<4>(count, [&](std::int64_t i, auto tag, auto chain) {
+    const V value = L::load(x + i, tag);
+    sums[chain] = fma(value, value, sums[chain]);
+  });
+  return static_cast<double>(lane_sum(L::join(sums)));
 }
 
 }  // namespace evenkeel::kernels

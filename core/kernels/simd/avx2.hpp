@@ -81,6 +81,16 @@ struct Set<Avx2, float> : PlainSet<Avx2, float, 32> {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(halves, halves));
   }
 
+  static __m256 join(const float* all) { return _mm256_loadu_ps(all); }
+  static __m256 join(const float* low, const float* high) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+  }
+  static void split(__m256 value, float* all) { _mm256_storeu_ps(all, value); }
+  static void split(__m256 value, float* low, float* high) {
+    _mm_storeu_ps(low, _mm256_castps256_ps128(value));
+    _mm_storeu_ps(high, _mm256_extractf128_ps(value, 1));
+  }
+
   static void transpose(const float* x, std::int64_t stride, float* b, std::int64_t width) {
     X86<Avx2>::transpose(x, stride, b, width);
   }

@@ -84,6 +84,26 @@ struct Set<Avx512, float> : PlainSet<Avx512, float, 64> {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(value)));
   }
 
+  static __m512 join(const float* all) { return _mm512_loadu_ps(all); }
+  static __m512 join(const float* low, const float* high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
+  }
+  static __m512 join(const float* a, const float* b, const float* c, const float* d) {
+    const __m512 ab = _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
+    return _mm512_insertf32x4(_mm512_insertf32x4(ab, _mm_loadu_ps(c), 2), _mm_loadu_ps(d), 3);
+  }
+  static void split(__m512 value, float* all) { _mm512_storeu_ps(all, value); }
+  static void split(__m512 value, float* low, float* high) {
+    _mm256_storeu_ps(low, _mm512_castps512_ps256(value));
+    _mm256_storeu_ps(high, _mm512_extractf32x8_ps(value, 1));
+  }
+  static void split(__m512 value, float* a, float* b, float* c, float* d) {
+    _mm_storeu_ps(a, _mm512_castps512_ps128(value));
+    _mm_storeu_ps(b, _mm512_extractf32x4_ps(value, 1));
+    _mm_storeu_ps(c, _mm512_extractf32x4_ps(value, 2));
+    _mm_storeu_ps(d, _mm512_extractf32x4_ps(value, 3));
+  }
+
   /// y 2^n, rounded once.
   static __m512 scale(__m512 y, __m512 n) { return _mm512_scalef_ps(y, n); }
   /// 1 / x to 1 ulp for 1 <= x <= 1e30, or NaN: an estimate and one step of Newton's.

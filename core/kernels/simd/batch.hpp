@@ -154,6 +154,28 @@ void zip(const Batch<Arch, T>& even, const Batch<Arch, T>& odd, Batch<Arch, T>& 
   high = Set<Arch, T>::zip_high(even, odd);
 }
 
+/// The register whose equal parts, one after the other, are loaded from one, two or four places, and the inverse.
+template <class Arch, class T, class... P>
+[[gnu::always_inline]] inline Batch<Arch, T> join(const P*... parts) {
+  return Set<Arch, T>::join(parts...);
+}
+template <class Arch, class T, class... P>
+[[gnu::always_inline]] inline void split(const Batch<Arch, T>& v, P*... parts) {
+  Set<Arch, T>::split(v, parts...);
+}
+
+/// Transposes the 4x4 squares that each four lanes of four registers make: lane 4 q + i of v[j] was lane 4 q + j of
+/// v[i].
+template <class Arch, class T>
+[[gnu::always_inline]] inline void transpose_fours(Batch<Arch, T>* v) {
+  typename Batch<Arch, T>::Raw a = v[0], b = v[1], c = v[2], d = v[3];
+  Set<Arch, T>::transpose_fours(a, b, c, d);
+  v[0] = a;
+  v[1] = b;
+  v[2] = c;
+  v[3] = d;
+}
+
 /// A register of numbers from bytes; reads one byte per lane.
 template <class Arch, class T>
 Batch<Arch, T> load_bytes(const std::uint8_t* p) {

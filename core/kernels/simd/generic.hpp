@@ -139,6 +139,27 @@ struct PlainSet {
     }
   }
 
+  /// The register whose equal parts, one after the other, are loaded from these places, and the inverse.
+  template <class... P>
+  static Raw join(const P*... parts) {
+    Raw result;
+    std::size_t at = 0;
+    ((__builtin_memcpy(reinterpret_cast<char*>(&result) + at, parts, kBytes / sizeof...(P)),
+      at += kBytes / sizeof...(P)),
+     ...);
+    return result;
+  }
+  template <class... P>
+  static void split(Raw value, P*... parts) {
+    std::size_t at = 0;
+    ((__builtin_memcpy(parts, reinterpret_cast<const char*>(&value) + at, kBytes / sizeof...(P)),
+      at += kBytes / sizeof...(P)),
+     ...);
+  }
+  /// Transposes the 4x4 squares that each four lanes of four registers make: lane 4 q + i of register j was lane 4 q + j
+  /// of register i.
+  static void transpose_fours(Raw& a, Raw& b, Raw& c, Raw& d) { transpose_fours(a, b, c, d, Lanes()); }
+
   /// The bits of each lane moved up, or joined with `mask` by "and".
   static Raw shift_left(Raw value, int count) { return to_raw(to_bits(value) << count); }
   static Raw bits_and(Raw value, Bits mask) { return to_raw(to_bits(value) & mask); }
@@ -165,6 +186,18 @@ struct PlainSet {
   template <int kFirst, int... kLane>
   static Raw every_second(Raw low, Raw high, std::integer_sequence<int, kLane...>) {
     return __builtin_shufflevector(low, high, (kFirst + 2 * kLane)...);
+  }
+  template <int... kLane>
+  static void transpose_fours(Raw& a, Raw& b, Raw& c, Raw& d, std::integer_sequence<int, kLane...>) {
+    // First the lower and the upper two lanes of each four of two registers alternate, then pairs of lanes.
+    const Raw low_ab = __builtin_shufflevector(a, b, (kLane / 4 * 4 + kLane % 4 / 2 + kLane % 2 * kCount)...);
+    const Raw high_ab = __builtin_shufflevector(a, b, (kLane / 4 * 4 + 2 + kLane % 4 / 2 + kLane % 2 * kCount)...);
+    const Raw low_cd = __builtin_shufflevector(c, d, (kLane / 4 * 4 + kLane % 4 / 2 + kLane % 2 * kCount)...);
+    const Raw high_cd = __builtin_shufflevector(c, d, (kLane / 4 * 4 + 2 + kLane % 4 / 2 + kLane % 2 * kCount)...);
+    a = __builtin_shufflevector(low_ab, low_cd, (kLane / 4 * 4 + kLane % 2 + kLane % 4 / 2 * kCount)...);
+    b = __builtin_shufflevector(low_ab, low_cd, (kLane / 4 * 4 + 2 + kLane % 2 + kLane % 4 / 2 * kCount)...);
+    c = __builtin_shufflevector(high_ab, high_cd, (kLane / 4 * 4 + kLane % 2 + kLane % 4 / 2 * kCount)...);
+    d = __builtin_shufflevector(high_ab, high_cd, (kLane / 4 * 4 + 2 + kLane % 2 + kLane % 4 / 2 * kCount)...);
   }
   template <int kFirst, int... kLane>
   static Raw zip_half(Raw even, Raw odd, std::integer_sequence<int, kLane...>) {
