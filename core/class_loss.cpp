@@ -9,7 +9,7 @@
 namespace evenkeel {
 namespace {
 
-constexpr std::int64_t kSampleGrain = 1024;
+constexpr std::int64_t kSampleGrain = 256;  // with a logarithm each
 
 /// Where sample i has its class 0.
 std::int64_t first_class(const ClassLoss& k, std::int64_t i) { return i / k.inner * k.count * k.inner + i % k.inner; }

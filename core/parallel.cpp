@@ -12,6 +12,7 @@
 #include <chrono>
 #include <exception>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <pthread.h>
 #include <sched.h>
@@ -26,8 +27,10 @@ namespace {
 constexpr int kMaxThreads = 256;  // of one team; a larger num_threads() is allowed, but gains nothing
 
 /// How long a helper looks for the next loop before it sleeps: longer than the serial stretches of a training step (a
-/// sleeping helper costs the caller 7 us to wake, and comes 50 us late), short enough to leave the core to others then.
+/// sleeping helper costs 7 us to wake, and comes 50 us late), short enough to leave the core to others then.
 constexpr std::chrono::microseconds kIdleSpin{1000};
+/// After so long it offers its core between two looks, so that another process's thread need not wait for its sleep.
+constexpr std::chrono::microseconds kPoliteSpin{50};
 /// How often a helper asks to be moved away from the caller's core.
 constexpr std::chrono::milliseconds kMovePause{5};
 /// How long a caller looks for its helpers' last chunks before it sleeps.
@@ -46,21 +49,23 @@ void pause() {
 #endif
 }
 
-/// Waits until `value` is no longer `old`: looks for so long, while `useful`, then sleeps until notified.
-template <class Useful>
-void await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, std::chrono::microseconds spin,
-                  const Useful& useful) {
+/// Looks until `found` for so long at most, while `useful`; true if it found.
+template <class Found, class Useful>
+bool look(std::chrono::microseconds most, const Found& found, const Useful& useful) {
   constexpr int kLooks = 64;
-  const auto end = std::chrono::steady_clock::now() + spin;
-  while (useful() && std::chrono::steady_clock::now() < end) {
+  const auto start = std::chrono::steady_clock::now();
+  for (auto now = start; now < start + most && useful(); now = std::chrono::steady_clock::now()) {
     for (int i = 0; i < kLooks; ++i) {
-      if (value.load(std::memory_order_acquire) != old) {
-        return;
+      if (found()) {
+        return true;
       }
       pause();
     }
+    if (now > start + kPoliteSpin) {
+      sched_yield();
+    }
   }
-  value.wait(old, std::memory_order_acquire);
+  return false;
 }
 
 /// Moves this thread to another core than `core`, if it may run on any; where it runs later is the system's choice
@@ -80,6 +85,8 @@ void leave_core(int core) {
 struct Chunks {
   std::int64_t begin, end, grain;
   std::int64_t count() const { return (end - begin - 1) / grain + 1; }
+  /// Threads that have work enough: a last chunk of less than half the size is no reason to call another one.
+  std::int64_t worth() const { return (end - begin) / grain + ((end - begin) % grain >= grain - grain / 2 ? 1 : 0); }
   void run(std::int64_t i, const Body& body) const {
     const std::int64_t first = begin + i * grain;
     body(first, end - first > grain ? first + grain : end);
@@ -90,15 +97,22 @@ struct Chunks {
 /// it had in its cache after the last call; a thread that is done helps with the others' shares.
 class SharedLoop {
  public:
+  static bool can_count(std::int64_t chunks) { return chunks <= std::numeric_limits<std::uint32_t>::max(); }
+
+  /// Writes nothing that the threads of the last loop wrote: fetching a line per thread took longer than a short loop.
   void start(const Chunks& chunks, int threads, const Body& body) {
     chunks_ = chunks;
     threads_ = threads;
+    per_thread_ = chunks.count() / threads;
+    left_over_ = chunks.count() % threads;
     body_ = &body;
     error_ = nullptr;
     stop_ = false;
-    for (int i = 0; i < threads; ++i) {
-      share(i).next = chunks.count() * i / threads;
-      share(i).end = chunks.count() * (i + 1) / threads;
+    if (++number_ == 0) {  // the shares' numbers would seem new
+      for (Share& share : shares_) {
+        share.taken.store(0, std::memory_order_relaxed);
+      }
+      number_ = 1;
     }
   }
 
@@ -106,8 +120,8 @@ class SharedLoop {
     team_threads = threads_;
     try {
       for (int k = 0; k < threads_; ++k) {
-        Share& s = share((thread + k) % threads_);
-        for (std::int64_t i = s.next++; i < s.end && !stop_; i = s.next++) {
+        const int owner = thread + k < threads_ ? thread + k : thread + k - threads_;
+        for (std::int64_t i = claim(owner); i >= 0 && !stop_; i = claim(owner)) {
           chunks_.run(i, *body_);
         }
       }
@@ -119,22 +133,47 @@ class SharedLoop {
     team_threads = 1;
   }
 
-  int threads() const { return threads_; }
   std::exception_ptr take_error() { return std::exchange(error_, nullptr); }
 
  private:
+  static constexpr int kNumberShift = 32;
   struct alignas(64) Share {
-    std::atomic<std::int64_t> next = 0;
-    std::int64_t end = 0;
+    std::atomic<std::uint64_t> taken = 0;  ///< the loop's number, and below it how many chunks of the share are taken
   };
-  Share& share(int i) { return shares_[static_cast<std::size_t>(i)]; }
+
+  /// Takes the next chunk of a thread's share; -1 if none is left. Where none is, it only reads.
+  std::int64_t claim(int owner) {
+    const std::int64_t size = per_thread_ + (owner < left_over_ ? 1 : 0);
+    std::atomic<std::uint64_t>& taken = shares_[static_cast<std::size_t>(owner)].taken;
+    for (std::uint64_t seen = taken.load(std::memory_order_relaxed);;) {
+      const std::int64_t place = seen >> kNumberShift == number_ ? static_cast<std::uint32_t>(seen) : 0;
+      if (place >= size) {
+        return -1;
+      }
+      const std::uint64_t next = (std::uint64_t{number_} << kNumberShift) + static_cast<std::uint64_t>(place) + 1;
+      if (taken.compare_exchange_weak(seen, next, std::memory_order_relaxed)) {
+        return owner * per_thread_ + std::min<std::int64_t>(owner, left_over_) + place;
+      }
+    }
+  }
 
   Chunks chunks_{};
   int threads_ = 0;
+  std::int64_t per_thread_ = 0, left_over_ = 0;  // chunks; the first threads have one of the latter each
+  std::uint32_t number_ = 0;
   const Body* body_ = nullptr;
   std::exception_ptr error_;
   std::atomic<bool> stop_ = false;
   std::array<Share, kMaxThreads> shares_;
+};
+
+/// What a helper has to know of the caller, in one word, so that a call costs one line of the cache.
+struct Call {
+  std::uint32_t number = 0;   ///< of the loop
+  std::uint16_t threads = 0;  ///< that it is open to: those with smaller numbers; 0: closed
+  std::int16_t core = -1;     ///< where the caller runs
+
+  bool operator==(const Call&) const = default;
 };
 
 /// The threads that help with loops. They are hired once and stay; a team per loop, as OpenMP's, ends in a barrier
@@ -158,14 +197,16 @@ class Team {
       return false;
     }
     loop_.start(chunks, threads, body);
-    caller_core_.store(sched_getcpu(), std::memory_order_relaxed);
-    gate_.store(kOpen, std::memory_order_release);
-    for (int i = 1; i < threads; ++i) {
-      bell(i).rings.fetch_add(1);
-      bell(i).rings.notify_one();
-    }
+    Call call = call_.load(std::memory_order_relaxed);
+    call = {.number = call.number + 1,
+            .threads = static_cast<std::uint16_t>(threads),
+            .core = static_cast<std::int16_t>(sched_getcpu())};
+    call_.store(call);
+    wake_next(0, threads);
     loop_.work(0);
-    close();
+    call.threads = 0;
+    call_.store(call);
+    await_helpers(threads);
     const std::exception_ptr error = loop_.take_error();
     if (!busy_.exchange(false, std::memory_order_release)) {
       fail<StateError>("parallel_for", "the process forked inside a loop, whose other threads the child lacks");
@@ -178,18 +219,29 @@ class Team {
 
   /// In the child of a fork: of its threads only the caller is left. Where that is inside a loop, run() will say so.
   void forget_helpers() {
+    for (int i = 0; i <= helpers_; ++i) {
+      place(i) = kOutside;
+      asleep(i) = kAwake;
+    }
     helpers_ = 0;
-    gate_ = 0;
+    Call call = call_;
+    call.threads = 0;
+    call_ = call;
     busy_ = false;
   }
 
  private:
-  static constexpr std::uint32_t kOpen = std::uint32_t{1} << 31;  // of gate_; the other bits count helpers inside
+  // Of Member::place; kAwaited: inside, and the caller sleeps until it leaves.
+  static constexpr std::uint32_t kOutside = 0, kInside = 1, kAwaited = 2;
+  // Of Member::asleep.
+  static constexpr std::uint32_t kAwake = 0, kAsleep = 1;
 
-  struct alignas(64) Bell {
-    std::atomic<std::uint32_t> rings = 0;
+  struct Member {
+    alignas(64) std::atomic<std::uint32_t> place = kOutside;
+    alignas(64) std::atomic<std::uint32_t> asleep = kAwake;
   };
-  Bell& bell(int helper) { return bells_[static_cast<std::size_t>(helper)]; }
+  std::atomic<std::uint32_t>& place(int helper) { return members_[static_cast<std::size_t>(helper)].place; }
+  std::atomic<std::uint32_t>& asleep(int helper) { return members_[static_cast<std::size_t>(helper)].asleep; }
 
   /// Sees to it that there are that many helpers, or as many as the system has threads for.
   void hire(int helpers) {
@@ -208,49 +260,71 @@ class Team {
     }
   }
 
+  /// Each thread that enters a loop wakes two others, if they sleep: waking all would take the caller 7 us each.
+  void wake_next(int thread, int threads) {
+    for (int next = 2 * thread + 1; next <= 2 * thread + 2 && next < threads; ++next) {
+      if (asleep(next).load() == kAsleep && asleep(next).exchange(kAwake) == kAsleep) {
+        asleep(next).notify_one();
+      }
+    }
+  }
+
   /// A helper's life.
   [[noreturn]] void help(int id) {
-    const std::atomic<std::uint32_t>& rings = bell(id).rings;
     std::chrono::steady_clock::time_point moved{};
-    for (std::uint32_t heard = 0;;) {
-      // Looking on the caller's own core (as where other processes fill the rest) would only delay the caller.
-      await_change(rings, heard, kIdleSpin, [&] { return id < cores() && !on_callers_core(); });
-      heard = rings.load(std::memory_order_acquire);
+    for (Call call;;) {
+      call = await_call(id, call.number);
       if (on_callers_core() && std::chrono::steady_clock::now() - moved > kMovePause) {
         // Woken there it comes too late for each loop, and the system may leave it there beside an idle core: a step
         // of 58 us took 80 us for as long as 0.1 s.
-        leave_core(caller_core_.load(std::memory_order_relaxed));
+        leave_core(call.core);
         moved = std::chrono::steady_clock::now();
       }
-      enter_loop(id);
+      // Either the caller still finds this one inside, or this one finds the loop closed.
+      place(id).store(kInside);
+      if (call_.load() == call) {
+        wake_next(id, call.threads);
+        loop_.work(id);
+      }
+      if (place(id).exchange(kOutside, std::memory_order_acq_rel) == kAwaited) {
+        place(id).notify_one();
+      }
     }
+  }
+
+  /// The next loop after that of a number that wants this helper.
+  Call await_call(int id, std::uint32_t number) {
+    Call call;
+    const auto wanted = [&] {
+      call = call_.load();
+      return call.threads > id && call.number != number;
+    };
+    // Looking on the caller's own core (as where other processes fill the rest) would only delay the caller.
+    while (!look(kIdleSpin, wanted, [&] { return id < cores() && !on_callers_core(); })) {
+      asleep(id).store(kAsleep);
+      if (wanted()) {  // perhaps it was called before it could be seen asleep
+        asleep(id).store(kAwake);
+        break;
+      }
+      asleep(id).wait(kAsleep);
+    }
+    return call;
   }
 
   int cores() const { return cores_.load(std::memory_order_relaxed); }
-  bool on_callers_core() const { return caller_core_.load(std::memory_order_relaxed) == sched_getcpu(); }
-
-  /// Works for the loop that is open, if there is one and it wants this helper.
-  void enter_loop(int id) {
-    std::uint32_t gate = gate_.load(std::memory_order_acquire);
-    do {
-      if ((gate & kOpen) == 0) {
-        return;
-      }
-    } while (!gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acq_rel, std::memory_order_acquire));
-    if (id < loop_.threads()) {
-      loop_.work(id);
-    }
-    if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      gate_.notify_one();
-    }
-  }
+  bool on_callers_core() const { return call_.load(std::memory_order_relaxed).core == sched_getcpu(); }
 
   /// Nobody enters any more; returns when the helpers inside have left.
-  void close() {
-    std::uint32_t count = gate_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
-    while (count != 0) {
-      await_change(gate_, count, kJoinSpin, [&] { return loop_.threads() <= cores(); });
-      count = gate_.load(std::memory_order_acquire);
+  void await_helpers(int threads) {
+    for (int i = 1; i < threads; ++i) {
+      const auto outside = [&] { return place(i).load() == kOutside; };
+      if (outside() || look(kJoinSpin, outside, [&] { return threads <= cores(); })) {
+        continue;
+      }
+      std::uint32_t seen = kInside;
+      if (place(i).compare_exchange_strong(seen, kAwaited)) {
+        place(i).wait(kAwaited);
+      }
     }
   }
 
@@ -259,9 +333,8 @@ class Team {
   int helpers_ = 0;
   std::chrono::steady_clock::time_point next_hire_{};
   std::atomic<int> cores_ = 1;  // that helpers may run on
-  std::atomic<int> caller_core_ = -1;
-  alignas(64) std::atomic<std::uint32_t> gate_ = 0;
-  std::array<Bell, kMaxThreads> bells_;
+  alignas(64) std::atomic<Call> call_ = Call{};
+  std::array<Member, kMaxThreads> members_;
 };
 
 // Never destroyed, as its helpers outlive main; no local static, so that a fork never finds it half made.
@@ -329,8 +402,8 @@ void detail::parallel_chunks(std::int64_t begin, std::int64_t end, std::int64_t 
   }
   const Chunks chunks{begin, end, grain};
   const std::int64_t limit = in_parallel() ? 1 : std::min(num_threads(), kMaxThreads);
-  const int threads = static_cast<int>(std::min(limit, chunks.count()));
-  if (threads > 1 && team().run(chunks, threads, body)) {
+  const int threads = static_cast<int>(std::min(limit, chunks.worth()));
+  if (threads > 1 && SharedLoop::can_count(chunks.count()) && team().run(chunks, threads, body)) {
     return;
   }
   for (std::int64_t i = 0; i < chunks.count(); ++i) {

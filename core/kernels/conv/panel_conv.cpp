@@ -141,36 +141,77 @@ void run_unit(const Unit<T>& unit) {
   }
 }
 
+/// How a correlation is cut: blocks by groups by parts of a group's outputs. Where several units read the same rows,
+/// these are staged once for all of them, in planes of whole images.
+struct CorrelationPlan {
+  BlockPlan blocks;
+  std::int64_t parts, outputs;  ///< of a group's outputs, and outputs of a part
+  bool shared;
+  std::int64_t plane_stride, image_stride;  ///< of the stage
+
+  std::int64_t units(std::int64_t groups) const { return blocks.count() * groups * parts; }
+};
+
+CorrelationPlan correlation_plan(const Correlation& c, std::int64_t work, std::int64_t element_bytes) {
+  constexpr std::int64_t kUnits = 16;    // at least, where there is enough work
+  constexpr std::int64_t kOutputs = 64;  // of a unit, which packs for itself: parts of 32 took 145 us instead of 114
+  constexpr std::int64_t kSharedBytes = 2L * 1024 * 1024;
+  const std::int64_t wanted = std::clamp<std::int64_t>(work / kChunkWork, 1, kUnits);
+  CorrelationPlan plan{};
+  plan.blocks = plan_blocks(c.stage, c.batch, c.rows(), c.inputs * element_bytes, ceil_div(wanted, c.groups));
+  const std::int64_t blocks = plan.blocks.count() * c.groups;
+  plan.outputs = ceil_div(c.outputs, std::clamp<std::int64_t>(wanted / blocks, 1, ceil_div(c.outputs, kOutputs)));
+  plan.outputs = round_up(plan.outputs, 8);
+  plan.parts = ceil_div(c.outputs, plan.outputs);
+  const std::int64_t image_bytes = c.groups * c.inputs * c.stage.plane_stride(c.rows()) * element_bytes;
+  plan.shared = plan.parts * plan.blocks.bands() > 1 && c.batch * image_bytes <= kSharedBytes;
+  plan.plane_stride = c.stage.plane_stride(plan.shared ? c.rows() : plan.blocks.rows);
+  plan.image_stride = c.inputs * plan.plane_stride;
+  return plan;
+}
+
+/// Stages all of the source: (image, group, plane of the group).
+template <class T>
+void stage_images(const Correlation& c, const CorrelationPlan& plan, const T* source, T* staged) {
+  const std::int64_t planes = c.batch * c.groups * c.inputs;
+  parallel_for(0, planes, grain_of(plan.plane_stride), [&](std::int64_t first, std::int64_t last) {
+    fill_stage(c.stage, source + first * c.stage.source_stride, last - first, 0, c.rows(), plan.plane_stride,
+               staged + first * plan.plane_stride);
+  });
+}
+
 template <class Arch, class T>
 void correlate_on(Correlation c, bool packed, std::int64_t work, const T* source, const T* weight, const T* bias,
                   T* y) {
-  constexpr std::int64_t kUnits = 4;     // at least, where there is enough work
-  constexpr std::int64_t kOutputs = 64;  // of a unit, which packs for itself: parts of 32 took 145 us instead of 114
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
   if (!packed) {  // whole registers are loaded
     c.stage.slack = ceil_div(c.stage.columns, kLanes) * kLanes - c.stage.columns;
   }
-  const BlockPlan plan = plan_blocks(c.stage, c.batch, c.rows(), c.inputs * static_cast<std::int64_t>(sizeof(T)));
-  const std::int64_t blocks = plan.count() * c.groups;
-  const std::int64_t wanted = std::clamp<std::int64_t>(kUnits / blocks, 1, ceil_div(c.outputs, kOutputs));
-  const std::int64_t outputs = ceil_div(ceil_div(c.outputs, wanted), 8) * 8;
-  const std::int64_t parts = ceil_div(c.outputs, outputs);
-  const std::int64_t plane_stride = c.stage.plane_stride(plan.rows), image_stride = c.inputs * plane_stride;
-  const StepTables tables(c, plane_stride);
-  Workspace<std::int64_t> weight_rows(outputs);
-  for (std::int64_t o = 0; o < outputs; ++o) {
+  const CorrelationPlan plan = correlation_plan(c, work, static_cast<std::int64_t>(sizeof(T)));
+  const StepTables tables(c, plan.plane_stride);
+  Workspace<std::int64_t> weight_rows(plan.outputs);
+  for (std::int64_t o = 0; o < plan.outputs; ++o) {
     weight_rows.data()[o] = o * c.weight_output;
   }
-  const std::int64_t units = blocks * parts;
+  Workspace<T> images(plan.shared ? c.batch * c.groups * plan.image_stride + kLanes : 0);
+  if (plan.shared) {
+    stage_images(c, plan, source, images.data());
+  }
+  const std::int64_t units = plan.units(c.groups);
   parallel_for(0, units, work_grain(work, units), [&](std::int64_t begin, std::int64_t end) {
-    Workspace<T> staged(plan.images * image_stride + kLanes);
+    Workspace<T> own(plan.shared ? 0 : plan.blocks.images * plan.image_stride + kLanes);
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const PixelBlock block = plan.block(unit / (c.groups * parts));
-      const std::int64_t group = unit / parts % c.groups, first = unit % parts * outputs;
-      for (std::int64_t k = 0; k < block.images; ++k) {
+      const PixelBlock block = plan.blocks.block(unit / (c.groups * plan.parts));
+      const std::int64_t group = unit / plan.parts % c.groups, first = unit % plan.parts * plan.outputs;
+      const T* staged = own.data();
+      if (plan.shared) {
+        staged = images.data() + (block.image * c.groups + group) * plan.image_stride +
+                 block.first_row * c.stage.row_step() * c.stage.row_stride();
+      }
+      for (std::int64_t k = 0; k < block.images && !plan.shared; ++k) {
         const std::int64_t plane = (block.image + k) * c.stage.planes + group * c.inputs;
-        fill_stage(c.stage, source + plane * c.stage.source_stride, c.inputs, block.first_row, block.rows, plane_stride,
-                   staged.data() + k * image_stride);
+        fill_stage(c.stage, source + plane * c.stage.source_stride, c.inputs, block.first_row, block.rows,
+                   plan.plane_stride, own.data() + k * plan.image_stride);
       }
       const std::int64_t output = group * c.outputs + first;
       run_unit<Arch, T>({.c = c,
@@ -178,12 +219,12 @@ void correlate_on(Correlation c, bool packed, std::int64_t work, const T* source
                          .weight_rows = weight_rows.data(),
                          .block = block,
                          .packed = packed,
-                         .image_stride = image_stride,
-                         .staged = staged.data(),
+                         .image_stride = plan.shared ? c.groups * plan.image_stride : plan.image_stride,
+                         .staged = staged,
                          .weight = weight + group * c.weight_group + first * c.weight_output,
                          .bias = bias != nullptr ? bias + output : nullptr,
                          .y = y + (block.image * c.groups * c.outputs + output) * c.out_plane(),
-                         .outputs = std::min(outputs, c.outputs - first)});
+                         .outputs = std::min(plan.outputs, c.outputs - first)});
     }
   });
 }

@@ -19,25 +19,28 @@ namespace {
 constexpr std::int64_t kTurnPixels = 256;
 constexpr std::int64_t kMostPixels = 1024;  // the same for the part of a row that is longer
 
-/// How the work is cut: parts of the list of turns, whose sums are added in order, by parts of the channels of a
-/// group, which own their rows of dw^T.
+/// How the work is cut, as far as there is enough of it: parts of the list of turns, whose sums are added in order, by
+/// parts of the channels of a group, which own their rows of dw^T.
 struct GradientPlan {
   BlockPlan turns;
   std::int64_t turn_parts, channel_parts, channels;
 };
 
 GradientPlan gradient_plan(const ConvGeometry& g) {
-  constexpr std::int64_t kUnits = 8;
+  constexpr std::int64_t kUnits = 32;      // two for each of 16 threads
   constexpr std::int64_t kProducts = 128;  // of one part at least, since each part turns dy anew
+  constexpr std::int64_t kFewParts = 8;    // of more, each has two turns, whose sums cost little to add then
   GradientPlan plan{};
   plan.turns = {.batch = g.batch,
                 .height = g.out_height,
                 .images = std::clamp<std::int64_t>(kTurnPixels / g.pixels(), 1, g.batch),
                 .rows = std::clamp<std::int64_t>(kTurnPixels / g.out_width, 1, g.out_height)};
-  plan.channel_parts = std::clamp<std::int64_t>(g.patch() / kProducts, 1, std::min(kUnits, g.group_channels()));
+  const std::int64_t units = std::clamp<std::int64_t>(g.y_size() * g.patch() / kChunkWork, 1, kUnits);
+  plan.channel_parts = std::clamp<std::int64_t>(g.patch() / kProducts, 1, std::min(units, g.group_channels()));
   plan.channels = ceil_div(g.group_channels(), plan.channel_parts);
   plan.channel_parts = ceil_div(g.group_channels(), plan.channels);
-  plan.turn_parts = std::clamp<std::int64_t>(kUnits / (plan.channel_parts * g.groups), 1, plan.turns.count());
+  const std::int64_t turns = plan.turns.count(), most = std::min(turns, std::max(kFewParts, turns / 2));
+  plan.turn_parts = std::clamp<std::int64_t>(units / (plan.channel_parts * g.groups), 1, most);
   return plan;
 }
 
@@ -117,6 +120,9 @@ void add_turn(const ConvGeometry& g, const PixelBlock& turn, GradientTables& tab
 /// Adds the sums of the parts to those of the first, in order.
 template <class T>
 void add_parts(std::int64_t parts, std::int64_t size, T* sums) {
+  if (parts == 1) {
+    return;
+  }
   parallel_for(0, size, kElementGrain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t part = 1; part < parts; ++part) {
       for (std::int64_t i = first; i < last; ++i) {

@@ -14,8 +14,8 @@ namespace {
 template <class T>
 struct TileConvolution {
   WinogradPlanes<T> source;
-  TileGrid grid;  ///< of the outputs
   WinogradFilters<T> filters;
+  TileGrid grid = {};  ///< of the outputs
 };
 
 template <class T>
@@ -28,7 +28,6 @@ TileConvolution<T> forward_tiles(const ConvGeometry& g, const T* x, const T* wei
                      .channels = g.channels,
                      .pad_top = g.pad_top,
                      .pad_left = g.pad_left},
-          .grid = {.batch = g.batch, .height = g.out_height, .width = g.out_width},
           .filters = {.weight = weight, .inputs = g.channels, .outputs = g.out_channels, .turned = false}};
 }
 
@@ -42,7 +41,6 @@ TileConvolution<T> gradient_tiles(const ConvGeometry& g, const T* dy, const T* w
                      .channels = g.out_channels,
                      .pad_top = 2 - g.pad_top,
                      .pad_left = 2 - g.pad_left},
-          .grid = {.batch = g.batch, .height = g.height, .width = g.width},
           .filters = {.weight = weight, .inputs = g.out_channels, .outputs = g.channels, .turned = true}};
 }
 
@@ -79,6 +77,8 @@ TileUnits cut_tiles(const TileConvolution<T>& c) {
   TileUnits units{};
   units.tiles = kPanel * std::clamp<std::int64_t>(inputs * outputs / kWeights, 1, 4);
   units.blocks = ceil_div(tiles, units.tiles);
+  units.tiles = round_up(ceil_div(tiles, units.blocks), kLanes);  // about equal
+  units.blocks = ceil_div(tiles, units.tiles);
   const std::int64_t wanted = ceil_div(2 * std::int64_t{num_threads()}, units.blocks);
   const std::int64_t most = num_threads() > 1 ? ceil_div(outputs, 2 * kWinogradRows) : 1;
   units.outputs = round_up(ceil_div(outputs, std::clamp<std::int64_t>(wanted, 1, most)), kWinogradRows);
@@ -99,20 +99,18 @@ class TileConvolver {
         u_(u),
         bias_(bias),
         y_(y),
-        block_(c.grid, c.source.pad_left, units.tiles, kLanes),
-        inputs_(c.source, units.tiles, false),
+        inputs_(c.source, c.grid, units.tiles, false),
         // A cell's products take the place of the inputs of the cell before.
         part_(std::max(round_up(c.filters.inputs, kWinogradRows), units.outputs) * kWinogradPanel * kLanes),
-        cell_(units.tiles / (kWinogradPanel * kLanes) * part_ + kLanes),
+        cell_(ceil_div(units.tiles, kWinogradPanel * kLanes) * part_ + kLanes),
         space_((kWinogradCells + 1) * cell_),
-        plain_(c.filters, c.source, largest_weight) {}
+        plain_(c.filters, c.source, units.tiles, largest_weight) {}
 
   void compute(std::int64_t unit) {
     const std::int64_t first = unit / units_.parts * units_.tiles, first_output = unit % units_.parts * units_.outputs;
     const std::int64_t outputs = std::min(units_.outputs, c_.filters.outputs - first_output);
-    const std::int64_t columns = block_.list(first, std::min(units_.tiles, c_.grid.count() - first));
-    const WinogradBlock block = block_.block();
-    inputs_.transform(block, columns, {space_.data() + cell_, cell_, part_});
+    const WinogradBlock& block = inputs_.transform(first, std::min(units_.tiles, c_.grid.count() - first),
+                                                   {space_.data() + cell_, cell_, part_});
     WinogradKernels<Arch, T>::multiply({.outputs = outputs,
                                         .inputs = c_.filters.inputs,
                                         .registers = block.registers,
@@ -131,7 +129,7 @@ class TileConvolver {
                                    .height = c_.grid.height,
                                    .width = c_.grid.width};
     WinogradKernels<Arch, T>::output(output);
-    plain_.mend(inputs_, output);
+    plain_.mend(output, inputs_.squares(0));
   }
 
  private:
@@ -140,7 +138,6 @@ class TileConvolver {
   WinogradCells<const T> u_;
   const T* bias_;
   T* y_;
-  TileBlock block_;
   TileInputs<Arch, T> inputs_;
   std::int64_t part_, cell_;
   Workspace<T> space_;
@@ -173,12 +170,20 @@ void convolve_on(const TileConvolution<T>& c, const T* bias, T* y) {
 
 template <class T>
 void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(forward_tiles(g, x, weight), bias, y); });
+  TileConvolution<T> c = forward_tiles(g, x, weight);
+  dispatch_isa([&]<class Arch>() {
+    c.grid = TileGrid::of(c.source, g.batch, g.out_height, g.out_width, PanelTile<Arch, T>::lanes);
+    convolve_on<Arch>(c, bias, y);
+  });
 }
 
 template <class T>
 void WinogradConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
-  dispatch_isa([&]<class Arch>() { convolve_on<Arch>(gradient_tiles(g, dy, weight), bias, dx); });
+  TileConvolution<T> c = gradient_tiles(g, dy, weight);
+  dispatch_isa([&]<class Arch>() {
+    c.grid = TileGrid::of(c.source, g.batch, g.height, g.width, PanelTile<Arch, T>::lanes);
+    convolve_on<Arch>(c, bias, dx);
+  });
 }
 
 template struct WinogradConv<float>;

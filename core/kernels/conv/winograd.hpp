@@ -38,18 +38,20 @@ struct WinogradRun {
   std::int64_t tiles = 0, strip = 0;
 };
 
-/// Consecutive tiles, row by row and image by image, that are transformed, multiplied and transformed back at once.
-/// A register has a tile per lane: each four of its tiles in turn begin the fours of its lanes, so that four registers
-/// of four columns of neighbouring tiles become the columns of one by transposing fours
-/// (winograd_lane_of_tile()).
+/// Tiles that are transformed, multiplied and transformed back at once. A register has a tile per lane: each four of its
+/// tiles in turn begin the fours of its lanes, so that four registers of four columns of neighbouring tiles become the
+/// columns of one by transposing fours. Blocks are consecutive tiles, row by row and image by image; or stacked: each
+/// register has tiles of one row of one or more images, and the next register those below them.
 struct WinogradBlock {
   const WinogradTile* tiles = nullptr;
-  const WinogradRun* runs = nullptr;
-  std::int64_t tile_count = 0, run_count = 0, registers = 0;
+  std::int64_t tile_count = 0, registers = 0;
+  const bool* whole = nullptr;        ///< per register: all its tiles have 4x4 outputs
+  std::int64_t adjacent = 1;          ///< 1, 2 or 4: how many tiles lie side by side, from each multiple of it on
+  bool stacked = false;               ///< with a padding of 1, and whole columns: out of and into planes of one size
+  const WinogradRun* runs = nullptr;  ///< if not stacked
+  std::int64_t run_count = 0;
   const std::int64_t* strips =
-      nullptr;                  ///< per tile, also of the last register's unused lanes: where its columns begin
-  const bool* whole = nullptr;  ///< per register: all its tiles have 4x4 outputs
-  std::int64_t adjacent = 1;    ///< 1, 2 or 4: how many tiles lie side by side, from each multiple of it on
+      nullptr;  ///< per tile, also of the last register's unused lanes: where its columns begin
 };
 
 /// The lane of a register's tile.
@@ -96,20 +98,28 @@ template <class T>
 struct WinogradStrip {
   const T* rows[6] = {};
   std::int64_t steps[6] = {}, columns = 0, first = 0;
+  T top = 0, bottom = 0;  ///< 1 if the squares of the first or last row count: at the border
 };
 
-/// v = cells of B^T x B for the windows of a block. Each channel goes by way of its strips, (6, strip_width) cells
-/// B^T x. To squares (2, strip_width) are added, per column of the strips, the sums of squares of the upper and of the
-/// lower three rows over channels; each kWinogradRows channels have their own if `square_groups`.
+/// Sums of squares, which winograd_plain.hpp looks at, are (register of tiles, kWinogradSquares, lane): of a tile's rows
+/// of four cells, or of its columns, and 0 for those that another tile has.
+constexpr std::int64_t kWinogradSquares = 6;
+
+/// v = cells of B^T x B for the windows of a block; squares: over all channels, or for each kWinogradRows channels if
+/// `square_groups`. Stacked tiles need `strips` for the rows of three registers. Else each channel goes by way of its
+/// strips, (6, strip_width) cells B^T x.
 template <class T>
 struct WinogradInput {
   WinogradPlanes<T> planes = {};
   WinogradBlock block = {};
-  const T* zeros = nullptr;                 ///< a row of them, of planes.width and a register
-  WinogradStrip<T>* places = nullptr;       ///< scratch for a block's runs
-  T *strips = nullptr, *squares = nullptr;  ///< strips: 0 outside the planes, which stays
+  std::int64_t height = 0, width = 0;  ///< of the outputs
   bool square_groups = false;
+  const T* zeros = nullptr;            ///< a row of them, of planes.width and a register
+  WinogradStrip<T>* places = nullptr;  ///< scratch for a block's runs
+  T* strips = nullptr;                 ///< 0 outside the planes, which stays
+  T* strip_squares = nullptr;          ///< (strip_width), 0
   std::int64_t strip_width = 0;
+  T* squares = nullptr;
   WinogradCells<T> v = {};
 };
 
@@ -133,8 +143,8 @@ struct WinogradOutput {
   std::int64_t outputs = 0, image_stride = 0, plane = 0, height = 0, width = 0;
 };
 
-/// d = cells of A dy A^T for the tiles of a block, 0 for unused lanes; squares (kWinogradRows outputs, tile) = sums of
-/// squares.
+/// d = cells of A dy A^T for the tiles of a block, 0 for unused lanes; squares (each kWinogradRows outputs, register of
+/// tiles, lane): of all 16 cells.
 template <class T>
 struct WinogradOutputGradient {
   WinogradPlanes<T> planes = {};
@@ -163,12 +173,9 @@ struct WinogradWeightGradient {
 
 /// What groups of numbers have, given their sums of squares: those and their roots, the norms.
 struct WinogradRange {
-  double largest = 0;        ///< sum of squares; a NaN may be passed over
-  double norms = 0;          ///< sum; NaN or infinite if a number is, or its square
-  double inverse_norms = 0;  ///< sum of 1 / norm of those that are not 0
-  double groups = 0;         ///< with a norm that is not 0
-
-  double harmonic_mean() const { return inverse_norms > 0 ? groups / inverse_norms : 0; }
+  double least = 0, largest = 0;  ///< sums of squares that are not 0; a NaN may be passed over
+  double norms = 0;               ///< sum; NaN or infinite if a number is, or its square
+  double groups = 0;              ///< with a norm that is not 0
 };
 constexpr double kWinogradRatio = 8, kWinogradMeanRatio = 16;
 /// Up to here no sum of a tile overflows: the product of both factors' sums of squares.
@@ -183,7 +190,7 @@ struct WinogradKernels {
   static void output_gradient(const WinogradOutputGradient<T>& job);
   static void multiply_gradient(const WinogradGradientProduct<T>& job);
   static void weight_gradient(const WinogradWeightGradient<T>& job);
-  /// Of `count` sums of squares.
+  /// Of `count` sums of squares, whole registers.
   static WinogradRange range(const T* squares, std::int64_t count);
   static double sum_of_squares(const T* x, std::int64_t count);
 };

@@ -30,6 +30,8 @@ GradientUnits cut_gradient(const ConvGeometry& g, const TileGrid& grid) {
   GradientUnits units{};
   units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / (128 * 64), 1, 4);
   units.blocks = ceil_div(grid.count(), units.tiles);
+  units.tiles = round_up(ceil_div(grid.count(), units.blocks), grid.lanes);  // about equal
+  units.blocks = ceil_div(grid.count(), units.tiles);
   units.parts = std::clamp<std::int64_t>(grid.count() / least_tiles, 1, std::min(units.blocks, kMostParts));
   units.inputs = g.channels;
   units.outputs = g.out_channels;
@@ -64,10 +66,10 @@ class TileGradient {
         units_(units),
         x_(x),
         dy_(dy),
-        block_(grid, x.pad_left, units.tiles, kLanes),
-        inputs_(x, units.tiles, true),
+        inputs_(x, grid, units.tiles, true),
+
         v_part_(round_up(x.channels, kWinogradRows) * kWinogradPanel * kLanes),
-        v_cell_(units.tiles / (kWinogradPanel * kLanes) * v_part_ + kLanes),
+        v_cell_(ceil_div(units.tiles, kWinogradPanel * kLanes) * v_part_ + kLanes),
         d_part_(units.tiles * kLanes),
         d_cell_(ceil_div(dy.channels, kLanes) * d_part_ + kLanes),
         n_part_(round_up(x.channels, kWinogradRows) * kLanes),
@@ -97,13 +99,12 @@ class TileGradient {
  private:
   void add_block(std::int64_t i) {
     const std::int64_t first = i * units_.tiles;
-    const std::int64_t columns = block_.list(first, std::min(units_.tiles, grid_.count() - first));
-    const WinogradBlock block = block_.block();
-    inputs_.transform(block, columns, {v_.data(), v_cell_, v_part_});
+    const WinogradBlock& block =
+        inputs_.transform(first, std::min(units_.tiles, grid_.count() - first), {v_.data(), v_cell_, v_part_});
     WinogradKernels<Arch, T>::output_gradient(
         {.planes = dy_, .block = block, .squares = squares_.data(), .d = {d_.data(), d_cell_, d_part_}});
     for (std::int64_t c = 0; c < x_.channels; c += kWinogradRows) {
-      if (!input_suits(block, c)) {
+      if (!input_suits(c)) {
         add_plain(block, c, 0, dy_.channels);
         clear_inputs(block, c);
       }
@@ -111,7 +112,7 @@ class TileGradient {
     for (std::int64_t o = 0; o < dy_.channels; o += kWinogradRows) {
       if (!output_suits(block, o)) {
         for (std::int64_t c = 0; c < x_.channels; c += kWinogradRows) {
-          if (input_suits(block, c)) {
+          if (input_suits(c)) {
             add_plain(block, c, o, kWinogradRows);
           }
         }
@@ -128,31 +129,16 @@ class TileGradient {
     transformed_ = true;
   }
 
-  /// Whether no value of kWinogradRows channels from c on stands out in an image. (Of as many always, so that units may
-  /// be cut as one likes.)
-  bool input_suits(const WinogradBlock& block, std::int64_t c) const {
-    bool suits = true;
-    each_image(block, [&](std::int64_t first, std::int64_t last) {
-      std::int64_t columns = 0;
-      const WinogradRange range = inputs_.range(first, last, c / kWinogradRows, columns);
-      suits = suits && finite_product(range, range.largest) && is_spread(range, columns);
-    });
-    return suits;
+  /// Whether no group of cells of kWinogradRows channels from c on stands out. (Of as many always, so that units may be
+  /// cut as one likes.)
+  bool input_suits(std::int64_t c) const { return suits(inputs_.squares(c / kWinogradRows), inputs_.square_count()); }
+  bool output_suits(const WinogradBlock& block, std::int64_t o) const {
+    const std::int64_t count = block.registers * kLanes;
+    return suits(squares_.data() + o / kWinogradRows * count, count);
   }
-
-  bool output_suits(const WinogradBlock& block, std::int64_t o) {
-    const T* squares = squares_.data() + o / kWinogradRows * block.registers * kLanes;
-    bool suits = true;
-    each_image(block, [&](std::int64_t first, std::int64_t last) {
-      std::int64_t tiles = 0;
-      for (std::int64_t run = first; run < last; ++run) {
-        tiles += block.runs[run].tiles;
-      }
-      const WinogradRange range = WinogradKernels<Arch, T>::range(squares, tiles);
-      suits = suits && finite_product(range, range.largest) && is_spread(range, tiles);
-      squares += tiles;
-    });
-    return suits;
+  static bool suits(const T* squares, std::int64_t count) {
+    const WinogradRange range = WinogradKernels<Arch, T>::range(squares, count);
+    return finite_product(range, range.largest) && is_spread(range);
   }
 
   /// For kWinogradRows inputs from c on.
@@ -192,18 +178,16 @@ class TileGradient {
   const TileGrid& grid_;
   const GradientUnits& units_;
   WinogradPlanes<T> x_, dy_;
-  TileBlock block_;
   TileInputs<Arch, T> inputs_;
   std::int64_t v_part_, v_cell_, d_part_, d_cell_, n_part_, n_cell_;
-  Workspace<T> v_, d_, n_, squares_;
+  Workspace<T> v_, d_, n_;
+  mutable Workspace<T> squares_;
   std::optional<Workspace<T>> plain_sums_;
   bool transformed_ = false, plain_ = false;  // whether n_ and plain_sums_ hold anything
 };
 
 template <class Arch, class T>
 void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  const TileGrid grid{.batch = g.batch, .height = g.out_height, .width = g.out_width};
-  const GradientUnits units = cut_gradient<Arch, T>(g, grid);
   const WinogradPlanes<T> x_planes{.x = x,
                                    .image_stride = g.channels * g.plane(),
                                    .plane = g.plane(),
@@ -218,6 +202,8 @@ void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy,
                                     .height = g.out_height,
                                     .width = g.out_width,
                                     .channels = g.out_channels};
+  const TileGrid grid = TileGrid::of(x_planes, g.batch, g.out_height, g.out_width, PanelTile<Arch, T>::lanes);
+  const GradientUnits units = cut_gradient<Arch, T>(g, grid);
   Workspace<T> sums(units.parts * g.weight_size());
   const std::int64_t work = grid.count() * kWinogradCells * g.channels * g.out_channels;
   parallel_for(0, units.count(), work_grain(work, units.count()), [&](std::int64_t begin, std::int64_t end) {

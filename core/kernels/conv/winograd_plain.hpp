@@ -9,20 +9,70 @@
 
 namespace evenkeel::kernels {
 
-/// Whether Winograd's may take x beside another factor whose largest sum of squares is `other`, as far as the numbers
-/// of both are finite and their products do not overflow.
+/// Whether Winograd's may take x beside another factor whose sum of squares is `other`, as far as the numbers of both
+/// are finite and their products do not overflow.
 inline bool finite_product(const WinogradRange& x, double other) {
   return std::isfinite(x.norms) && x.largest * other <= kWinogradMost;
 }
 
-/// Whether no group exceeds the harmonic mean by more than the ratio (winograd.hpp).
-inline bool is_even(const WinogradRange& x) { return std::sqrt(x.largest) <= kWinogradRatio * x.harmonic_mean(); }
+/// Whether no group exceeds the least, zeros aside, by more than the ratio (winograd.hpp), and so none their mean.
+inline bool is_even(const WinogradRange& x) { return x.largest <= kWinogradRatio * kWinogradRatio * x.least; }
 
-/// Whether no group of `all` exceeds their mean by more than the ratio, or half their number where they are few.
-inline bool is_spread(const WinogradRange& x, std::int64_t all) {
-  const auto count = static_cast<double>(all);
-  return std::sqrt(x.largest) * count <= std::min(kWinogradMeanRatio, count / 2) * x.norms;
+/// Whether no group exceeds the mean by more than the ratio, or half the number of groups where they are few.
+inline bool is_spread(const WinogradRange& x) {
+  return std::sqrt(x.largest) * x.groups <= std::min(kWinogradMeanRatio, x.groups / 2) * x.norms;
 }
+
+/// The harmonic means of the norms of each image's groups, zeros aside, in a block of tiles.
+class HarmonicMeans {
+ public:
+  explicit HarmonicMeans(std::int64_t most_tiles) : images_(most_tiles) {}
+
+  /// squares (register of tiles, kWinogradSquares, lane).
+  template <class T>
+  void measure(const WinogradBlock& block, const T* squares, std::int64_t lanes) {
+    first_ = block.tiles[0].image;
+    for (std::int64_t t = 0; t < block.tile_count; ++t) {
+      first_ = std::min(first_, block.tiles[t].image);
+    }
+    count_ = 0;
+    for (std::int64_t t = 0; t < block.tile_count; ++t) {
+      const std::int64_t image = block.tiles[t].image - first_;
+      for (; count_ <= image; ++count_) {
+        images_.data()[count_] = {};
+      }
+      const T* of_tile = squares + t / lanes * kWinogradSquares * lanes + winograd_lane_of_tile(t % lanes, lanes);
+      for (std::int64_t j = 0; j < kWinogradSquares; ++j) {
+        images_.data()[image].add(double{of_tile[j * lanes]});
+      }
+    }
+  }
+
+  /// Of an image: how large a group may be that nobody needs to look at, and the square of the mean.
+  bool is_even(const WinogradTile& tile) const {
+    return image(tile).largest <= kWinogradRatio * kWinogradRatio * square(tile);
+  }
+  double square(const WinogradTile& tile) const {
+    const double mean = image(tile).inverse_norms > 0 ? image(tile).groups / image(tile).inverse_norms : 0;
+    return mean * mean;
+  }
+
+ private:
+  struct Image {
+    double largest = 0, inverse_norms = 0, groups = 0;
+    void add(double square) {
+      if (square != 0) {  // NaN too: no image with one is even
+        largest = std::max(square, largest);
+        inverse_norms += 1 / std::sqrt(square);
+        groups += 1;
+      }
+    }
+  };
+  const Image& image(const WinogradTile& tile) const { return images_.data()[tile.image - first_]; }
+
+  std::int64_t first_ = 0, count_ = 0;
+  mutable Workspace<Image> images_;
+};
 
 /// The weight as the transforms and the plain sums take it: w (input, tap, output), `width` outputs per row.
 template <class T>
@@ -72,31 +122,30 @@ template <class Arch, class T>
 class PlainTiles {
  public:
   /// largest_weight: the weight's sum of squares.
-  PlainTiles(const WinogradFilters<T>& filters, const WinogradPlanes<T>& planes, double largest_weight)
-      : filters_(filters), planes_(planes), largest_weight_(largest_weight) {}
+  PlainTiles(const WinogradFilters<T>& filters, const WinogradPlanes<T>& planes, std::int64_t most_tiles,
+             double largest_weight)
+      : filters_(filters), planes_(planes), means_(most_tiles), largest_weight_(largest_weight) {}
 
-  /// Computes those of a block's tiles of which `inputs` has taken the squares; y has what Winograd's made of them.
-  void mend(const TileInputs<Arch, T>& inputs, const WinogradOutput<T>& output) {
-    std::int64_t tile = 0;
-    each_image(output.block, [&](std::int64_t first, std::int64_t last) {
-      std::int64_t columns = 0, end = tile;
-      const WinogradRange range = inputs.range(first, last, 0, columns);
-      for (std::int64_t run = first; run < last; ++run) {
-        end += output.block.runs[run].tiles;
+  /// Computes those of a block's tiles that Winograd's spoiled, given the squares of their windows; y has what it made
+  /// of them. One glance at all of them is most often enough.
+  void mend(const WinogradOutput<T>& output, const T* squares) {
+    const WinogradBlock& block = output.block;
+    const WinogradRange range = WinogradKernels<Arch, T>::range(squares, block.registers * kWinogradSquares * kLanes);
+    const bool finite = finite_product(range, largest_weight_);
+    if (finite && is_even(range)) {
+      return;
+    }
+    means_.measure(block, squares, kLanes);
+    for (std::int64_t i = 0; i < block.tile_count; ++i) {
+      if (!finite || !means_.is_even(block.tiles[i])) {
+        compute_if_spoiled(output, block.tiles[i], means_.square(block.tiles[i]) / kGroupCells);
       }
-      if (!finite_product(range, largest_weight_) || !is_even(range)) {
-        const double mean_square = range.harmonic_mean() * range.harmonic_mean() / kGroupCells;
-        for (std::int64_t i = tile; i < end; ++i) {
-          compute_if_spoiled(output, output.block.tiles[i], mean_square);
-        }
-      }
-      tile = end;
-    });
+    }
   }
 
  private:
   static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kOutputs = kWinogradTile * kWinogradTile;
-  static constexpr double kGroupCells = 3;  // of the ranges' groups, all channels of each
+  static constexpr double kGroupCells = 4;  // of a group, all channels of each
 
   /// What the first tile needs, made then.
   struct Space {
@@ -199,6 +248,7 @@ class PlainTiles {
 
   const WinogradFilters<T>& filters_;
   WinogradPlanes<T> planes_;
+  HarmonicMeans means_;
   double largest_weight_;
   std::optional<Space> space_;
 };

@@ -1,154 +1,14 @@
 #pragma once
 
-#include "evenkeel/core/kernels/conv/winograd.hpp"
-#include "evenkeel/core/kernels/conv/winograd_transforms_simd.hpp"
+#include "evenkeel/core/kernels/conv/winograd_input_simd.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
 #include "evenkeel/core/kernels/simd/loop.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
 
+#include <limits>
+
 namespace evenkeel::kernels {
 namespace simd::conv_winograd {
-
-/// Four registers of four columns each of a block's register of tiles, from place(tile) on: v[i] has the tiles that
-/// begin its fours. kSide tiles lie side by side.
-template <class Arch, class T, int kSide, class Place>
-[[gnu::always_inline]] inline void load_fours(const Place& place, Batch<Arch, T>* v) {
-  constexpr int kFours = static_cast<int>(kLanes<Arch, T>) / 4;
-  unrolled<4>([&](int i) __attribute__((always_inline)) {
-    const int tile = i * kFours;
-    if constexpr (kFours == kSide) {
-      v[i] = join<Arch, T>(place(tile));
-    } else if constexpr (kFours == 2 * kSide) {
-      v[i] = join<Arch, T>(place(tile), place(tile + kSide));
-    } else {
-      v[i] = join<Arch, T>(place(tile), place(tile + 1), place(tile + 2), place(tile + 3));
-    }
-  });
-}
-
-/// The inverse.
-template <class Arch, class T, int kSide, class Place>
-[[gnu::always_inline]] inline void store_fours(const Place& place, const Batch<Arch, T>* v) {
-  constexpr int kFours = static_cast<int>(kLanes<Arch, T>) / 4;
-  unrolled<4>([&](int i) __attribute__((always_inline)) {
-    const int tile = i * kFours;
-    if constexpr (kFours == kSide) {
-      split<Arch, T>(v[i], place(tile));
-    } else if constexpr (kFours == 2 * kSide) {
-      split<Arch, T>(v[i], place(tile), place(tile + kSide));
-    } else {
-      split<Arch, T>(v[i], place(tile), place(tile + 1), place(tile + 2), place(tile + 3));
-    }
-  });
-}
-
-/// Calls f with the largest kSide (1, 2 or 4; no more than the fours of a register) that `adjacent` allows.
-template <class Arch, class T, class F>
-[[gnu::always_inline]] inline void with_side(std::int64_t adjacent, const F& f) {
-  constexpr std::int64_t kFours = kLanes<Arch, T> / 4;
-  if constexpr (kFours >= 4) {
-    if (adjacent >= 4) {
-      f(std::integral_constant<int, 4>());
-      return;
-    }
-  }
-  if constexpr (kFours >= 2) {
-    if (adjacent >= 2) {
-      f(std::integral_constant<int, 2>());
-      return;
-    }
-  }
-  f(std::integral_constant<int, 1>());
-}
-
-/// Where the strips of a block's runs begin in the first channel, and how far a row is from one channel to the next: 0
-/// for zeros.
-template <class Arch, class T>
-void place_strips(const WinogradInput<T>& job) {
-  const WinogradPlanes<T>& p = job.planes;
-  for (std::int64_t r = 0; r < job.block.run_count; ++r) {
-    const WinogradRun& run = job.block.runs[r];
-    WinogradStrip<T>& strip = job.places[r];
-    const std::int64_t left = run.first.column - p.pad_left, right = left + 4 * run.tiles + 2;
-    const std::int64_t begin = left > 0 ? left : 0, end = right < p.width ? right : p.width;
-    const std::int64_t top = run.first.row - p.pad_top;
-    strip.columns = end - begin;
-    strip.first = run.strip + (begin - left);
-    for (std::int64_t i = 0; i < 6; ++i) {
-      const bool inside = top + i >= 0 && top + i < p.height;
-      strip.rows[i] = inside ? p.x + run.first.image * p.image_stride + (top + i) * p.width + begin : job.zeros;
-      strip.steps[i] = inside ? p.plane : 0;
-    }
-  }
-}
-
-/// The strips of one channel: B^T x, a register of columns at a time. Moves `places` on by a channel.
-template <class Arch, class T>
-void transform_columns(const WinogradInput<T>& job, std::int64_t channel) {
-  using L = Loop<Arch, T>;
-  using V = typename L::V;
-  const std::int64_t strip_width = job.strip_width, runs = job.block.run_count;
-  T* const of_group = job.squares + (job.square_groups ? channel / kWinogradRows * 2 * strip_width : 0);
-  T* const strips = job.strips;
-  WinogradStrip<T>* place = job.places;
-  for (std::int64_t r = 0; r < runs; ++r, ++place) {
-    const T* rows[6];
-    unrolled<6>([&](int i) __attribute__((always_inline)) {
-      rows[i] = place->rows[i];
-      place->rows[i] = rows[i] + place->steps[i];
-    });
-    T* const squares = of_group + place->first;
-    T* const out_strip = strips + place->first;
-    // A tail's register reaches into the next strip, which is written later.
-    L::each(
-        place->columns, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
-          V in[6], out[6];
-          unrolled<6>([&](int i) __attribute__((always_inline)) { in[i] = L::load(rows[i] + j, tag); });
-          const V upper = fma(in[0], in[0], fma(in[1], in[1], in[2] * in[2]));
-          const V lower = fma(in[3], in[3], fma(in[4], in[4], in[5] * in[5]));
-          (V::load_unaligned(squares + j) + upper).store_unaligned(squares + j);
-          (V::load_unaligned(squares + strip_width + j) + lower).store_unaligned(squares + strip_width + j);
-          InputTransform::apply<V>(in, out);
-          T* to = out_strip + j;
-          unrolled<6>([&](int i) __attribute__((always_inline)) {
-            out[i].store_unaligned(to);
-            to += strip_width;
-          });
-        });
-  }
-}
-
-/// v of one channel from its strips: tiles to lanes, then times B.
-template <class Arch, class T, int kSide>
-void transform_rows(const WinogradInput<T>& job, std::int64_t channel) {
-  using V = Batch<Arch, T>;
-  constexpr std::int64_t kLanes = simd::kLanes<Arch, T>;
-  const std::int64_t strip_width = job.strip_width, cell = job.v.cell, registers = job.block.registers;
-  T* of_panel = job.v.data + channel * kWinogradPanel * kLanes;
-  for (std::int64_t k = 0; k < registers; ++k) {
-    const T* place[kLanes];
-    unrolled<kLanes / kSide>([&](int i) __attribute__((always_inline)) {
-      place[i * kSide] = job.strips + job.block.strips[k * kLanes + i * kSide];
-    });
-    T* v = of_panel + k % kWinogradPanel * kLanes;
-    for (int i = 0; i < 6; ++i) {
-      V in[8], out[6];
-      load_fours<Arch, T, kSide>(
-          [&](int tile) __attribute__((always_inline)) { return place[tile]; }, in);
-      load_fours<Arch, T, kSide>(
-          [&](int tile) __attribute__((always_inline)) { return place[tile] + 4; }, in + 4);
-      unrolled<kLanes / kSide>([&](int t) __attribute__((always_inline)) { place[t * kSide] += strip_width; });
-      transpose_fours(in);
-      transpose_fours(in + 4);  // whose last two are not used
-      InputTransform::apply<V>(in, out);
-      unrolled<6>([&](int j) __attribute__((always_inline)) {
-        out[j].store_aligned(v);
-        v += cell;
-      });
-    }
-    of_panel += k % kWinogradPanel == kWinogradPanel - 1 ? job.v.part : 0;
-  }
-}
 
 /// Rows of a tile of the product for kSegments registers: twice as many where there is one, or the sums would wait.
 template <class Arch, class T, int kSegments>
@@ -352,6 +212,7 @@ void transform_gradients(const WinogradOutputGradient<T>& job, std::int64_t k, s
       for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
         V(T(0)).store_aligned(d + cell * job.d.cell);
       }
+      job.squares[first / kWinogradRows * job.block.registers * kLanes + k * kLanes + lane] = T(0);
       continue;
     }
     const WinogradTile& tile = job.block.tiles[t];
@@ -363,7 +224,7 @@ void transform_gradients(const WinogradOutputGradient<T>& job, std::int64_t k, s
       stage_gradient<Arch, T>(p, tile, first, staged);
       squares = transform_gradient<Arch, T>(parts, 0, 4, d, job.d.cell);
     }
-    T* sum = job.squares + first / kWinogradRows * job.block.registers * kLanes + t;
+    T* sum = job.squares + first / kWinogradRows * job.block.registers * kLanes + k * kLanes + lane;
     *sum = (first % kWinogradRows == 0 ? T(0) : *sum) + lane_sum(squares);
   }
 }
@@ -426,11 +287,11 @@ void WinogradKernels<Arch, T>::weight(const WinogradWeight<T>& job) {
 
 template <class Arch, class T>
 void WinogradKernels<Arch, T>::input(const WinogradInput<T>& job) {
-  simd::conv_winograd::place_strips<Arch, T>(job);
   simd::conv_winograd::with_side<Arch, T>(job.block.adjacent, [&]<class Side>(Side) {
-    for (std::int64_t c = 0; c < job.planes.channels; ++c) {
-      simd::conv_winograd::transform_columns<Arch, T>(job, c);
-      simd::conv_winograd::transform_rows<Arch, T, Side::value>(job, c);
+    if (job.block.stacked) {
+      simd::conv_winograd::transform_stacks<Arch, T, Side::value>(job);
+    } else {
+      simd::conv_winograd::transform_strips<Arch, T, Side::value>(job);
     }
   });
 }
@@ -514,21 +375,21 @@ void WinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<T>& 
 
 template <class Arch, class T>
 WinogradRange WinogradKernels<Arch, T>::range(const T* squares, std::int64_t count) {
-  using L = simd::Loop<Arch, T>;
-  using V = typename L::V;
-  const V zero(T(0)), one(T(1));
-  V largest = zero, norms = zero, inverse_norms = zero, groups = zero;
-  L::each(count, [&](std::int64_t i, auto tag) {
-    const V value = L::load(squares + i, tag), norm = sqrt(value);
-    const auto counts = value > zero;
-    largest = max(largest, value);
-    norms += norm;
-    inverse_norms += select(counts, one / norm, zero);
+  using V = simd::Batch<Arch, T>;
+  constexpr T kMost = std::numeric_limits<T>::max();
+  const V zero(T(0)), one(T(1)), most(kMost);
+  V least = most, largest = zero, norms = zero, groups = zero;
+  for (std::int64_t i = 0; i < count; i += simd::kLanes<Arch, T>) {
+    const V square = V::load_aligned(squares + i);
+    const auto counts = square > zero;
+    least = min(least, select(counts, square, most));
+    largest = max(largest, square);
+    norms += sqrt(square);
     groups += select(counts, one, zero);
-  });
-  return {.largest = static_cast<double>(lane_max(largest)),
+  }
+  return {.least = -static_cast<double>(lane_max(-least)),
+          .largest = static_cast<double>(lane_max(largest)),
           .norms = static_cast<double>(lane_sum(norms)),
-          .inverse_norms = static_cast<double>(lane_sum(inverse_norms)),
           .groups = static_cast<double>(lane_sum(groups))};
 }
 

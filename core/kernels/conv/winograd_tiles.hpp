@@ -10,14 +10,30 @@
 
 namespace evenkeel::kernels {
 
-/// The tiles of a batch of outputs, row by row and image by image.
+/// The tiles of a batch of outputs: row by row and image by image, or stacked (WinogradBlock) in registers of `lanes`.
 struct TileGrid {
   std::int64_t batch = 1, height = 1, width = 1;  ///< of the outputs
+  std::int64_t lanes = 1;
+  bool stacked = false;
+
+  /// Of the windows of `planes`; stacked where that leaves no lane unused.
+  template <class T>
+  static TileGrid of(const WinogradPlanes<T>& planes, std::int64_t batch, std::int64_t height, std::int64_t width,
+                     std::int64_t lanes) {
+    TileGrid grid{.batch = batch, .height = height, .width = width, .lanes = lanes};
+    grid.stacked = planes.pad_top == 1 && planes.pad_left == 1 && planes.height == height && planes.width == width &&
+                   width % kWinogradTile == 0 && batch * grid.columns() % lanes == 0;
+    return grid;
+  }
 
   std::int64_t rows() const { return ceil_div(height, kWinogradTile); }
   std::int64_t columns() const { return ceil_div(width, kWinogradTile); }
   std::int64_t count() const { return batch * rows() * columns(); }
   WinogradTile tile(std::int64_t i) const {
+    if (stacked) {
+      const std::int64_t place = i / lanes / rows() * lanes + i % lanes;
+      return {place / columns(), i / lanes % rows() * kWinogradTile, place % columns() * kWinogradTile};
+    }
     const std::int64_t column = i % columns(), row = i / columns();
     return {row / rows(), row % rows() * kWinogradTile, column * kWinogradTile};
   }
@@ -31,64 +47,83 @@ struct TileGrid {
 /// The lists of a WinogradBlock of at most `most` tiles, a multiple of a register.
 class TileBlock {
  public:
-  TileBlock(const TileGrid& grid, std::int64_t pad_left, std::int64_t most, std::int64_t lanes)
-      : grid_(grid),
-        pad_left_(pad_left),
-        lanes_(lanes),
-        tiles_(most),
-        runs_(most),
-        strips_(most),
-        whole_(most / lanes) {}
+  TileBlock(const TileGrid& grid, std::int64_t pad_left, std::int64_t most)
+      : grid_(grid), pad_left_(pad_left), tiles_(most), runs_(most), strips_(most), whole_(most / grid.lanes) {}
 
   /// The most columns that the strips of `most` tiles of any grid have, and a register to write over.
   static std::int64_t strip_width(std::int64_t most, std::int64_t lanes) {
-    return round_up(kUnused + (8 + lanes) * most, lanes);
+    return round_up(kUnused + (8 + lanes) * most + lanes, lanes);
   }
 
-  /// Tiles [first, first + count) of the grid. Returns the columns that the strips have.
-  std::int64_t list(std::int64_t first, std::int64_t count) {
+  /// Tiles [first, first + count) of the grid.
+  void list(std::int64_t first, std::int64_t count) {
+    const std::int64_t lanes = grid_.lanes;
+    registers_ = ceil_div(count_ = count, lanes);
+    if (grid_.stacked) {
+      list_stacks(first);
+    } else {
+      list_runs(first);
+    }
+    for (std::int64_t k = 0; k < registers_; ++k) {
+      const WinogradTile* tiles = tiles_.data() + k * lanes;
+      whole_.data()[k] = (k + 1) * lanes <= count &&
+                         std::all_of(tiles, tiles + lanes, [&](const WinogradTile& tile) { return grid_.whole(tile); });
+    }
+  }
+
+  WinogradBlock block() {
+    return {.tiles = tiles_.data(),
+            .tile_count = count_,
+            .registers = registers_,
+            .whole = whole_.data(),
+            .adjacent = grid_.adjacent(),
+            .stacked = grid_.stacked,
+            .runs = runs_.data(),
+            .run_count = run_count_,
+            .strips = strips_.data()};
+  }
+  /// That the strips of the block have, and a register more.
+  std::int64_t strip_columns() const { return strip_columns_; }
+
+ private:
+  static constexpr std::int64_t kUnused = 24;  // columns of zeros, what unused lanes read
+
+  void list_stacks(std::int64_t first) {
+    const std::int64_t width = grid_.columns() * kWinogradTile;
+    for (std::int64_t k = 0; k < registers_; ++k) {
+      WinogradTile tile = grid_.tile(first + k * grid_.lanes);
+      for (std::int64_t i = 0; i < grid_.lanes; ++i) {
+        tiles_.data()[k * grid_.lanes + i] = tile;
+        tile.column += kWinogradTile;
+        if (tile.column == width) {
+          tile.column = 0;
+          ++tile.image;
+        }
+      }
+    }
+  }
+
+  void list_runs(std::int64_t first) {
     std::int64_t strip = kUnused;
     run_count_ = 0;
-    count_ = count;
-    for (std::int64_t i = 0; i < count; ++run_count_) {
+    for (std::int64_t i = 0; i < count_; ++run_count_) {
       WinogradRun& run = runs_.data()[run_count_];
       run.first = grid_.tile(first + i);
-      run.tiles = std::min(count - i, grid_.columns() - run.first.column / kWinogradTile);
+      run.tiles = std::min(count_ - i, grid_.columns() - run.first.column / kWinogradTile);
       const std::int64_t lead = std::max<std::int64_t>(0, pad_left_ - run.first.column);
-      strip = run.strip = round_up(strip + lead, lanes_) - lead;
+      strip = run.strip = round_up(strip + lead, grid_.lanes) - lead;
       for (std::int64_t k = 0; k < run.tiles; ++k, ++i) {
         tiles_.data()[i] = {run.first.image, run.first.row, run.first.column + k * kWinogradTile};
         strips_.data()[i] = strip + k * kWinogradTile;
       }
       strip += kWinogradTile * (run.tiles + 1);
     }
-    const std::int64_t registers = ceil_div(count, lanes_);
-    std::fill(strips_.data() + count, strips_.data() + registers * lanes_, 0);
-    for (std::int64_t k = 0; k < registers; ++k) {
-      const WinogradTile* tiles = tiles_.data() + k * lanes_;
-      whole_.data()[k] = (k + 1) * lanes_ <= count && std::all_of(tiles, tiles + lanes_, [&](const WinogradTile& tile) {
-                           return grid_.whole(tile);
-                         });
-    }
-    return strip;
+    std::fill(strips_.data() + count_, strips_.data() + registers_ * grid_.lanes, 0);
+    strip_columns_ = strip + grid_.lanes;
   }
-
-  WinogradBlock block() {
-    return {.tiles = tiles_.data(),
-            .runs = runs_.data(),
-            .tile_count = count_,
-            .run_count = run_count_,
-            .registers = ceil_div(count_, lanes_),
-            .strips = strips_.data(),
-            .whole = whole_.data(),
-            .adjacent = grid_.adjacent()};
-  }
-
- private:
-  static constexpr std::int64_t kUnused = 24;  // columns of zeros, what unused lanes read
 
   const TileGrid& grid_;
-  std::int64_t pad_left_, lanes_, count_ = 0, run_count_ = 0;
+  std::int64_t pad_left_, count_ = 0, registers_ = 0, run_count_ = 0, strip_columns_ = 0;
   Workspace<WinogradTile> tiles_;
   Workspace<WinogradRun> runs_;
   Workspace<std::int64_t> strips_;
@@ -101,65 +136,51 @@ class TileInputs {
  public:
   static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
 
-  /// square_groups: ranges are of kWinogradRows channels, else of all.
-  TileInputs(const WinogradPlanes<T>& planes, std::int64_t most_tiles, bool square_groups)
-      : width_(TileBlock::strip_width(most_tiles, kLanes)),
-        groups_(square_groups ? ceil_div(planes.channels, kWinogradRows) : 1),
+  /// square_groups: squares are of kWinogradRows channels, else of all.
+  TileInputs(const WinogradPlanes<T>& planes, const TileGrid& grid, std::int64_t most_tiles, bool square_groups)
+      : block_(grid, planes.pad_left, most_tiles),
+        width_(grid.stacked ? 3 * kWinogradWindow * kLanes : TileBlock::strip_width(most_tiles, kLanes)),
         places_(most_tiles),
         zeros_(planes.width + kLanes),
         strips_(kWinogradWindow * width_),
-        squares_(groups_ * 2 * width_) {
+        strip_squares_(width_),
+        squares_((square_groups ? ceil_div(planes.channels, kWinogradRows) : 1) * most_tiles * kWinogradSquares) {
     std::fill_n(zeros_.data(), planes.width + kLanes, T(0));
+    std::fill_n(strip_squares_.data(), width_, T(0));
     job_.planes = planes;
+    job_.height = grid.height;
+    job_.width = grid.width;
+    job_.square_groups = square_groups;
     job_.zeros = zeros_.data();
     job_.places = places_.data();
     job_.strips = strips_.data();
+    job_.strip_squares = strip_squares_.data();
     job_.squares = squares_.data();
-    job_.square_groups = square_groups;
   }
 
-  /// v of a block whose strips have `columns` columns.
-  void transform(const WinogradBlock& block, std::int64_t columns, WinogradCells<T> v) {
-    job_.block = block;
+  /// v of tiles [first, first + count) of the grid.
+  const WinogradBlock& transform(std::int64_t first, std::int64_t count, WinogradCells<T> v) {
+    block_.list(first, count);
+    job_.block = block_.block();
     job_.v = v;
-    job_.strip_width = columns + kLanes;
-    std::fill_n(strips_.data(), kWinogradWindow * job_.strip_width, T(0));
-    std::fill_n(squares_.data(), groups_ * 2 * job_.strip_width, T(0));
+    if (!job_.block.stacked) {
+      job_.strip_width = block_.strip_columns();
+      std::fill_n(strips_.data(), kWinogradWindow * job_.strip_width, T(0));
+    }
     WinogradKernels<Arch, T>::input(job_);
+    return job_.block;
   }
 
-  /// Of the last block's runs [first, last) and a group of channels: columns of three rows each, all_columns of them.
-  WinogradRange range(std::int64_t first, std::int64_t last, std::int64_t group, std::int64_t& all_columns) const {
-    const WinogradRun &begin = job_.block.runs[first], &end = job_.block.runs[last - 1];
-    const std::int64_t columns = end.strip + kWinogradTile * (end.tiles + 1) - begin.strip;
-    const T* squares = job_.squares + group * 2 * job_.strip_width + begin.strip;
-    WinogradRange all = WinogradKernels<Arch, T>::range(squares, columns);
-    const WinogradRange lower = WinogradKernels<Arch, T>::range(squares + job_.strip_width, columns);
-    all.largest = std::max(all.largest, lower.largest);
-    all.norms += lower.norms;
-    all.inverse_norms += lower.inverse_norms;
-    all.groups += lower.groups;
-    all_columns = 2 * columns;
-    return all;
-  }
+  /// Of the last block: kWinogradSquares per tile and lane, of group `group` of channels.
+  const T* squares(std::int64_t group) const { return job_.squares + group * square_count(); }
+  std::int64_t square_count() const { return job_.block.registers * kWinogradSquares * kLanes; }
 
  private:
-  std::int64_t width_, groups_;
+  TileBlock block_;
+  std::int64_t width_;
   Workspace<WinogradStrip<T>> places_;
-  Workspace<T> zeros_, strips_, squares_;
+  Workspace<T> zeros_, strips_, strip_squares_, squares_;
   WinogradInput<T> job_;
 };
-
-/// Calls f(first, last) for the runs of each image of a block.
-template <class F>
-void each_image(const WinogradBlock& block, const F& f) {
-  for (std::int64_t first = 0, last = 0; first < block.run_count; first = last) {
-    const std::int64_t image = block.runs[first].first.image;
-    while (last < block.run_count && block.runs[last].first.image == image) {
-      ++last;
-    }
-    f(first, last);
-  }
-}
 
 }  // namespace evenkeel::kernels

@@ -176,6 +176,17 @@ template <class Arch, class T>
   v[3] = d;
 }
 
+/// Of tiles in lanes as transpose_fours leaves them (tile t is lane 4 (t mod f) + t / f, f = lanes / 4): what the tile
+/// before, or behind, each lane's has; the first, or last, has no meaning.
+template <class Arch, class T>
+[[gnu::always_inline]] inline Batch<Arch, T> before_tiles(const Batch<Arch, T>& v) {
+  return Set<Arch, T>::before_tiles(v);
+}
+template <class Arch, class T>
+[[gnu::always_inline]] inline Batch<Arch, T> behind_tiles(const Batch<Arch, T>& v) {
+  return Set<Arch, T>::behind_tiles(v);
+}
+
 /// A register of numbers from bytes; reads one byte per lane.
 template <class Arch, class T>
 Batch<Arch, T> load_bytes(const std::uint8_t* p) {

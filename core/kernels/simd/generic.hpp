@@ -160,6 +160,10 @@ struct PlainSet {
   /// of register i.
   static void transpose_fours(Raw& a, Raw& b, Raw& c, Raw& d) { transpose_fours(a, b, c, d, Lanes()); }
 
+  /// Each lane's neighbour among tiles in lanes (before_tiles() in simd/batch.hpp).
+  static Raw before_tiles(Raw value) { return neighbours<-1>(value, Lanes()); }
+  static Raw behind_tiles(Raw value) { return neighbours<1>(value, Lanes()); }
+
   /// The bits of each lane moved up, or joined with `mask` by "and".
   static Raw shift_left(Raw value, int count) { return to_raw(to_bits(value) << count); }
   static Raw bits_and(Raw value, Bits mask) { return to_raw(to_bits(value) & mask); }
@@ -186,6 +190,15 @@ struct PlainSet {
   template <int kFirst, int... kLane>
   static Raw every_second(Raw low, Raw high, std::integer_sequence<int, kLane...>) {
     return __builtin_shufflevector(low, high, (kFirst + 2 * kLane)...);
+  }
+  template <int kStep, int... kLane>
+  static Raw neighbours(Raw value, std::integer_sequence<int, kLane...>) {
+    constexpr int kFours = kCount / 4;
+    const auto source = [](int lane) constexpr {
+      const int tile = (lane % 4 * kFours + lane / 4 + kStep + kCount) % kCount;
+      return tile % kFours * 4 + tile / kFours;
+    };
+    return __builtin_shufflevector(value, value, source(kLane)...);
   }
   template <int... kLane>
   static void transpose_fours(Raw& a, Raw& b, Raw& c, Raw& d, std::integer_sequence<int, kLane...>) {

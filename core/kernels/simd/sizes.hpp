@@ -19,10 +19,11 @@ template <class I>
   return ceil_div(count, unit) * unit;
 }
 
-/// Units per chunk of a parallel loop over `units` units of `work` multiply-adds in all: enough to be worth waking a
-/// thread.
+/// Multiply-adds that are worth another thread: some 2.5 microseconds at a matrix product's rate.
+inline constexpr std::int64_t kChunkWork = 125'000;
+
+/// Units per chunk of a parallel loop over `units` units of `work` multiply-adds in all.
 [[gnu::always_inline]] constexpr std::int64_t work_grain(std::int64_t work, std::int64_t units) {
-  constexpr std::int64_t kChunkWork = 250'000;
   const std::int64_t each = work / units;
   return each >= kChunkWork ? 1 : each > 1 ? kChunkWork / each : kChunkWork;
 }
