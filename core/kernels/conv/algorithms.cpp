@@ -70,19 +70,17 @@ double use(std::int64_t size, std::int64_t unit) {
 /// to 64 channels at 64x64: 490 / 255, 8x8, batch 16: 586 / 203, batch 1: 179 / 120; 32 at 16x16: 476 / 241; 16 at
 /// 32x32: 245 / 219 (weight gradient 277 / 181); 24 at 28x28: 278 / 210; 48 at 9x9: 333 / 173; but 20 at 32x32, where
 /// six of ten products are of zeros: 152 / 234; one image of 256 at 8x8: 157 / 202, two: 304 / 228. AVX2 is alike.
-/// With few tiles panels win: in microseconds, Winograd / panels, AVX-512, 64 to 64 channels at 8x8: one image 65 / 50,
-/// two 68 / 99; 128 at 4x4: two 261 / 113, four 276 / 224, eight 300 / 392. And a weight gradient takes the tiles of an
-/// image together, so that it needs several of each: 128 at 4x4, eight images: 1063 / 396.
-bool suits_winograd(const ConvGeometry& g, ConvPass pass, std::int64_t height, std::int64_t width, std::int64_t lanes) {
+/// With few tiles panels win: in microseconds, Winograd / panels, AVX-512, 64 to 64 channels at 8x8: one image 65 / 51,
+/// two 68 / 101; 128 at 4x4: two 246 / 113 (weight gradient 450 / 132), four 253 / 220, eight 261 / 438.
+bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width, std::int64_t lanes) {
   constexpr double kMinUse = 0.5;
   constexpr std::int64_t kFiltersPerTile = 8192, kTiles = 6;
-  const std::int64_t image_tiles = ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
-  const std::int64_t tiles = g.batch * image_tiles;
+  const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
          g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 16 &&
          use(g.channels, lanes) * use(g.out_channels, lanes) >= kMinUse &&
          use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse && tiles >= kTiles &&
-         (image_tiles > 1 || pass != ConvPass::weight_gradient) &&
+
          g.channels * g.out_channels <= kFiltersPerTile * tiles;
 }
 
@@ -115,7 +113,7 @@ ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   const auto allowed = [&](ConvAlgorithm algorithm) {
     return first.has_value() ? algorithm >= *first : tuned || algorithm == ConvAlgorithm::depthwise;
   };
-  if (allowed(ConvAlgorithm::winograd) && std::is_same_v<T, float> && suits_winograd(g, pass, height, width, lanes)) {
+  if (allowed(ConvAlgorithm::winograd) && std::is_same_v<T, float> && suits_winograd(g, height, width, lanes)) {
     return ConvAlgorithm::winograd;  // A: 25.0 / 8.0, 27.5 / 8.1, 33.7 / 10.4; B: 18.8 / 4.3, 20.8 / 4.4, 22.7 / 5.8
   }
   if (allowed(ConvAlgorithm::depthwise) && g.group_channels() == 1 && g.groups > 1) {
