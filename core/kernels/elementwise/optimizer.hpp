@@ -49,8 +49,8 @@ struct AdamPart {
 };
 
 /// Updates all parameters in one pass: one parallel loop over the elements of all of them. SGD with momentum moves 20
-/// bytes per element (p and buffer read and written, g read); on one core at 118 GB/s from the second-level cache and 40
-/// from the third (1.6 million elements), where a copy of as many bytes runs at 115 and 24.
+/// bytes per element (p and buffer read and written, g read), on one core at 118 GB/s from the second-level cache and
+/// 40 from the third (1.6 million elements), where a copy of as many bytes runs at 115 and 24.
 template <class T>
 void sgd_step(std::span<const SgdPart<T>> parts);
 template <class T>
