@@ -284,11 +284,11 @@ Grads Pass::call(Step& step, std::uint64_t wanted) {
       for (std::uint32_t i = 0; i < node.output_count; ++i) {
         dys[i] = std::move(buffers_[step.first_buffer + i].grad);
       }
-      const detail::ProfileFormula profiled(node.name, dys[0].defined() ? dys[0].shape() : Shape());
+      const detail::ProfileFormula profiled(node, dys[0].defined() ? dys[0].shape() : Shape(), wanted);
       grads = node.run(dys, wanted);
     } else {
       const Tensor dy = std::move(buffers_[step.first_buffer].grad);
-      const detail::ProfileFormula profiled(node.name, dy.shape());
+      const detail::ProfileFormula profiled(node, dy.shape(), wanted);
       grads = node.run(dy, wanted);
     }
   }
@@ -366,7 +366,7 @@ void Pass::accumulate(Tensor& sum, Tensor grad) const {
     sum = std::move(grad);
     return;
   }
-  const detail::ProfileFormula profiled("sum of gradients", sum.shape(), "");
+  const detail::ProfileSum profiled;
   if (reusable(sum)) {
     add_scaled_(sum.mutable_array(), grad.array());
   } else if (reusable(grad)) {

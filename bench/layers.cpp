@@ -1,78 +1,31 @@
 // Forward, and forward + backward, of single layers: convolutions and Linear in GFLOP/s beside the machine's own sgemm,
 // the others in GB/s of the bytes that must move beside its own copy of an array of the same size, all measured here.
 // Convolutions also by im2col, whatever EVENKEEL_CONV says of the first figure. Prints one line of JSON per layer.
-// bench/compare_layers.py runs it beside the same layers in PyTorch.
+// bench/compare_layers.py runs it beside the same layers in PyTorch. With --grid a table of convolutions instead, by
+// channels, size and batch size.
+#include "bench/support/conv_grid.hpp"
 #include "bench/support/layer_cases.hpp"
-#include "bench/support/timing.hpp"
-#include "evenkeel/autograd/engine.hpp"
-#include "evenkeel/autograd/grad_mode.hpp"
+#include "bench/support/rates.hpp"
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
-#include "evenkeel/core/kernels/matmul/gemm.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "examples/support/command_line.hpp"
 
+#include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <map>
 
 namespace {
 
 using namespace evenkeel;
 
-/// GFLOP/s of a product of 1024x1024 matrices.
-double sgemm_rate(double seconds) {
-  constexpr std::int64_t n = 1024;
-  Generator generator(0);
-  const Array a = random_normal({n, n}, generator), b = random_normal({n, n}, generator);
-  Array c = Array::empty({n, n});
-  const double ms = bench::time_per_call(
-      [&] { gemm<float>({.m = n, .n = n, .k = n}, a.data<float>(), b.data<float>(), c.mutable_data<float>()); },
-      seconds);
-  return 2e-6 * n * n * n / ms;
-}
-
-/// GB/s, read and written, of copying an array of `count` floats to another.
-double copy_rate(std::int64_t count, double seconds) {
-  const Array from = Array::zeros({count});
-  Array to = Array::zeros({count});
-  const float* source = from.data<float>();
-  float* target = to.mutable_data<float>();
-  const double ms = bench::time_per_call(
-      [&] {
-        parallel_for(0, count, kElementGrain, [&](std::int64_t first, std::int64_t last) {
-          std::memcpy(target + first, source + first, sizeof(float) * static_cast<std::size_t>(last - first));
-        });
-      },
-      seconds);
-  return 8e-6 * static_cast<double>(count) / ms;
-}
-
-double layer_ms(const bench::LayerCase& layer_case, bool with_backward, double seconds) {
-  Generator generator(1);
-  const std::unique_ptr<nn::Layer> layer = layer_case.make(generator);
-  Tensor x = randn(layer_case.shape, generator, {.requires_grad = with_backward});
-  const GradModeGuard mode(with_backward);
-  const Tensor dy = no_grad([&] { return randn((*layer)(x).shape(), generator); });
-  return bench::time_per_call(
-      [&] {
-        const Tensor y = (*layer)(x);
-        if (with_backward) {
-          y.backward(dy);
-          x.zero_grad();
-          layer->zero_grad();
-        }
-      },
-      seconds);
-}
-
-/// The same with im2col for every convolution.
+/// The time of the layer with im2col for every convolution.
 double im2col_ms(const bench::LayerCase& layer_case, bool with_backward, double seconds) {
   const ConvAlgorithmGuard guard(ConvAlgorithm::im2col);
-  return layer_ms(layer_case, with_backward, seconds);
+  return bench::layer_ms(layer_case, with_backward, seconds);
 }
 
 void measure(const bench::LayerCase& layer_case, bool with_backward, double seconds, double limit) {
-  const double ms = layer_ms(layer_case, with_backward, seconds);
+  const double ms = bench::layer_ms(layer_case, with_backward, seconds);
   const double work = layer_case.forward + (with_backward ? layer_case.backward : 0);
   std::printf(
       "{\"group\": \"%s\", \"name\": \"%s\", \"shape\": %s, \"backward\": %d, \"ms\": %.6f, \"rate\": %.2f, "
@@ -91,13 +44,22 @@ int run(int argc, char** argv) {
   std::string filter;
   int threads = num_threads();
   double seconds = 0.2;
+  double most_gflop = 5;
+  bool grid = false;
   line.add("--filter", filter, "only layers whose \"group: name\" contains this");
   line.add("--threads", threads).positive();
   line.add("--seconds", seconds, "per measurement").non_negative();
+  line.add_flag("--grid", grid, "a table of 3x3 and 1x1 convolutions instead");
+  line.add("--most-gflop", most_gflop, "the largest convolution of --grid").non_negative();
   if (!line.parse(argc, argv)) {
     return 0;
   }
   set_num_threads(threads);
+  if (grid) {
+    bench::print_conv_grid(std::min(seconds, 0.01), most_gflop);
+    return 0;
+  }
+  std::fprintf(stderr, "OpenBLAS's core: %s\n", bench::blas_core().c_str());
   double sgemm = 0;
   std::map<std::int64_t, double> copies;
   for (const bench::LayerCase& layer_case : bench::layer_cases()) {
@@ -106,7 +68,8 @@ int run(int argc, char** argv) {
     }
     double& limit = layer_case.counts_flops() ? sgemm : copies[numel(layer_case.shape)];
     if (limit == 0) {
-      limit = layer_case.counts_flops() ? sgemm_rate(seconds) : copy_rate(numel(layer_case.shape), seconds);
+      limit = layer_case.counts_flops() ? bench::product_rate(1024, seconds)
+                                        : bench::copy_rate(numel(layer_case.shape), seconds);
     }
     for (const bool with_backward : {false, true}) {
       measure(layer_case, with_backward, seconds, limit);

@@ -1,6 +1,7 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/loop_listener.hpp"
 #include "evenkeel/core/thread.hpp"
 
 #include <omp.h>
@@ -358,7 +359,23 @@ Team& team() {
   return *made;
 }
 
+/// Runs the loop chunk after chunk in this thread, as one of so many, and tells the listener.
+void run_heard(const Chunks& chunks, int threads, const Body& body) {
+  struct TeamSize {
+    explicit TeamSize(int n) { team_threads = n; }
+    ~TeamSize() { team_threads = 1; }
+  };
+  detail::loop_listener->run({chunks.end - chunks.begin, chunks.grain, threads}, [&] {
+    const TeamSize size(threads);
+    for (std::int64_t i = 0; i < chunks.count(); ++i) {
+      chunks.run(i, body);
+    }
+  });
+}
+
 }  // namespace
+
+constinit thread_local LoopListener* detail::loop_listener = nullptr;
 
 int num_threads() { return chosen_threads > 0 ? chosen_threads : omp_get_max_threads(); }
 
@@ -402,7 +419,11 @@ void detail::parallel_chunks(std::int64_t begin, std::int64_t end, std::int64_t 
   }
   const Chunks chunks{begin, end, grain};
   const std::int64_t limit = in_parallel() ? 1 : std::min(num_threads(), kMaxThreads);
-  const int threads = static_cast<int>(std::min(limit, chunks.worth()));
+  const int threads = static_cast<int>(std::min(limit, std::max<std::int64_t>(1, chunks.worth())));
+  if (loop_listener != nullptr && !in_parallel()) [[unlikely]] {
+    run_heard(chunks, threads, body);
+    return;
+  }
   if (threads > 1 && SharedLoop::can_count(chunks.count()) && team().run(chunks, threads, body)) {
     return;
   }

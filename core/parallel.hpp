@@ -6,7 +6,11 @@
 
 namespace evenkeel {
 
+class LoopListener;
+
 namespace detail {
+extern constinit thread_local LoopListener* loop_listener;  ///< of this thread, if there is one (loop_listener.hpp)
+
 void parallel_chunks(std::int64_t begin, std::int64_t end, std::int64_t grain,
                      const std::function<void(std::int64_t, std::int64_t)>& body);
 }  // namespace detail
@@ -41,7 +45,7 @@ class ThreadsGuard {
 /// An exception in `body` reaches the caller after all chunks stopped.
 template <class Body>
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain, const Body& body) {
-  if (begin < end && grain >= 1 && end - begin <= grain) {
+  if (begin < end && grain >= 1 && end - begin <= grain && detail::loop_listener == nullptr) {
     body(begin, end);  // one chunk
   } else {
     detail::parallel_chunks(begin, end, grain, std::cref(body));

@@ -71,8 +71,9 @@ def read_csv(path):
 
 
 def write_csv(path, rows):
+    """A row may lack columns that others have."""
     with open(path, "w", newline="") as f:
-        writer = csv.DictWriter(f, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(f, fieldnames=list(dict.fromkeys(key for row in rows for key in row)), restval="")
         writer.writeheader()
         writer.writerows(rows)
 

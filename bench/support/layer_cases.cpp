@@ -1,5 +1,8 @@
 #include "bench/support/layer_cases.hpp"
 
+#include "bench/support/timing.hpp"
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/loss.hpp"
 #include "evenkeel/nn/activation.hpp"
@@ -190,6 +193,24 @@ std::vector<LayerCase> layer_cases() {
   add_losses(cases);
   add_chains(cases);
   return cases;
+}
+
+double layer_ms(const bench::LayerCase& layer_case, bool with_backward, double seconds) {
+  Generator generator(1);
+  const std::unique_ptr<nn::Layer> layer = layer_case.make(generator);
+  Tensor x = randn(layer_case.shape, generator, {.requires_grad = with_backward});
+  const GradModeGuard mode(with_backward);
+  const Tensor dy = no_grad([&] { return randn((*layer)(x).shape(), generator); });
+  return time_per_call(
+      [&] {
+        const Tensor y = (*layer)(x);
+        if (with_backward) {
+          y.backward(dy);
+          x.zero_grad();
+          layer->zero_grad();
+        }
+      },
+      seconds);
 }
 
 }  // namespace evenkeel::bench

@@ -24,4 +24,7 @@ struct LayerCase {
 
 std::vector<LayerCase> layer_cases();
 
+/// Milliseconds of forward without a graph, or of forward and backward; measured for about so many seconds.
+double layer_ms(const LayerCase& layer_case, bool with_backward, double seconds);
+
 }  // namespace evenkeel::bench

@@ -2,7 +2,10 @@
 """The cells of bench/support/cells.cpp in PyTorch, of the networks in tests/fixtures/networks.py, and the training step of
 bench/train_step on one of them; prints one line of JSON. bench/compare_pytorch.py runs it in a process of its own.
 
-Usage:  torch_cells.py --cell NAME [--batch-size 16] [--threads 2] [--seconds 3]
+Modes: eager; channels_last, images and weights in that order; compile, network and loss by torch.compile;
+compile+channels_last.
+
+Usage:  torch_cells.py --cell NAME [--batch-size 16] [--threads 2] [--seconds 3] [--mode eager]
 """
 import argparse
 import json
@@ -30,6 +33,8 @@ class FrozenBatchNorm2d(nn.Module):
         return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
 
 
+MODES = ["eager", "channels_last", "compile", "compile+channels_last"]
+
 CELLS = {
     "small_cnn_bn": (lambda: networks.SmallCNN(nn.BatchNorm2d(32), nn.BatchNorm2d(64)), (3, 32, 32)),
     "small_cnn_gn": (lambda: networks.SmallCNN(nn.GroupNorm(8, 32), nn.GroupNorm(16, 64)), (3, 32, 32)),
@@ -49,6 +54,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--mode", choices=MODES, default="eager")
     args = parser.parse_args()
 
     torch.manual_seed(0)
@@ -59,9 +65,21 @@ def main():
     x = torch.randn(args.batch_size, *shape)
     target = torch.randint(0, 10, (args.batch_size,))
 
+    if "channels_last" in args.mode and x.dim() == 4:
+        model = model.to(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+
+    def loss():
+        return nn.functional.cross_entropy(model(x), target)
+
+    if args.mode.startswith("compile"):
+        if not hasattr(torch, "compile"):
+            sys.exit(f"torch_cells: PyTorch {torch.__version__} has no torch.compile")
+        loss = torch.compile(loss)
+
     def step():
         optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(model(x), target).backward()
+        loss().backward()
         optimizer.step()
 
     step()

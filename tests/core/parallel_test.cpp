@@ -1,5 +1,7 @@
 #include "evenkeel/core/parallel.hpp"
 
+#include "evenkeel/core/loop_listener.hpp"
+
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -249,4 +251,42 @@ TEST_CASE("many short loops in a row, and after pauses that let the helpers slee
     }
     CHECK(sum == 20000 * 21);
   }
+}
+
+TEST_CASE("a loop listener hears how loops are cut for more threads than there are cores") {
+  const ThreadsGuard threads(16);
+  const auto caller = std::this_thread::get_id();
+  std::vector<HeardLoop> heard;
+  std::set<std::thread::id> ran;
+  int inner_teams = 0;
+  {
+    const LoopListener listener([&](const HeardLoop& loop) { heard.push_back(loop); });
+    CHECK_THROWS_WITH(LoopListener(nullptr), "LoopListener: another one lives in this thread");
+    parallel_for(0, 1000, 30, [&](std::int64_t, std::int64_t) {
+      ran.insert(std::this_thread::get_id());
+      inner_teams += team_size() == 16 && in_parallel() ? 1 : 0;
+      parallel_for(0, 100, 1, [](std::int64_t, std::int64_t) {});  // belongs to its chunk
+    });
+    parallel_for(0, 4, 2, [](std::int64_t, std::int64_t) {});
+    parallel_for(0, 0, 1, [](std::int64_t, std::int64_t) {});
+    parallel_for(0, 5, 100, [](std::int64_t, std::int64_t) {  // one chunk: the loop inside could be shared
+      parallel_for(0, 8, 1,
+                   [](std::int64_t, std::int64_t) { std::this_thread::sleep_for(std::chrono::milliseconds(1)); });
+    });
+    CHECK_THROWS_WITH(parallel_for(0, 8, 1, [](std::int64_t, std::int64_t) { throw std::runtime_error("no"); }), "no");
+    CHECK(team_size() == 1);
+  }
+  CHECK(chunks_of(0, 100, 10).size() == 10);  // heard by nobody
+  CHECK(ran == std::set{caller});
+  CHECK(inner_teams == 34);
+  REQUIRE(heard.size() == 4);
+  const auto is = [&](std::size_t i, std::int64_t units, std::int64_t chunks, int of) {
+    return heard[i].units == units && heard[i].chunks() == chunks && heard[i].threads == of && heard[i].ms >= 0;
+  };
+  CHECK(is(0, 1000, 34, 16));
+  CHECK(is(1, 4, 2, 2));
+  CHECK(is(2, 8, 8, 8));
+  CHECK(heard[2].ms >= 8);
+  CHECK(is(3, 5, 1, 1));
+  CHECK(heard[3].ms < heard[2].ms / 2);
 }
