@@ -364,7 +364,10 @@ bool Pass::reusable(const Tensor& tensor) const {
 void Pass::accumulate(Tensor& sum, Tensor grad) const {
   if (!sum.defined()) {
     sum = std::move(grad);
-  } else if (reusable(sum)) {
+    return;
+  }
+  const detail::ProfileSum profiled;
+  if (reusable(sum)) {
     add_scaled_(sum.mutable_array(), grad.array());
   } else if (reusable(grad)) {
     add_scaled_(grad.mutable_array(), sum.array());

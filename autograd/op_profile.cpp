@@ -137,6 +137,22 @@ ProfileFormula::~ProfileFormula() {
   }
 }
 
+ProfileSum::ProfileSum() : counts_(active != nullptr && !in_formula) {
+  if (counts_) [[unlikely]] {
+    active->mark("engine");
+    in_formula = true;
+  }
+}
+
+ProfileSum::~ProfileSum() {
+  if (counts_) [[unlikely]] {
+    in_formula = false;
+    if (active != nullptr) {
+      active->mark("sum of gradients");
+    }
+  }
+}
+
 }  // namespace detail
 
 }  // namespace evenkeel

@@ -27,8 +27,8 @@ struct OpShapes {
 
 /// While one lives, the time of this thread's ops adds up by name, direction and sizes of inputs and result. An op's
 /// forward takes all that passed since the op before it ended, what modules do around it included; its backward takes
-/// its formula with the ops inside, and "engine" what lies between formulas. One at a time per thread. Without one, an
-/// op pays for a look at a flag.
+/// its formula with the ops inside, "sum of gradients" what adds up those of a tensor with several uses, and "engine"
+/// what lies between. One at a time per thread. Without one, an op pays for a look at a flag.
 class OpProfile {
  public:
   struct Row {
@@ -94,6 +94,18 @@ class ProfileFormula {
   const Node* node_ = nullptr;  // null unless it counts
   Shape dy_;
   std::uint64_t wanted_ = 0;
+};
+
+/// Tells it that two gradients of one tensor are added while this lives.
+class ProfileSum {
+ public:
+  ProfileSum();
+  ~ProfileSum();
+  ProfileSum(const ProfileSum&) = delete;
+  ProfileSum& operator=(const ProfileSum&) = delete;
+
+ private:
+  bool counts_;
 };
 
 }  // namespace detail

@@ -87,6 +87,18 @@ TEST_CASE("the algorithm follows from the shape") {
   CHECK(forward(g) == ConvAlgorithm::direct);
 }
 
+TEST_CASE("few tiles are no matter for Winograd") {
+  using kernels::ConvPass;
+  const ConvAlgorithmGuard whole_table(ConvAlgorithm::winograd);
+  const auto chosen = [](const ConvGeometry& g, ConvPass pass) { return kernels::choose_algorithm<float>(g, pass); };
+  CHECK(chosen(convolution(1, 64, 64, 8), ConvPass::forward) != ConvAlgorithm::winograd);  // 4 tiles
+  CHECK(chosen(convolution(2, 64, 64, 8), ConvPass::forward) == ConvAlgorithm::winograd);
+  CHECK(chosen(convolution(2, 64, 64, 8), ConvPass::weight_gradient) == ConvAlgorithm::winograd);
+  CHECK(chosen(convolution(5, 64, 64, 4), ConvPass::input_gradient) == ConvAlgorithm::panels);
+  CHECK(chosen(convolution(6, 64, 64, 4), ConvPass::input_gradient) == ConvAlgorithm::winograd);
+  CHECK(chosen(convolution(5, 64, 64, 4), ConvPass::weight_gradient) == ConvAlgorithm::panels);
+}
+
 TEST_CASE("a product with x itself is im2col's, unless the table begins behind it") {
   using kernels::choose_algorithm;
   using kernels::ConvPass;

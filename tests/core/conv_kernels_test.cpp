@@ -3,7 +3,6 @@
 #include "evenkeel/core/kernels/conv/depthwise.hpp"
 #include "evenkeel/core/kernels/conv/im2col.hpp"
 #include "evenkeel/core/kernels/conv/panel_conv.hpp"
-#include "evenkeel/core/kernels/conv/product.hpp"
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
@@ -137,26 +136,6 @@ TEST_CASE("without bias, and with a bias on the input gradient") {
       kernels::conv2d_input_gradient(geometry(t), tdy.data(), tw.data(), bias.data(), dx.data());
       CHECK(ref::worst_error(dx, expected) < 1e-13);
     }
-  }
-}
-
-TEST_CASE("products with x itself take a bias on y and on the input gradient") {
-  for (const ref::Conv& s : {ref::Conv{.n = 2, .c = 3, .h = 6, .w = 5, .o = 4},
-                             ref::Conv{.n = 2, .c = 3, .h = 9, .w = 8, .o = 4, .stride_h = 2, .stride_w = 2},
-                             ref::Conv{.n = 5, .c = 3, .h = 3, .w = 4, .o = 2, .kh = 3, .kw = 4}}) {
-    REQUIRE(kernels::is_product(geometry(s)));
-    const ref::Values dy = ref::random_values(s.y_size(), 4), w = ref::random_values(s.weight_size(), 2);
-    const ref::Values bias = ref::random_values(s.c, 5), x = ref::random_values(s.x_size(), 1);
-    const ref::Values outputs = ref::random_values(s.o, 6);
-    ref::Values expected = ref::conv2d_input_gradient(s, dy, w);
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      expected[i] += bias[i / ref::at(s.h * s.w) % ref::at(s.c)];
-    }
-    std::vector<double> dx(expected.size(), kNaN), y(ref::at(s.y_size()), kNaN);
-    kernels::ProductConv<double>::input_gradient(geometry(s), dy.data(), w.data(), bias.data(), dx.data());
-    CHECK(ref::worst_error(dx, expected) < 1e-13);
-    kernels::ProductConv<double>::forward(geometry(s), x.data(), w.data(), outputs.data(), y.data());
-    CHECK(ref::worst_error(y, ref::conv2d(s, x, w, outputs)) < 1e-13);
   }
 }
 
@@ -302,9 +281,6 @@ void check_all_algorithms(const Problem& p, double tolerance) {
   }
   if (s.groups == s.c) {
     check_algorithm<kernels::DepthwiseConv<T>, T>(p, tolerance);
-  }
-  if (kernels::is_product(geometry(s))) {
-    check_algorithm<kernels::ProductConv<T>, T>(p, tolerance);
   }
 }
 

@@ -65,19 +65,19 @@ double use(std::int64_t size, std::int64_t unit) {
   return static_cast<double>(size) / static_cast<double>(round_up(size, unit));
 }
 
-/// Winograd computes whole tiles and whole registers of channels, and transforms the weight anew in each call, so that
-/// it must have tiles enough. Measured per core, forward, in GFLOP/s of the plain count, Winograd / others, AVX-512: 64
-/// to 64 channels at 64x64: 490 / 255, 8x8, batch 16: 586 / 203, batch 1: 179 / 120; 32 at 16x16: 476 / 241; 16 at
-/// 32x32: 245 / 219 (weight gradient 277 / 181); 24 at 28x28: 278 / 210; 48 at 9x9: 333 / 173; but 20 at 32x32, where
-/// six of ten products are of zeros: 152 / 234; one image of 256 at 8x8: 157 / 202, two: 304 / 228, and two of 128 at
-/// 4x4: 50 / 83 (weight gradient 65 / 75). AVX2 is alike.
-bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width, std::int64_t lanes) {
-  constexpr double kMinUse = 0.5;
-  constexpr std::int64_t kFiltersPerTile = 8192, kTiles = 4;
+/// Winograd computes whole tiles, and transforms the weight anew in each call, so that it must have tiles enough.
+/// Measured on one core of 118 GFLOP/s peak, in GFLOP/s of the plain count, Winograd / others, AVX2, forward (weight
+/// gradient): 64 to 64 channels at 8x8, batch 16: 322 / 80 (315 / 93), at 7x7 batch 8: 203 / 82, at 5x5 batch 4: 92 / 74,
+/// at 2x2 batch 64: 71 / 59 (68 / 76); 3 to 16 at 32x32: 102 / 65 (72 / 76), 4 to 16: 124 / 72 (84 / 82), 8 to 8: 146 / 77
+/// (97 / 66). Few tiles: 64 at 8x8, one image: 89 / 94; 16 at 8x8, two images: 129 / 82. Large weights: 256 at 8x8, two
+/// images: 165 / 97; 512 at 4x4, eight images: 58 / 90, sixteen: 104 / 92. AVX-512 is alike.
+bool suits_winograd(const ConvGeometry& g, ConvPass pass, std::int64_t height, std::int64_t width) {
+  constexpr double kMinUse = 0.3;
+  constexpr std::int64_t kFiltersPerTile = 16384, kTiles = 6;
+  const std::int64_t least_channels = pass == ConvPass::weight_gradient ? 6 : 3;
   const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
-         g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= 16 &&
-         use(g.channels, lanes) * use(g.out_channels, lanes) >= kMinUse &&
+         g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= least_channels &&
          use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse && tiles >= kTiles &&
          g.channels * g.out_channels <= kFiltersPerTile * tiles;
 }
@@ -111,7 +111,7 @@ ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   const auto allowed = [&](ConvAlgorithm algorithm) {
     return first.has_value() ? algorithm >= *first : tuned || algorithm == ConvAlgorithm::depthwise;
   };
-  if (allowed(ConvAlgorithm::winograd) && std::is_same_v<T, float> && suits_winograd(g, height, width, lanes)) {
+  if (allowed(ConvAlgorithm::winograd) && std::is_same_v<T, float> && suits_winograd(g, pass, height, width)) {
     return ConvAlgorithm::winograd;  // A: 25.0 / 8.0, 27.5 / 8.1, 33.7 / 10.4; B: 18.8 / 4.3, 20.8 / 4.4, 22.7 / 5.8
   }
   if (allowed(ConvAlgorithm::depthwise) && g.group_channels() == 1 && g.groups > 1) {

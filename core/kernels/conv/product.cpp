@@ -120,7 +120,7 @@ struct ProductPlan {
 ProductPlan product_plan(const ConvGeometry& g) {
   constexpr std::int64_t kRows = 128, kPixels = 64, kTurnPixels = 256, kPartPixels = 1024;
   ProductPlan plan{};
-  const bool side_by_side = g.pixels() < kPixels && g.batch * g.pixels() > kPixels;
+  const bool side_by_side = g.pixels() < kPixels && g.batch > 1;
   plan.images = side_by_side ? std::min(kTurnPixels / g.pixels(), g.batch) : 1;
   plan.turns = ceil_div(g.batch, plan.images);
   plan.rows = ceil_div(g.out_channels, std::clamp<std::int64_t>(g.out_channels / kRows, 1, kUnits));

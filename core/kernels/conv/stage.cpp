@@ -16,6 +16,20 @@ Range inside_range(std::int64_t before, std::int64_t step, std::int64_t size, st
   return {first, std::clamp(end > 0 ? ceil_div(end, step) : 0, first, count)};
 }
 
+/// Whether all columns are staged, those of even and those of odd number in a phase each.
+bool copies_all_by_two(const StageShape& shape, std::int64_t length) {
+  if (shape.stride_w != 2 || shape.span_w < 2 || shape.width % 2 != 0) {
+    return false;
+  }
+  for (std::int64_t phase = 0; phase < 2; ++phase) {
+    const auto [from, to] = inside_range(shape.pad_left - phase, 2, shape.width, length);
+    if (to - from != shape.width / 2) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 StageShape input_stage(const ConvGeometry& g) {
@@ -56,12 +70,26 @@ void fill_stage(const StageShape& shape, const T* source, std::int64_t planes, s
   for (std::int64_t c = 0; c < planes && !covered; ++c) {
     std::fill_n(staged + c * plane_stride, staged_rows * shape.row_stride(), T(0));
   }
-  for (std::int64_t phase = 0; phase < phases && copy.rows > 0; ++phase) {
+  if (copy.rows == 0) {
+    return;
+  }
+  const T* const x = source + (top * source_step - above) * shape.width;
+  T* const out = staged + top * shape.row_stride();
+  if (copies_all_by_two(shape, length)) {
+    const std::int64_t odd_phase = (shape.pad_left + 1) & 1, even_phase = 1 - odd_phase;
+    copy.columns = shape.width / 2;
+    copy.x = x;
+    copy.out = out + even_phase * length + (shape.pad_left - even_phase) / 2;
+    copy.odd_out = out + odd_phase * length + (shape.pad_left - odd_phase + 1) / 2;
+    dispatch_isa([&]<class Arch>() { StageKernels<Arch, T>::copy(copy); });
+    return;
+  }
+  for (std::int64_t phase = 0; phase < phases; ++phase) {
     const std::int64_t before = shape.pad_left - phase;
     const auto [from, to] = inside_range(before, shape.stride_w, shape.width, length);
     copy.columns = to - from;
-    copy.x = source + (top * source_step - above) * shape.width + (from * shape.stride_w - before);
-    copy.out = staged + top * shape.row_stride() + phase * length + from;
+    copy.x = x + (from * shape.stride_w - before);
+    copy.out = out + phase * length + from;
     if (copy.columns > 0) {
       dispatch_isa([&]<class Arch>() { StageKernels<Arch, T>::copy(copy); });
     }

@@ -25,6 +25,19 @@ void copy_row_by_two(const T* x, std::int64_t columns, T* out) {
   });
 }
 
+/// Both of them in one pass.
+template <class Arch, class T>
+void unzip_row(const T* x, std::int64_t columns, T* even_out, T* odd_out) {
+  using L = Loop<Arch, T>;
+  L::each(columns, [&](std::int64_t j, auto tag) {
+    const std::int64_t cells = 2 * L::count(tag);
+    typename L::V even, odd;
+    unzip(L::load(x + 2 * j, Some{cells}), L::load(x + 2 * j + L::kWidth, Some{cells - L::kWidth}), even, odd);
+    L::store(even_out + j, even, tag);
+    L::store(odd_out + j, odd, tag);
+  });
+}
+
 }  // namespace simd::conv_stage
 
 template <class Arch, class T>
@@ -33,7 +46,9 @@ void StageKernels<Arch, T>::copy(const StageCopy<T>& job) {
     for (std::int64_t i = 0; i < job.rows; ++i) {
       const T* x = job.x + c * job.x_plane + i * job.x_row;
       T* out = job.out + c * job.out_plane + i * job.out_row;
-      if (job.stride == 1) {
+      if (job.odd_out != nullptr) {
+        simd::conv_stage::unzip_row<Arch>(x, job.columns, out, job.odd_out + c * job.out_plane + i * job.out_row);
+      } else if (job.stride == 1) {
         simd::conv_stage::copy_row<Arch>(x, job.columns, out);
       } else if (job.stride == 2) {
         simd::conv_stage::copy_row_by_two<Arch>(x, job.columns, out);

@@ -48,7 +48,9 @@ struct AdamPart {
   T *p, *m, *v, *v_max;
 };
 
-/// Updates all parameters in one pass: one parallel loop over the elements of all of them.
+/// Updates all parameters in one pass: one parallel loop over the elements of all of them. SGD with momentum moves 20
+/// bytes per element (p and buffer read and written, g read), on one core at 118 GB/s from the second-level cache and
+/// 40 from the third (1.6 million elements), where a copy of as many bytes runs at 115 and 24.
 template <class T>
 void sgd_step(std::span<const SgdPart<T>> parts);
 template <class T>
