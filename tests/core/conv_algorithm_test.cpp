@@ -74,11 +74,16 @@ TEST_CASE("the algorithm follows from the shape") {
     const ConvAlgorithmGuard plain(ConvAlgorithm::depthwise);
     CHECK(forward(g) == ConvAlgorithm::direct);
   }
-  g.channels = 15;
+  g.channels = 2;
   CHECK(forward(g) == ConvAlgorithm::direct);
-  g.channels = g.out_channels = 17;  // half of the last register of channels is empty at least
-  CHECK(forward(g) == (active_isa() == Isa::avx512 ? ConvAlgorithm::direct : ConvAlgorithm::winograd));
-  g.channels = g.out_channels = 512;  // the weight costs more than 16 tiles gain, but not more than 32
+  g.channels = 3;
+  CHECK(forward(g) == ConvAlgorithm::winograd);
+  CHECK(choose_algorithm<float>(g, ConvPass::input_gradient) == ConvAlgorithm::winograd);
+  g.channels = 5;
+  CHECK(choose_algorithm<float>(g, ConvPass::weight_gradient) == ConvAlgorithm::panels);
+  g.channels = 6;
+  CHECK(choose_algorithm<float>(g, ConvPass::weight_gradient) == ConvAlgorithm::winograd);
+  g.channels = g.out_channels = 513;  // the weight costs more than 16 tiles gain, but not more than 32
   CHECK(forward(g) == ConvAlgorithm::direct);
   g.batch = 2;
   CHECK(forward(g) == ConvAlgorithm::winograd);
