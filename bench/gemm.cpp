@@ -1,17 +1,20 @@
-// Rates of matrix products, GFLOP/s, by each algorithm that suits, in turn in one process: squares, and the three
-// products of Linear. The mark shows what gemm() chooses; the last column is its rate by the best of all.
+// Rates of matrix products, GFLOP/s, by each algorithm that suits, in turn in one process: squares, the three products
+// of Linear, and im2col's. The mark shows what gemm() chooses; the last column is its rate by the best of all.
 #include "evenkeel/core/kernels/matmul/gemm.hpp"
 
-#include "bench/support/timing.hpp"
+#include "evenkeel/core/error.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/random.hpp"
 #include "examples/support/command_line.hpp"
 
+#include <benchmark/benchmark.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -27,10 +30,18 @@ constexpr std::array kAlgorithms{Algorithm{"OpenBLAS", GemmAlgorithm::blas}, Alg
                                  Algorithm{"transposed", GemmAlgorithm::transposed_panels},
                                  Algorithm{"dots", GemmAlgorithm::dots}, Algorithm{"rows", GemmAlgorithm::row_sums}};
 
+constexpr const char* kRate = "GFLOP/s";
+
 struct Product {
   std::string name;
   GemmDims dims;
 };
+
+/// "forward/nt/16x784x256": the second factor is stored transposed; m, k, n.
+std::string title(const Product& product) {
+  const GemmDims& d = product.dims;
+  return concat(product.name, "/", d.trans_a ? "t" : "n", d.trans_b ? "t" : "n", "/", d.m, "x", d.k, "x", d.n);
+}
 
 /// y = x W^T, dx = dy W and dw = dy^T x of so many rows, from `in` to `out` features.
 void add_linear(std::vector<Product>& products, std::int64_t rows, std::int64_t in, std::int64_t out) {
@@ -59,52 +70,127 @@ std::vector<Product> all_products() {
   return products;
 }
 
-/// The best rate of each algorithm, 0 where it does not suit. They take turns, a millisecond or a call each.
-template <class T>
-std::array<double, kAlgorithms.size()> rates(const GemmDims& d, double seconds) {
-  Generator generator(0);
-  const Array a = random_normal({d.m, d.k}, generator).to(dtype_of<T>);
-  const Array b = random_normal({d.k, d.n}, generator).to(dtype_of<T>);
-  Array c = Array::empty({d.m, d.n}, dtype_of<T>);
-  const double work = 2e-6 * static_cast<double>(d.m) * static_cast<double>(d.n) * static_cast<double>(d.k);
-  const int calls = static_cast<int>(std::ceil(100 / (work + 1)));
-  std::array<double, kAlgorithms.size()> best{};
-  const double begin = bench::now_ms();
-  for (int round = 0; round < 3 || bench::now_ms() - begin < 1e3 * seconds; ++round) {
-    for (std::size_t i = 0; i < kAlgorithms.size(); ++i) {
-      if (!gemm_suits(kAlgorithms[i].value, d)) {
-        continue;
+/// Prints a row per product: the best rate of each algorithm among its repetitions.
+class Table : public benchmark::BenchmarkReporter {
+ public:
+  explicit Table(int threads) : threads_(threads) { SetErrorStream(&nowhere_); }
+
+  /// The product whose benchmarks run next.
+  void next(const Product& product) {
+    product_ = &product;
+    best_ = {};
+  }
+
+  bool ReportContext(const Context&) override {
+    if (!has_header_) {
+      std::printf("%s, OpenBLAS for %s, %d threads\n%-12s %18s", std::string(name(active_isa())).c_str(),
+                  blas_core().c_str(), threads_, "product", "m x k x n");
+      for (const Algorithm& algorithm : kAlgorithms) {
+        std::printf("%10s ", algorithm.name);
       }
-      const double start = bench::now_ms();
-      for (int call = 0; call < calls; ++call) {
-        gemm<T>(kAlgorithms[i].value, d, a.data<T>(), b.data<T>(), c.mutable_data<T>());
-      }
-      if (round > 0) {
-        best[i] = std::max(best[i], work * calls / (bench::now_ms() - start));
+      std::puts("  chosen / best");
+    }
+    has_header_ = true;
+    return true;
+  }
+
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      for (std::size_t i = 0; run.run_type == Run::RT_Iteration && i < kAlgorithms.size(); ++i) {
+        if (run.run_name.function_name.ends_with(kAlgorithms[i].name)) {
+          best_[i] = std::max(best_[i], run.counters.at(kRate).value);
+        }
       }
     }
   }
-  return best;
+
+  void Finalize() override {
+    const GemmDims& d = product_->dims;
+    std::printf("%-8s%2s%2s %4lld x %4lld x %4lld", product_->name.c_str(), d.trans_a ? "^T" : "",
+                d.trans_b ? "^T" : "", static_cast<long long>(d.m), static_cast<long long>(d.k),
+                static_cast<long long>(d.n));
+    double chosen = 0;
+    for (std::size_t i = 0; i < best_.size(); ++i) {
+      const bool is_chosen = kAlgorithms[i].value == choose_gemm(d);
+      chosen = is_chosen ? best_[i] : chosen;
+      print(10, 1, best_[i]);
+      std::printf("%s", is_chosen ? "*" : " ");
+    }
+    print(8, 2, chosen / *std::ranges::max_element(best_));
+    std::puts("");
+    std::fflush(stdout);
+  }
+
+ private:
+  /// A dash for what did not run.
+  static void print(int width, int digits, double value) {
+    if (value > 0) {
+      std::printf("%*.*f", width, digits, value);
+    } else {
+      std::printf("%*s", width, "-");
+    }
+  }
+
+  int threads_;
+  bool has_header_ = false;
+  const Product* product_ = nullptr;
+  std::array<double, kAlgorithms.size()> best_{};
+  std::ostream nowhere_{nullptr};  // for "no benchmark matches", which run() says of all products together
+};
+
+/// The factors of all products: the first elements of the same random numbers.
+struct Operands {
+  Array a, b, c;
+
+  Operands(const std::vector<Product>& products, DType dtype) {
+    std::int64_t most = 0;
+    for (const auto& [name, d] : products) {
+      most = std::max({most, d.m * d.k, d.k * d.n, d.m * d.n});
+    }
+    Generator generator(0);
+    a = random_normal({most}, generator).to(dtype);
+    b = random_normal({most}, generator).to(dtype);
+    c = Array::empty({most}, dtype);
+  }
+};
+
+/// Runs the product's benchmarks that the filter lets through, and returns how many there were. Their repetitions are
+/// shuffled, so that all meet the machine in the same state.
+template <class T>
+std::size_t measure(const Product& product, double seconds, Operands& operands, Table& table) {
+  const GemmDims& d = product.dims;
+  const double gflop = 2e-9 * static_cast<double>(d.m) * static_cast<double>(d.n) * static_cast<double>(d.k);
+  const auto suits = [&](const Algorithm& algorithm) { return gemm_suits(algorithm.value, d); };
+  const auto count = static_cast<double>(std::ranges::count_if(kAlgorithms, suits));
+  constexpr double kLeast = 1e-3;  // Google Benchmark aims at 1.4 times as much
+  const double repetitions = std::ceil(seconds / (count * std::max(1.4 * kLeast, gflop / 100)));
+  benchmark::ClearRegisteredBenchmarks();
+  for (const Algorithm& algorithm : kAlgorithms) {
+    if (suits(algorithm)) {
+      const auto run = [&, value = algorithm.value](benchmark::State& state) {
+        for (auto _ : state) {
+          gemm<T>(value, d, operands.a.data<T>(), operands.b.data<T>(), operands.c.mutable_data<T>());
+          benchmark::ClobberMemory();
+        }
+        state.counters[kRate] = benchmark::Counter(gflop, benchmark::Counter::kIsIterationInvariantRate);
+      };
+      benchmark::RegisterBenchmark(concat(title(product), "/", algorithm.name).c_str(), run)
+          ->MinTime(kLeast)
+          ->Repetitions(static_cast<int>(std::clamp(repetitions, 3.0, 1e6)))
+          ->UseRealTime();
+    }
+  }
+  table.next(product);
+  return benchmark::RunSpecifiedBenchmarks(&table);
 }
 
-void measure(const Product& product, bool float64, double seconds) {
-  const GemmDims& d = product.dims;
-  const auto best = float64 ? rates<double>(d, seconds) : rates<float>(d, seconds);
-  std::printf("%-8s%2s%2s %4lld x %4lld x %4lld", product.name.c_str(), d.trans_a ? "^T" : "", d.trans_b ? "^T" : "",
-              static_cast<long long>(d.m), static_cast<long long>(d.k), static_cast<long long>(d.n));
-  double chosen = 0;
-  for (std::size_t i = 0; i < best.size(); ++i) {
-    const bool is_chosen = kAlgorithms[i].value == choose_gemm(d);
-    chosen = is_chosen ? best[i] : chosen;
-    if (best[i] > 0) {
-      std::printf("%10.1f", best[i]);
-    } else {
-      std::printf("%10s", "-");
-    }
-    std::printf("%s", is_chosen ? "*" : " ");
-  }
-  std::printf("%8.2f\n", chosen / *std::max_element(best.begin(), best.end()));
-  std::fflush(stdout);
+/// Google Benchmark shuffles repetitions only where a flag tells it to.
+void initialize(const std::string& filter) {
+  std::string program = "gemm", shuffled = "--benchmark_enable_random_interleaving=true";
+  std::array arguments{program.data(), shuffled.data()};
+  int count = arguments.size();
+  benchmark::Initialize(&count, arguments.data());
+  benchmark::SetBenchmarkFilter(filter);
 }
 
 int run(int argc, char** argv) {
@@ -116,29 +202,27 @@ int run(int argc, char** argv) {
   std::vector<std::int64_t> shape;
   line.add("--threads", threads).positive();
   line.add("--seconds", seconds, "per product").non_negative();
-  line.add("--filter", filter, "only square, forward, dx, dw or im2col");
-  line.add("--shape", shape, "rows,in,out: only the products of this Linear");
+  line.add("--filter", filter, "a regular expression for names such as dx/nn/16x256x784/OpenBLAS");
+  line.add("--shape", shape, "rows,in,out: only the products of this Linear").positive();
   line.add_flag("--float64", float64, "in double precision");
   if (!line.parse(argc, argv)) {
     return 0;
   }
+  require(shape.empty() || shape.size() == 3, "--shape", "must have 3 numbers, got ", shape.size());
   set_num_threads(threads);
+  initialize(filter);
   std::vector<Product> products = all_products();
-  if (shape.size() == 3) {
+  if (!shape.empty()) {
     products.clear();
     add_linear(products, shape[0], shape[1], shape[2]);
   }
-  std::printf("%s, OpenBLAS for %s, %d threads\n%-12s %18s", std::string(name(active_isa())).c_str(),
-              blas_core().c_str(), threads, "product", "m x k x n");
-  for (const Algorithm& algorithm : kAlgorithms) {
-    std::printf("%10s ", algorithm.name);
-  }
-  std::puts("  chosen / best");
+  Operands operands(products, float64 ? DType::float64 : DType::float32);
+  Table table(threads);
+  std::size_t count = 0;
   for (const Product& product : products) {
-    if (filter.empty() || product.name == filter) {
-      measure(product, float64, seconds);
-    }
+    count += (float64 ? measure<double> : measure<float>)(product, seconds, operands, table);
   }
+  require(count > 0, "--filter", "must match a product and an algorithm, got ", filter);
   return 0;
 }
 

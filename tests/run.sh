@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ./cmake/setup.sh
-./cmake/setup.sh doctest-dev git
+./cmake/setup.sh doctest-dev libbenchmark-dev git
 cmake --preset release >/dev/null
 cmake --build --preset release
 exec ctest --preset release -j "$(nproc)" "$@"

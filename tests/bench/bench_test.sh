@@ -111,6 +111,28 @@ awk '/GFLOP\/s$/ { ++tables; row = 0 } /^ *[0-9]+ +[0-9]+ / { ++row; for (b = 3;
       if (mark[k] ? rate[k] - 0.1 > 1.1 * limit : rate[k] + 0.1 < 0.9 * limit) bad = 1; ++rates }
     exit bad || tables != 4 || rates < 40 || marks != said }' grid.txt || fail "layers --grid: $(cat grid.txt)"
 
+# The products of one Linear: each algorithm that suits has a rate, one of them the mark of the choice, and the last column is its rate
+# by the best of the row.
+gemm_table() {
+  "$bin/gemm" --shape 16,64,32 --threads 1 --seconds 0 "$@" >gemm.txt 2>err.txt || fail "gemm $*: $(cat err.txt)"
+  awk 'function near(a, b) { return a > 0.99 * b - 0.01 && a < 1.01 * b + 0.01 }
+    NR == 1 { bad = !/^[a-z0-9]+, OpenBLAS for [A-Za-z0-9_]+, 1 threads$/ }
+    NR > 2 { rows = rows " " $1; sub(/^[a-z0-9]+( +\^T)? +([0-9]+ x +)+[0-9]+/, ""); best = chosen = marks = 0
+      for (i = 1; i <= 5; ++i) { if ($i ~ /\*$/) { ++marks; chosen = $i + 0 } if ($i + 0 > best) best = $i + 0; all += $i !~ /^-/ }
+      if (NF != 6 || marks != 1 || best <= 0 || (chosen ? !near($6, chosen / best) : $6 != "-")) bad = 1 }
+    END { print rows ":" (bad ? " wrong" : ""), all }' gemm.txt
+}
+[ "$(gemm_table)" = " forward dx dw: 12" ] || fail "gemm: $(cat gemm.txt)"
+[ "$(gemm_table --float64)" = " forward dx dw: 12" ] || fail "gemm --float64: $(cat gemm.txt)"
+[ "$(gemm_table --filter '^d[xw]/.*/(panels|rows)')" = " dx dw: 4" ] || fail "gemm --filter: $(cat gemm.txt)"
+for call in "--filter nope" "--filter [" "--shape 16,64" "--shape 16,64,0" "--seconds -1"; do
+  # shellcheck disable=SC2086
+  "$bin/gemm" $call >out.txt 2>err.txt
+  code=$?
+  [ $code -eq 2 ] && [ ! -s out.txt ] && grep -q "^gemm: ${call%% *}: " err.txt && [ "$(wc -l <err.txt)" -eq 1 ] ||
+    fail "gemm $call: exit code $code: $(cat out.txt err.txt)"
+done
+
 prints 6 "^\{\"name\": \"[a-z]+\", \"(no_grad|step)_ns\": $positive.*\}$" "$bin/overhead" --seconds 0
 prints some "^\{\"series\": \".+\", \"unit\": \"(image|pixel|layer)\", \"x\": [0-9]+, \"threads\": 2, \"ms\": $positive\}$" \
   "$bin/scaling" --largest 8 --seconds 0 --threads 2
