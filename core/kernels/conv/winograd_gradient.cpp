@@ -26,7 +26,7 @@ template <class Arch, class T>
 GradientUnits cut_gradient(const ConvGeometry& g, const TileGrid& grid) {
   constexpr std::int64_t kPanel = kWinogradPanel * PanelTile<Arch, T>::lanes, kMostParts = 16, kManyTiles = 512;
   // Transforming a part's sums back costs as much as 3 to 6 tiles.
-  const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 32, 64, 128);
+  const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 12, 64, 128);
   GradientUnits units{};
   units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / (128 * 64), 1, 4);
   units.blocks = ceil_div(grid.count(), units.tiles);
