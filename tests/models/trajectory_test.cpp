@@ -50,8 +50,9 @@ Make cifar_resnet(std::int64_t depth, std::int64_t width, models::Shortcut short
 /// How many losses float32 keeps, and whether parameters keep within 1e-5 as well. Deep and narrow: an activation whose
 /// sign is left to rounding changes their gradients. PyTorch's own float32 leaves its float64 by 1e-2 in ten steps, but
 /// by less than 1e-6 in three; that of resnet18 keeps within 1e-5, but ours leaves it by 1e-3 where the compiler fuses
-/// no multiplication with an addition (under the sanitizers). So does resnet56's third loss by 6e-4 with SSE2; resnet32's
-/// losses keep within 1.5e-6 with every set and algorithm, but parameters reach 2.1e-5, with plain sums 1.3e-5.
+/// no multiplication with an addition (under the sanitizers). So does resnet56's third loss by 6e-4 with SSE2;
+/// resnet32's losses keep within 1.5e-6 with every set and algorithm, but parameters reach 2.1e-5, with plain sums
+/// 1.3e-5.
 struct Reach {
   std::int64_t losses = 10;
   bool parameters = true;
