@@ -55,7 +55,7 @@ struct WinogradBlock {
 };
 
 /// The lane of a register's tile.
-constexpr std::int64_t winograd_lane_of_tile(std::int64_t tile, std::int64_t lanes) {
+[[gnu::always_inline]] constexpr std::int64_t winograd_lane_of_tile(std::int64_t tile, std::int64_t lanes) {
   return tile % (lanes / 4) * 4 + tile / (lanes / 4);
 }
 
@@ -123,8 +123,8 @@ struct WinogradInput {
   WinogradCells<T> v = {};
 };
 
-/// m (outputs) = u (outputs, inputs) v (inputs), per cell. Computes whole tiles of rows: m is writable for
-/// kWinogradRows - 1 rows more. m may begin a cell before v.
+/// m (outputs) = u (outputs, inputs) v (inputs), per cell. Computes whole tiles of rows: m is writable up to the next
+/// multiple of kWinogradRows outputs. m may begin a cell before v.
 template <class T>
 struct WinogradProduct {
   std::int64_t outputs = 0, inputs = 0, registers = 0;
@@ -154,7 +154,7 @@ struct WinogradOutputGradient {
 };
 
 /// n (inputs, outputs) = or += v (inputs, tiles) d (tiles, outputs), per cell; as in WinogradProduct, v is readable and
-/// n writable for kWinogradRows - 1 inputs more.
+/// n writable up to the next multiple of kWinogradRows inputs.
 template <class T>
 struct WinogradGradientProduct {
   bool accumulate = false;
