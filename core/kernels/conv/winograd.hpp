@@ -98,11 +98,11 @@ template <class T>
 struct WinogradStrip {
   const T* rows[6] = {};
   std::int64_t steps[6] = {}, columns = 0, first = 0;
-  T top = 0, bottom = 0;  ///< 1 if the squares of the first or last row count: at the border
 };
 
-/// Sums of squares, which winograd_plain.hpp looks at, are (register of tiles, kWinogradSquares, lane): of a tile's rows
-/// of four cells, or of its columns, and 0 for those that another tile has.
+/// Sums of squares, which winograd_plain.hpp looks at, are (register of tiles, kWinogradSquares, lane): of the columns of
+/// a tile's window, or, of stacked tiles, of its rows, 0 for those that the register above has in the same lanes. So a
+/// block knows of every cell that it reads.
 constexpr std::int64_t kWinogradSquares = 6;
 
 /// v = cells of B^T x B for the windows of a block; squares: over all channels, or for each kWinogradRows channels if
