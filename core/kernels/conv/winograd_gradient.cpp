@@ -145,7 +145,7 @@ class TileGradient {
     return finite_product(range, range.largest) && is_spread(range, shared);
   }
 
-  /// For kWinogradRows inputs from c on and as many outputs from o on, whose order of sums depends on how many they are.
+  /// For kWinogradRows inputs from c on and as many outputs from o on, on whose number the order of sums depends.
   void add_plain(const WinogradBlock& block, std::int64_t c, std::int64_t o) {
     if (!plain_) {
       const std::int64_t size = x_.channels * 9 * dy_.channels;

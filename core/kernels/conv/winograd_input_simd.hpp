@@ -1,7 +1,8 @@
 #pragma once
 
-// The inputs of Winograd's, v = B^T x B with tiles as lanes (winograd.hpp), in two ways: registers of stacked tiles,
-// which share the rows between them, or strips, for any tiles.
+// The inputs of Winograd's, v = B^T x B with tiles as lanes (winograd.hpp), in two ways:
+//   stacked tiles: x B of each row first, which a register shares with the one below it, then B^T;
+//   strips, for any tiles: B^T x of the columns of all tiles that lie side by side first, then times B.
 
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/conv/winograd_transforms_simd.hpp"
@@ -62,6 +63,7 @@ template <class Arch, class T, class F>
   f(std::integral_constant<int, 1>());
 }
 
+/// The sum of the squares of six registers.
 template <class V>
 [[gnu::always_inline]] inline V squares_of_six(const V* in) {
   return fma(in[0], in[0], in[5] * in[5]) + (fma(in[1], in[1], in[2] * in[2]) + fma(in[3], in[3], in[4] * in[4]));

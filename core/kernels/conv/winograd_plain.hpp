@@ -24,7 +24,7 @@ inline bool is_spread(const WinogradRange& x, double shared) {
   return std::sqrt(x.largest) * x.groups <= std::min(kWinogradMeanRatio, x.groups / (2 * shared)) * x.norms;
 }
 
-/// The harmonic means of the norms of each image's groups, zeros aside, in a block of tiles.
+/// The harmonic means of the norms of each image's groups (winograd.hpp), zeros aside, in a block of tiles.
 class HarmonicMeans {
  public:
   explicit HarmonicMeans(std::int64_t most_tiles) : images_(most_tiles) {}
@@ -49,7 +49,7 @@ class HarmonicMeans {
     }
   }
 
-  /// Of an image: how large a group may be that nobody needs to look at, and the square of the mean.
+  /// Of a tile's image: whether none of its groups needs a closer look, and the square of the mean.
   bool is_even(const WinogradTile& tile) const {
     return image(tile).largest <= kWinogradRatio * kWinogradRatio * square(tile);
   }
