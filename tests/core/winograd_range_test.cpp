@@ -139,7 +139,7 @@ TEST_CASE("one large cell, NaN or infinity stays within the windows that read it
 
 TEST_CASE("a large cell of one block's tiles stays out of the outputs of another's that do not read it") {
   for (const bool stacked : {false, true}) {  // in registers that end within a row of tiles
-    const ref::Conv s{.n = stacked ? 4 : 1, .c = 6, .h = 24, .w = 24, .o = 6, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+    const ref::Conv s{.n = stacked ? 4 : 1, .c = 8, .h = 24, .w = 24, .o = 8, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
     for (const std::int64_t cell : {4 * 24 + 12, 8 * 24 + 12, 20 * 24 + 15, 13 * 24 + 8, 13 * 24 + 7, 7 * 24 + 16}) {
       for (const Pass pass : {Pass::forward, Pass::input_gradient}) {
         ref::Values a = normal_values(s.x_size(), 1);
@@ -158,7 +158,7 @@ TEST_CASE("a large cell of one block's tiles stays out of the outputs of another
 }
 
 TEST_CASE("NaN and infinity in the last row or column stay out of the taps that do not read them") {
-  const ref::Conv s{.c = 6, .h = 15, .w = 13, .o = 6, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+  const ref::Conv s{.c = 8, .h = 15, .w = 13, .o = 8, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
   for (const std::int64_t cell : {0, 12, 14 * 13, 14 * 13 + 12}) {
     for (const bool of_second : {false, true}) {
       check_outlier(s, Pass::weight_gradient, of_second, cell, kNaN);

@@ -18,9 +18,9 @@ struct StageCopy {
   std::int64_t x_plane = 0, x_row = 0, out_plane = 0, out_row = 0;  ///< distances
 };
 
-/// b[k][run.to + j] = x[run.from + steps[k].b + j] for all runs, which follow each other; columns behind the last are set
-/// to 0. Moves whole registers, so that x and b have one more behind them: twice to four times as fast as registers with
-/// masks on rows of 4 and 8 pixels.
+/// b[k][run.to + j] = x[run.from + steps[k].b + j] for all runs, which follow each other; columns behind the last are
+/// set to 0. Moves whole registers, so that x and b have one more behind them: twice to four times as fast as registers
+/// with masks on rows of 4 and 8 pixels.
 template <class T>
 struct StagePacking {
   const T* x = nullptr;

@@ -16,7 +16,7 @@ namespace evenkeel::kernels {
 // Accuracy. A plain sum errs by about eps |w| |window|, norms over the products of one output; a tile shares its
 // rounding, so that it errs by about 1.3 eps |w| |tile|: 2.7 times as much where all 6x6 cells are of one size. That is
 // for 64 channels; with few the transforms' own rounding counts, so that all these factors are 1.25 times as large with
-// 16 and twice as large with 4.
+// 16 and 1.5 times with 8.
 //
 // So that one large cell does not spoil outputs that do not read it, and NaN and infinity reach exactly those that do,
 // the windows of a block of tiles are looked at: the norms of groups, the columns of each window or, where tiles are
