@@ -28,7 +28,7 @@ GradientUnits cut_gradient(const ConvGeometry& g, const TileGrid& grid) {
   // Transforming a part's sums back costs as much as 3 to 6 tiles.
   const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 12, 64, 128);
   GradientUnits units{};
-  units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / (128 * 64), 1, 4);
+  units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / 8192, 1, 4);
   units.blocks = ceil_div(grid.count(), units.tiles);
   units.tiles = round_up(ceil_div(grid.count(), units.blocks), grid.lanes);  // about equal
   units.blocks = ceil_div(grid.count(), units.tiles);
