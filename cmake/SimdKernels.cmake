@@ -1,6 +1,7 @@
-# evenkeel_simd_kernels(target room/family[:type]...): builds core/kernels/<room>/<family>_simd.hpp once per instruction set, all
-# families of a room in one object, for float and double unless one type is named. Such a header defines template <class Arch, class T> struct <Family>Kernels (static
-# functions), declared in <family>.hpp beside it, where <family>.cpp chooses among them at run time.
+# evenkeel_simd_kernels(target room/family[:type]...): builds core/kernels/<room>/<family>_simd.hpp once per instruction
+# set, all families of a room in one object, for float and double unless one type is named. Such a header defines
+# template <class Arch, class T> struct <Family>Kernels (static functions), declared in <family>.hpp beside it, where
+# <family>.cpp chooses among them at run time.
 # A set is a line here, a file core/kernels/simd/<set>.hpp, and its name and tag in simd/isa.hpp and isa.cpp.
 set(EVENKEEL_ISAS Avx512 Avx2 Sse2)  # the best first
 set(EVENKEEL_SIMD_FLAGS_Sse2 -msse2)

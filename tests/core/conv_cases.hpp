@@ -92,6 +92,10 @@ inline const std::vector<Case> kCases = {
     {"many channels", {.c = 70, .h = 40, .w = 32, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"tall, rows of 16", {.n = 2, .c = 2, .h = 300, .w = 16, .o = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"enough channels for Winograd", {.c = 33, .h = 15, .w = 17, .o = 66, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    // Of two registers of outputs, inputs in sixes or twelves, whose rest is fewer than a tile.
+    {"31 to 8 channels", {.n = 3, .c = 31, .h = 8, .w = 8, .o = 8, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"31 to 12 channels", {.n = 3, .c = 31, .h = 8, .w = 8, .o = 12, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+    {"14 to 20 channels", {.n = 3, .c = 14, .h = 8, .w = 8, .o = 20, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"stacked tiles, half a row of them at the bottom",
      {.n = 8, .c = 5, .h = 10, .w = 8, .o = 19, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
     {"stacked tiles, several registers to a row",

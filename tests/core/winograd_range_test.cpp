@@ -137,6 +137,52 @@ TEST_CASE("one large cell, NaN or infinity stays within the windows that read it
   }
 }
 
+TEST_CASE("a large cell of one block's tiles stays out of the outputs of another's that do not read it") {
+  for (const bool stacked : {false, true}) {  // in registers that end within a row of tiles
+    const ref::Conv s{.n = stacked ? 4 : 1, .c = 8, .h = 24, .w = 24, .o = 8, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+    for (const std::int64_t cell : {4 * 24 + 12, 8 * 24 + 12, 20 * 24 + 15, 13 * 24 + 8, 13 * 24 + 7, 7 * 24 + 16}) {
+      for (const Pass pass : {Pass::forward, Pass::input_gradient}) {
+        ref::Values a = normal_values(s.x_size(), 1);
+        const ref::Values b = normal_values(s.weight_size(), 2);
+        a[ref::at(cell)] = 1e5;
+        const ref::Values expected = expected_of(s, pass, a, b), own = expected_of(s, pass, squares(a), squares(b));
+        for (const Isa isa : supported_isas()) {
+          const IsaGuard guard(isa);
+          CAPTURE(name(isa));
+          CAPTURE(cell);
+          CHECK(worst_own_error(computed(s, pass, a, b, ConvAlgorithm::winograd), expected, own) < 600);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("NaN and infinity in the last row or column stay out of the taps that do not read them") {
+  const ref::Conv s{.c = 8, .h = 15, .w = 13, .o = 8, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+  for (const std::int64_t cell : {0, 12, 14 * 13, 14 * 13 + 12}) {
+    for (const bool of_second : {false, true}) {
+      check_outlier(s, Pass::weight_gradient, of_second, cell, kNaN);
+      check_outlier(s, Pass::weight_gradient, of_second, cell, kInf);
+    }
+  }
+}
+
+TEST_CASE("plain sums for large values have the same bits with any number of threads") {
+  const ref::Conv s{.n = 2, .c = 20, .h = 9, .w = 28, .o = 36, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
+  ref::Values a = normal_values(s.x_size(), 1), b = normal_values(s.y_size(), 2);
+  a[ref::at(5 * 28 + 6)] = b[ref::at(4 * 28 + 20)] = 1e6;
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    std::vector<float> results[2];
+    for (const int threads : {1, 16}) {
+      const ThreadsGuard team(threads);
+      results[threads / 16] = computed(s, Pass::weight_gradient, a, b, ConvAlgorithm::winograd);
+    }
+    CHECK(results[0] == results[1]);
+  }
+}
+
 TEST_CASE("half an image a million times as large as the other leaves the other's digits") {
   const ref::Conv s{.c = 32, .h = 16, .w = 16, .o = 16, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1};
   for (const Pass pass : {Pass::forward, Pass::input_gradient}) {

@@ -12,10 +12,10 @@ namespace evenkeel {
 /// read a staged copy of their input (stage_shape.hpp), a padded block that stays in the cache, and multiply by the
 /// register tile of matmul/panels.hpp, which reads weights in place: no column matrix in memory, no packed weights.
 /// Depthwise keeps one channel's rows in the cache for a product too small for gemm. Winograd needs a quarter of the
-/// products, and stages its input with channels side by side (winograd_tiles.hpp). GFLOP/s per core of the plain count
-/// on the AVX-512 machine that they were tuned on:
+/// products, and transforms its input into registers of neighbouring tiles (winograd_tiles.hpp). GFLOP/s per core of
+/// the plain count on the AVX-512 machine that they were tuned on; Winograd's with AVX2 on one of 118 GFLOP/s peak:
 enum class ConvAlgorithm {
-  winograd,   ///< F(4x4, 3x3): 240 to 690; float32 errors about 2.6 times those of a plain sum (winograd.hpp: when not)
+  winograd,   ///< F(4x4, 3x3): 185 to 370; float32 errors 3 to 4 times those of a plain sum (winograd.hpp: when not)
   depthwise,  ///< one channel per group: bound by loads, 15 to 45
   direct,     ///< tiles over staged rows in place, any stride; rows that fill registers: 200 to 255
   panels,     ///< the same tiles over packed columns; any geometry: 160 to 230; also every plain weight gradient

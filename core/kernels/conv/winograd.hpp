@@ -11,37 +11,44 @@ namespace evenkeel::kernels {
 //   y = A^T ((G w G^T) * (B^T x B)) A  (A. Lavin, S. Gray: Fast Algorithms for Convolutional Neural Networks, 2016),
 // where the products of all channels are 36 matrix products. Its gradient is dw = G^T ((A dy A^T) * (B^T x B)) G.
 // The matrices are those of the points 0, +-sqrt(1/2), +-sqrt(2) and infinity, whose rounding errors are half as large
-// as those of the paper's 0, +-1, +-2. Registers run over neighbouring channels.
+// as those of the paper's 0, +-1, +-2. A register has a tile per lane; loops run over channels.
 //
 // Accuracy. A plain sum errs by about eps |w| |window|, norms over the products of one output; a tile shares its
-// rounding, so that it errs by about 1.3 eps |w| |tile|: 2.6 times as much where all 6x6 cells are of one size. So that
-// one large cell does not spoil outputs that do not read it, and NaN and infinity reach exactly those that do, each
-// image of a block is looked at (WinogradRange): where the norms of groups of cells of up to 8 pixels exceed their
-// harmonic mean, zeros aside, more than kWinogradRatio times, its tiles are looked at one by one, and those that exceed
+// rounding, so that it errs by about 1.3 eps |w| |tile|: 2.7 times as much where all 6x6 cells are of one size. That is
+// for 64 channels; with few the transforms' own rounding counts, so that all these factors are 1.25 times as large with
+// 16 and 1.5 times with 8.
+//
+// So that one large cell does not spoil outputs that do not read it, and NaN and infinity reach exactly those that do,
+// the windows of a block of tiles are looked at: the norms of groups, the columns of each window or, where tiles are
+// stacked (WinogradBlock), its rows, six cells of all channels. Where groups of an image exceed their harmonic mean in
+// the block, zeros aside, more than kWinogradRatio times, its tiles are looked at one by one, and those that exceed
 // their smallest window, or one of the harmonic mean, by that ratio are computed as plain sums. So an output errs
-//   2.6 times as much as a plain sum among values of one size, be most of them 0;
-//   10 times in a tile that was looked at, 20 times, at worst, in an image that passed,
-// as a plain sum would in its own window or one of the image's typical (harmonic mean) values, whichever is larger: 0
-// beside large values is exact to their rounding only. Gradients of weights, sums over all pixels, take turns as plain
-// sums where a group of an image exceeds the mean by kWinogradMeanRatio. Numbers below 1e-22 count as 0.
+//   2.7 times as much as a plain sum among values of one size, be most of them 0;
+//   10 times in a tile that was looked at, 20 times, at worst, in an image that passed (measured, root mean squares of
+//   bright cells, rows, columns and channels, checkerboards and ramps: up to 9),
+// as a plain sum would in its own window or one of the block's typical (harmonic mean) groups, whichever is larger: 0
+// beside large values is exact to their rounding only, and so is what lies between stripes that all groups have.
+// Gradients of weights are sums over all pixels. Where a group of kWinogradRows channels exceeds the mean of its block
+// by kWinogradMeanRatio, those channels take turns as plain sums. Taps that do not read a border err as if they did.
+// Numbers below 1e-22 count as 0.
 
 constexpr std::int64_t kWinogradTile = 4, kWinogradWindow = 6, kWinogradCells = 36;
 
-/// A tile's image, and its first output row and column.
+/// A tile: its image, and its first output row and column.
 struct WinogradTile {
   std::int64_t image = 0, row = 0, column = 0;
 };
 
-/// Tiles side by side in a block, and where their strip begins: the columns of their windows, 4 per tile and 4 more.
+/// Tiles side by side in a block, and where their strip begins: the columns of their windows, 4 per tile and 2 more,
+/// then 2 that are 0.
 struct WinogradRun {
   WinogradTile first;
   std::int64_t tiles = 0, strip = 0;
 };
 
-/// Tiles that are transformed, multiplied and transformed back at once. A register has a tile per lane: each four of
-/// its tiles in turn begin the fours of its lanes, so that four registers of four columns of neighbouring tiles become
-/// the columns of one by transposing fours. Blocks are consecutive tiles, row by row and image by image; or stacked:
-/// each register has tiles of one row of one or more images, and the next register those below them.
+/// Tiles that are transformed, multiplied and transformed back at once. A register has a tile per lane, in the order
+/// of winograd_lane_of_tile(). Blocks are consecutive tiles, row by row and image by image; or stacked: each register
+/// has tiles of one row of one or more images, and the next register those below them.
 struct WinogradBlock {
   const WinogradTile* tiles = nullptr;
   std::int64_t tile_count = 0, registers = 0;
@@ -54,8 +61,10 @@ struct WinogradBlock {
       nullptr;  ///< per tile, also of the last register's unused lanes: where its columns begin
 };
 
-/// The lane of a register's tile.
-constexpr std::int64_t winograd_lane_of_tile(std::int64_t tile, std::int64_t lanes) {
+/// The lane of a register's tile: with f = lanes / 4, tiles 0, f, 2 f and 3 f are the first four lanes, tiles 1, f + 1,
+/// ... the next. So registers of four columns each of f tiles, from tiles 0, f, 2 f and 3 f on, become one register per
+/// column by transposing fours (simd/batch.hpp).
+[[gnu::always_inline]] constexpr std::int64_t winograd_lane_of_tile(std::int64_t tile, std::int64_t lanes) {
   return tile % (lanes / 4) * 4 + tile / (lanes / 4);
 }
 
@@ -98,11 +107,11 @@ template <class T>
 struct WinogradStrip {
   const T* rows[6] = {};
   std::int64_t steps[6] = {}, columns = 0, first = 0;
-  T top = 0, bottom = 0;  ///< 1 if the squares of the first or last row count: at the border
 };
 
-/// Sums of squares, which winograd_plain.hpp looks at, are (register of tiles, kWinogradSquares, lane): of a tile's
-/// rows of four cells, or of its columns, and 0 for those that another tile has.
+/// Sums of squares, which winograd_plain.hpp looks at, are (register of tiles, kWinogradSquares, lane): of the columns
+/// of a tile's window, or, of stacked tiles, of its rows, 0 for those that the register above has in the same lanes. So
+/// a block knows of every cell that it reads.
 constexpr std::int64_t kWinogradSquares = 6;
 
 /// v = cells of B^T x B for the windows of a block; squares: over all channels, or for each kWinogradRows channels if
@@ -123,8 +132,8 @@ struct WinogradInput {
   WinogradCells<T> v = {};
 };
 
-/// m (outputs) = u (outputs, inputs) v (inputs), per cell. Computes whole tiles of rows: m is writable for
-/// kWinogradRows - 1 rows more. m may begin a cell before v.
+/// m (outputs) = u (outputs, inputs) v (inputs), per cell. Computes whole tiles of rows: m is writable up to the next
+/// multiple of kWinogradRows outputs. m may begin a cell before v.
 template <class T>
 struct WinogradProduct {
   std::int64_t outputs = 0, inputs = 0, registers = 0;
@@ -154,7 +163,7 @@ struct WinogradOutputGradient {
 };
 
 /// n (inputs, outputs) = or += v (inputs, tiles) d (tiles, outputs), per cell; as in WinogradProduct, v is readable and
-/// n writable for kWinogradRows - 1 inputs more.
+/// n writable up to the next multiple of kWinogradRows inputs.
 template <class T>
 struct WinogradGradientProduct {
   bool accumulate = false;
@@ -171,16 +180,18 @@ struct WinogradWeightGradient {
   T* dw = nullptr;
 };
 
-/// What groups of numbers have, given their sums of squares: those and their roots, the norms.
+/// What the groups of a block have, given their sums of squares: those, and their roots, the norms.
 struct WinogradRange {
   double least = 0, largest = 0;  ///< sums of squares that are not 0; a NaN may be passed over
   double norms = 0;               ///< sum; NaN or infinite if a number is, or its square
-  double groups = 0;              ///< with a norm that is not 0
+  double groups = 0;              ///< how many have a norm that is not 0
 };
+/// How far a group may exceed the harmonic mean of an image's groups, and the mean of a block's (Accuracy, above).
 constexpr double kWinogradRatio = 8, kWinogradMeanRatio = 16;
 /// Up to here no sum of a tile overflows: the product of both factors' sums of squares.
 constexpr double kWinogradMost = 1e58;
 
+/// What the jobs above say, one each; all data aligned to registers but the planes and y.
 template <class Arch, class T>
 struct WinogradKernels {
   static void weight(const WinogradWeight<T>& job);
@@ -195,7 +206,7 @@ struct WinogradKernels {
   static double sum_of_squares(const T* x, std::int64_t count);
 };
 
-/// Convolutions with 3x3 weights, stride and dilation 1, one group. T is float: in float64 they are plain sums.
+/// The passes of conv.hpp for 3x3 weights, stride and dilation 1, one group. T is float: float64 takes plain sums.
 template <class T>
 struct WinogradConv {
   static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);

@@ -69,7 +69,6 @@ class TileGradient {
         x_(x),
         dy_(dy),
         inputs_(x, grid, units.tiles, true),
-
         v_part_(round_up(x.channels, kWinogradRows) * kWinogradPanel * kLanes),
         v_cell_(ceil_div(units.tiles, kWinogradPanel * kLanes) * v_part_ + kLanes),
         d_part_(units.tiles * kLanes),
@@ -107,7 +106,9 @@ class TileGradient {
         {.planes = dy_, .block = block, .squares = squares_.data(), .d = {d_.data(), d_cell_, d_part_}});
     for (std::int64_t c = 0; c < x_.channels; c += kWinogradRows) {
       if (!input_suits(c)) {
-        add_plain(block, c, 0, dy_.channels);
+        for (std::int64_t o = 0; o < dy_.channels; o += kWinogradRows) {
+          add_plain(block, c, o);
+        }
         clear_inputs(block, c);
       }
     }
@@ -115,7 +116,7 @@ class TileGradient {
       if (!output_suits(block, o)) {
         for (std::int64_t c = 0; c < x_.channels; c += kWinogradRows) {
           if (input_suits(c)) {
-            add_plain(block, c, o, kWinogradRows);
+            add_plain(block, c, o);
           }
         }
         clear_outputs(block, o);
@@ -133,18 +134,21 @@ class TileGradient {
 
   /// Whether no group of cells of kWinogradRows channels from c on stands out. (Of as many always, so that units may be
   /// cut as one likes.)
-  bool input_suits(std::int64_t c) const { return suits(inputs_.squares(c / kWinogradRows), inputs_.square_count()); }
+  bool input_suits(std::int64_t c) const {
+    constexpr double kShared = 4;  // windows of tiles around a corner
+    return suits(inputs_.squares(c / kWinogradRows), inputs_.square_count(), kShared);
+  }
   bool output_suits(const WinogradBlock& block, std::int64_t o) const {
     const std::int64_t count = block.registers * kLanes;
-    return suits(squares_.data() + o / kWinogradRows * count, count);
+    return suits(squares_.data() + o / kWinogradRows * count, count, 1);
   }
-  static bool suits(const T* squares, std::int64_t count) {
+  static bool suits(const T* squares, std::int64_t count, double shared) {
     const WinogradRange range = WinogradKernels<Arch, T>::range(squares, count);
-    return finite_product(range, range.largest) && is_spread(range);
+    return finite_product(range, range.largest) && is_spread(range, shared);
   }
 
-  /// For kWinogradRows inputs from c on.
-  void add_plain(const WinogradBlock& block, std::int64_t c, std::int64_t o, std::int64_t outputs) {
+  /// For kWinogradRows inputs from c on and as many outputs from o on, on whose number the order of sums depends.
+  void add_plain(const WinogradBlock& block, std::int64_t c, std::int64_t o) {
     if (!plain_) {
       const std::int64_t size = x_.channels * 9 * dy_.channels;
       if (!plain_sums_.has_value()) {
@@ -153,7 +157,7 @@ class TileGradient {
       std::fill_n(plain_sums_->data(), size, T(0));
       plain_ = true;
     }
-    const WinogradPlanes<T> x = some_planes(x_, c, kWinogradRows), dy = some_planes(dy_, o, outputs);
+    const WinogradPlanes<T> x = some_planes(x_, c, kWinogradRows), dy = some_planes(dy_, o, kWinogradRows);
     PlainGradient<Arch, T> gradient(x.channels, dy.channels);
     for (std::int64_t i = 0; i < block.tile_count; ++i) {
       gradient.add(x, dy, block.tiles[i], dy_.channels, plain_sums_->data() + c * 9 * dy_.channels + o);

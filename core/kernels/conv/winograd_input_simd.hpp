@@ -1,7 +1,8 @@
 #pragma once
 
-// The inputs of Winograd's, v = B^T x B with tiles as lanes (winograd.hpp), in two ways: registers of stacked tiles,
-// which share the rows between them, or strips, for any tiles.
+// The inputs of Winograd's, v = B^T x B with tiles as lanes (winograd.hpp), in two ways:
+//   stacked tiles: x B of each row first, which a register shares with the one below it, then B^T;
+//   strips, for any tiles: B^T x of the columns of all tiles that lie side by side first, then times B.
 
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/conv/winograd_transforms_simd.hpp"
@@ -62,6 +63,12 @@ template <class Arch, class T, class F>
   f(std::integral_constant<int, 1>());
 }
 
+/// The sum of the squares of six registers.
+template <class V>
+[[gnu::always_inline]] inline V squares_of_six(const V* in) {
+  return fma(in[0], in[0], in[5] * in[5]) + (fma(in[1], in[1], in[2] * in[2]) + fma(in[3], in[3], in[4] * in[4]));
+}
+
 /// Where the strips of a block's runs begin in the first channel, and how far a row is from one channel to the next: 0
 /// for zeros.
 template <class Arch, class T>
@@ -74,8 +81,6 @@ void place_strips(const WinogradInput<T>& job) {
     const std::int64_t begin = left > 0 ? left : 0, end = right < p.width ? right : p.width;
     const std::int64_t top = run.first.row - p.pad_top;
     strip.columns = end - begin;
-    strip.top = run.first.row == 0 ? T(1) : T(0);
-    strip.bottom = run.first.row + kWinogradTile >= job.height ? T(1) : T(0);
     strip.first = run.strip + (begin - left);
     for (std::int64_t i = 0; i < 6; ++i) {
       const bool inside = top + i >= 0 && top + i < p.height;
@@ -100,7 +105,6 @@ void transform_columns(const WinogradInput<T>& job) {
       rows[i] = place->rows[i];
       place->rows[i] = rows[i] + place->steps[i];
     });
-    const V top(place->top), bottom(place->bottom);
     T* const squares = job.strip_squares + place->first;
     T* const out_strip = strips + place->first;
     // A tail's register reaches into the next strip, which is written later.
@@ -108,9 +112,7 @@ void transform_columns(const WinogradInput<T>& job) {
         place->columns, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
           V in[6], out[6];
           unrolled<6>([&](int i) __attribute__((always_inline)) { in[i] = L::load(rows[i] + j, tag); });
-          const V inner = fma(in[1], in[1], in[2] * in[2]) + fma(in[3], in[3], in[4] * in[4]);
-          const V border = fma(in[0], top * in[0], in[5] * (bottom * in[5]));
-          ((V::load_unaligned(squares + j) + inner) + border).store_unaligned(squares + j);
+          (V::load_unaligned(squares + j) + squares_of_six(in)).store_unaligned(squares + j);
           InputTransform::apply<V>(in, out);
           T* to = out_strip + j;
           unrolled<6>([&](int i) __attribute__((always_inline)) {
@@ -161,9 +163,7 @@ void collect_squares(const WinogradInput<T>& job, T* squares) {
     const T* columns = job.strip_squares + job.block.strips[t];
     T* of_tile = squares + t / kLanes * kWinogradSquares * kLanes + winograd_lane_of_tile(t % kLanes, kLanes);
     for (std::int64_t j = 0; j < kWinogradSquares; ++j, of_tile += kLanes) {
-      const bool first = j > 0 || job.block.tiles[t].column == 0;
-      const bool last = j < 5 || job.block.tiles[t].column + kWinogradTile >= job.width;
-      *of_tile = t < job.block.tile_count && first && last ? columns[j] : T(0);
+      *of_tile = t < job.block.tile_count ? columns[j] : T(0);
     }
   }
   for (std::int64_t i = 0; i < job.strip_width; ++i) {
@@ -205,7 +205,7 @@ Sides<Arch, T> sides_of(const WinogradTile* tiles, std::int64_t width) {
 }
 
 /// x B of one row of a register's windows: place(tile) has the first of its four columns; the columns beside them are
-/// its neighbours'. Returns the sums of squares of the four.
+/// its neighbours'. Returns the sums of squares of the six.
 template <class Arch, class T, int kSide, class Place>
 [[gnu::always_inline]] inline Batch<Arch, T> spread_row(const Sides<Arch, T>& sides, const Place& place, T* h) {
   using V = Batch<Arch, T>;
@@ -224,7 +224,7 @@ template <class Arch, class T, int kSide, class Place>
   }
   InputTransform::apply<V>(in, out);
   unrolled<6>([&](int j) __attribute__((always_inline)) { out[j].store_aligned(h + j * kLanes); });
-  return fma(in[1], in[1], in[2] * in[2]) + fma(in[3], in[3], in[4] * in[4]);
+  return squares_of_six(in);
 }
 
 /// A register of stacked tiles: where its windows' first inner cells are, its first window row, and which rows of the

@@ -18,12 +18,13 @@ inline bool finite_product(const WinogradRange& x, double other) {
 /// Whether no group exceeds the least, zeros aside, by more than the ratio (winograd.hpp), and so none their mean.
 inline bool is_even(const WinogradRange& x) { return x.largest <= kWinogradRatio * kWinogradRatio * x.least; }
 
-/// Whether no group exceeds the mean by more than the ratio, or half the number of groups where they are few.
-inline bool is_spread(const WinogradRange& x) {
-  return std::sqrt(x.largest) * x.groups <= std::min(kWinogradMeanRatio, x.groups / 2) * x.norms;
+/// Whether no group exceeds the mean by more than the ratio, or, where they are few, by half of what it would if only
+/// one cell, which `shared` of them have, were not 0.
+inline bool is_spread(const WinogradRange& x, double shared) {
+  return std::sqrt(x.largest) * x.groups <= std::min(kWinogradMeanRatio, x.groups / (2 * shared)) * x.norms;
 }
 
-/// The harmonic means of the norms of each image's groups, zeros aside, in a block of tiles.
+/// The harmonic means of the norms of each image's groups (winograd.hpp), zeros aside, in a block of tiles.
 class HarmonicMeans {
  public:
   explicit HarmonicMeans(std::int64_t most_tiles) : images_(most_tiles) {}
@@ -48,7 +49,7 @@ class HarmonicMeans {
     }
   }
 
-  /// Of an image: how large a group may be that nobody needs to look at, and the square of the mean.
+  /// Of a tile's image: whether none of its groups needs a closer look, and the square of the mean.
   bool is_even(const WinogradTile& tile) const {
     return image(tile).largest <= kWinogradRatio * kWinogradRatio * square(tile);
   }
@@ -178,7 +179,7 @@ class PlainTiles {
 
  private:
   static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kOutputs = kWinogradTile * kWinogradTile;
-  static constexpr double kGroupCells = 4;  // of a group, all channels of each
+  static constexpr double kGroupCells = kWinogradWindow;  // of a group, all channels of each
 
   /// What the first tile needs, made then.
   struct Space {
@@ -297,9 +298,6 @@ class PlainGradient {
       const std::int64_t tap = k % 9;
       rows_.data()[k] = (tap / 3 * kWinogradWindow + tap % 3) * in_width_ + k / 9;
     }
-    for (std::int64_t i = 0; i < kOutputs; ++i) {
-      steps_[i] = {.a = (i / kWinogradTile * kWinogradWindow + i % kWinogradTile) * in_width_, .b = i * out_width_};
-    }
   }
 
   /// sums (input, tap, output), `stride` outputs per row.
@@ -313,7 +311,7 @@ class PlainGradient {
                               .a_rows = rows_.data(),
                               .steps = steps_,
                               .rows = inputs_ * 9,
-                              .step_count = kOutputs,
+                              .step_count = step_count_,
                               .b = dy_.data() + column,
                               .segments = std::min(kSegments, (out_width_ - column) / kLanes),
                               .c = sums + column,
@@ -330,11 +328,15 @@ class PlainGradient {
  private:
   static constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kOutputs = kWinogradTile * kWinogradTile;
 
+  /// Those outside the planes have no steps: 0 times NaN would be one.
   void gather_outputs(const WinogradPlanes<T>& p, const WinogradTile& tile) {
     std::fill_n(dy_.data(), kOutputs * out_width_, T(0));
+    step_count_ = 0;
     for (std::int64_t i = 0; i < kOutputs; ++i) {
       const std::int64_t row = tile.row + i / kWinogradTile, column = tile.column + i % kWinogradTile;
       if (row < p.height && column < p.width) {
+        steps_[step_count_++] = {.a = (i / kWinogradTile * kWinogradWindow + i % kWinogradTile) * in_width_,
+                                 .b = i * out_width_};
         const T* x = p.x + tile.image * p.image_stride + row * p.width + column;
         for (std::int64_t c = 0; c < p.channels; ++c) {
           dy_.data()[i * out_width_ + c] = x[c * p.plane];
@@ -343,7 +345,7 @@ class PlainGradient {
     }
   }
 
-  std::int64_t inputs_, in_width_, out_width_;
+  std::int64_t inputs_, in_width_, out_width_, step_count_ = 0;
   Workspace<T> window_, dy_;
   Workspace<std::int64_t> rows_;
   PanelStep steps_[kOutputs];

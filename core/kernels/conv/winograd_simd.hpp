@@ -260,8 +260,11 @@ void multiply_gradient_rows(const WinogradGradientProduct<T>& job, std::int64_t 
   const T* v = job.v.data + cell * job.v.cell;
   const T* d = job.d.data + cell * job.d.cell + segment * job.d.part;
   T* n = job.n.data + cell * job.n.cell + segment * job.n.part;
-  std::int64_t i = 0;
-  for (; i + kMany <= job.inputs && i + 2 * kFew != job.inputs; i += kMany) {
+  std::int64_t i = 0, many = job.inputs / kMany * kMany;
+  while (many + round_up(job.inputs - many, kFew) > round_up(job.inputs, kWinogradRows)) {
+    many -= kMany;  // so that the fewer behind them end within the rows that there are
+  }
+  for (; i < many; i += kMany) {
     multiply_gradient_tile<Arch, T, kMany, kSegments>(job, v + i * kRow, d, n + i * kLanes);
   }
   for (; i < job.inputs; i += kFew) {
