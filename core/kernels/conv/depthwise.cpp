@@ -47,9 +47,14 @@ void correlate_plane(const Correlation& c, const StepTables& tables, const T* st
       job.y = in_place ? y : results + phase * c.pixels();
       DepthwiseKernels<Arch, T>::forward(job);
     }
-    for (std::int64_t i = 0; !in_place && i < c.rows() && i * c.out_stride_h + row_phase < c.out_height; ++i) {
-      write_phases(c, 0, c.stage.columns, results + i * c.stage.columns, c.pixels(),
-                   y + (i * c.out_stride_h + row_phase) * c.out_width);
+    if (!in_place) {
+      write_phases<T>(c,
+                      {.results = results,
+                       .phase_stride = c.pixels(),
+                       .row_stride = c.stage.columns,
+                       .rows = ceil_div(c.out_height - row_phase, c.out_stride_h),
+                       .count = c.stage.columns},
+                      y + row_phase * c.out_width, c.out_stride_h * c.out_width);
     }
   }
 }

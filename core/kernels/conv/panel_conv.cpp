@@ -73,10 +73,14 @@ void scatter_panel(const Unit<T>& unit, const Panel& panel, std::int64_t row_pha
     if (row >= c.out_height) {
       continue;
     }
-    for (std::int64_t o = 0; o < unit.outputs; ++o) {
-      T* out = unit.y + (at.image * c.groups * c.outputs + o) * c.out_plane() + row * c.out_width;
-      write_phases(c, at.column, run.length, results + o * c_stride + run.to, unit.outputs * c_stride, out);
-    }
+    write_phases<T>(c,
+                    {.results = results + run.to,
+                     .phase_stride = unit.outputs * c_stride,
+                     .row_stride = c_stride,
+                     .rows = unit.outputs,
+                     .column = at.column,
+                     .count = run.length},
+                    unit.y + at.image * c.groups * c.outputs * c.out_plane() + row * c.out_width, c.out_plane());
   }
 }
 

@@ -32,9 +32,21 @@ struct StagePacking {
   T* b = nullptr;
 };
 
+/// out[i][2 j] = even[i][j] and out[i][2 j + 1] = odd[i][j], `columns` elements per row of out: the column phases of a
+/// gradient with stride 2. 3x3, 16 to 32 channels at 32x32: XX GFLOP/s instead of 71 (AVX2), XX instead of 79 (AVX-512).
+template <class T>
+struct PhaseZip {
+  const T* even = nullptr;
+  const T* odd = nullptr;
+  T* out = nullptr;
+  std::int64_t rows = 0, columns = 0;
+  std::int64_t row_stride = 0, out_stride = 0;
+};
+
 template <class Arch, class T>
 struct StageKernels {
   static void copy(const StageCopy<T>& job);
+  static void zip(const PhaseZip<T>& job);
   static void pack(const StagePacking<T>& job);
 };
 

@@ -62,6 +62,31 @@ void StageKernels<Arch, T>::copy(const StageCopy<T>& job) {
 }
 
 template <class Arch, class T>
+void StageKernels<Arch, T>::zip(const PhaseZip<T>& job) {
+  using L = simd::Loop<Arch, T>;
+  typename L::V low, high;
+  for (std::int64_t i = 0; i < job.rows; ++i) {
+    const T* even = job.even + i * job.row_stride;
+    const T* odd = job.odd + i * job.row_stride;
+    T* out = job.out + i * job.out_stride;
+    std::int64_t left = job.columns;
+    for (; left >= 2 * L::kWidth; left -= 2 * L::kWidth) {
+      simd::zip(L::load(even, simd::Whole()), L::load(odd, simd::Whole()), low, high);
+      L::store(out, low, simd::Whole());
+      L::store(out + L::kWidth, high, simd::Whole());
+      even += L::kWidth;
+      odd += L::kWidth;
+      out += 2 * L::kWidth;
+    }
+    if (left > 0) {
+      simd::zip(L::load(even, simd::Some{(left + 1) / 2}), L::load(odd, simd::Some{left / 2}), low, high);
+      L::store(out, low, simd::Some{left});
+      L::store(out + L::kWidth, high, simd::Some{left - L::kWidth});
+    }
+  }
+}
+
+template <class Arch, class T>
 void StageKernels<Arch, T>::pack(const StagePacking<T>& job) {
   using V = simd::Batch<Arch, T>;
   constexpr std::int64_t kWidth = simd::kLanes<Arch, T>, kMost = 48;  // the widest panel in pixels
