@@ -45,6 +45,12 @@ void multiply_tile(const PanelProduct<T>& job, std::int64_t first) {
       sums[s / kSegments][i][s % kSegments] = V(T(0));
     }
   }
+  constexpr bool kPrefetch = Set<Arch, T>::kRegisters >= 32;  // gains 1 to 4% with AVX-512, costs 2% with AVX2
+  for (int i = 0; kPrefetch && i < kRows && first + i < job.rows; ++i) {
+    for (int s = 0; s < kSegments; ++s) {
+      __builtin_prefetch(job.c + (first + i) * job.c_stride + job.segment[s].c, 1);
+    }
+  }
   const PanelStep* step = job.steps;
   const PanelStep* const end = step + job.step_count;
   for (; end - step >= kChains; step += kChains) {
