@@ -10,6 +10,7 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace evenkeel::kernels {
 namespace {
@@ -38,10 +39,11 @@ struct Unit {
 
 /// c (outputs, the panel's pixels) = the correlation of one phase. Packed, `b` holds a panel.
 template <class Arch, class T>
-void multiply_panel(const Unit<T>& unit, const Panel& panel, std::int64_t phase, T* b, PanelProduct<T> product) {
+void multiply_panel(const Unit<T>& unit, const Panel& panel, std::int64_t phase, T* b, PanelProduct<T>& product) {
   const StepTables::Table& table = unit.tables[phase];
   const std::int64_t most_steps = product.packed ? kSteps : table.count > kMostSteps ? kPartSteps : kMostSteps;
   product.b = product.packed ? b : unit.staged;
+  product.accumulate = false;
   std::int64_t first = 0;
   do {  // once also without any product
     product.steps = table.steps + first;
@@ -85,11 +87,14 @@ void scatter_panel(const Unit<T>& unit, const Panel& panel, std::int64_t row_pha
 }
 
 /// Sends the panel's results straight to their places in y if each register's are consecutive pixels of one image;
-/// otherwise returns false.
+/// otherwise returns false and leaves the product as it is.
 template <class T>
 bool place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, PanelProduct<T>& product) {
   const Correlation& c = unit.c;
-  std::int64_t run = 0, run_end = 0;
+  if (c.out_stride_h != 1 || c.out_stride_w != 1) {
+    return false;
+  }
+  std::int64_t run = 0, run_end = 0, places[std::size(PanelProduct<T>().segment)];
   for (std::int64_t s = 0; s < panel.segments; ++s) {
     const std::int64_t first = s * lanes, last = first + product.segment[s].columns - 1;
     while (panel.runs[run].to + panel.runs[run].length <= first) {
@@ -99,11 +104,14 @@ bool place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, Pan
       ++run_end;
     }
     const PanelRow& at = panel.rows[run];
-    if (c.out_stride_h != 1 || c.out_stride_w != 1 || at.image != panel.rows[run_end].image) {
+    if (at.image != panel.rows[run_end].image) {
       return false;
     }
-    product.segment[s].c = at.image * c.groups * c.outputs * c.out_plane() +
-                           (unit.block.first_row + at.row) * c.out_width + at.column + first - panel.runs[run].to;
+    places[s] = at.image * c.groups * c.outputs * c.out_plane() + (unit.block.first_row + at.row) * c.out_width +
+                at.column + first - panel.runs[run].to;
+  }
+  for (std::int64_t s = 0; s < panel.segments; ++s) {
+    product.segment[s].c = places[s];
   }
   product.c = unit.y;
   product.c_stride = c.out_plane();
@@ -131,8 +139,8 @@ void run_unit(const Unit<T>& unit) {
       const std::int64_t columns = unit.packed ? std::min(kLanes, panel->pixels - s * kLanes) : run.length;
       product.segment[s] = {.b = run.from, .c = s * kLanes, .columns = columns};
     }
-    if (PanelProduct<T> placed = product; place_in_y(unit, *panel, kLanes, placed)) {
-      multiply_panel<Arch>(unit, *panel, 0, b.data(), placed);
+    if (place_in_y(unit, *panel, kLanes, product)) {
+      multiply_panel<Arch>(unit, *panel, 0, b.data(), product);
       continue;
     }
     for (std::int64_t row_phase = 0; row_phase < c.phases_h; ++row_phase) {
