@@ -69,12 +69,13 @@ void correlate_on(Correlation c, std::int64_t work, const T* source, const T* we
   parallel_for(0, units, work_grain(kDepthwiseWork * work, units), [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t most = std::clamp<std::int64_t>(kStageBytes / group_bytes, 1, end - begin);
     Workspace<T> staged(most * c.inputs * plane_stride);
+    std::fill_n(staged.data(), most * c.inputs * plane_stride, T(0));
     Workspace<T> results(c.phases_w * c.pixels());
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t group = unit % c.groups, place = (unit - begin) % most;
       if (place == 0) {
         fill_stage(c.stage, source + unit * c.inputs * c.stage.source_stride, std::min(most, end - unit) * c.inputs, 0,
-                   c.rows(), plane_stride, staged.data());
+                   c.rows(), plane_stride, staged.data(), true);
       }
       for (std::int64_t o = 0; o < c.outputs; ++o) {
         const T start = bias != nullptr ? bias[group * c.outputs + o] : T(0);

@@ -171,8 +171,10 @@ void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T
   const std::int64_t parts = plan.turn_parts, turns = plan.turns.count();
   Workspace<T> sums(parts * g.weight_size());
   const std::int64_t units = parts * g.groups * plan.channel_parts;
+  const bool same_zeros = plan.turns.bands() == 1;
   parallel_for(0, units, work_grain(g.y_size() * g.patch(), units), [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> staged(plan.turns.images * tables.image_stride);
+    std::fill_n(staged.data(), same_zeros ? plan.turns.images * tables.image_stride : 0, T(0));
     Workspace<T> panel(plan.turns.images * plan.turns.rows * g.out_width * kWidth);
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t part = unit / (g.groups * plan.channel_parts);
@@ -187,7 +189,7 @@ void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T
           for (std::int64_t k = 0; k < turn.images; ++k) {
             const std::int64_t plane = (turn.image + k) * g.channels + group * g.group_channels() + first;
             fill_stage(stage, x + plane * g.plane(), channels, turn.first_row, turn.rows, tables.plane_stride,
-                       staged.data() + k * tables.image_stride);
+                       staged.data() + k * tables.image_stride, same_zeros);
           }
           add_turn<Arch>(g, turn, tables, staged.data(),
                          dy + (turn.image * g.out_channels + group * g.group_outputs()) * g.pixels(),
