@@ -94,13 +94,25 @@ void StageKernels<Arch, T>::pack(const StagePacking<T>& job) {
   constexpr std::int64_t kWidth = simd::kLanes<Arch, T>, kMost = 48;  // the widest panel in pixels
   const std::int64_t width = job.segments * kWidth;
   std::int64_t from[kMost], to[kMost], count = 0, end = 0;
+  bool halves = true;  // each register is two runs
   for (std::int64_t r = 0; r < job.run_count; ++r) {
     const PanelRun& run = job.runs[r];
+    halves = halves && 2 * run.length == kWidth;
     for (std::int64_t j = 0; j < run.length; j += kWidth, ++count) {
       from[count] = run.from + j;
       to[count] = run.to + j;
     }
     end = run.to + run.length;
+  }
+  if (halves && count % 2 == 0) {
+    for (std::int64_t k = 0; k < job.step_count; ++k) {
+      const T* x = job.x + job.steps[k].b;
+      for (std::int64_t i = 0; i < count; i += 2) {
+        const V both = simd::join<Arch, T>(x + from[i], x + from[i + 1]);
+        both.store_aligned(job.b + k * width + i / 2 * kWidth);
+      }
+    }
+    return;
   }
   for (std::int64_t k = 0; k < job.step_count; ++k) {
     const T* x = job.x + job.steps[k].b;
