@@ -17,7 +17,7 @@ BEGIN {
   # What stands in its home only.
   add_home("#include [<\"](xsimd|[a-z]*intrin\\.h)", "^core/kernels/simd/")
   add_home("xsimd::|(^|[^a-z0-9_])_mm(256|512)?_|__m(128|256|512)", "^core/kernels/simd/")
-  add_home("#include [<\"](cblas|openblas)", "^core/kernels/matmul/gemm\\.cpp$")
+  add_home("#include [<\"](cblas|openblas)", "^core/kernels/matmul/blas\\.cpp$")
   add_home("#include [<\"]omp\\.h|#pragma omp", "^core/parallel\\.cpp$")
   add_home("#include [<\"]nlohmann", "^core/io/[^/]*\\.cpp$")
   add_home("#include [<\"]zlib", "^(core/io|data|tests/core|tests/data)/[^/]*\\.cpp$")

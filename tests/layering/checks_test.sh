@@ -86,7 +86,7 @@ fails 'belongs into core/kernels/simd/ only'
 echo '#include <immintrin.h>' | file core/elementwise.hpp
 fails 'belongs into core/kernels/simd/ only'
 echo '#include <cblas.h>' | file core/matmul.hpp
-fails 'belongs into core/kernels/matmul/gemm'
+fails 'belongs into core/kernels/matmul/blas'
 echo '  #pragma omp parallel' | file core/matmul.hpp
 fails 'belongs into core/parallel'
 echo '#include <nlohmann/json.hpp>' | file nn/module.hpp

@@ -1,5 +1,5 @@
 // Ten SGD steps of each documented network against PyTorch's: the loss of every step, the output in eval mode after
-// them and every entry of the final state, in float64 to 1e-10 and (but for is_chaotic) in float32 to 1e-5.
+// them and every entry of the final state, in float64 to 1e-10 and (as far as float32_reach says) in float32 to 1e-5.
 // tests/fixtures/make_fixtures.py says how parameters, inputs and labels are made.
 
 #include "evenkeel/autograd/engine.hpp"
@@ -47,12 +47,21 @@ Make cifar_resnet(std::int64_t depth, std::int64_t width, models::Shortcut short
       models::CifarResNetOptions{.depth = depth, .width = width, .shortcut = shortcut, .norm = norm});
 }
 
-/// Deep and narrow: an activation whose sign is left to rounding changes their gradients. PyTorch's own float32 leaves
-/// its float64 by 1e-2 in ten steps, but by less than 1e-6 in three; that of resnet18 keeps within 1e-5, but ours
-/// leaves it by 1e-3 where the compiler fuses no multiplication with an addition (under the sanitizers).
-bool is_chaotic(const std::string& name) {
-  return name == "resnet20_b" || name == "resnet56" || name == "resnet56_gn" || name == "resnet18" ||
-         name == "resnet18_gn";
+/// How many losses float32 keeps, and whether parameters keep within 1e-5 as well. Deep and narrow: an activation whose
+/// sign is left to rounding changes their gradients. PyTorch's own float32 leaves its float64 by 1e-2 in ten steps, but
+/// by less than 1e-6 in three; that of resnet18 keeps within 1e-5, but ours leaves it by 1e-3 where the compiler fuses
+/// no multiplication with an addition (under the sanitizers). So does resnet56's third loss by 6e-4 with SSE2; resnet32's
+/// losses keep within 1.5e-6 with every set and algorithm, but parameters reach 2.1e-5, with plain sums 1.3e-5.
+struct Reach {
+  std::int64_t losses = 10;
+  bool parameters = true;
+};
+Reach float32_reach(const std::string& name) {
+  if (name == "resnet56") {
+    return {2, false};
+  }
+  const bool chaotic = name == "resnet20_b" || name == "resnet56_gn" || name == "resnet18" || name == "resnet18_gn";
+  return {chaotic ? 3 : 10, !chaotic && name != "resnet32"};
 }
 
 const std::vector<std::pair<std::string, Make>> kModels = {
@@ -165,11 +174,12 @@ void check_trajectory(const Fixture& fixture, const std::string& name, const Mak
     losses.push_back(loss.item());
   }
   const Array& expected_losses = fixture.at(name + "/losses");
-  if (dtype == DType::float32 && is_chaotic(name)) {
-    check_close(Array::from(losses, {10}).slice(0, 0, 3), expected_losses.slice(0, 0, 3), tolerance, "losses");
+  const Reach reach = dtype == DType::float32 ? float32_reach(name) : Reach();
+  check_close(Array::from(losses, {10}).slice(0, 0, reach.losses), expected_losses.slice(0, 0, reach.losses), tolerance,
+              "losses");
+  if (!reach.parameters) {
     return;
   }
-  check_close(Array::from(losses, {10}), expected_losses, tolerance, "losses");
   model->eval();
   check_close((*model)(Tensor(noise(shape, 1000, 2, 0, dtype))).array(), fixture.at(name + "/eval"), tolerance, "eval");
   const NamedArrays expected = fixture.under(name + "/final/");

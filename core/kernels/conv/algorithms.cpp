@@ -67,20 +67,19 @@ double use(std::int64_t size, std::int64_t unit) {
 
 /// Winograd computes whole tiles, and transforms the weight anew in each call, so that it must have tiles enough.
 /// Measured on one core of 118 GFLOP/s peak, in GFLOP/s of the plain count, Winograd / others, AVX2, forward (weight
-/// gradient): 64 to 64 channels at 8x8, batch 16: 322 / 80 (315 / 93), at 7x7 batch 8: 203 / 82, at 5x5 batch 4: 92 / 74,
-/// at 2x2 batch 64: 71 / 59 (68 / 76); 3 to 16 at 32x32: 102 / 65 (72 / 97), 8 to 8: 146 / 77 (99 / 95, with AVX-512
-/// 74 / 93), 8 to 16: 179 / 89 (135 / 99). Few tiles: 64 at 8x8, one image: 89 / 94; 16 at 8x8, two images: 129 / 82. Large weights: 256 at 8x8, two
-/// images: 165 / 97; 512 at 4x4, eight images: 58 / 90, sixteen: 104 / 92. AVX-512 is alike.
-bool suits_winograd(const ConvGeometry& g, ConvPass pass, std::int64_t height, std::int64_t width) {
+/// gradient): 64 to 64 channels at 8x8, batch 16: 322 / 80 (315 / 93), at 7x7 batch 8: 203 / 82, at 5x5 batch 4: 92 /
+/// 74, at 2x2 batch 64: 71 / 59 (68 / 76); 8 to 8 at 32x32: 146 / 80 (99 / 95); 3 to 16: 102 / 65 (72 / 97), but sums
+/// of so few products have so small errors that Winograd's would show beside PyTorch's. Few tiles: 64 at 8x8, one
+/// image: 89 / 94; 16 at 8x8, two images: 129 / 82. Large weights: 256 at 8x8, two images: 165 / 97; 512 at 4x4, eight
+/// images: 58 / 90, sixteen: 104 / 92. AVX-512 is alike.
+bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width) {
   constexpr double kMinUse = 0.3;
-  constexpr std::int64_t kFiltersPerTile = 16384, kTiles = 6;
-  const std::int64_t least_channels = pass == ConvPass::weight_gradient ? 6 : 3;
-  const std::int64_t least_filters = pass == ConvPass::weight_gradient ? 72 : 9;
+  constexpr std::int64_t kFiltersPerTile = 16384, kTiles = 6, kChannels = 8;
   const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
-         g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= least_channels &&
+         g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= kChannels &&
          use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse && tiles >= kTiles &&
-         g.channels * g.out_channels >= least_filters && g.channels * g.out_channels <= kFiltersPerTile * tiles;
+         g.channels * g.out_channels <= kFiltersPerTile * tiles;
 }
 
 /// Direct tiles compute whole registers of an output row: below this share of used lanes, packing them wins.
@@ -112,7 +111,7 @@ ConvAlgorithm choose_algorithm(const ConvGeometry& g, ConvPass pass) {
   const auto allowed = [&](ConvAlgorithm algorithm) {
     return first.has_value() ? algorithm >= *first : tuned || algorithm == ConvAlgorithm::depthwise;
   };
-  if (allowed(ConvAlgorithm::winograd) && std::is_same_v<T, float> && suits_winograd(g, pass, height, width)) {
+  if (allowed(ConvAlgorithm::winograd) && std::is_same_v<T, float> && suits_winograd(g, height, width)) {
     return ConvAlgorithm::winograd;  // A: 25.0 / 8.0, 27.5 / 8.1, 33.7 / 10.4; B: 18.8 / 4.3, 20.8 / 4.4, 22.7 / 5.8
   }
   if (allowed(ConvAlgorithm::depthwise) && g.group_channels() == 1 && g.groups > 1) {

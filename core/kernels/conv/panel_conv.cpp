@@ -172,8 +172,8 @@ void run_unit(const Unit<T>& unit) {
   }
 }
 
-/// How a correlation is cut: blocks by groups, some together, by parts of a group's outputs. Where several units read the same rows,
-/// these are staged once for all of them, in planes of whole images.
+/// How a correlation is cut: blocks by groups, some together, by parts of a group's outputs. Where several units read
+/// the same rows, these are staged once for all of them, in planes of whole images.
 struct CorrelationPlan {
   BlockPlan blocks;
   std::int64_t parts, outputs;  ///< of a group's outputs, and outputs of a part

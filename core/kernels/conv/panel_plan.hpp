@@ -26,8 +26,8 @@ struct BlockPlan {
   }
 };
 
-/// Blocks whose staged input, `cell_bytes` per cell of all its planes, stays in the second-level cache; at least `wanted`
-/// where there are rows or images enough, but no less than a tile's pixels in each.
+/// Blocks whose staged input, `cell_bytes` per cell of all its planes, stays in the second-level cache; at least
+/// `wanted` where there are rows or images enough, but no less than a tile's pixels in each.
 BlockPlan plan_blocks(const StageShape& stage, std::int64_t batch, std::int64_t height, std::int64_t cell_bytes,
                       std::int64_t wanted);
 

@@ -4,13 +4,14 @@
 
 namespace evenkeel::kernels {
 
-/// Whether the column matrix of im2col.cpp is x itself, but for cells that a stride leaves out: windows of one cell, all
-/// inside x, or one window that is the whole image. One group, and images of one output pixel or of 16 at least.
+/// Whether the column matrix of im2col.cpp is x itself, but for cells that a stride leaves out: windows of one cell,
+/// all inside x, or one window that is the whole image. One group, and images of one output pixel or of 16 at least.
 bool is_product(const ConvGeometry& g);
 
 /// Convolutions for which is_product() holds, as products by gemm() of the weight with x where it is. Images of one
 /// pixel are the rows of one matrix; of larger ones each is a product, and only what a stride leaves out costs a copy.
-/// Rates in GFLOP/s of forward, input and weight gradient on one core with a peak of 118, direct tiles or panels / this:
+/// Rates in GFLOP/s of forward, input and weight gradient on one core with a peak of 118, direct tiles or panels /
+/// this:
 ///
 ///                                         AVX2                           AVX-512
 ///   64 to 256, 8x8, batch 2       88 / 99, 69 / 109, 87 / 75    72 / 97, 45 / 102, 79 / 85

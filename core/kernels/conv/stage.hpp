@@ -18,10 +18,10 @@ struct StageCopy {
   std::int64_t x_plane = 0, x_row = 0, out_plane = 0, out_row = 0;  ///< distances
 };
 
-/// b[k][run.to + j] = x[run.from + steps[k].b + j] for all runs, which follow each other; columns behind the last are set
-/// to 0. Moves whole registers, so that x and b have one more behind them: twice to four times as fast as registers with
-/// masks on rows of 4 and 8 pixels. Runs of half a register are joined in pairs: 3x3 with stride 2, 32 to 64 channels at
-/// 16x16, 95 GFLOP/s instead of 91 forward, 82 instead of 77 backward (AVX-512).
+/// b[k][run.to + j] = x[run.from + steps[k].b + j] for all runs, which follow each other; columns behind the last are
+/// set to 0. Moves whole registers, so that x and b have one more behind them: twice to four times as fast as registers
+/// with masks on rows of 4 and 8 pixels. Runs of half a register are joined in pairs: 3x3 with stride 2, 32 to 64
+/// channels at 16x16, 95 GFLOP/s instead of 91 forward, 82 instead of 77 backward (AVX-512).
 template <class T>
 struct StagePacking {
   const T* x = nullptr;

@@ -64,13 +64,11 @@ void StageKernels<Arch, T>::copy(const StageCopy<T>& job) {
 template <class Arch, class T>
 void StageKernels<Arch, T>::zip(const PhaseZip<T>& job) {
   using L = simd::Loop<Arch, T>;
-  constexpr std::int64_t kAhead = 4;  // rows of out, whose lines are fetched while those before are written
   typename L::V low, high;
   for (std::int64_t i = 0; i < job.rows; ++i) {
     const T* even = job.even + i * job.row_stride;
     const T* odd = job.odd + i * job.row_stride;
     T* out = job.out + i * job.out_stride;
-    __builtin_prefetch(out + kAhead * job.out_stride, 1);
     std::int64_t left = job.columns;
     for (; left >= 2 * L::kWidth; left -= 2 * L::kWidth) {
       simd::zip(L::load(even, simd::Whole()), L::load(odd, simd::Whole()), low, high);

@@ -38,10 +38,10 @@ struct WinogradRun {
   std::int64_t tiles = 0, strip = 0;
 };
 
-/// Tiles that are transformed, multiplied and transformed back at once. A register has a tile per lane: each four of its
-/// tiles in turn begin the fours of its lanes, so that four registers of four columns of neighbouring tiles become the
-/// columns of one by transposing fours. Blocks are consecutive tiles, row by row and image by image; or stacked: each
-/// register has tiles of one row of one or more images, and the next register those below them.
+/// Tiles that are transformed, multiplied and transformed back at once. A register has a tile per lane: each four of
+/// its tiles in turn begin the fours of its lanes, so that four registers of four columns of neighbouring tiles become
+/// the columns of one by transposing fours. Blocks are consecutive tiles, row by row and image by image; or stacked:
+/// each register has tiles of one row of one or more images, and the next register those below them.
 struct WinogradBlock {
   const WinogradTile* tiles = nullptr;
   std::int64_t tile_count = 0, registers = 0;
@@ -101,8 +101,8 @@ struct WinogradStrip {
   T top = 0, bottom = 0;  ///< 1 if the squares of the first or last row count: at the border
 };
 
-/// Sums of squares, which winograd_plain.hpp looks at, are (register of tiles, kWinogradSquares, lane): of a tile's rows
-/// of four cells, or of its columns, and 0 for those that another tile has.
+/// Sums of squares, which winograd_plain.hpp looks at, are (register of tiles, kWinogradSquares, lane): of a tile's
+/// rows of four cells, or of its columns, and 0 for those that another tile has.
 constexpr std::int64_t kWinogradSquares = 6;
 
 /// v = cells of B^T x B for the windows of a block; squares: over all channels, or for each kWinogradRows channels if

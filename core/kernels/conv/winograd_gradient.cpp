@@ -24,15 +24,17 @@ struct GradientUnits {
 
 template <class Arch, class T>
 GradientUnits cut_gradient(const ConvGeometry& g, const TileGrid& grid) {
-  constexpr std::int64_t kPanel = kWinogradPanel * PanelTile<Arch, T>::lanes, kMostParts = 32;
-  // Transforming a part's sums back costs as much as a few tiles.
-  const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 32, 32, 128);
+  constexpr std::int64_t kPanel = kWinogradPanel * PanelTile<Arch, T>::lanes, kMostParts = 16, kManyTiles = 512;
+  // Transforming a part's sums back costs as much as 3 to 6 tiles.
+  const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 12, 64, 128);
   GradientUnits units{};
-  units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / (128 * 64), 1, 4);
+  units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / 8192, 1, 4);
   units.blocks = ceil_div(grid.count(), units.tiles);
   units.tiles = round_up(ceil_div(grid.count(), units.blocks), grid.lanes);  // about equal
   units.blocks = ceil_div(grid.count(), units.tiles);
-  units.parts = std::clamp<std::int64_t>(grid.count() / least_tiles, 1, std::min(units.blocks, kMostParts));
+  units.parts =
+      std::clamp<std::int64_t>(grid.count() / least_tiles, 1, std::max(kMostParts, grid.count() / kManyTiles));
+  units.parts = std::min({units.parts, units.blocks, 2 * kMostParts});
   units.inputs = g.channels;
   units.outputs = g.out_channels;
   units.input_parts = units.output_parts = 1;

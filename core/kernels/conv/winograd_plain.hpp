@@ -101,6 +101,39 @@ struct WinogradFilters {
   }
 };
 
+/// squares[cell] = the sum over channels of the squares of what a tile reads.
+template <class T>
+void window_squares(const WinogradPlanes<T>& p, const WinogradTile& tile, T* squares) {
+  constexpr std::int64_t kColumns = 8;  // two more than a window has, for whole registers
+  const std::int64_t top = tile.row - p.pad_top, left = tile.column - p.pad_left;
+  const std::int64_t first = std::clamp<std::int64_t>(-top, 0, kWinogradWindow);
+  const std::int64_t last = std::clamp<std::int64_t>(p.height - top, first, kWinogradWindow);
+  T sums[kWinogradWindow][kColumns] = {};
+  const T* x = p.x + tile.image * p.image_stride + top * p.width + left;
+  if (left >= 0 && left + kColumns <= p.width) {
+    for (std::int64_t c = 0; c < p.channels; ++c, x += p.plane) {
+      for (std::int64_t i = first; i < last; ++i) {
+        for (std::int64_t j = 0; j < kColumns; ++j) {
+          sums[i][j] += x[i * p.width + j] * x[i * p.width + j];
+        }
+      }
+    }
+  } else {
+    const std::int64_t begin = std::clamp<std::int64_t>(-left, 0, kWinogradWindow);
+    const std::int64_t end = std::clamp<std::int64_t>(p.width - left, begin, kWinogradWindow);
+    for (std::int64_t c = 0; c < p.channels; ++c, x += p.plane) {
+      for (std::int64_t i = first; i < last; ++i) {
+        for (std::int64_t j = begin; j < end; ++j) {
+          sums[i][j] += x[i * p.width + j] * x[i * p.width + j];
+        }
+      }
+    }
+  }
+  for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
+    squares[cell] = sums[cell / kWinogradWindow][cell % kWinogradWindow];
+  }
+}
+
 /// window (cell, `width` channels) = what a tile reads; 0 outside the planes.
 template <class T>
 void gather_window(const WinogradPlanes<T>& p, const WinogradTile& tile, std::int64_t width, T* window) {
@@ -158,7 +191,6 @@ class PlainTiles {
     std::int64_t in_width;
     Workspace<T> window, results, weight;
     Workspace<PanelStep> steps;
-    double squares[kWinogradCells];
     std::int64_t rows[kOutputs];
   };
 
@@ -181,13 +213,11 @@ class PlainTiles {
   }
 
   void compute_if_spoiled(const WinogradOutput<T>& output, const WinogradTile& tile, double mean_square) {
-    Space& space = made_space();
-    gather_window(planes_, tile, space.in_width, space.window.data());
-    for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
-      space.squares[cell] =
-          WinogradKernels<Arch, T>::sum_of_squares(space.window.data() + cell * space.in_width, filters_.inputs);
-    }
-    if (!suits(output, tile, mean_square)) {
+    T squares[kWinogradCells];
+    window_squares(planes_, tile, squares);
+    if (!suits(output, tile, squares, mean_square)) {
+      Space& space = made_space();
+      gather_window(planes_, tile, space.in_width, space.window.data());
       multiply(space);
       write(output, tile, space.results.data());
     }
@@ -195,17 +225,16 @@ class PlainTiles {
 
   /// Whether a tile does not exceed its smallest window, or one of values with that mean square, by more than the
   /// ratio.
-  bool suits(const WinogradOutput<T>& output, const WinogradTile& tile, double mean_square) const {
-    const double* squares = space_->squares;
+  bool suits(const WinogradOutput<T>& output, const WinogradTile& tile, const T* squares, double mean_square) const {
     double all = 0, least = std::numeric_limits<double>::infinity();
     for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
-      all += squares[cell];
+      all += double{squares[cell]};
     }
     for (std::int64_t p = 0; p < std::min(kWinogradTile, output.height - tile.row); ++p) {
       for (std::int64_t q = 0; q < std::min(kWinogradTile, output.width - tile.column); ++q) {
         double window = 0;
         for (std::int64_t tap = 0; tap < 9; ++tap) {
-          window += squares[(p + tap / 3) * kWinogradWindow + q + tap % 3];
+          window += double{squares[(p + tap / 3) * kWinogradWindow + q + tap % 3]};
         }
         least = std::min(least, window);
       }

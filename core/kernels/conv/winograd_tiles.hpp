@@ -14,8 +14,8 @@ inline std::int64_t tile_count(std::int64_t batch, std::int64_t height, std::int
   return batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
 }
 
-/// dispatch_isa for so many tiles: a few that leave half of AVX-512's lanes unused take AVX2's (64 channels at 8x8, batch
-/// 2: 180 instead of 140 GFLOP/s).
+/// dispatch_isa for so many tiles: a few that leave half of AVX-512's lanes unused take AVX2's (64 channels at 8x8,
+/// batch 2: 180 instead of 140 GFLOP/s).
 template <class F>
 void dispatch_tiles(std::int64_t tiles, const F& f) {
   constexpr std::int64_t kLanes = PanelTile<Avx512, float>::lanes, kFew = 4 * kLanes;

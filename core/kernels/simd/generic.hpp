@@ -156,8 +156,8 @@ struct PlainSet {
       at += kBytes / sizeof...(P)),
      ...);
   }
-  /// Transposes the 4x4 squares that each four lanes of four registers make: lane 4 q + i of register j was lane 4 q + j
-  /// of register i.
+  /// Transposes the 4x4 squares that each four lanes of four registers make: lane 4 q + i of register j was lane 4 q +
+  /// j of register i.
   static void transpose_fours(Raw& a, Raw& b, Raw& c, Raw& d) { transpose_fours(a, b, c, d, Lanes()); }
 
   /// Each lane's neighbour among tiles in lanes (before_tiles() in simd/batch.hpp).
