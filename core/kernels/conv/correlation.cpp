@@ -1,5 +1,8 @@
 #include "evenkeel/core/kernels/conv/correlation.hpp"
 
+#include "evenkeel/core/kernels/conv/stage.hpp"
+#include "evenkeel/core/kernels/simd/isa.hpp"
+
 #include <algorithm>
 
 namespace evenkeel::kernels {
@@ -114,33 +117,35 @@ StepTables::StepTables(const Correlation& c, std::int64_t plane_stride) : steps_
 }
 
 template <class T>
-void write_phases(const Correlation& c, std::int64_t column, std::int64_t count, const T* results,
-                  std::int64_t phase_stride, T* row) {
-  if (c.out_stride_w == 2 && c.phases_w == 2) {  // a constant, so that the compiler vectorizes it
-    const T* odd = results + phase_stride;
-    const std::int64_t pairs = std::min(count, c.out_width / 2 - column);
-    T* out = row + 2 * column;
-    for (std::int64_t j = 0; j < pairs; ++j) {
-      out[2 * j] = results[j];
-      out[2 * j + 1] = odd[j];
-    }
-    if (pairs < count) {
-      out[2 * pairs] = results[pairs];
-    }
+void write_phases(const Correlation& c, const PhaseResults<T>& from, T* out, std::int64_t out_stride) {
+  const std::int64_t first = from.column * c.out_stride_w;
+  if (c.out_stride_w == 2 && c.phases_w == 2) {
+    const PhaseZip<T> zip{.even = from.results,
+                          .odd = from.results + from.phase_stride,
+                          .out = out + first,
+                          .rows = from.rows,
+                          .columns = std::min(2 * from.count, c.out_width - first),
+                          .row_stride = from.row_stride,
+                          .out_stride = out_stride};
+    dispatch_isa([&]<class Arch>() { StageKernels<Arch, T>::zip(zip); });
     return;
   }
-  if (c.out_stride_w == 1) {
-    std::copy_n(results, count, row + column);
-    return;
-  }
-  for (std::int64_t phase = 0; phase < c.phases_w; ++phase, results += phase_stride) {
-    for (std::int64_t j = 0; j < count && (column + j) * c.out_stride_w + phase < c.out_width; ++j) {
-      row[(column + j) * c.out_stride_w + phase] = results[j];
+  for (std::int64_t i = 0; i < from.rows; ++i) {
+    if (c.out_stride_w == 1) {
+      std::copy_n(from.results + i * from.row_stride, from.count, out + i * out_stride + first);
+      continue;
+    }
+    for (std::int64_t phase = 0; phase < c.phases_w; ++phase) {
+      const T* results = from.results + phase * from.phase_stride + i * from.row_stride;
+      T* row = out + i * out_stride + phase;
+      for (std::int64_t j = 0, at = first; j < from.count && at + phase < c.out_width; ++j, at += c.out_stride_w) {
+        row[at] = results[j];
+      }
     }
   }
 }
 
-template void write_phases(const Correlation&, std::int64_t, std::int64_t, const float*, std::int64_t, float*);
-template void write_phases(const Correlation&, std::int64_t, std::int64_t, const double*, std::int64_t, double*);
+template void write_phases(const Correlation&, const PhaseResults<float>&, float*, std::int64_t);
+template void write_phases(const Correlation&, const PhaseResults<double>&, double*, std::int64_t);
 
 }  // namespace evenkeel::kernels

@@ -54,10 +54,18 @@ class StepTables {
   std::vector<Table> tables_;
 };
 
-/// Writes `count` results of each column phase, the first of them for column `column` of the phase, to their places in
-/// a row of the output; results of a phase are `phase_stride` elements after those of the one before.
+/// The results of all column phases for `count` columns of the phase from `column` on, in several rows of the output:
+/// (phase, row, column).
 template <class T>
-void write_phases(const Correlation& c, std::int64_t column, std::int64_t count, const T* results,
-                  std::int64_t phase_stride, T* row);
+struct PhaseResults {
+  const T* results = nullptr;
+  std::int64_t phase_stride = 0, row_stride = 0;
+  std::int64_t rows = 0, column = 0, count = 0;
+};
+
+/// Writes results to their places in the output's rows, of which `out` is the first and the others follow `out_stride`
+/// elements apart.
+template <class T>
+void write_phases(const Correlation& c, const PhaseResults<T>& from, T* out, std::int64_t out_stride);
 
 }  // namespace evenkeel::kernels

@@ -47,9 +47,14 @@ void correlate_plane(const Correlation& c, const StepTables& tables, const T* st
       job.y = in_place ? y : results + phase * c.pixels();
       DepthwiseKernels<Arch, T>::forward(job);
     }
-    for (std::int64_t i = 0; !in_place && i < c.rows() && i * c.out_stride_h + row_phase < c.out_height; ++i) {
-      write_phases(c, 0, c.stage.columns, results + i * c.stage.columns, c.pixels(),
-                   y + (i * c.out_stride_h + row_phase) * c.out_width);
+    if (!in_place) {
+      write_phases<T>(c,
+                      {.results = results,
+                       .phase_stride = c.pixels(),
+                       .row_stride = c.stage.columns,
+                       .rows = ceil_div(c.out_height - row_phase, c.out_stride_h),
+                       .count = c.stage.columns},
+                      y + row_phase * c.out_width, c.out_stride_h * c.out_width);
     }
   }
 }
@@ -64,12 +69,13 @@ void correlate_on(Correlation c, std::int64_t work, const T* source, const T* we
   parallel_for(0, units, work_grain(kDepthwiseWork * work, units), [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t most = std::clamp<std::int64_t>(kStageBytes / group_bytes, 1, end - begin);
     Workspace<T> staged(most * c.inputs * plane_stride);
+    std::fill_n(staged.data(), most * c.inputs * plane_stride, T(0));
     Workspace<T> results(c.phases_w * c.pixels());
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t group = unit % c.groups, place = (unit - begin) % most;
       if (place == 0) {
         fill_stage(c.stage, source + unit * c.inputs * c.stage.source_stride, std::min(most, end - unit) * c.inputs, 0,
-                   c.rows(), plane_stride, staged.data());
+                   c.rows(), plane_stride, staged.data(), true);
       }
       for (std::int64_t o = 0; o < c.outputs; ++o) {
         const T start = bias != nullptr ? bias[group * c.outputs + o] : T(0);

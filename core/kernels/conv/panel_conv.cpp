@@ -10,6 +10,7 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace evenkeel::kernels {
 namespace {
@@ -20,7 +21,16 @@ constexpr std::int64_t kSteps = 288;
 /// keep float32's digits.
 constexpr std::int64_t kMostSteps = 8192, kPartSteps = 512;
 
-/// One unit of parallel work, and where its memory is.
+/// Where a group of a unit has its memory.
+template <class T>
+struct UnitGroup {
+  const T* staged;
+  const T* weight;  // of the first output
+  const T* bias;    // of the first output, or null
+  T* y;             // the first output's plane of the block's first image
+};
+
+/// One unit of parallel work: outputs of one group, or some whole groups.
 template <class T>
 struct Unit {
   const Correlation& c;
@@ -29,25 +39,34 @@ struct Unit {
   PixelBlock block;
   bool packed;
   std::int64_t image_stride;  // of the staged input
-  const T* staged;
-  const T* weight;  // of the first output
-  const T* bias;    // of the first output, or null
-  T* y;             // the first output's plane of the block's first image
-  std::int64_t outputs;
+  std::int64_t group_stride;
+  UnitGroup<T> first;
+  std::int64_t groups, outputs;  // and outputs of each group
+
+  UnitGroup<T> group(std::int64_t k) const {
+    return {.staged = first.staged + k * group_stride,
+            .weight = first.weight + k * c.weight_group,
+            .bias = first.bias != nullptr ? first.bias + k * outputs : nullptr,
+            .y = first.y + k * outputs * c.out_plane()};
+  }
 };
 
 /// c (outputs, the panel's pixels) = the correlation of one phase. Packed, `b` holds a panel.
 template <class Arch, class T>
-void multiply_panel(const Unit<T>& unit, const Panel& panel, std::int64_t phase, T* b, PanelProduct<T> product) {
+void multiply_panel(const Unit<T>& unit, const UnitGroup<T>& group, const Panel& panel, std::int64_t phase, T* b,
+                    PanelProduct<T>& product) {
   const StepTables::Table& table = unit.tables[phase];
   const std::int64_t most_steps = product.packed ? kSteps : table.count > kMostSteps ? kPartSteps : kMostSteps;
-  product.b = product.packed ? b : unit.staged;
+  product.a = group.weight;
+  product.bias = group.bias;
+  product.b = product.packed ? b : group.staged;
+  product.accumulate = false;
   std::int64_t first = 0;
   do {  // once also without any product
     product.steps = table.steps + first;
     product.step_count = std::min(most_steps, table.count - first);
     if (product.packed) {
-      StageKernels<Arch, T>::pack({.x = unit.staged,
+      StageKernels<Arch, T>::pack({.x = group.staged,
                                    .steps = product.steps,
                                    .step_count = product.step_count,
                                    .runs = panel.runs,
@@ -63,8 +82,8 @@ void multiply_panel(const Unit<T>& unit, const Panel& panel, std::int64_t phase,
 
 /// Copies the results of a row of phases, (phase, output, pixel of the panel), to their places in y.
 template <class T>
-void scatter_panel(const Unit<T>& unit, const Panel& panel, std::int64_t row_phase, const T* results,
-                   std::int64_t c_stride) {
+void scatter_panel(const Unit<T>& unit, const UnitGroup<T>& group, const Panel& panel, std::int64_t row_phase,
+                   const T* results, std::int64_t c_stride) {
   const Correlation& c = unit.c;
   for (std::int64_t r = 0; r < panel.run_count; ++r) {
     const PanelRun& run = panel.runs[r];
@@ -73,19 +92,26 @@ void scatter_panel(const Unit<T>& unit, const Panel& panel, std::int64_t row_pha
     if (row >= c.out_height) {
       continue;
     }
-    for (std::int64_t o = 0; o < unit.outputs; ++o) {
-      T* out = unit.y + (at.image * c.groups * c.outputs + o) * c.out_plane() + row * c.out_width;
-      write_phases(c, at.column, run.length, results + o * c_stride + run.to, unit.outputs * c_stride, out);
-    }
+    write_phases<T>(c,
+                    {.results = results + run.to,
+                     .phase_stride = unit.outputs * c_stride,
+                     .row_stride = c_stride,
+                     .rows = unit.outputs,
+                     .column = at.column,
+                     .count = run.length},
+                    group.y + at.image * c.groups * c.outputs * c.out_plane() + row * c.out_width, c.out_plane());
   }
 }
 
 /// Sends the panel's results straight to their places in y if each register's are consecutive pixels of one image;
-/// otherwise returns false.
+/// otherwise returns false and leaves the product as it is.
 template <class T>
 bool place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, PanelProduct<T>& product) {
   const Correlation& c = unit.c;
-  std::int64_t run = 0, run_end = 0;
+  if (c.out_stride_h != 1 || c.out_stride_w != 1) {
+    return false;
+  }
+  std::int64_t run = 0, run_end = 0, places[std::size(PanelProduct<T>().segment)];
   for (std::int64_t s = 0; s < panel.segments; ++s) {
     const std::int64_t first = s * lanes, last = first + product.segment[s].columns - 1;
     while (panel.runs[run].to + panel.runs[run].length <= first) {
@@ -95,13 +121,15 @@ bool place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, Pan
       ++run_end;
     }
     const PanelRow& at = panel.rows[run];
-    if (c.out_stride_h != 1 || c.out_stride_w != 1 || at.image != panel.rows[run_end].image) {
+    if (at.image != panel.rows[run_end].image) {
       return false;
     }
-    product.segment[s].c = at.image * c.groups * c.outputs * c.out_plane() +
-                           (unit.block.first_row + at.row) * c.out_width + at.column + first - panel.runs[run].to;
+    places[s] = at.image * c.groups * c.outputs * c.out_plane() + (unit.block.first_row + at.row) * c.out_width +
+                at.column + first - panel.runs[run].to;
   }
-  product.c = unit.y;
+  for (std::int64_t s = 0; s < panel.segments; ++s) {
+    product.segment[s].c = places[s];
+  }
   product.c_stride = c.out_plane();
   return true;
 }
@@ -115,47 +143,52 @@ void run_unit(const Unit<T>& unit) {
   Workspace<T> results(c.phases_w * unit.outputs * kWidth);
   PanelCutter cutter(unit.block, c.stage, unit.image_stride, {kLanes, kSegments}, !unit.packed);
   while (const Panel* panel = cutter.next()) {
-    PanelProduct<T> product{.a = unit.weight,
-                            .a_rows = unit.weight_rows,
+    PanelProduct<T> product{.a_rows = unit.weight_rows,
                             .rows = unit.outputs,
                             .packed = unit.packed,
                             .segments = panel->segments,
-                            .c_stride = kWidth,
-                            .bias = unit.bias};
+                            .c_stride = kWidth};
     for (std::int64_t s = 0; s < panel->segments; ++s) {
       const PanelRun& run = panel->runs[unit.packed ? 0 : s];
       const std::int64_t columns = unit.packed ? std::min(kLanes, panel->pixels - s * kLanes) : run.length;
       product.segment[s] = {.b = run.from, .c = s * kLanes, .columns = columns};
     }
-    if (PanelProduct<T> placed = product; place_in_y(unit, *panel, kLanes, placed)) {
-      multiply_panel<Arch>(unit, *panel, 0, b.data(), placed);
-      continue;
-    }
-    for (std::int64_t row_phase = 0; row_phase < c.phases_h; ++row_phase) {
-      for (std::int64_t phase = 0; phase < c.phases_w; ++phase) {
-        product.c = results.data() + phase * unit.outputs * kWidth;
-        multiply_panel<Arch>(unit, *panel, row_phase * c.phases_w + phase, b.data(), product);
+    const bool placed = place_in_y(unit, *panel, kLanes, product);
+    for (std::int64_t k = 0; k < unit.groups; ++k) {
+      const UnitGroup<T> group = unit.group(k);
+      if (placed) {
+        product.c = group.y;
+        multiply_panel<Arch>(unit, group, *panel, 0, b.data(), product);
+        continue;
       }
-      scatter_panel(unit, *panel, row_phase, results.data(), kWidth);
+      for (std::int64_t row_phase = 0; row_phase < c.phases_h; ++row_phase) {
+        for (std::int64_t phase = 0; phase < c.phases_w; ++phase) {
+          product.c = results.data() + phase * unit.outputs * kWidth;
+          multiply_panel<Arch>(unit, group, *panel, row_phase * c.phases_w + phase, b.data(), product);
+        }
+        scatter_panel(unit, group, *panel, row_phase, results.data(), kWidth);
+      }
     }
   }
 }
 
-/// How a correlation is cut: blocks by groups by parts of a group's outputs. Where several units read the same rows,
-/// these are staged once for all of them, in planes of whole images.
+/// How a correlation is cut: blocks by groups, some together, by parts of a group's outputs. Where several units read
+/// the same rows, these are staged once for all of them, in planes of whole images.
 struct CorrelationPlan {
   BlockPlan blocks;
   std::int64_t parts, outputs;  ///< of a group's outputs, and outputs of a part
+  std::int64_t groups;          ///< of a unit; the last unit may have fewer
   bool shared;
   std::int64_t plane_stride, image_stride;  ///< of the stage
 
-  std::int64_t units(std::int64_t groups) const { return blocks.count() * groups * parts; }
+  std::int64_t bundles(std::int64_t all) const { return ceil_div(all, groups); }
 };
 
 CorrelationPlan correlation_plan(const Correlation& c, std::int64_t work, std::int64_t element_bytes) {
   constexpr std::int64_t kUnits = 16;    // at least, where there is enough work
   constexpr std::int64_t kOutputs = 64;  // of a unit, which packs for itself: parts of 32 took 145 us instead of 114
   constexpr std::int64_t kSharedBytes = 2L * 1024 * 1024;
+  constexpr std::int64_t kGroupBytes = 64L * 1024;  // of the staged groups of a unit
   const std::int64_t wanted = std::clamp<std::int64_t>(work / kChunkWork, 1, kUnits);
   CorrelationPlan plan{};
   plan.blocks = plan_blocks(c.stage, c.batch, c.rows(), c.inputs * element_bytes, ceil_div(wanted, c.groups));
@@ -166,7 +199,12 @@ CorrelationPlan correlation_plan(const Correlation& c, std::int64_t work, std::i
   const std::int64_t image_bytes = c.groups * c.inputs * c.stage.plane_stride(c.rows()) * element_bytes;
   plan.shared = plan.parts * plan.blocks.bands() > 1 && c.batch * image_bytes <= kSharedBytes;
   plan.plane_stride = c.stage.plane_stride(plan.shared ? c.rows() : plan.blocks.rows);
-  plan.image_stride = c.inputs * plan.plane_stride;
+  plan.groups = 1;
+  if (plan.parts == 1) {  // groups of few outputs share the cutting of panels
+    const std::int64_t group_bytes = plan.blocks.images * c.inputs * plan.plane_stride * element_bytes;
+    plan.groups = std::clamp<std::int64_t>(std::min(blocks / wanted, kGroupBytes / group_bytes), 1, c.groups);
+  }
+  plan.image_stride = (plan.shared ? c.groups : plan.groups) * c.inputs * plan.plane_stride;
   return plan;
 }
 
@@ -193,25 +231,29 @@ void correlate_on(Correlation c, bool packed, std::int64_t work, const T* source
   for (std::int64_t o = 0; o < plan.outputs; ++o) {
     weight_rows.data()[o] = o * c.weight_output;
   }
-  Workspace<T> images(plan.shared ? c.batch * c.groups * plan.image_stride + kLanes : 0);
+  Workspace<T> images(plan.shared ? c.batch * plan.image_stride + kLanes : 0);
   if (plan.shared) {
     stage_images(c, plan, source, images.data());
   }
-  const std::int64_t units = plan.units(c.groups);
+  const bool same_zeros = plan.blocks.bands() == 1;
+  const std::int64_t bundles = plan.bundles(c.groups), units = plan.blocks.count() * bundles * plan.parts;
   parallel_for(0, units, work_grain(work, units), [&](std::int64_t begin, std::int64_t end) {
-    Workspace<T> own(plan.shared ? 0 : plan.blocks.images * plan.image_stride + kLanes);
+    const std::int64_t size = plan.shared ? 0 : plan.blocks.images * plan.image_stride + kLanes;
+    Workspace<T> own(size);
+    std::fill_n(own.data(), same_zeros ? size : 0, T(0));
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const PixelBlock block = plan.blocks.block(unit / (c.groups * plan.parts));
-      const std::int64_t group = unit / plan.parts % c.groups, first = unit % plan.parts * plan.outputs;
+      const PixelBlock block = plan.blocks.block(unit / (bundles * plan.parts));
+      const std::int64_t group = unit / plan.parts % bundles * plan.groups, first = unit % plan.parts * plan.outputs;
+      const std::int64_t groups = std::min(plan.groups, c.groups - group), group_stride = c.inputs * plan.plane_stride;
       const T* staged = own.data();
       if (plan.shared) {
-        staged = images.data() + (block.image * c.groups + group) * plan.image_stride +
+        staged = images.data() + block.image * plan.image_stride + group * group_stride +
                  block.first_row * c.stage.row_step() * c.stage.row_stride();
       }
       for (std::int64_t k = 0; k < block.images && !plan.shared; ++k) {
         const std::int64_t plane = (block.image + k) * c.stage.planes + group * c.inputs;
-        fill_stage(c.stage, source + plane * c.stage.source_stride, c.inputs, block.first_row, block.rows,
-                   plan.plane_stride, own.data() + k * plan.image_stride);
+        fill_stage(c.stage, source + plane * c.stage.source_stride, groups * c.inputs, block.first_row, block.rows,
+                   plan.plane_stride, own.data() + k * plan.image_stride, same_zeros);
       }
       const std::int64_t output = group * c.outputs + first;
       run_unit<Arch, T>({.c = c,
@@ -219,11 +261,13 @@ void correlate_on(Correlation c, bool packed, std::int64_t work, const T* source
                          .weight_rows = weight_rows.data(),
                          .block = block,
                          .packed = packed,
-                         .image_stride = plan.shared ? c.groups * plan.image_stride : plan.image_stride,
-                         .staged = staged,
-                         .weight = weight + group * c.weight_group + first * c.weight_output,
-                         .bias = bias != nullptr ? bias + output : nullptr,
-                         .y = y + (block.image * c.groups * c.outputs + output) * c.out_plane(),
+                         .image_stride = plan.image_stride,
+                         .group_stride = group_stride,
+                         .first = {.staged = staged,
+                                   .weight = weight + group * c.weight_group + first * c.weight_output,
+                                   .bias = bias != nullptr ? bias + output : nullptr,
+                                   .y = y + (block.image * c.groups * c.outputs + output) * c.out_plane()},
+                         .groups = groups,
                          .outputs = std::min(plan.outputs, c.outputs - first)});
     }
   });

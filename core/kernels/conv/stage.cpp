@@ -48,7 +48,7 @@ StageShape input_stage(const ConvGeometry& g) {
 
 template <class T>
 void fill_stage(const StageShape& shape, const T* source, std::int64_t planes, std::int64_t first_row,
-                std::int64_t rows, std::int64_t plane_stride, T* staged) {
+                std::int64_t rows, std::int64_t plane_stride, T* staged, bool zeroed) {
   const std::int64_t length = shape.phase_stride(), phases = std::min(shape.stride_w, shape.span_w);
   const std::int64_t staged_rows = shape.staged_rows(rows);
   const std::int64_t source_step = shape.stride_h / shape.row_step();
@@ -62,10 +62,10 @@ void fill_stage(const StageShape& shape, const T* source, std::int64_t planes, s
                     .x_row = source_step * shape.width,
                     .out_plane = plane_stride,
                     .out_row = shape.row_stride()};
-  bool covered = copy.rows == staged_rows;
+  bool covered = zeroed || copy.rows == staged_rows;
   for (std::int64_t phase = 0; phase < phases; ++phase) {
     const auto [from, to] = inside_range(shape.pad_left - phase, shape.stride_w, shape.width, length);
-    covered = covered && to - from == length;
+    covered = zeroed || (covered && to - from == length);
   }
   for (std::int64_t c = 0; c < planes && !covered; ++c) {
     std::fill_n(staged + c * plane_stride, staged_rows * shape.row_stride(), T(0));
@@ -97,8 +97,8 @@ void fill_stage(const StageShape& shape, const T* source, std::int64_t planes, s
 }
 
 template void fill_stage(const StageShape&, const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                         float*);
+                         float*, bool);
 template void fill_stage(const StageShape&, const double*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                         double*);
+                         double*, bool);
 
 }  // namespace evenkeel::kernels

@@ -36,9 +36,9 @@ struct StageShape {
 StageShape input_stage(const ConvGeometry& g);
 
 /// Stages what `rows` rows of windows from `first_row` on need of `planes` consecutive planes from `source` on;
-/// `plane_stride` elements per plane.
+/// `plane_stride` elements per plane. zeroed: `staged` is 0 wherever nothing of the source goes.
 template <class T>
 void fill_stage(const StageShape& shape, const T* source, std::int64_t planes, std::int64_t first_row,
-                std::int64_t rows, std::int64_t plane_stride, T* staged);
+                std::int64_t rows, std::int64_t plane_stride, T* staged, bool zeroed = false);
 
 }  // namespace evenkeel::kernels

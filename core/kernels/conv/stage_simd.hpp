@@ -62,18 +62,55 @@ void StageKernels<Arch, T>::copy(const StageCopy<T>& job) {
 }
 
 template <class Arch, class T>
+void StageKernels<Arch, T>::zip(const PhaseZip<T>& job) {
+  using L = simd::Loop<Arch, T>;
+  typename L::V low, high;
+  for (std::int64_t i = 0; i < job.rows; ++i) {
+    const T* even = job.even + i * job.row_stride;
+    const T* odd = job.odd + i * job.row_stride;
+    T* out = job.out + i * job.out_stride;
+    std::int64_t left = job.columns;
+    for (; left >= 2 * L::kWidth; left -= 2 * L::kWidth) {
+      simd::zip(L::load(even, simd::Whole()), L::load(odd, simd::Whole()), low, high);
+      L::store(out, low, simd::Whole());
+      L::store(out + L::kWidth, high, simd::Whole());
+      even += L::kWidth;
+      odd += L::kWidth;
+      out += 2 * L::kWidth;
+    }
+    if (left > 0) {
+      simd::zip(L::load(even, simd::Some{(left + 1) / 2}), L::load(odd, simd::Some{left / 2}), low, high);
+      L::store(out, low, simd::Some{left});
+      L::store(out + L::kWidth, high, simd::Some{left - L::kWidth});
+    }
+  }
+}
+
+template <class Arch, class T>
 void StageKernels<Arch, T>::pack(const StagePacking<T>& job) {
   using V = simd::Batch<Arch, T>;
   constexpr std::int64_t kWidth = simd::kLanes<Arch, T>, kMost = 48;  // the widest panel in pixels
   const std::int64_t width = job.segments * kWidth;
   std::int64_t from[kMost], to[kMost], count = 0, end = 0;
+  bool halves = true;  // each register is two runs
   for (std::int64_t r = 0; r < job.run_count; ++r) {
     const PanelRun& run = job.runs[r];
+    halves = halves && 2 * run.length == kWidth;
     for (std::int64_t j = 0; j < run.length; j += kWidth, ++count) {
       from[count] = run.from + j;
       to[count] = run.to + j;
     }
     end = run.to + run.length;
+  }
+  if (halves && count % 2 == 0) {
+    for (std::int64_t k = 0; k < job.step_count; ++k) {
+      const T* x = job.x + job.steps[k].b;
+      for (std::int64_t i = 0; i < count; i += 2) {
+        const V both = simd::join<Arch, T>(x + from[i], x + from[i + 1]);
+        both.store_aligned(job.b + k * width + i / 2 * kWidth);
+      }
+    }
+    return;
   }
   for (std::int64_t k = 0; k < job.step_count; ++k) {
     const T* x = job.x + job.steps[k].b;
