@@ -73,7 +73,7 @@ template <class Arch, class T>
 TileUnits cut_tiles(const TileConvolution<T>& c) {
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kPanel = kWinogradPanel * kLanes;
   constexpr std::int64_t kWeights = 16384;  // of a cell, per panel: above, they are read for more tiles at once
-  constexpr std::int64_t kFewBlocks = 8;        // below, smaller ones keep more threads busy
+  constexpr std::int64_t kFewBlocks = 8;    // below, smaller ones keep more threads busy
   const std::int64_t inputs = c.filters.inputs, outputs = c.filters.outputs, tiles = c.grid.count();
   TileUnits units{};
   units.tiles = tiles <= kFewBlocks * kPanel ? (kWinogradPanel - 1) * kLanes
