@@ -22,10 +22,10 @@ constexpr std::int64_t kMostPixels = 1024;  // the same for the part of a row th
 constexpr std::int64_t kDotPixels = 1024;   // of a turn of dot products, which have a sum per lane
 
 /// Whether dot products along the pixels take less time than panels: panels must turn dy, which costs most where there
-/// are few products, and leave lanes empty where a group has few outputs. 3x3, batch 16, GFLOP/s dots / panels with AVX2
-/// (AVX-512): 3 to 16 channels at 32x32 98 / 76 (95 / 71), 3 to 64 102 / 80 (97 / 74), 64 in groups of 4 at 16x16
-/// 74 / 26 (78 / 17), of 8 86 / 65 (88 / 41), of 16 89 / 91 (96 / 98). Rows with a tail: 1 to 32 at 28x28 63 / 48
-/// (43 / 55), 5x5 6 to 16 at 14x14 51 / 93 (37 / 100), 128 in groups of 4 at 8x8 (19 / 16).
+/// are few products, and leave lanes empty where a group has few outputs. 3x3, batch 16, GFLOP/s dots / panels with
+/// AVX2 (AVX-512): 3 to 16 channels at 32x32 98 / 76 (95 / 71), 3 to 64 102 / 80 (97 / 74), 64 in groups of 4 at 16x16
+/// 74 / 26 (78 / 17), of 8 86 / 65 (88 / 41), of 16 89 / 91 (96 / 98). Rows with a tail: 1 to 32 at 28x28 63 / 48 (43 /
+/// 55), 5x5 6 to 16 at 14x14 51 / 93 (37 / 100), 128 in groups of 4 at 8x8 (19 / 16).
 bool suits_dots(const ConvGeometry& g, std::int64_t lanes) {
   constexpr std::int64_t kProducts = 81, kFewProducts = 9, kTailLanes = 8;
   const std::int64_t width = round_up(g.out_width, lanes), outputs = round_up(g.group_outputs(), lanes);
