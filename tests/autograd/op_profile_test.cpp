@@ -40,7 +40,7 @@ TEST_CASE("a profile counts ops by name, direction and shape of the result") {
   CHECK(find(profile, "sum backward", "[]").calls == 2);
   CHECK(find(profile, "mul backward", "[3, 5]").calls == 2);
   CHECK(find(profile, "sum of gradients", "").calls == 4);  // x of each step has three
-  CHECK(find(profile, "sigmoid", "[3, 5]").calls == 0);  // what formulas do belongs to them
+  CHECK(find(profile, "sigmoid", "[3, 5]").calls == 0);     // what formulas do belongs to them
   CHECK(find(profile, "silu", "[3, 5]").ms > 0);
 }
 
