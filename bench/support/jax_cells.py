@@ -4,14 +4,11 @@ function; prints one line of JSON. bench/compare_pytorch.py --peer jax runs it i
 
 Usage:  jax_cells.py --cell NAME [--batch-size 16] [--threads 2] [--seconds 3]
 """
-import argparse
 import functools
-import json
 import os
-import resource
-import statistics
 import sys
-import time
+
+import peer_step
 
 EPS, MOMENTUM = 1e-5, 0.1
 
@@ -129,12 +126,7 @@ def make_step(network):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cell", required=True, choices=CELLS)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    args = parser.parse_args()
+    args = peer_step.parser(__doc__, CELLS).parse_args()
 
     # XLA has as many threads as cores that it may run on, which it asks for when it is loaded.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:args.threads])
@@ -149,17 +141,13 @@ def main():
     network(first, x)
     state = (first.parameters, jax.tree.map(jnp.zeros_like, first.parameters), first.after)
     count = sum(p.size for p in first.parameters.values())
-    step = make_step(network)
+    train = make_step(network)
 
-    for _ in range(2):
-        state = jax.block_until_ready(step(*state, x, target))
-    times, begin = [], time.perf_counter()
-    while len(times) < 5 or (time.perf_counter() - begin < args.seconds and len(times) < 2000):
-        start = time.perf_counter()
-        state = jax.block_until_ready(step(*state, x, target))
-        times.append(1e3 * (time.perf_counter() - start))
-    print(json.dumps({"ms": statistics.median(times), "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                      "parameters": count}))
+    def step():
+        nonlocal state
+        state = jax.block_until_ready(train(*state, x, target))
+
+    peer_step.report(step, args.seconds, count)
 
 
 if __name__ == "__main__":

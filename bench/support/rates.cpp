@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <optional>
 
 namespace evenkeel::bench {
 
@@ -36,18 +37,25 @@ class Copy {
   Array from_, to_;
 };
 
-/// GFLOP/s of n x n products.
-double best_product(GemmAlgorithm algorithm, std::int64_t n, double seconds) {
-  Generator generator(0);
-  const Array a = random_normal({n, n}, generator), b = random_normal({n, n}, generator);
-  Array c = Array::empty({n, n});
-  const double ms = best_ms(
-      [&] {
-        gemm<float>(algorithm, {.m = n, .n = n, .k = n}, a.data<float>(), b.data<float>(), c.mutable_data<float>());
-      },
-      seconds);
-  return 2e-6 * static_cast<double>(n * n * n) / ms;
-}
+/// Multiplies n x n matrices, by one algorithm or the one that the library chooses.
+class Product {
+ public:
+  explicit Product(std::int64_t n, std::optional<GemmAlgorithm> algorithm = {})
+      : a_(random_normal({n, n}, generator_)),
+        b_(random_normal({n, n}, generator_)),
+        c_(Array::empty({n, n})),
+        dims_{.m = n, .n = n, .k = n},
+        algorithm_(algorithm.value_or(choose_gemm(dims_))) {}
+  void operator()() { gemm<float>(algorithm_, dims_, a_.data<float>(), b_.data<float>(), c_.mutable_data<float>()); }
+  /// GFLOP/s of a product that takes so long.
+  double rate(double ms) const { return 2e-6 * static_cast<double>(dims_.m * dims_.n * dims_.k) / ms; }
+
+ private:
+  Generator generator_{0};
+  Array a_, b_, c_;
+  GemmDims dims_;
+  GemmAlgorithm algorithm_;
+};
 
 /// GB/s of the best of many copies of `count` floats; of small ones several count as one call.
 double best_copy(std::int64_t count, double seconds) {
@@ -66,13 +74,8 @@ double best_copy(std::int64_t count, double seconds) {
 }  // namespace
 
 double product_rate(std::int64_t n, double seconds) {
-  Generator generator(0);
-  const Array a = random_normal({n, n}, generator), b = random_normal({n, n}, generator);
-  Array c = Array::empty({n, n});
-  const double ms = time_per_call(
-      [&] { gemm<float>({.m = n, .n = n, .k = n}, a.data<float>(), b.data<float>(), c.mutable_data<float>()); },
-      seconds);
-  return 2e-6 * static_cast<double>(n * n * n) / ms;
+  Product product(n);
+  return product.rate(time_per_call(std::ref(product), seconds));
 }
 
 double copy_rate(std::int64_t count, double seconds) {
@@ -83,7 +86,8 @@ double matrix_rate(double seconds) {
   double rate = 0;
   for (const std::int64_t n : {512, 1024}) {
     for (const GemmAlgorithm algorithm : {GemmAlgorithm::blas, GemmAlgorithm::panels}) {
-      rate = std::max(rate, best_product(algorithm, n, seconds));
+      Product product(n, algorithm);
+      rate = std::max(rate, product.rate(best_ms(std::ref(product), seconds)));
     }
   }
   return rate;

@@ -7,13 +7,10 @@ compile+channels_last.
 
 Usage:  torch_cells.py --cell NAME [--batch-size 16] [--threads 2] [--seconds 3] [--mode eager]
 """
-import argparse
-import json
 import pathlib
-import resource
-import statistics
 import sys
-import time
+
+import peer_step
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures"))
 import networks  # noqa: E402
@@ -49,11 +46,7 @@ CELLS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cell", required=True, choices=CELLS)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser = peer_step.parser(__doc__, CELLS)
     parser.add_argument("--mode", choices=MODES, default="eager")
     args = parser.parse_args()
 
@@ -82,15 +75,7 @@ def main():
         loss().backward()
         optimizer.step()
 
-    step()
-    step()
-    times, begin = [], time.perf_counter()
-    while len(times) < 5 or (time.perf_counter() - begin < args.seconds and len(times) < 2000):
-        start = time.perf_counter()
-        step()
-        times.append(1e3 * (time.perf_counter() - start))
-    print(json.dumps({"ms": statistics.median(times), "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                      "parameters": sum(p.numel() for p in model.parameters())}))
+    peer_step.report(step, args.seconds, sum(p.numel() for p in model.parameters()))
 
 
 if __name__ == "__main__":
