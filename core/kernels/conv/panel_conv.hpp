@@ -17,10 +17,6 @@ struct PanelConv {
   static void input_gradient(const ConvGeometry& g, ConvAlgorithm algorithm, const T* dy, const T* weight,
                              const T* bias, T* dx);
   static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
-  /// sums (channel, tap, output) += what the outputs of `rows` contribute to the gradient for `channels` channels from
-  /// `first` on; one group.
-  static void add_weight_gradient(const ConvGeometry& g, const PixelBlock& rows, std::int64_t first,
-                                  std::int64_t channels, const T* x, const T* dy, T* sums);
 };
 
 /// Calls run(first, last), which sets `size` sums of turns [first, last) in T. Of more turns than keep float32's
@@ -40,6 +36,10 @@ void sum_turns(std::int64_t first, std::int64_t last, std::int64_t size, T* sums
   }
   std::transform(totals.data(), totals.data() + size, sums, [](double total) { return static_cast<T>(total); });
 }
+
+/// out = the sum of `parts` arrays of `size` elements, in order; out may be the first of them.
+template <class T>
+void add_parts(std::int64_t parts, std::int64_t size, const T* sums, T* out);
 
 /// dweight (output, product) of each group = the sum over parts of sums (part, group, product, output); changes sums.
 template <class T>

@@ -179,21 +179,6 @@ void add_dots(const ConvGeometry& g, const PixelBlock& turn, GradientTables& tab
                                   .accumulate = accumulate});
 }
 
-/// Adds the sums of the parts to those of the first, in order.
-template <class T>
-void add_parts(std::int64_t parts, std::int64_t size, T* sums) {
-  if (parts == 1) {
-    return;
-  }
-  parallel_for(0, size, kElementGrain, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t part = 1; part < parts; ++part) {
-      for (std::int64_t i = first; i < last; ++i) {
-        sums[i] += sums[part * size + i];
-      }
-    }
-  });
-}
-
 /// dweight (group, output, product) = sums (group, product, output).
 template <class Arch, class T>
 void transpose_sums(const ConvGeometry& g, const T* sums, T* dweight) {
@@ -217,8 +202,25 @@ void transpose_sums(const ConvGeometry& g, const T* sums, T* dweight) {
 }  // namespace
 
 template <class T>
+void add_parts(std::int64_t parts, std::int64_t size, const T* sums, T* out) {
+  if (parts == 1 && sums == out) {
+    return;
+  }
+  parallel_for(0, size, kElementGrain, [&](std::int64_t first, std::int64_t last) {
+    if (sums != out) {
+      std::copy(sums + first, sums + last, out + first);
+    }
+    for (std::int64_t part = 1; part < parts; ++part) {
+      for (std::int64_t i = first; i < last; ++i) {
+        out[i] += sums[part * size + i];
+      }
+    }
+  });
+}
+
+template <class T>
 void finish_weight_gradient(const ConvGeometry& g, std::int64_t parts, T* sums, T* dweight) {
-  add_parts(parts, g.weight_size(), sums);
+  add_parts(parts, g.weight_size(), sums, sums);
   dispatch_isa([&]<class Arch>() { transpose_sums<Arch>(g, sums, dweight); });
 }
 
@@ -269,48 +271,17 @@ void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T
   finish_weight_gradient(g, parts, sums.data(), dweight);
 }
 
-template <class Arch, class T>
-void add_rows_on(const ConvGeometry& g, const PixelBlock& rows, std::int64_t first, std::int64_t channels, const T* x,
-                 const T* dy, T* sums) {
-  constexpr std::int64_t kWidth = PanelTile<Arch, T>::segments * PanelTile<Arch, T>::lanes;
-  const std::int64_t most = std::clamp<std::int64_t>(kTurnPixels / g.out_width, 1, rows.rows);
-  const GradientPlan plan{.turns = {.batch = g.batch, .height = g.out_height, .images = 1, .rows = most},
-                          .turn_parts = 1,
-                          .channel_parts = 1,
-                          .channels = channels};
-  const StageShape stage = input_stage(g);
-  GradientTables tables(g, plan, stage);
-  Workspace<T> staged(tables.image_stride), panel(most * g.out_width * kWidth);
-  for (std::int64_t image = rows.image; image < rows.image + rows.images; ++image) {
-    for (std::int64_t row = 0; row < rows.rows; row += most) {
-      const PixelBlock turn{.image = image, .first_row = rows.first_row + row, .rows = std::min(most, rows.rows - row)};
-      fill_stage(stage, x + (image * g.channels + first) * g.plane(), channels, turn.first_row, turn.rows,
-                 tables.plane_stride, staged.data());
-      add_turn<Arch>(g, turn, tables, staged.data(), dy + image * g.out_channels * g.pixels(), channels * g.taps(),
-                     panel.data(), true, sums);
-    }
-  }
-}
-
 }  // namespace
-
-template <class T>
-void PanelConv<T>::add_weight_gradient(const ConvGeometry& g, const PixelBlock& rows, std::int64_t first,
-                                       std::int64_t channels, const T* x, const T* dy, T* sums) {
-  dispatch_isa([&]<class Arch>() { add_rows_on<Arch>(g, rows, first, channels, x, dy, sums); });
-}
 
 template <class T>
 void PanelConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
   dispatch_isa([&]<class Arch>() { panels_weight_gradient_on<Arch>(g, x, dy, dweight); });
 }
 
+template void add_parts(std::int64_t, std::int64_t, const float*, float*);
+template void add_parts(std::int64_t, std::int64_t, const double*, double*);
 template void finish_weight_gradient(const ConvGeometry&, std::int64_t, float*, float*);
 template void finish_weight_gradient(const ConvGeometry&, std::int64_t, double*, double*);
-template void PanelConv<float>::add_weight_gradient(const ConvGeometry&, const PixelBlock&, std::int64_t, std::int64_t,
-                                                    const float*, const float*, float*);
-template void PanelConv<double>::add_weight_gradient(const ConvGeometry&, const PixelBlock&, std::int64_t, std::int64_t,
-                                                     const double*, const double*, double*);
 template void PanelConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
 template void PanelConv<double>::weight_gradient(const ConvGeometry&, const double*, const double*, double*);
 

@@ -159,19 +159,6 @@ void add_products(const ConvGeometry& g, const ProductPlan& plan, std::int64_t r
   });
 }
 
-/// out = the sum of `parts` arrays of `size` elements, in order.
-template <class T>
-void add_product_parts(std::int64_t parts, std::int64_t size, const T* sums, T* out) {
-  parallel_for(0, size, kElementGrain, [&](std::int64_t first, std::int64_t last) {
-    std::copy(sums + first, sums + last, out + first);
-    for (std::int64_t part = 1; part < parts; ++part) {
-      for (std::int64_t i = first; i < last; ++i) {
-        out[i] += sums[part * size + i];
-      }
-    }
-  });
-}
-
 }  // namespace
 
 bool is_product(const ConvGeometry& g) {
@@ -243,7 +230,7 @@ void ProductConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T*
     }
   });
   if (parts > 1) {
-    add_product_parts(parts, g.weight_size(), sums.data(), dweight);
+    add_parts(parts, g.weight_size(), sums.data(), dweight);
   }
 }
 

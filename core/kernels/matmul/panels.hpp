@@ -66,18 +66,6 @@ struct PanelRun {
   std::int64_t from = 0, to = 0, length = 0;
 };
 
-/// b[k][run.to + j] = x[run.from + steps[k].b + j] for all runs; columns behind the last run are set to 0.
-template <class T>
-struct PanelPacking {
-  const T* x = nullptr;
-  const PanelStep* steps = nullptr;
-  std::int64_t step_count = 0;
-  const PanelRun* runs = nullptr;
-  std::int64_t run_count = 0;
-  std::int64_t segments = 1;
-  T* b = nullptr;
-};
-
 /// b[k b_stride + j] = x[j x_stride + k] for j < columns and k < steps; 0 for columns <= j < width.
 template <class T>
 struct PanelTranspose {
@@ -90,7 +78,6 @@ struct PanelTranspose {
 template <class Arch, class T>
 struct PanelsKernels {
   static void multiply(const PanelProduct<T>& job);
-  static void pack(const PanelPacking<T>& job);
   static void transpose(const PanelTranspose<T>& job);
 };
 

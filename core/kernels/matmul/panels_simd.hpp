@@ -135,26 +135,6 @@ void PanelsKernels<Arch, T>::multiply(const PanelProduct<T>& job) {
 }
 
 template <class Arch, class T>
-void PanelsKernels<Arch, T>::pack(const PanelPacking<T>& job) {
-  using L = simd::Loop<Arch, T>;
-  const std::int64_t width = job.segments * L::kWidth;
-  for (std::int64_t r = 0; r < job.run_count; ++r) {
-    const PanelRun& run = job.runs[r];
-    L::each(run.length, [&](std::int64_t j, auto tag) {
-      for (std::int64_t k = 0; k < job.step_count; ++k) {
-        L::store(job.b + k * width + run.to + j, L::load(job.x + job.steps[k].b + run.from + j, tag), tag);
-      }
-    });
-  }
-  const PanelRun& last = job.runs[job.run_count - 1];
-  for (std::int64_t j = last.to + last.length; j < width; ++j) {
-    for (std::int64_t k = 0; k < job.step_count; ++k) {
-      job.b[k * width + j] = T(0);
-    }
-  }
-}
-
-template <class Arch, class T>
 void PanelsKernels<Arch, T>::transpose(const PanelTranspose<T>& job) {
   using Set = simd::Set<Arch, T>;
   constexpr std::int64_t kSide = Set::kSide;
