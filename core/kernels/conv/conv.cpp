@@ -15,66 +15,65 @@
 
 namespace evenkeel::kernels {
 
+namespace {
+
+/// PanelConv with the tiles that the table chose.
 template <class T>
-void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  if (g.y_size() == 0) {
-    return;
+struct ChosenPanels {
+  ConvAlgorithm algorithm;
+  void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) const {
+    PanelConv<T>::forward(g, algorithm, x, weight, bias, y);
   }
-  const ConvAlgorithm algorithm = choose_algorithm<T>(g, ConvPass::forward);
+  void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) const {
+    PanelConv<T>::input_gradient(g, algorithm, dy, weight, bias, dx);
+  }
+  void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) const {
+    PanelConv<T>::weight_gradient(g, x, dy, dweight);
+  }
+};
+
+/// run(the algorithm that has the passes) by the table.
+template <class T, class Run>
+void run_chosen(const ConvGeometry& g, ConvPass pass, const Run& run) {
+  const ConvAlgorithm algorithm = choose_algorithm<T>(g, pass);
   if (algorithm == ConvAlgorithm::depthwise) {
-    DepthwiseConv<T>::forward(g, x, weight, bias, y);
+    run(DepthwiseConv<T>());
   } else if (algorithm == ConvAlgorithm::winograd) {
     if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
-      WinogradConv<T>::forward(g, x, weight, bias, y);
+      run(WinogradConv<T>());
     }
-  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
-    ProductConv<T>::forward(g, x, weight, bias, y);
-  } else if (algorithm == ConvAlgorithm::im2col) {
-    Im2colConv<T>::forward(g, x, weight, bias, y);
+  } else if (algorithm != ConvAlgorithm::im2col) {
+    run(ChosenPanels<T>{algorithm});
+  } else if (is_product(g)) {
+    run(ProductConv<T>());
   } else {
-    PanelConv<T>::forward(g, algorithm, x, weight, bias, y);
+    run(Im2colConv<T>());
+  }
+}
+
+}  // namespace
+
+template <class T>
+void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+  if (g.y_size() > 0) {
+    run_chosen<T>(g, ConvPass::forward, [&](const auto& conv) { conv.forward(g, x, weight, bias, y); });
   }
 }
 
 template <class T>
 void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
-  if (g.x_size() == 0) {
-    return;
-  }
-  const ConvAlgorithm algorithm = choose_algorithm<T>(g, ConvPass::input_gradient);
-  if (algorithm == ConvAlgorithm::depthwise) {
-    DepthwiseConv<T>::input_gradient(g, dy, weight, bias, dx);
-  } else if (algorithm == ConvAlgorithm::winograd) {
-    if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
-      WinogradConv<T>::input_gradient(g, dy, weight, bias, dx);
-    }
-  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
-    ProductConv<T>::input_gradient(g, dy, weight, bias, dx);
-  } else if (algorithm == ConvAlgorithm::im2col) {
-    Im2colConv<T>::input_gradient(g, dy, weight, bias, dx);
-  } else {
-    PanelConv<T>::input_gradient(g, algorithm, dy, weight, bias, dx);
+  if (g.x_size() > 0) {
+    run_chosen<T>(g, ConvPass::input_gradient, [&](const auto& conv) { conv.input_gradient(g, dy, weight, bias, dx); });
   }
 }
 
 template <class T>
 void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  const ConvAlgorithm algorithm = choose_algorithm<T>(g, ConvPass::weight_gradient);
   if (g.y_size() == 0 || g.weight_size() == 0) {
     std::fill_n(dweight, g.weight_size(), T(0));
-  } else if (algorithm == ConvAlgorithm::depthwise) {
-    DepthwiseConv<T>::weight_gradient(g, x, dy, dweight);
-  } else if (algorithm == ConvAlgorithm::winograd) {
-    if constexpr (std::is_same_v<T, float>) {  // which is chosen for float only
-      WinogradConv<T>::weight_gradient(g, x, dy, dweight);
-    }
-  } else if (algorithm == ConvAlgorithm::im2col && is_product(g)) {
-    ProductConv<T>::weight_gradient(g, x, dy, dweight);
-  } else if (algorithm == ConvAlgorithm::im2col) {
-    Im2colConv<T>::weight_gradient(g, x, dy, dweight);
-  } else {
-    PanelConv<T>::weight_gradient(g, x, dy, dweight);
+    return;
   }
+  run_chosen<T>(g, ConvPass::weight_gradient, [&](const auto& conv) { conv.weight_gradient(g, x, dy, dweight); });
 }
 
 template <class T>
