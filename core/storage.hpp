@@ -61,6 +61,7 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
 
   std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
 
  private:
   std::byte* data_;

@@ -1,5 +1,6 @@
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/kernels/conv/conv.hpp"
+#include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "tests/support/conv_geometry.hpp"
 #include "tests/support/isa_guard.hpp"
@@ -233,6 +234,30 @@ TEST_CASE("dense, rectified and sparse images keep to Winograd's") {
       plain_tiles += same && !zero ? 1 : 0;
     }
     CHECK(plain_tiles == 0);
+  }
+}
+
+TEST_CASE("a gradient over many tiles keeps float32's digits") {
+  const ConvGeometry g{.batch = 65536,
+                       .height = 4,
+                       .width = 4,
+                       .out_height = 4,
+                       .out_width = 4,
+                       .kernel_h = 3,
+                       .kernel_w = 3,
+                       .pad_top = 1,
+                       .pad_left = 1};
+  const std::vector<float> x(ref::at(g.x_size()), 0.1F), dy(ref::at(g.y_size()), 0.1F);
+  const double product = double{0.1F} * double{0.1F} * static_cast<double>(g.batch);
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    std::vector<float> dw(9);
+    kernels::WinogradConv<float>::weight_gradient(g, x.data(), dy.data(), dw.data());
+    for (std::size_t tap = 0; tap < 9; ++tap) {
+      const double expected = product * (tap / 3 == 1 ? 4 : 3) * (tap % 3 == 1 ? 4 : 3);
+      CHECK(std::abs(double{dw[tap]} - expected) < 2e-6 * expected);  // 1e-5 by SSE2 if summed one after the other
+    }
   }
 }
 

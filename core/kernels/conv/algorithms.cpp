@@ -75,7 +75,7 @@ double use(std::int64_t size, std::int64_t unit) {
 bool suits_winograd(const ConvGeometry& g, std::int64_t height, std::int64_t width) {
   constexpr double kMinUse = 0.3;
   constexpr std::int64_t kFiltersPerTile = 16384, kTiles = 6, kChannels = 8;
-  const std::int64_t tiles = g.batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
+  const std::int64_t tiles = tile_count(g.batch, height, width);
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
          g.dilation_w == 1 && g.groups == 1 && std::min(g.channels, g.out_channels) >= kChannels &&
          use(height, kWinogradTile) * use(width, kWinogradTile) >= kMinUse && tiles >= kTiles &&

@@ -18,32 +18,6 @@ struct TileConvolution {
   TileGrid grid = {};  ///< of the outputs
 };
 
-template <class T>
-TileConvolution<T> forward_tiles(const ConvGeometry& g, const T* x, const T* weight) {
-  return {.source = {.x = x,
-                     .image_stride = g.channels * g.plane(),
-                     .plane = g.plane(),
-                     .height = g.height,
-                     .width = g.width,
-                     .channels = g.channels,
-                     .pad_top = g.pad_top,
-                     .pad_left = g.pad_left},
-          .filters = {.weight = weight, .inputs = g.channels, .outputs = g.out_channels, .turned = false}};
-}
-
-template <class T>
-TileConvolution<T> gradient_tiles(const ConvGeometry& g, const T* dy, const T* weight) {
-  return {.source = {.x = dy,
-                     .image_stride = g.out_channels * g.pixels(),
-                     .plane = g.pixels(),
-                     .height = g.out_height,
-                     .width = g.out_width,
-                     .channels = g.out_channels,
-                     .pad_top = 2 - g.pad_top,
-                     .pad_left = 2 - g.pad_left},
-          .filters = {.weight = weight, .inputs = g.out_channels, .outputs = g.channels, .turned = true}};
-}
-
 /// u of a convolution; `width` outputs, zeros behind the last.
 template <class Arch, class T>
 void transform_weight(const WinogradFilters<T>& filters, std::int64_t width, WinogradCells<T> u) {
@@ -66,7 +40,8 @@ void transform_weight(const WinogradFilters<T>& filters, std::int64_t width, Win
 /// How a convolution is cut into units: blocks of tiles by parts of the outputs, of which each block is transformed
 /// anew; parts only as there are threads for them, since no sum depends on them.
 struct TileUnits {
-  std::int64_t tiles, blocks, outputs, parts;
+  TileCut cut;
+  std::int64_t outputs, parts;
 };
 
 template <class Arch, class T>
@@ -75,13 +50,11 @@ TileUnits cut_tiles(const TileConvolution<T>& c) {
   constexpr std::int64_t kWeights = 16384;  // of a cell, per panel: above, they are read for more tiles at once
   constexpr std::int64_t kFewBlocks = 8;    // below, smaller ones keep more threads busy
   const std::int64_t inputs = c.filters.inputs, outputs = c.filters.outputs, tiles = c.grid.count();
-  TileUnits units{};
-  units.tiles = tiles <= kFewBlocks * kPanel ? (kWinogradPanel - 1) * kLanes
-                                             : kPanel * std::clamp<std::int64_t>(inputs * outputs / kWeights, 1, 4);
-  units.blocks = ceil_div(tiles, units.tiles);
-  units.tiles = round_up(ceil_div(tiles, units.blocks), kLanes);  // about equal
-  units.blocks = ceil_div(tiles, units.tiles);
-  const std::int64_t wanted = ceil_div(2 * std::int64_t{num_threads()}, units.blocks);
+  const std::int64_t most_tiles = tiles <= kFewBlocks * kPanel
+                                      ? (kWinogradPanel - 1) * kLanes
+                                      : kPanel * std::clamp<std::int64_t>(inputs * outputs / kWeights, 1, 4);
+  TileUnits units{.cut = TileCut::of(c.grid, most_tiles), .outputs = 0, .parts = 0};
+  const std::int64_t wanted = ceil_div(2 * std::int64_t{num_threads()}, units.cut.blocks);
   const std::int64_t most = num_threads() > 1 ? ceil_div(outputs, kWinogradRows) : 1;
   units.outputs = round_up(ceil_div(outputs, std::clamp<std::int64_t>(wanted, 1, most)), kWinogradRows);
   units.parts = ceil_div(outputs, units.outputs);
@@ -101,17 +74,18 @@ class TileConvolver {
         u_(u),
         bias_(bias),
         y_(y),
-        inputs_(c.source, c.grid, units.tiles, false),
+        inputs_(c.source, c.grid, units.cut.tiles, false),
         // A cell's products take the place of the inputs of the cell before.
         part_(std::max(round_up(c.filters.inputs, kWinogradRows), units.outputs) * kWinogradPanel * kLanes),
-        cell_(ceil_div(units.tiles, kWinogradPanel * kLanes) * part_ + kLanes),
+        cell_(ceil_div(units.cut.tiles, kWinogradPanel * kLanes) * part_ + kLanes),
         space_((kWinogradCells + 1) * cell_),
-        plain_(c.filters, c.source, units.tiles, largest_weight) {}
+        plain_(c.filters, c.source, units.cut.tiles, largest_weight) {}
 
   void compute(std::int64_t unit) {
-    const std::int64_t first = unit / units_.parts * units_.tiles, first_output = unit % units_.parts * units_.outputs;
+    const std::int64_t first = unit / units_.parts * units_.cut.tiles,
+                       first_output = unit % units_.parts * units_.outputs;
     const std::int64_t outputs = std::min(units_.outputs, c_.filters.outputs - first_output);
-    const WinogradBlock& block = inputs_.transform(first, std::min(units_.tiles, c_.grid.count() - first),
+    const WinogradBlock& block = inputs_.transform(first, std::min(units_.cut.tiles, c_.grid.count() - first),
                                                    {space_.data() + cell_, cell_, part_});
     WinogradKernels<Arch, T>::multiply({.outputs = outputs,
                                         .inputs = c_.filters.inputs,
@@ -159,7 +133,7 @@ void convolve_on(const TileConvolution<T>& c, const T* bias, T* y) {
   }
   const double largest_weight = WinogradKernels<Arch, T>::sum_of_squares(c.filters.weight, inputs * outputs * 9);
   const TileUnits units = cut_tiles<Arch>(c);
-  const std::int64_t count = units.blocks * units.parts, work = c.grid.count() * kWinogradCells * inputs * outputs;
+  const std::int64_t count = units.cut.blocks * units.parts, work = c.grid.count() * kWinogradCells * inputs * outputs;
   parallel_for(0, count, work_grain(work, count), [&](std::int64_t begin, std::int64_t end) {
     TileConvolver<Arch, T> convolver(c, units, {u.data(), cell, part}, biases.data(), y, largest_weight);
     for (std::int64_t i = begin; i < end; ++i) {
@@ -172,7 +146,8 @@ void convolve_on(const TileConvolution<T>& c, const T* bias, T* y) {
 
 template <class T>
 void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  TileConvolution<T> c = forward_tiles(g, x, weight);
+  TileConvolution<T> c{.source = x_planes(g, x),
+                       .filters = {.weight = weight, .inputs = g.channels, .outputs = g.out_channels}};
   dispatch_tiles(tile_count(g.batch, g.out_height, g.out_width), [&]<class Arch>() {
     c.grid = TileGrid::of(c.source, g.batch, g.out_height, g.out_width, PanelTile<Arch, T>::lanes);
     convolve_on<Arch>(c, bias, y);
@@ -181,7 +156,8 @@ void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight
 
 template <class T>
 void WinogradConv<T>::input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) {
-  TileConvolution<T> c = gradient_tiles(g, dy, weight);
+  TileConvolution<T> c{.source = dy_planes(g, dy),
+                       .filters = {.weight = weight, .inputs = g.out_channels, .outputs = g.channels, .turned = true}};
   dispatch_tiles(tile_count(g.batch, g.height, g.width), [&]<class Arch>() {
     c.grid = TileGrid::of(c.source, g.batch, g.height, g.width, PanelTile<Arch, T>::lanes);
     convolve_on<Arch>(c, bias, dx);

@@ -2,6 +2,7 @@
 
 #include "evenkeel/core/kernels/conv/conv.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
+#include "evenkeel/core/kernels/simd/sizes.hpp"
 
 #include <cstdint>
 
@@ -33,6 +34,11 @@ namespace evenkeel::kernels {
 // Numbers below 1e-22 count as 0.
 
 constexpr std::int64_t kWinogradTile = 4, kWinogradWindow = 6, kWinogradCells = 36;
+
+/// Tiles of a batch of outputs.
+[[gnu::always_inline]] constexpr std::int64_t tile_count(std::int64_t batch, std::int64_t height, std::int64_t width) {
+  return batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
+}
 
 /// A tile: its image, and its first output row and column.
 struct WinogradTile {
@@ -121,7 +127,6 @@ template <class T>
 struct WinogradInput {
   WinogradPlanes<T> planes = {};
   WinogradBlock block = {};
-  std::int64_t height = 0, width = 0;  ///< of the outputs
   bool square_groups = false;
   const T* zeros = nullptr;            ///< a row of them, of planes.width and a register
   WinogradStrip<T>* places = nullptr;  ///< scratch for a block's runs
@@ -172,11 +177,11 @@ struct WinogradGradientProduct {
   WinogradCells<T> n = {};
 };
 
-/// dw[(c 9 + tap) stride + o] = tap of G^T n G.
+/// dw[(c 9 + tap) outputs + o] = tap of G^T n G.
 template <class T>
 struct WinogradWeightGradient {
   WinogradCells<const T> n = {};
-  std::int64_t inputs = 0, outputs = 0, stride = 0;
+  std::int64_t inputs = 0, outputs = 0;
   T* dw = nullptr;
 };
 

@@ -16,7 +16,7 @@ namespace {
 /// How the sums are cut into units. Blocks of tiles are summed in order within a part and parts at the end, so parts
 /// depend on the sizes only; inputs and outputs are cut as there are threads, since no sum depends on that.
 struct GradientUnits {
-  std::int64_t tiles, blocks;  ///< of a block, and how many
+  TileCut cut;
   std::int64_t parts, inputs, input_parts, outputs, output_parts;
 
   std::int64_t count() const { return parts * input_parts * output_parts; }
@@ -27,14 +27,12 @@ GradientUnits cut_gradient(const ConvGeometry& g, const TileGrid& grid) {
   constexpr std::int64_t kPanel = kWinogradPanel * PanelTile<Arch, T>::lanes, kMostParts = 16, kManyTiles = 512;
   // Transforming a part's sums back costs as much as 3 to 6 tiles.
   const std::int64_t least_tiles = std::clamp<std::int64_t>(g.channels * g.out_channels / 12, 64, 128);
+  const std::int64_t most_tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / 8192, 1, 4);
   GradientUnits units{};
-  units.tiles = kPanel * std::clamp<std::int64_t>(g.channels * g.out_channels / 8192, 1, 4);
-  units.blocks = ceil_div(grid.count(), units.tiles);
-  units.tiles = round_up(ceil_div(grid.count(), units.blocks), grid.lanes);  // about equal
-  units.blocks = ceil_div(grid.count(), units.tiles);
+  units.cut = TileCut::of(grid, most_tiles);
   units.parts =
       std::clamp<std::int64_t>(grid.count() / least_tiles, 1, std::max(kMostParts, grid.count() / kManyTiles));
-  units.parts = std::min({units.parts, units.blocks, 2 * kMostParts});
+  units.parts = std::min({units.parts, units.cut.blocks, 2 * kMostParts});
   units.inputs = g.channels;
   units.outputs = g.out_channels;
   units.input_parts = units.output_parts = 1;
@@ -68,40 +66,37 @@ class TileGradient {
         units_(units),
         x_(x),
         dy_(dy),
-        inputs_(x, grid, units.tiles, true),
+        inputs_(x, grid, units.cut.tiles, true),
         v_part_(round_up(x.channels, kWinogradRows) * kWinogradPanel * kLanes),
-        v_cell_(ceil_div(units.tiles, kWinogradPanel * kLanes) * v_part_ + kLanes),
-        d_part_(units.tiles * kLanes),
+        v_cell_(ceil_div(units.cut.tiles, kWinogradPanel * kLanes) * v_part_ + kLanes),
+        d_part_(units.cut.tiles * kLanes),
         d_cell_(ceil_div(dy.channels, kLanes) * d_part_ + kLanes),
         n_part_(round_up(x.channels, kWinogradRows) * kLanes),
         n_cell_(ceil_div(dy.channels, kLanes) * n_part_ + kLanes),
         v_(kWinogradCells * v_cell_),
         d_(kWinogradCells * d_cell_),
         n_(kWinogradCells * n_cell_),
-        squares_(ceil_div(dy.channels, kWinogradRows) * units.tiles) {}
+        squares_(ceil_div(dy.channels, kWinogradRows) * units.cut.tiles) {}
 
-  /// sums (input, tap, output), `stride` outputs per row = what blocks [first, last) contribute.
-  void sum(std::int64_t first, std::int64_t last, std::int64_t stride, T* sums) {
+  /// sums (input, tap, output) = what blocks [first, last) contribute.
+  void sum(std::int64_t first, std::int64_t last, T* sums) {
     transformed_ = plain_ = false;
     for (std::int64_t i = first; i < last; ++i) {
       add_block(i);
     }
-    WinogradKernels<Arch, T>::weight_gradient({.n = {n_.data(), n_cell_, n_part_},
-                                               .inputs = x_.channels,
-                                               .outputs = dy_.channels,
-                                               .stride = stride,
-                                               .dw = sums});
-    for (std::int64_t i = 0; i < x_.channels * 9 && plain_; ++i) {
-      T* row = sums + i * stride;
-      std::transform(row, row + dy_.channels, plain_sums_->data() + i * dy_.channels, row, std::plus<T>());
+    WinogradKernels<Arch, T>::weight_gradient(
+        {.n = {n_.data(), n_cell_, n_part_}, .inputs = x_.channels, .outputs = dy_.channels, .dw = sums});
+    if (plain_) {
+      std::transform(sums, sums + size(), plain_sums_->data(), sums, std::plus<T>());
     }
   }
+  std::int64_t size() const { return x_.channels * 9 * dy_.channels; }
 
  private:
   void add_block(std::int64_t i) {
-    const std::int64_t first = i * units_.tiles;
+    const std::int64_t first = i * units_.cut.tiles;
     const WinogradBlock& block =
-        inputs_.transform(first, std::min(units_.tiles, grid_.count() - first), {v_.data(), v_cell_, v_part_});
+        inputs_.transform(first, std::min(units_.cut.tiles, grid_.count() - first), {v_.data(), v_cell_, v_part_});
     WinogradKernels<Arch, T>::output_gradient(
         {.planes = dy_, .block = block, .squares = squares_.data(), .d = {d_.data(), d_cell_, d_part_}});
     for (std::int64_t c = 0; c < x_.channels; c += kWinogradRows) {
@@ -150,11 +145,10 @@ class TileGradient {
   /// For kWinogradRows inputs from c on and as many outputs from o on, on whose number the order of sums depends.
   void add_plain(const WinogradBlock& block, std::int64_t c, std::int64_t o) {
     if (!plain_) {
-      const std::int64_t size = x_.channels * 9 * dy_.channels;
       if (!plain_sums_.has_value()) {
-        plain_sums_.emplace(size);
+        plain_sums_.emplace(size());
       }
-      std::fill_n(plain_sums_->data(), size, T(0));
+      std::fill_n(plain_sums_->data(), size(), T(0));
       plain_ = true;
     }
     const WinogradPlanes<T> x = some_planes(x_, c, kWinogradRows), dy = some_planes(dy_, o, kWinogradRows);
@@ -186,41 +180,34 @@ class TileGradient {
   WinogradPlanes<T> x_, dy_;
   TileInputs<Arch, T> inputs_;
   std::int64_t v_part_, v_cell_, d_part_, d_cell_, n_part_, n_cell_;
-  Workspace<T> v_, d_, n_;
-  mutable Workspace<T> squares_;
+  Workspace<T> v_, d_, n_, squares_;
   std::optional<Workspace<T>> plain_sums_;
   bool transformed_ = false, plain_ = false;  // whether n_ and plain_sums_ hold anything
 };
 
 template <class Arch, class T>
 void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  const WinogradPlanes<T> x_planes{.x = x,
-                                   .image_stride = g.channels * g.plane(),
-                                   .plane = g.plane(),
-                                   .height = g.height,
-                                   .width = g.width,
-                                   .channels = g.channels,
-                                   .pad_top = g.pad_top,
-                                   .pad_left = g.pad_left};
-  const WinogradPlanes<T> dy_planes{.x = dy,
-                                    .image_stride = g.out_channels * g.pixels(),
-                                    .plane = g.pixels(),
-                                    .height = g.out_height,
-                                    .width = g.out_width,
-                                    .channels = g.out_channels};
-  const TileGrid grid = TileGrid::of(x_planes, g.batch, g.out_height, g.out_width, PanelTile<Arch, T>::lanes);
+  const WinogradPlanes<T> all_x = x_planes(g, x), all_dy = dy_planes(g, dy);
+  const TileGrid grid = TileGrid::of(all_x, g.batch, g.out_height, g.out_width, PanelTile<Arch, T>::lanes);
   const GradientUnits units = cut_gradient<Arch, T>(g, grid);
   Workspace<T> sums(units.parts * g.weight_size());
-  const std::int64_t work = grid.count() * kWinogradCells * g.channels * g.out_channels;
+  const std::int64_t work = grid.count() * kWinogradCells * g.channels * g.out_channels, blocks = units.cut.blocks;
   parallel_for(0, units.count(), work_grain(work, units.count()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t part = unit / (units.input_parts * units.output_parts);
       const std::int64_t input = unit / units.output_parts % units.input_parts * units.inputs;
       const std::int64_t output = unit % units.output_parts * units.outputs;
-      const WinogradPlanes<T> some_x = some_planes(x_planes, input, units.inputs);
-      TileGradient<Arch, T> gradient(grid, units, some_x, some_planes(dy_planes, output, units.outputs));
+      const WinogradPlanes<T> some_dy = some_planes(all_dy, output, units.outputs);
+      TileGradient<Arch, T> gradient(grid, units, some_planes(all_x, input, units.inputs), some_dy);
       T* out = sums.data() + part * g.weight_size() + input * 9 * g.out_channels + output;
-      gradient.sum(units.blocks * part / units.parts, units.blocks * (part + 1) / units.parts, g.out_channels, out);
+      const bool in_place = units.output_parts == 1;
+      Workspace<T> own(in_place ? 0 : gradient.size());
+      T* of_unit = in_place ? out : own.data();
+      sum_turns(blocks * part / units.parts, blocks * (part + 1) / units.parts, gradient.size(), of_unit,
+                [&](std::int64_t first, std::int64_t last) { gradient.sum(first, last, of_unit); });
+      for (std::int64_t i = 0; i < gradient.size() && !in_place; i += some_dy.channels, out += g.out_channels) {
+        std::copy_n(of_unit + i, some_dy.channels, out);
+      }
     }
   });
   finish_weight_gradient(g, units.parts, sums.data(), dweight);

@@ -72,7 +72,7 @@ class HarmonicMeans {
   const Image& image(const WinogradTile& tile) const { return images_.data()[tile.image - first_]; }
 
   std::int64_t first_ = 0, count_ = 0;
-  mutable Workspace<Image> images_;
+  Workspace<Image> images_;
 };
 
 /// The weight as the transforms and the plain sums take it: w (input, tap, output), `width` outputs per row.
@@ -110,25 +110,22 @@ void window_squares(const WinogradPlanes<T>& p, const WinogradTile& tile, T* squ
   const std::int64_t first = std::clamp<std::int64_t>(-top, 0, kWinogradWindow);
   const std::int64_t last = std::clamp<std::int64_t>(p.height - top, first, kWinogradWindow);
   T sums[kWinogradWindow][kColumns] = {};
-  const T* x = p.x + tile.image * p.image_stride + top * p.width + left;
-  if (left >= 0 && left + kColumns <= p.width) {
-    for (std::int64_t c = 0; c < p.channels; ++c, x += p.plane) {
+  const T* const x = p.x + tile.image * p.image_stride + top * p.width + left;
+  const auto add = [&](std::int64_t begin, std::int64_t end) __attribute__((always_inline)) {
+    for (std::int64_t c = 0; c < p.channels; ++c) {
       for (std::int64_t i = first; i < last; ++i) {
-        for (std::int64_t j = 0; j < kColumns; ++j) {
-          sums[i][j] += x[i * p.width + j] * x[i * p.width + j];
+        const T* row = x + c * p.plane + i * p.width;
+        for (std::int64_t j = begin; j < end; ++j) {
+          sums[i][j] += row[j] * row[j];
         }
       }
     }
+  };
+  if (left >= 0 && left + kColumns <= p.width) {
+    add(0, kColumns);
   } else {
     const std::int64_t begin = std::clamp<std::int64_t>(-left, 0, kWinogradWindow);
-    const std::int64_t end = std::clamp<std::int64_t>(p.width - left, begin, kWinogradWindow);
-    for (std::int64_t c = 0; c < p.channels; ++c, x += p.plane) {
-      for (std::int64_t i = first; i < last; ++i) {
-        for (std::int64_t j = begin; j < end; ++j) {
-          sums[i][j] += x[i * p.width + j] * x[i * p.width + j];
-        }
-      }
-    }
+    add(begin, std::clamp<std::int64_t>(p.width - left, begin, kWinogradWindow));
   }
   for (std::int64_t cell = 0; cell < kWinogradCells; ++cell) {
     squares[cell] = sums[cell / kWinogradWindow][cell % kWinogradWindow];
@@ -148,6 +145,19 @@ void gather_window(const WinogradPlanes<T>& p, const WinogradTile& tile, std::in
         window[c] = x[c * p.plane];
       }
     }
+  }
+}
+
+/// A product with so many columns, whose b is readable up to whole registers, a few registers at a time.
+template <class Arch, class T>
+void multiply_columns(PanelProduct<T> product, std::int64_t columns) {
+  constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes, kPanel = PanelTile<Arch, T>::segments * kLanes;
+  for (; columns > 0; columns -= kPanel, product.b += kPanel, product.c += kPanel) {
+    product.segments = ceil_div(std::min(columns, kPanel), kLanes);
+    for (std::int64_t s = 0; s < product.segments; ++s) {
+      product.segment[s] = {.b = s * kLanes, .c = s * kLanes, .columns = std::min(kLanes, columns - s * kLanes)};
+    }
+    PanelsKernels<Arch, T>::multiply(product);
   }
 }
 
@@ -245,22 +255,15 @@ class PlainTiles {
   }
 
   void multiply(Space& space) const {
-    constexpr std::int64_t kSegments = PanelTile<Arch, T>::segments;
-    for (std::int64_t column = 0; column < out_width(); column += kSegments * kLanes) {
-      PanelProduct<T> product{.a = space.window.data(),
-                              .a_rows = space.rows,
-                              .steps = space.steps.data(),
-                              .rows = kOutputs,
-                              .step_count = filters_.inputs * 9,
-                              .b = space.weight.data() + column,
-                              .segments = std::min(kSegments, (out_width() - column) / kLanes),
-                              .c = space.results.data() + column,
-                              .c_stride = out_width()};
-      for (std::int64_t s = 0; s < product.segments; ++s) {
-        product.segment[s] = {.b = s * kLanes, .c = s * kLanes, .columns = kLanes};
-      }
-      PanelsKernels<Arch, T>::multiply(product);
-    }
+    multiply_columns<Arch, T>({.a = space.window.data(),
+                               .a_rows = space.rows,
+                               .steps = space.steps.data(),
+                               .rows = kOutputs,
+                               .step_count = filters_.inputs * 9,
+                               .b = space.weight.data(),
+                               .c = space.results.data(),
+                               .c_stride = out_width()},
+                              out_width());
   }
 
   /// output has outputs of its own from the filters' `first` on.
@@ -303,26 +306,18 @@ class PlainGradient {
   /// sums (input, tap, output), `stride` outputs per row.
   void add(const WinogradPlanes<T>& x, const WinogradPlanes<T>& dy, const WinogradTile& tile, std::int64_t stride,
            T* sums) {
-    constexpr std::int64_t kSegments = PanelTile<Arch, T>::segments;
     gather_window(x, tile, in_width_, window_.data());
     gather_outputs(dy, tile);
-    for (std::int64_t column = 0; column < dy.channels; column += kSegments * kLanes) {
-      PanelProduct<T> product{.a = window_.data(),
-                              .a_rows = rows_.data(),
-                              .steps = steps_,
-                              .rows = inputs_ * 9,
-                              .step_count = step_count_,
-                              .b = dy_.data() + column,
-                              .segments = std::min(kSegments, (out_width_ - column) / kLanes),
-                              .c = sums + column,
-                              .c_stride = stride,
-                              .accumulate = true};
-      for (std::int64_t s = 0; s < product.segments; ++s) {
-        product.segment[s] = {
-            .b = s * kLanes, .c = s * kLanes, .columns = std::min(kLanes, dy.channels - column - s * kLanes)};
-      }
-      PanelsKernels<Arch, T>::multiply(product);
-    }
+    multiply_columns<Arch, T>({.a = window_.data(),
+                               .a_rows = rows_.data(),
+                               .steps = steps_,
+                               .rows = inputs_ * 9,
+                               .step_count = step_count_,
+                               .b = dy_.data(),
+                               .c = sums,
+                               .c_stride = stride,
+                               .accumulate = true},
+                              dy.channels);
   }
 
  private:

@@ -366,11 +366,11 @@ void WinogradKernels<Arch, T>::weight_gradient(const WinogradWeightGradient<T>& 
     for (std::int64_t o = 0; o < job.outputs; o += kLanes) {
       const simd::Some count{job.outputs - o};
       const T* n = job.n.data + o / kLanes * job.n.part + c * kLanes;
-      T* dw = job.dw + c * 9 * job.stride + o;
+      T* dw = job.dw + c * 9 * job.outputs + o;
       simd::conv_winograd::transform_both<V, simd::conv_winograd::FilterGradientTransform>(
           [&](int p, int q) { return V::load_aligned(n + (p * 6 + q) * job.n.cell); },
           [&](int p, int q, const V& value) {
-            simd::Loop<Arch, T>::store(dw + (3 * p + q) * job.stride, value, count);
+            simd::Loop<Arch, T>::store(dw + (3 * p + q) * job.outputs, value, count);
           });
     }
   }

@@ -10,8 +10,28 @@
 
 namespace evenkeel::kernels {
 
-inline std::int64_t tile_count(std::int64_t batch, std::int64_t height, std::int64_t width) {
-  return batch * ceil_div(height, kWinogradTile) * ceil_div(width, kWinogradTile);
+/// The planes that the windows of y read, and those that the windows of dx read.
+template <class T>
+WinogradPlanes<T> x_planes(const ConvGeometry& g, const T* x) {
+  return {.x = x,
+          .image_stride = g.channels * g.plane(),
+          .plane = g.plane(),
+          .height = g.height,
+          .width = g.width,
+          .channels = g.channels,
+          .pad_top = g.pad_top,
+          .pad_left = g.pad_left};
+}
+template <class T>
+WinogradPlanes<T> dy_planes(const ConvGeometry& g, const T* dy) {
+  return {.x = dy,
+          .image_stride = g.out_channels * g.pixels(),
+          .plane = g.pixels(),
+          .height = g.out_height,
+          .width = g.out_width,
+          .channels = g.out_channels,
+          .pad_top = 2 - g.pad_top,
+          .pad_left = 2 - g.pad_left};
 }
 
 /// dispatch_isa for so many tiles: a few that leave half of AVX-512's lanes unused take AVX2's (64 channels at 8x8,
@@ -62,6 +82,17 @@ struct TileGrid {
   }
   /// Tiles side by side from each multiple of it on.
   std::int64_t adjacent() const { return columns() % 4 == 0 ? 4 : columns() % 2 == 0 ? 2 : 1; }
+};
+
+/// Consecutive tiles that are transformed at once, and how many such blocks there are.
+struct TileCut {
+  std::int64_t tiles, blocks;
+
+  /// About equal ones of whole registers, of at most `most` tiles.
+  static TileCut of(const TileGrid& grid, std::int64_t most) {
+    const std::int64_t tiles = round_up(ceil_div(grid.count(), ceil_div(grid.count(), most)), grid.lanes);
+    return {tiles, ceil_div(grid.count(), tiles)};
+  }
 };
 
 /// The lists of a WinogradBlock of at most `most` tiles, a multiple of a register.
@@ -159,7 +190,7 @@ class TileInputs {
   /// square_groups: squares are of kWinogradRows channels, else of all.
   TileInputs(const WinogradPlanes<T>& planes, const TileGrid& grid, std::int64_t most_tiles, bool square_groups)
       : block_(grid, planes.pad_left, most_tiles),
-        width_(grid.stacked ? 3 * kWinogradWindow * kLanes : TileBlock::strip_width(most_tiles, kLanes)),
+        width_(grid.stacked ? kWinogradPanel * kWinogradWindow * kLanes : TileBlock::strip_width(most_tiles, kLanes)),
         places_(most_tiles),
         zeros_(planes.width + kLanes),
         strips_(kWinogradWindow * width_),
@@ -168,8 +199,6 @@ class TileInputs {
     std::fill_n(zeros_.data(), planes.width + kLanes, T(0));
     std::fill_n(strip_squares_.data(), width_, T(0));
     job_.planes = planes;
-    job_.height = grid.height;
-    job_.width = grid.width;
     job_.square_groups = square_groups;
     job_.zeros = zeros_.data();
     job_.places = places_.data();

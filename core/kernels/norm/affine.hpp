@@ -43,7 +43,7 @@ class LaidOut {
     return plan.way == Way::elements ? plan.period() : plan.way == Way::grid ? plan.view.slices * plan.view.outer : 0;
   }
   const T* given_;  // or null
-  mutable Workspace<T> values_;
+  Workspace<T> values_;
 };
 
 /// Whether a group's deviation is beyond the limits; not if it is 0 or NaN, nor if one is infinite: no range helps.

@@ -14,6 +14,7 @@ class Workspace {
  public:
   explicit Workspace(std::int64_t count) : scratch_(static_cast<std::size_t>(count) * sizeof(T), team_size()) {}
   T* data() { return reinterpret_cast<T*>(scratch_.data()); }
+  const T* data() const { return reinterpret_cast<const T*>(scratch_.data()); }
 
  private:
   Scratch scratch_;
