@@ -8,23 +8,18 @@ namespace simd::conv_panels {
 
 /// Adds the products of one step to the sums; kPacked: b moves on.
 template <class Arch, class T, int kRows, int kSegments, bool kPacked>
-inline void add_step(const PanelStep& step, const T* const* a, const T** b, Batch<Arch, T> (*sum)[kSegments]) {
+[[gnu::always_inline]] inline void add_step(const PanelStep& step, const T* const (&a)[kRows], const T* (&b)[kSegments],
+                                            Batch<Arch, T> (&sum)[kRows][kSegments]) {
   using V = Batch<Arch, T>;
   V column[kSegments];
-  for (int s = 0; s < kSegments; ++s) {
-    if constexpr (kPacked) {
-      column[s] = V::load_aligned(b[0] + s * kLanes<Arch, T>);
-    } else {
-      column[s] = V::load_unaligned(b[s] + step.b);
-    }
-  }
+  unrolled<kSegments>([&](int s) __attribute__((always_inline)) {
+    column[s] = kPacked ? V::load_aligned(b[0] + s * kLanes<Arch, T>) : V::load_unaligned(b[s] + step.b);
+  });
   b[0] += kPacked ? kSegments * kLanes<Arch, T> : 0;
-  for (int i = 0; i < kRows; ++i) {
+  unrolled<kRows>([&](int i) __attribute__((always_inline)) {
     const V factor(a[i][step.a]);
-    for (int s = 0; s < kSegments; ++s) {
-      sum[i][s] = fma(factor, column[s], sum[i][s]);
-    }
-  }
+    unrolled<kSegments>([&](int s) __attribute__((always_inline)) { sum[i][s] = fma(factor, column[s], sum[i][s]); });
+  });
 }
 
 /// The sums are added to what C starts from. A tile without partial registers has code of its own: 3x3
@@ -34,27 +29,33 @@ template <class Arch, class T, int kRows, int kSegments>
                                               const Batch<Arch, T> (&sum)[kRows][kSegments]) {
   using L = Loop<Arch, T>;
   using V = typename L::V;
+  const std::int64_t c_stride = job.c_stride;
+  const T* const bias = job.bias != nullptr ? job.bias + first : nullptr;
   bool whole = first + kRows <= job.rows && !job.accumulate;
   T* c[kSegments];
-  for (int s = 0; s < kSegments; ++s) {
+  unrolled<kSegments>([&](int s) __attribute__((always_inline)) {
     whole = whole && job.segment[s].columns == L::kWidth;
-    c[s] = job.c + first * job.c_stride + job.segment[s].c;
-  }
+    c[s] = job.c + first * c_stride + job.segment[s].c;
+  });
   if (whole) {
-    for (int i = 0; i < kRows; ++i) {
-      const V bias(job.bias != nullptr ? job.bias[first + i] : T(0));
-      for (int s = 0; s < kSegments; ++s) {
-        L::store(c[s] + i * job.c_stride, sum[i][s] + bias, Whole());
-      }
-    }
+    unrolled<kRows>([&](int i) __attribute__((always_inline)) {
+      const V start(bias != nullptr ? bias[i] : T(0));
+      unrolled<kSegments>([&](int s) __attribute__((always_inline)) {
+        L::store(c[s] + i * c_stride, sum[i][s] + start, Whole());
+      });
+    });
     return;
   }
+  V kept[kRows][kSegments];  // in memory, unlike the sums
+  unrolled<kRows * kSegments>([&](int i) __attribute__((always_inline)) {
+    kept[i / kSegments][i % kSegments] = sum[i / kSegments][i % kSegments];
+  });
   for (int i = 0; i < kRows && first + i < job.rows; ++i) {
-    const V bias(job.bias != nullptr ? job.bias[first + i] : T(0));
+    const V start(bias != nullptr ? bias[i] : T(0));
     for (int s = 0; s < kSegments; ++s) {
-      T* out = c[s] + i * job.c_stride;
+      T* out = c[s] + i * c_stride;
       const Some count{job.segment[s].columns};
-      L::store(out, sum[i][s] + (job.accumulate ? L::load(out, count) : bias), count);
+      L::store(out, kept[i][s] + (job.accumulate ? L::load(out, count) : start), count);
     }
   }
 }
@@ -68,15 +69,15 @@ void multiply_tile(const PanelProduct<T>& job, std::int64_t first) {
   const T* a[kRows];
   const T* b[kSegments];
   V sums[kChains][kRows][kSegments];
-  for (int s = 0; s < kSegments; ++s) {
+  unrolled<kSegments>([&](int s) __attribute__((always_inline)) {
     b[s] = kPacked ? job.b + s * kLanes<Arch, T> : job.b + job.segment[s].b;
-  }
-  for (int i = 0; i < kRows; ++i) {
+  });
+  unrolled<kRows>([&](int i) __attribute__((always_inline)) {
     a[i] = job.a + job.a_rows[first + i < job.rows ? first + i : job.rows - 1];
-    for (int s = 0; s < kSegments * kChains; ++s) {
+    unrolled<kSegments * kChains>([&](int s) __attribute__((always_inline)) {
       sums[s / kSegments][i][s % kSegments] = V(T(0));
-    }
-  }
+    });
+  });
   constexpr bool kPrefetch = Set<Arch, T>::kRegisters >= 32;  // gains 1 to 4% with AVX-512, costs 2% with AVX2
   for (int i = 0; kPrefetch && i < kRows && first + i < job.rows; ++i) {
     for (int s = 0; s < kSegments; ++s) {
@@ -86,16 +87,16 @@ void multiply_tile(const PanelProduct<T>& job, std::int64_t first) {
   const PanelStep* step = job.steps;
   const PanelStep* const end = step + job.step_count;
   for (; end - step >= kChains; step += kChains) {
-    for (int chain = 0; chain < kChains; ++chain) {
+    unrolled<kChains>([&](int chain) __attribute__((always_inline)) {
       add_step<Arch, T, kRows, kSegments, kPacked>(step[chain], a, b, sums[chain]);
-    }
+    });
   }
   if (kChains > 1 && step != end) {
     add_step<Arch, T, kRows, kSegments, kPacked>(*step, a, b, sums[0]);
   }
   V(&sum)[kRows][kSegments] = sums[0];
-  for (int i = 0; i < kRows && kChains > 1; ++i) {
-    sum[i][0] = sum[i][0] + sums[kChains - 1][i][0];
+  if constexpr (kChains > 1) {
+    unrolled<kRows>([&](int i) __attribute__((always_inline)) { sum[i][0] = sum[i][0] + sums[kChains - 1][i][0]; });
   }
   store_tile<Arch, T, kRows, kSegments>(job, first, sum);
 }
