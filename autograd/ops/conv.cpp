@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/kernels/conv/conv.hpp"
 
 #include <algorithm>
@@ -55,8 +56,8 @@ Tensor spread(std::string_view op, const ConvGeometry& g, const Tensor& dy, cons
 Tensor match(const ConvGeometry& g, const Tensor& x, const Tensor& dy) {
   Array value = Array::empty({g.out_channels, g.group_channels(), g.kernel_h, g.kernel_w}, x.dtype());
   dispatch_float(x.dtype(), "conv2d", [&]<class T>() {
-    const Array in = x.array().contiguous();
-    kernels::conv2d_weight_gradient<T>(g, in.data<T>(), dy.array().contiguous().data<T>(), value.mutable_data<T>());
+    const MappedInput<T> in(x.array(), kernels::reads_through_map<T>(g, false));
+    kernels::conv2d_weight_gradient<T>(g, in.planes(), dy.array().contiguous().data<T>(), value.mutable_data<T>());
   });
   return record({.name = "conv2d_weight_gradient", .inputs = {x, dy}, .keep = Keep::inputs(2)}, std::move(value),
                 [g](const Saved& saved, const Tensor& dw) -> Grads {
@@ -74,8 +75,8 @@ Tensor match(const ConvGeometry& g, const Tensor& x, const Tensor& dy) {
 Tensor correlate(const ConvGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Array value = Array::empty({g.batch, g.out_channels, g.out_height, g.out_width}, x.dtype());
   dispatch_float(x.dtype(), "conv2d", [&]<class T>() {
-    const Array in = x.array().contiguous();
-    kernels::conv2d<T>(g, in.data<T>(), weight.array().contiguous().data<T>(), BiasPointer<T>(bias).get(),
+    const MappedInput<T> in(x.array(), kernels::reads_through_map<T>(g, true));
+    kernels::conv2d<T>(g, in.planes(), weight.array().contiguous().data<T>(), BiasPointer<T>(bias).get(),
                        value.mutable_data<T>());
   });
   return record({.name = "conv2d", .inputs = with_bias(x, weight, bias), .keep = Keep::inputs(2)}, std::move(value),

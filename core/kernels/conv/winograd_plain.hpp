@@ -148,6 +148,44 @@ void gather_window(const WinogradPlanes<T>& p, const WinogradTile& tile, std::in
   }
 }
 
+/// The window of a tile of planes with a map, formed as planes of its own.
+template <class Arch, class T>
+class MappedWindow {
+ public:
+  explicit MappedWindow(std::int64_t channels) : cells_(channels * kWinogradCells) {}
+
+  /// Valid until the next call; the tile there is the first.
+  WinogradPlanes<T> form(const WinogradPlanes<T>& p, const WinogradTile& tile) {
+    each_cell(p, tile, [](T* cell, const T* x) { *cell = x != nullptr ? *x : T(0); });
+    NormalizeKernels<Arch, T>::scale(cells_.data(), cells_.data(), {p.channels, kWinogradCells, 1, 0, kWinogradCells},
+                                     PieceNumbers<T>{p.map.pieces + tile.image * p.map.image_step, nullptr},
+                                     {.f = p.map.relu ? NormActivation::relu : NormActivation::none});
+    each_cell(p, tile, [](T* cell, const T* x) { *cell = x != nullptr ? *cell : T(0); });
+    return {.x = cells_.data(),
+            .plane = kWinogradCells,
+            .height = kWinogradWindow,
+            .width = kWinogradWindow,
+            .channels = p.channels};
+  }
+
+ private:
+  /// f(cell, its place in x, or null outside)
+  template <class F>
+  void each_cell(const WinogradPlanes<T>& p, const WinogradTile& tile, const F& f) {
+    T* cell = cells_.data();
+    for (std::int64_t c = 0; c < p.channels; ++c) {
+      for (std::int64_t i = 0; i < kWinogradCells; ++i) {
+        const std::int64_t row = tile.row - p.pad_top + i / kWinogradWindow;
+        const std::int64_t column = tile.column - p.pad_left + i % kWinogradWindow;
+        const bool inside = row >= 0 && row < p.height && column >= 0 && column < p.width;
+        f(cell++, inside ? p.x + tile.image * p.image_stride + c * p.plane + row * p.width + column : nullptr);
+      }
+    }
+  }
+
+  Workspace<T> cells_;
+};
+
 /// A product with so many columns, whose b is readable up to whole registers, a few registers at a time.
 template <class Arch, class T>
 void multiply_columns(PanelProduct<T> product, std::int64_t columns) {
@@ -224,11 +262,16 @@ class PlainTiles {
   }
 
   void compute_if_spoiled(const WinogradOutput<T>& output, const WinogradTile& tile, double mean_square) {
+    if (planes_.map && !mapped_.has_value()) {
+      mapped_.emplace(planes_.channels);
+    }
+    const WinogradPlanes<T> planes = planes_.map ? mapped_->form(planes_, tile) : planes_;
+    const WinogradTile place = planes_.map ? WinogradTile() : tile;
     T squares[kWinogradCells];
-    window_squares(planes_, tile, squares);
+    window_squares(planes, place, squares);
     if (!suits(output, tile, squares, mean_square)) {
       Space& space = made_space();
-      gather_window(planes_, tile, space.in_width, space.window.data());
+      gather_window(planes, place, space.in_width, space.window.data());
       multiply(space);
       write(output, tile, space.results.data());
     }
@@ -284,6 +327,7 @@ class PlainTiles {
   HarmonicMeans means_;
   double largest_weight_;
   std::optional<Space> space_;
+  std::optional<MappedWindow<Arch, T>> mapped_;
 };
 
 /// Adds what a tile contributes to a weight's gradient as plain sums.
@@ -296,7 +340,8 @@ class PlainGradient {
         out_width_(round_up(outputs, kLanes)),
         window_(kWinogradCells * in_width_),
         dy_(kOutputs * out_width_),
-        rows_(inputs * 9) {
+        rows_(inputs * 9),
+        mapped_(inputs) {
     for (std::int64_t k = 0; k < inputs * 9; ++k) {
       const std::int64_t tap = k % 9;
       rows_.data()[k] = (tap / 3 * kWinogradWindow + tap % 3) * in_width_ + k / 9;
@@ -306,7 +351,7 @@ class PlainGradient {
   /// sums (input, tap, output), `stride` outputs per row.
   void add(const WinogradPlanes<T>& x, const WinogradPlanes<T>& dy, const WinogradTile& tile, std::int64_t stride,
            T* sums) {
-    gather_window(x, tile, in_width_, window_.data());
+    gather_window(x.map ? mapped_.form(x, tile) : x, x.map ? WinogradTile() : tile, in_width_, window_.data());
     gather_outputs(dy, tile);
     multiply_columns<Arch, T>({.a = window_.data(),
                                .a_rows = rows_.data(),
@@ -343,6 +388,7 @@ class PlainGradient {
   std::int64_t inputs_, in_width_, out_width_, step_count_ = 0;
   Workspace<T> window_, dy_;
   Workspace<std::int64_t> rows_;
+  MappedWindow<Arch, T> mapped_;
   PanelStep steps_[kOutputs];
 };
 
