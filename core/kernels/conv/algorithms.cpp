@@ -68,7 +68,7 @@ double use(std::int64_t size, std::int64_t unit) {
 /// Winograd computes whole tiles, and transforms the weight anew in each call, so that it must have tiles enough.
 /// Measured on one core of 118 GFLOP/s peak, in GFLOP/s of the plain count, Winograd / others, AVX2, forward (weight
 /// gradient): 64 to 64 channels at 8x8, batch 16: 322 / 80 (315 / 93), at 7x7 batch 8: 203 / 82, at 5x5 batch 4: 92 /
-/// 74, at 2x2 batch 64: 71 / 59 (68 / 76); 8 to 8 at 32x32: 146 / 80 (99 / 95); 3 to 16: 102 / 65 (72 / 97), but sums
+/// 74, at 2x2 batch 64: 71 / 59 (68 / 76); 8 to 8 at 32x32: 146 / 80 (99 / 95); 3 to 16: 102 / 96 (72 / 97), and sums
 /// of so few products have so small errors that Winograd's would show beside PyTorch's. Few tiles: 64 at 8x8, one
 /// image: 89 / 94; 16 at 8x8, two images: 129 / 82. Large weights: 256 at 8x8, two images: 165 / 97; 512 at 4x4, eight
 /// images: 58 / 90, sixteen: 104 / 92. AVX-512 is alike.

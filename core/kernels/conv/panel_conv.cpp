@@ -142,15 +142,19 @@ bool place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, Pan
   return true;
 }
 
-/// The registers of the block's pixels, row by row: their places in the stage and in y.
+/// The registers of the block's pixels, row by row: their places in the stage and in y. Where nothing is added to y
+/// later, the last one of a row overlaps the one before instead of being partly filled: 3 to 64 channels 3x3 at 28x28 88
+/// GFLOP/s instead of 69 with AVX2, 91 instead of 83 with AVX-512.
 template <class T>
 void list_segments(const Unit<T>& unit, std::int64_t lanes, PanelSegment* segment) {
   const Correlation& c = unit.c;
+  const bool overlap = c.out_width >= lanes && unit.tables[0].count <= kMostSteps;
   for (std::int64_t line = 0; line < unit.block.images * unit.block.rows; ++line) {
     const std::int64_t image = line / unit.block.rows, row = line % unit.block.rows;
     const std::int64_t from = image * unit.image_stride + row * c.stage.row_step() * c.stage.row_stride();
     const std::int64_t to = image * c.groups * c.outputs * c.out_plane() + (unit.block.first_row + row) * c.out_width;
-    for (std::int64_t j = 0; j < c.out_width; j += lanes) {
+    for (std::int64_t column = 0; column < c.out_width; column += lanes) {
+      const std::int64_t j = overlap ? std::min(column, c.out_width - lanes) : column;
       *segment++ = {.b = from + j, .c = to + j, .columns = std::min(lanes, c.out_width - j)};
     }
   }
