@@ -53,12 +53,18 @@ Tensor correlate(const ConvGeometry& g, const Tensor& x, const Tensor& weight, c
 Tensor spread(std::string_view op, const ConvGeometry& g, const Tensor& dy, const Tensor& weight,
               const Tensor& bias = {});
 
-Tensor match(const ConvGeometry& g, const Tensor& x, const Tensor& dy) {
+/// dbias: gets the gradient of the bias, in the same pass over dy where that gradient needs none itself.
+Tensor match(const ConvGeometry& g, const Tensor& x, const Tensor& dy, Tensor* dbias = nullptr) {
   Array value = Array::empty({g.out_channels, g.group_channels(), g.kernel_h, g.kernel_w}, x.dtype());
+  Array sums = dbias != nullptr && !grad_enabled() ? Array::empty({g.out_channels}, x.dtype()) : Array{};
   dispatch_float(x.dtype(), "conv2d", [&]<class T>() {
     const MappedInput<T> in(x.array(), kernels::reads_through_map<T>(g, false));
-    kernels::conv2d_weight_gradient<T>(g, in.planes(), dy.array().contiguous().data<T>(), value.mutable_data<T>());
+    kernels::conv2d_weight_gradient<T>(g, in.planes(), dy.array().contiguous().data<T>(), value.mutable_data<T>(),
+                                       sums.defined() ? sums.mutable_data<T>() : nullptr);
   });
+  if (dbias != nullptr) {
+    *dbias = sums.defined() ? Tensor(sums) : channel_sums(dy);
+  }
   return record({.name = "conv2d_weight_gradient", .inputs = {x, dy}, .keep = Keep::inputs(2)}, std::move(value),
                 [g](const Saved& saved, const Tensor& dw) -> Grads {
                   Grads grads(2);
@@ -85,10 +91,10 @@ Tensor correlate(const ConvGeometry& g, const Tensor& x, const Tensor& weight, c
                   if (saved.needs(0)) {
                     grads[0] = spread("conv2d_input_gradient", g, dy, saved.input(1));
                   }
+                  const bool with_bias = biased && saved.needs(2);
                   if (saved.needs(1)) {
-                    grads[1] = match(g, saved.input(0), dy);
-                  }
-                  if (biased && saved.needs(2)) {
+                    grads[1] = match(g, saved.input(0), dy, with_bias ? &grads[2] : nullptr);
+                  } else if (with_bias) {
                     grads[2] = channel_sums(dy);
                   }
                   return grads;

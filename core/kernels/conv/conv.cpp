@@ -27,8 +27,8 @@ struct ChosenPanels {
   void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) const {
     PanelConv<T>::input_gradient(g, algorithm, dy, weight, bias, dx);
   }
-  void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) const {
-    PanelConv<T>::weight_gradient(g, x, dy, dweight);
+  void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) const {
+    PanelConv<T>::weight_gradient(g, x, dy, dweight, dbias);
   }
 };
 
@@ -84,16 +84,27 @@ void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, 
 
 template <class T>
 void conv2d_weight_gradient(const ConvGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, const T* dy,
-                            T* dweight) {
+                            T* dweight, T* dbias) {
+  const auto sum_channels = [&] {
+    if (dbias != nullptr) {
+      channel_sums(g.batch, g.out_channels, g.pixels(), dy, dbias);
+    }
+  };
   if (g.y_size() == 0 || g.weight_size() == 0) {
     std::fill_n(dweight, g.weight_size(), T(0));
+    sum_channels();
     return;
   }
   run_chosen<T>(g, ConvPass::weight_gradient, [&]<class Conv>(const Conv& conv) {
-    if constexpr (kIsWinograd<Conv>) {
-      conv.weight_gradient(g, x, dy, dweight);
+    if constexpr (std::is_same_v<Conv, ChosenPanels<T>>) {
+      conv.weight_gradient(g, x.x, dy, dweight, dbias);
     } else {
-      conv.weight_gradient(g, x.x, dy, dweight);
+      if constexpr (kIsWinograd<Conv>) {
+        conv.weight_gradient(g, x, dy, dweight);
+      } else {
+        conv.weight_gradient(g, x.x, dy, dweight);
+      }
+      sum_channels();
     }
   });
 }
@@ -122,8 +133,8 @@ template void conv2d(const ConvGeometry&, const MappedPlanes<float>&, const floa
 template void conv2d(const ConvGeometry&, const MappedPlanes<double>&, const double*, const double*, double*);
 template void conv2d_input_gradient(const ConvGeometry&, const float*, const float*, const float*, float*);
 template void conv2d_input_gradient(const ConvGeometry&, const double*, const double*, const double*, double*);
-template void conv2d_weight_gradient(const ConvGeometry&, const MappedPlanes<float>&, const float*, float*);
-template void conv2d_weight_gradient(const ConvGeometry&, const MappedPlanes<double>&, const double*, double*);
+template void conv2d_weight_gradient(const ConvGeometry&, const MappedPlanes<float>&, const float*, float*, float*);
+template void conv2d_weight_gradient(const ConvGeometry&, const MappedPlanes<double>&, const double*, double*, double*);
 template void channel_sums(std::int64_t, std::int64_t, std::int64_t, const float*, float*);
 template void channel_sums(std::int64_t, std::int64_t, std::int64_t, const double*, double*);
 

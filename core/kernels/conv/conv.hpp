@@ -51,9 +51,10 @@ void conv2d(const ConvGeometry& g, const std::type_identity_t<MappedPlanes<T>>& 
 /// per channel of x that is added.
 template <class T>
 void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
+/// `dbias`, if not null, gets channel_sums() of dy, which most algorithms then read only once.
 template <class T>
 void conv2d_weight_gradient(const ConvGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, const T* dy,
-                            T* dweight);
+                            T* dweight, T* dbias = nullptr);
 /// db[c] = sum over batch and inner of dy (batch, channels, inner), in double over blocks.
 template <class T>
 void channel_sums(std::int64_t batch, std::int64_t channels, std::int64_t inner, const T* dy, T* db);
