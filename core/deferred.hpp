@@ -13,6 +13,10 @@ namespace evenkeel {
 //
 // Norms defer; convolutions by Winograd's algorithm (forward and weight gradient), sums of two tensors and pools read
 // through maps. The values are the same bits, whoever forms them.
+//
+// Sums over what a convolution writes do not go with its writing: 64 images of 16 channels at 32x32, AVX-512, one core:
+// statistics for a norm behind it cost the convolution 0.13 ms, the norm's own pass over them 0.07; the sums of the
+// gradient of a norm before it 0.9 and 0.35. Nor does the gradient of a norm: two convolutions would read it.
 
 /// Whether ops that this thread starts may defer their results. So it is at first, unless the environment variable
 /// EVENKEEL_FUSE is 0 (else it is 1 or empty; read once, another value ends the program when it starts).
