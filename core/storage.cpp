@@ -120,7 +120,8 @@ class SharedChunks {
   }
 
   void free(void* data, std::size_t bytes) {
-    auto* const chunk = reinterpret_cast<Chunk*>(reinterpret_cast<std::uintptr_t>(data) / kBytes * kBytes);
+    const std::size_t place = reinterpret_cast<std::uintptr_t>(data) % kBytes;
+    auto* const chunk = reinterpret_cast<Chunk*>(static_cast<std::byte*>(data) - place);
     if (--chunk->blocks > 0) {
       madvise(data, bytes, MADV_DONTNEED);
       return;
