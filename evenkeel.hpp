@@ -8,6 +8,7 @@
 #include "evenkeel/autograd/op_profile.hpp"
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/core/communicator.hpp"
+#include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/io/npy.hpp"
 #include "evenkeel/core/io/safetensors.hpp"
 #include "evenkeel/core/kernels/conv/algorithms.hpp"

@@ -97,6 +97,19 @@ Array Array::empty(const Shape& shape, DType dtype) {
   return Array(make_pooled<Storage>(bytes), shape, contiguous_strides(shape), 0, dtype);
 }
 
+Array Array::deferred(const Shape& shape, DType dtype, std::shared_ptr<const Deferred> values, const Array& source) {
+  const std::size_t bytes = checked_bytes(shape, dtype);
+  auto storage = make_pooled<Storage>(bytes, std::move(values));
+  source.storage_->add_reader(storage);
+  return Array(std::move(storage), shape, contiguous_strides(shape), 0, dtype);
+}
+
+std::shared_ptr<const Deferred> Array::deferred() const {
+  const bool whole = defined() && offset_ == 0 && is_contiguous() &&
+                     static_cast<std::size_t>(numel_) * item_size(dtype_) == storage_->bytes();
+  return whole ? storage_->deferred() : nullptr;
+}
+
 Array Array::full(const Shape& shape, double value, DType dtype) {
   Array result = empty(shape, dtype);
   result.fill_(value);
@@ -183,7 +196,7 @@ bool Array::overlaps(const Array& other) const {
 
 const std::byte* Array::raw() const {
   require_defined("data");
-  return storage_->data() + static_cast<std::size_t>(offset_) * item_size(dtype_);
+  return static_cast<const Storage&>(*storage_).data() + static_cast<std::size_t>(offset_) * item_size(dtype_);
 }
 
 std::byte* Array::mutable_raw() {

@@ -23,6 +23,9 @@ class Array {
 
   /// Uninitialised, contiguous.
   static Array empty(const Shape& shape, DType dtype = DType::float32);
+  /// Contiguous; the values are formed when they are first asked for. `source` is what they are formed from: before it
+  /// is written they are formed too.
+  static Array deferred(const Shape& shape, DType dtype, std::shared_ptr<const Deferred> values, const Array& source);
   static Array zeros(const Shape& shape, DType dtype = DType::float32) { return full(shape, 0.0, dtype); }
   static Array ones(const Shape& shape, DType dtype = DType::float32) { return full(shape, 1.0, dtype); }
   static Array full(const Shape& shape, double value, DType dtype = DType::float32);
@@ -86,6 +89,8 @@ class Array {
   std::byte* mutable_raw();
   std::uint64_t version() const { return storage_ ? storage_->version : 0; }
   bool shares_storage(const Array& other) const { return defined() && storage_ == other.storage_; }
+  /// What the values will be, of all elements in row-major order; null if they are there.
+  std::shared_ptr<const Deferred> deferred() const;
   /// What is shared with other arrays; null if undefined.
   const std::shared_ptr<Storage>& storage() const { return storage_; }
   /// True if no other array has this storage.

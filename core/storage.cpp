@@ -337,14 +337,81 @@ constinit Allocator the_allocator;
 static_assert(std::is_trivially_destructible_v<Allocator>);
 Allocator& allocator() { return the_allocator; }
 
-[[maybe_unused]] const int fork_handlers =
-    pthread_atfork([] { the_allocator.lock(); }, [] { the_allocator.unlock(); }, [] { the_allocator.unlock(); });
+/// Of what is deferred, all of it: forming values reads other storages.
+std::recursive_mutex& deferred_mutex() {
+  alignas(std::recursive_mutex) static std::byte place[sizeof(std::recursive_mutex)];
+  static auto* const mutex = new (place) std::recursive_mutex;  // never destroyed, as the allocator
+  return *mutex;
+}
+
+[[maybe_unused]] const int fork_handlers = pthread_atfork(
+    [] {
+      deferred_mutex().lock();
+      the_allocator.lock();
+    },
+    [] {
+      the_allocator.unlock();
+      deferred_mutex().unlock();
+    },
+    [] {
+      the_allocator.unlock();
+      new (&deferred_mutex()) std::recursive_mutex;  // its owner was a thread of the parent
+    });
 
 }  // namespace
 
 Storage::Storage(std::size_t bytes) : data_(allocator().allocate(bytes)), bytes_(bytes) {}
 
-Storage::~Storage() { allocator().release(data_, bytes_); }
+Storage::Storage(std::size_t bytes, std::shared_ptr<const Deferred> values)
+    : bytes_(bytes), settled_(false), deferred_(std::move(values)) {}
+
+Storage::~Storage() {
+  if (data_ != nullptr) {
+    allocator().release(data_, bytes_);
+  }
+}
+
+std::shared_ptr<const Deferred> Storage::deferred() const {
+  if (settled_.load(std::memory_order_acquire)) {
+    return nullptr;
+  }
+  const std::lock_guard lock(deferred_mutex());
+  return deferred_;
+}
+
+void Storage::add_reader(const std::shared_ptr<Storage>& reader) {
+  const std::lock_guard lock(deferred_mutex());
+  std::erase_if(readers_, [](const std::weak_ptr<Storage>& other) { return other.expired(); });
+  readers_.push_back(reader);
+  settled_.store(false, std::memory_order_release);
+}
+
+void Storage::form() const {
+  const std::lock_guard lock(deferred_mutex());
+  if (deferred_ != nullptr) {
+    std::byte* const values = allocator().allocate(bytes_);
+    try {
+      deferred_->fill(values);
+    } catch (...) {
+      allocator().release(values, bytes_);
+      throw;
+    }
+    data_ = values;
+    deferred_.reset();
+  }
+  settled_.store(readers_.empty(), std::memory_order_release);
+}
+
+void Storage::settle() {
+  const std::lock_guard lock(deferred_mutex());
+  for (const std::weak_ptr<Storage>& reader : readers_) {
+    if (const std::shared_ptr<const Storage> deferred = reader.lock()) {
+      deferred->form();
+    }
+  }
+  readers_.clear();
+  form();
+}
 
 LongLivedScope::LongLivedScope() { ++long_lived_scopes; }
 LongLivedScope::~LongLivedScope() { --long_lived_scopes; }

@@ -2,10 +2,13 @@
 
 #include "evenkeel/core/error.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 namespace evenkeel {
 
@@ -14,19 +17,48 @@ class OutOfMemory : public ErrorOf<std::bad_alloc> {
   using ErrorOf::ErrorOf;
 };
 
+/// Values that are formed when somebody first asks for them (core/deferred.hpp).
+class Deferred {
+ public:
+  Deferred() = default;
+  virtual ~Deferred() = default;
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+  /// Writes all of them.
+  virtual void fill(std::byte* values) const = 0;
+};
+
 /// A block of raw memory, 64-byte aligned, shared by the arrays that view it, given back to the caching allocator
 /// when the last of them goes.
 class Storage {
  public:
   /// Uninitialised memory; throws OutOfMemory.
   explicit Storage(std::size_t bytes);
+  /// No memory until data() is called, which then holds `values`.
+  Storage(std::size_t bytes, std::shared_ptr<const Deferred> values);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  std::byte* data() { return data_; }
-  const std::byte* data() const { return data_; }
+  /// For writing: what is deferred and reads this storage is formed first. May throw OutOfMemory where values are yet
+  /// to be formed; any thread may be the one that does it.
+  std::byte* data() {
+    if (!settled_.load(std::memory_order_acquire)) [[unlikely]] {
+      settle();
+    }
+    return data_;
+  }
+  const std::byte* data() const {
+    if (!settled_.load(std::memory_order_acquire)) [[unlikely]] {
+      form();
+    }
+    return data_;
+  }
   std::size_t bytes() const { return bytes_; }
+  /// What the values will be; null once they are there.
+  std::shared_ptr<const Deferred> deferred() const;
+  /// From now on `reader`, whose values are deferred, reads this storage.
+  void add_reader(const std::shared_ptr<Storage>& reader);
 
   /// Counts writes: every Array::mutable_data() raises it. Autograd compares it to notice an in-place change of a
   /// value that backward needs.
@@ -35,8 +67,14 @@ class Storage {
   std::uint64_t recorded = 0;
 
  private:
-  std::byte* data_ = nullptr;
+  void form() const;
+  void settle();
+
+  mutable std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
+  mutable std::atomic<bool> settled_{true};  ///< neither deferred nor read by what is
+  mutable std::shared_ptr<const Deferred> deferred_;
+  mutable std::vector<std::weak_ptr<Storage>> readers_;
 };
 
 /// While one lives, new storages of this thread come from the system, not from the cache. For what outlives the step

@@ -6,6 +6,7 @@
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/elementwise.hpp"
 #include "evenkeel/core/softmax.hpp"
 
@@ -165,8 +166,10 @@ Tensor add_relu(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) {
     return relu(add(a, b));
   }
+  Array sum = add_deferred(a.array(), b.array(), true);
   return record({.name = "add_relu", .inputs = {a, b}, .keep = Keep::output()},
-                zip<kernels::AddRelu>(a.array(), b.array()), [](const Saved& saved, const Tensor& dy) -> Grads {
+                sum.defined() ? std::move(sum) : zip<kernels::AddRelu>(a.array(), b.array()),
+                [](const Saved& saved, const Tensor& dy) -> Grads {
                   const Tensor y = saved.output();
                   const Tensor dx = grad_enabled() ? relu_twin(y, dy, {}) : fused_gradient<kernels::Relu>(dy, y);
                   return {dx, dx};

@@ -5,6 +5,7 @@
 #include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/elementwise.hpp"
 
 #include <cmath>
@@ -44,7 +45,8 @@ Tensor apart_from(const Tensor& b, const Tensor& a) { return b.array().shares_st
 /// y = a + b;  da = dy, db = dy
 Tensor add(const Tensor& a, const Tensor& b) {
   check_numbers("add", a, b);
-  return record({.name = "add", .inputs = {a, b}}, zip<kernels::Add>(a.array(), b.array()),
+  Array y = a.shape() == b.shape() ? add_deferred(a.array(), b.array(), false) : Array();
+  return record({.name = "add", .inputs = {a, b}}, y.defined() ? std::move(y) : zip<kernels::Add>(a.array(), b.array()),
                 [](const Saved&, const Tensor& dy) -> Grads {
                   return {dy, dy};
                 });

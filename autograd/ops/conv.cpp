@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/ops/checks.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/kernels/conv/conv.hpp"
 
 #include <algorithm>
@@ -52,12 +53,18 @@ Tensor correlate(const ConvGeometry& g, const Tensor& x, const Tensor& weight, c
 Tensor spread(std::string_view op, const ConvGeometry& g, const Tensor& dy, const Tensor& weight,
               const Tensor& bias = {});
 
-Tensor match(const ConvGeometry& g, const Tensor& x, const Tensor& dy) {
+/// dbias: gets the gradient of the bias, in the same pass over dy where that gradient needs none itself.
+Tensor match(const ConvGeometry& g, const Tensor& x, const Tensor& dy, Tensor* dbias = nullptr) {
   Array value = Array::empty({g.out_channels, g.group_channels(), g.kernel_h, g.kernel_w}, x.dtype());
+  Array sums = dbias != nullptr && !grad_enabled() ? Array::empty({g.out_channels}, x.dtype()) : Array{};
   dispatch_float(x.dtype(), "conv2d", [&]<class T>() {
-    const Array in = x.array().contiguous();
-    kernels::conv2d_weight_gradient<T>(g, in.data<T>(), dy.array().contiguous().data<T>(), value.mutable_data<T>());
+    const MappedInput<T> in(x.array(), kernels::reads_through_map<T>(g, false));
+    kernels::conv2d_weight_gradient<T>(g, in.planes(), dy.array().contiguous().data<T>(), value.mutable_data<T>(),
+                                       sums.defined() ? sums.mutable_data<T>() : nullptr);
   });
+  if (dbias != nullptr) {
+    *dbias = sums.defined() ? Tensor(sums) : channel_sums(dy);
+  }
   return record({.name = "conv2d_weight_gradient", .inputs = {x, dy}, .keep = Keep::inputs(2)}, std::move(value),
                 [g](const Saved& saved, const Tensor& dw) -> Grads {
                   Grads grads(2);
@@ -74,8 +81,8 @@ Tensor match(const ConvGeometry& g, const Tensor& x, const Tensor& dy) {
 Tensor correlate(const ConvGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Array value = Array::empty({g.batch, g.out_channels, g.out_height, g.out_width}, x.dtype());
   dispatch_float(x.dtype(), "conv2d", [&]<class T>() {
-    const Array in = x.array().contiguous();
-    kernels::conv2d<T>(g, in.data<T>(), weight.array().contiguous().data<T>(), BiasPointer<T>(bias).get(),
+    const MappedInput<T> in(x.array(), kernels::reads_through_map<T>(g, true));
+    kernels::conv2d<T>(g, in.planes(), weight.array().contiguous().data<T>(), BiasPointer<T>(bias).get(),
                        value.mutable_data<T>());
   });
   return record({.name = "conv2d", .inputs = with_bias(x, weight, bias), .keep = Keep::inputs(2)}, std::move(value),
@@ -84,10 +91,10 @@ Tensor correlate(const ConvGeometry& g, const Tensor& x, const Tensor& weight, c
                   if (saved.needs(0)) {
                     grads[0] = spread("conv2d_input_gradient", g, dy, saved.input(1));
                   }
+                  const bool with_bias = biased && saved.needs(2);
                   if (saved.needs(1)) {
-                    grads[1] = match(g, saved.input(0), dy);
-                  }
-                  if (biased && saved.needs(2)) {
+                    grads[1] = match(g, saved.input(0), dy, with_bias ? &grads[2] : nullptr);
+                  } else if (with_bias) {
                     grads[2] = channel_sums(dy);
                   }
                   return grads;

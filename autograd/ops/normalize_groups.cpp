@@ -7,6 +7,7 @@
 #include "evenkeel/autograd/ops/constant.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/kernels/norm/normalize.hpp"
 #include "evenkeel/core/sync_moments.hpp"
 
@@ -49,15 +50,46 @@ std::span<T> writable_values(Array& array) {
 
 Array contiguous_or_undefined(const Tensor& tensor) { return tensor.defined() ? tensor.array().contiguous() : Array(); }
 
+/// Whether y may be left to the ops that read it: a map of planes that are worth the numbers kept for each.
+bool may_defer(const NormalizeSpec& spec, const Tensor& x) {
+  constexpr std::int64_t kPlane = 16, kElements = 4096;
+  return fusion_enabled() && x.rank() == 4 && x.numel() >= kElements && x.size(2) * x.size(3) >= kPlane &&
+         kernels::is_plane_map(spec, {x.size(0), x.size(1), x.size(2) * x.size(3)});
+}
+
+/// y without its values, but with mean and var, if the deviations allow it; else undefined.
+Array deferred_forward(const NormalizeSpec& spec, const Array& x, const Array& weight, const Array& bias, Array& mean,
+                       Array& var) {
+  const kernels::PlaneSizes sizes{x.size(0), x.size(1), x.size(2) * x.size(3)};
+  const std::int64_t images = kernels::image_step_of(spec, sizes) == 0 ? 1 : sizes.batch;
+  Array pieces = Array::empty({images, sizes.channels, 5}, x.dtype());
+  bool fits = true;
+  dispatch_float(x.dtype(), "normalize_groups", [&]<class T>() {
+    if (!spec.fixed) {
+      kernels::moments<T>(spec, x.span<T>(), mean.mutable_span<double>(), var.mutable_span<double>());
+      fits = x.dtype() == DType::float64 || !kernels::values_need_double(spec, var.span<double>());
+    }
+    kernels::fill_pieces<T>(spec, sizes, values<T>(weight), values<T>(bias), mean.span<double>(), var.span<double>(),
+                            reinterpret_cast<kernels::Piece<T>*>(pieces.mutable_data<T>()));
+  });
+  const bool relu = spec.activation.f == NormActivation::relu;
+  return fits ? Array::deferred(x.shape(), x.dtype(), std::make_shared<PlaneImage>(x, pieces, relu), x) : Array();
+}
+
 Array run_forward(const NormalizeSpec& spec, const Tensor& x, const Tensor& weight, const Tensor& bias, Array& mean,
                   Array& var) {
-  Array y = Array::empty(x.shape(), x.dtype());
-  if (y.numel() == 0) {
-    return y;
+  if (x.numel() == 0) {
+    return Array::empty(x.shape(), x.dtype());
   }
   const Array xs = x.array().contiguous();
   const Array w = contiguous_or_undefined(weight);
   const Array b = contiguous_or_undefined(bias);
+  if (may_defer(spec, x)) {
+    if (Array y = deferred_forward(spec, xs, w, b, mean, var); y.defined()) {
+      return y;
+    }
+  }
+  Array y = Array::empty(x.shape(), x.dtype());
   dispatch_float(x.dtype(), "normalize_groups", [&]<class T>() {
     kernels::normalize<T>(spec, xs.span<T>(), values<T>(w), values<T>(b), mean.mutable_span<double>(),
                           var.mutable_span<double>(), y.mutable_span<T>());

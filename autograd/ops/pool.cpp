@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/ops/checks.hpp"
+#include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/kernels/pool/pool.hpp"
 #include "evenkeel/core/kernels/pool/sliding_pool.hpp"
 
@@ -137,12 +138,12 @@ Array find_maxima(const Tensor& x, const MaxPool& p, Array& places) {
   Array y = Array::empty(p.output_shape(x), x.dtype());
   places = p.windows ? Array::empty({y.numel()}, DType::int64)
                      : Array::empty({y.numel() + kernels::kCellSlack}, DType::uint8);
-  const Array source = x.array().contiguous();
   dispatch_float(x.dtype(), "max_pool2d", [&]<class T>() {
+    const MappedInput<T> input(x.array());
     if (p.windows) {
-      kernels::max_pool2d<T>(*p.windows, source.data<T>(), y.mutable_data<T>(), places.mutable_data<std::int64_t>());
+      kernels::max_pool2d<T>(*p.windows, input.planes(), y.mutable_data<T>(), places.mutable_data<std::int64_t>());
     } else {
-      kernels::sliding_max<T>(p.pool, source.data<T>(), y.mutable_data<T>(), places.mutable_data<std::uint8_t>());
+      kernels::sliding_max<T>(p.pool, input.planes(), y.mutable_data<T>(), places.mutable_data<std::uint8_t>());
     }
   });
   return y;
@@ -205,12 +206,12 @@ Tensor spread(const Tensor& dy, const SharedAverage& a) {
 
 /// y = sum of the window / divisor;  dx = dy / divisor in every cell of the window.
 Tensor average_into(Array value, const Tensor& x, const SharedAverage& a) {
-  const Array source = x.array().contiguous();
   dispatch_float(x.dtype(), a->op, [&]<class T>() {
+    const MappedInput<T> input(x.array());
     if (a->shares.empty()) {
-      kernels::avg_pool2d<T>(a->windows, a->divisor, source.data<T>(), value.mutable_data<T>());
+      kernels::avg_pool2d<T>(a->windows, a->divisor, input.planes(), value.mutable_data<T>());
     } else {
-      kernels::sliding_sum<T>(a->pool, a->shares.data(), source.data<T>(), value.mutable_data<T>());
+      kernels::sliding_sum<T>(a->pool, a->shares.data(), input.planes(), value.mutable_data<T>());
     }
   });
   return record({.name = a->op, .inputs = {x}}, std::move(value),

@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/core/communicator.hpp"
+#include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 
 #include <doctest/doctest.h>
@@ -51,6 +52,18 @@ TEST_CASE("ranks convolve by their caller's algorithms") {
           kernels::choose_algorithm<float>(g, kernels::ConvPass::weight_gradient);
     });
     CHECK(chosen == std::array<ConvAlgorithm, 2>{wanted, wanted});
+  }
+}
+
+TEST_CASE("ranks defer as their caller does") {
+  ThreadGroup group(2);
+  for (const bool fused : {false, true}) {
+    const FusionGuard guard(fused);
+    std::array<bool, 2> found{!fused, !fused};
+    group.run([&](const std::shared_ptr<Communicator>& self) {
+      found[static_cast<std::size_t>(self->rank())] = fusion_enabled();
+    });
+    CHECK(found == std::array<bool, 2>{fused, fused});
   }
 }
 

@@ -25,7 +25,7 @@ namespace ref = reference;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 struct Gradients {
-  std::vector<double> y, dx, dw, db;
+  std::vector<double> y, dx, dw, db, sums;  // db comes with dw, sums by a pass of its own
 };
 
 /// All four kernels on buffers full of NaN, as doubles.
@@ -35,13 +35,13 @@ Gradients run(const ref::Conv& s, const ref::Values& x, const ref::Values& w, co
   const ConvGeometry g = geometry(s);
   const auto tx = ref::cast<T>(x), tw = ref::cast<T>(w), tb = ref::cast<T>(bias), tdy = ref::cast<T>(dy);
   std::vector<T> y(ref::at(g.y_size()), T(kNaN)), dx(ref::at(g.x_size()), T(kNaN)),
-      dw(ref::at(g.weight_size()), T(kNaN)), db(ref::at(g.out_channels), T(kNaN));
+      dw(ref::at(g.weight_size()), T(kNaN)), db(ref::at(g.out_channels), T(kNaN)), sums(db);
   kernels::conv2d<T>(g, tx.data(), tw.data(), bias.empty() ? nullptr : tb.data(), y.data());
   kernels::conv2d_input_gradient<T>(g, tdy.data(), tw.data(), nullptr, dx.data());
-  kernels::conv2d_weight_gradient<T>(g, tx.data(), tdy.data(), dw.data());
-  kernels::channel_sums<T>(g.batch, g.out_channels, g.pixels(), tdy.data(), db.data());
+  kernels::conv2d_weight_gradient<T>(g, tx.data(), tdy.data(), dw.data(), db.data());
+  kernels::channel_sums<T>(g.batch, g.out_channels, g.pixels(), tdy.data(), sums.data());
   return {ref::Values(y.begin(), y.end()), ref::Values(dx.begin(), dx.end()), ref::Values(dw.begin(), dw.end()),
-          ref::Values(db.begin(), db.end())};
+          ref::Values(db.begin(), db.end()), ref::Values(sums.begin(), sums.end())};
 }
 
 template <class T>
@@ -57,6 +57,7 @@ void check_against_reference(const ref::Conv& s, const Gradients& actual, double
   CHECK(ref::worst_error(actual.dx, ref::conv2d_input_gradient(s, dy, w)) < tolerance);
   CHECK(ref::worst_error(actual.dw, ref::conv2d_weight_gradient(s, x, dy)) < tolerance);
   CHECK(ref::worst_error(actual.db, ref::conv2d_bias_gradient(s, dy)) < tolerance);
+  CHECK(ref::worst_error(actual.sums, ref::conv2d_bias_gradient(s, dy)) < tolerance);
 }
 
 TEST_CASE("convolution kernels equal the seven loops") {
@@ -78,6 +79,7 @@ void check_same_bits(const ref::Conv& s) {
   CHECK(results[0].dx == results[1].dx);
   CHECK(results[0].dw == results[1].dw);
   CHECK(results[0].db == results[1].db);
+  CHECK(results[0].sums == results[1].sums);
 }
 
 TEST_CASE("convolution kernels give the same bits with any number of threads") {
@@ -167,6 +169,7 @@ TEST_CASE("an empty batch has a zero weight and bias gradient") {
   CHECK(result.dx.empty());
   CHECK(result.dw == ref::Values(ref::at(s.weight_size()), 0.0));
   CHECK(result.db == ref::Values(4, 0.0));
+  CHECK(result.sums == ref::Values(4, 0.0));
 }
 
 TEST_CASE("a bias gradient over a million cells is summed exactly enough") {
@@ -174,6 +177,13 @@ TEST_CASE("a bias gradient over a million cells is summed exactly enough") {
   float sum = 0;
   kernels::channel_sums<float>(1, 1, 1'000'000, dy.data(), &sum);
   CHECK(std::abs(static_cast<double>(sum) / (1e6 * static_cast<double>(0.1F)) - 1) < 1e-6);
+  const std::vector<float> x(1'000'000, 0.0F);
+  for (const std::int64_t size : {1, 3}) {
+    const ref::Conv s{.h = 1000, .w = 1000, .kh = size, .kw = size, .pad_h = size / 2, .pad_w = size / 2};
+    std::vector<float> dw(ref::at(s.weight_size()));
+    kernels::conv2d_weight_gradient(geometry(s), x.data(), dy.data(), dw.data(), &sum);
+    CHECK(std::abs(static_cast<double>(sum) / (1e6 * static_cast<double>(0.1F)) - 1) < 1e-6);
+  }
 }
 
 TEST_CASE("the float32 weight gradient over a batch stays accurate") {
@@ -270,7 +280,9 @@ void check_all_algorithms(const Problem& p, double tolerance) {
         [&](const ConvGeometry& g, const T* dy, const T* w, const T* bias, T* dx) {
           kernels::PanelConv<T>::input_gradient(g, algorithm, dy, w, bias, dx);
         },
-        kernels::PanelConv<T>::weight_gradient);
+        [](const ConvGeometry& g, const T* x, const T* dy, T* dw) {
+          kernels::PanelConv<T>::weight_gradient(g, x, dy, dw, nullptr);
+        });
   }
   const ref::Conv& s = p.sizes;
   const bool strided = s.stride_h * s.stride_w * s.dilation_h * s.dilation_w > 1;

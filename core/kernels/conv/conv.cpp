@@ -27,10 +27,13 @@ struct ChosenPanels {
   void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx) const {
     PanelConv<T>::input_gradient(g, algorithm, dy, weight, bias, dx);
   }
-  void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) const {
-    PanelConv<T>::weight_gradient(g, x, dy, dweight);
+  void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) const {
+    PanelConv<T>::weight_gradient(g, x, dy, dweight, dbias);
   }
 };
+
+template <class Conv>
+inline constexpr bool kIsWinograd = std::is_same_v<Conv, WinogradConv<float>>;
 
 /// run(the algorithm that has the passes) by the table.
 template <class T, class Run>
@@ -54,9 +57,21 @@ void run_chosen(const ConvGeometry& g, ConvPass pass, const Run& run) {
 }  // namespace
 
 template <class T>
-void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+bool reads_through_map(const ConvGeometry& g, bool forward) {
+  return choose_algorithm<T>(g, forward ? ConvPass::forward : ConvPass::weight_gradient) == ConvAlgorithm::winograd;
+}
+
+template <class T>
+void conv2d(const ConvGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, const T* weight, const T* bias,
+            T* y) {
   if (g.y_size() > 0) {
-    run_chosen<T>(g, ConvPass::forward, [&](const auto& conv) { conv.forward(g, x, weight, bias, y); });
+    run_chosen<T>(g, ConvPass::forward, [&]<class Conv>(const Conv& conv) {
+      if constexpr (kIsWinograd<Conv>) {
+        conv.forward(g, x, weight, bias, y);
+      } else {
+        conv.forward(g, x.x, weight, bias, y);
+      }
+    });
   }
 }
 
@@ -68,12 +83,30 @@ void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, 
 }
 
 template <class T>
-void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+void conv2d_weight_gradient(const ConvGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, const T* dy,
+                            T* dweight, T* dbias) {
+  const auto sum_channels = [&] {
+    if (dbias != nullptr) {
+      channel_sums(g.batch, g.out_channels, g.pixels(), dy, dbias);
+    }
+  };
   if (g.y_size() == 0 || g.weight_size() == 0) {
     std::fill_n(dweight, g.weight_size(), T(0));
+    sum_channels();
     return;
   }
-  run_chosen<T>(g, ConvPass::weight_gradient, [&](const auto& conv) { conv.weight_gradient(g, x, dy, dweight); });
+  run_chosen<T>(g, ConvPass::weight_gradient, [&]<class Conv>(const Conv& conv) {
+    if constexpr (std::is_same_v<Conv, ChosenPanels<T>>) {
+      conv.weight_gradient(g, x.x, dy, dweight, dbias);
+    } else {
+      if constexpr (kIsWinograd<Conv>) {
+        conv.weight_gradient(g, x, dy, dweight);
+      } else {
+        conv.weight_gradient(g, x.x, dy, dweight);
+      }
+      sum_channels();
+    }
+  });
 }
 
 template <class T>
@@ -94,12 +127,14 @@ void channel_sums(std::int64_t batch, std::int64_t channels, std::int64_t inner,
   });
 }
 
-template void conv2d(const ConvGeometry&, const float*, const float*, const float*, float*);
-template void conv2d(const ConvGeometry&, const double*, const double*, const double*, double*);
+template bool reads_through_map<float>(const ConvGeometry&, bool);
+template bool reads_through_map<double>(const ConvGeometry&, bool);
+template void conv2d(const ConvGeometry&, const MappedPlanes<float>&, const float*, const float*, float*);
+template void conv2d(const ConvGeometry&, const MappedPlanes<double>&, const double*, const double*, double*);
 template void conv2d_input_gradient(const ConvGeometry&, const float*, const float*, const float*, float*);
 template void conv2d_input_gradient(const ConvGeometry&, const double*, const double*, const double*, double*);
-template void conv2d_weight_gradient(const ConvGeometry&, const float*, const float*, float*);
-template void conv2d_weight_gradient(const ConvGeometry&, const double*, const double*, double*);
+template void conv2d_weight_gradient(const ConvGeometry&, const MappedPlanes<float>&, const float*, float*, float*);
+template void conv2d_weight_gradient(const ConvGeometry&, const MappedPlanes<double>&, const double*, double*, double*);
 template void channel_sums(std::int64_t, std::int64_t, std::int64_t, const float*, float*);
 template void channel_sums(std::int64_t, std::int64_t, std::int64_t, const double*, double*);
 

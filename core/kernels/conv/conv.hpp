@@ -1,6 +1,9 @@
 #pragma once
 
+#include "evenkeel/core/kernels/norm/plane_map.hpp"
+
 #include <cstdint>
+#include <type_traits>
 
 namespace evenkeel {
 
@@ -34,16 +37,24 @@ namespace kernels {
 
 // All write their result completely (whatever was there), use the threads of parallel_for also at batch 1, and give the
 // same bits for any number of threads. T is float or double. `bias` may be null. The algorithm follows from the sizes
-// unless a ConvAlgorithmGuard (algorithms.hpp) says otherwise.
+// unless a ConvAlgorithmGuard (algorithms.hpp) says otherwise. Planes with a map are for those that read through it.
+
+/// Whether the weight's gradient or, if `forward`, conv2d applies a map to x as it reads it. (A map costs Winograd's 2
+/// to 4%; the others would apply it to each copy that they make of a number.)
+template <class T>
+bool reads_through_map(const ConvGeometry& g, bool forward);
 
 template <class T>
-void conv2d(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+void conv2d(const ConvGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, const T* weight, const T* bias,
+            T* y);
 /// dx = the adjoint of x -> conv2d(x), applied to dy (a transposed convolution). `bias`, if not null, holds one value
 /// per channel of x that is added.
 template <class T>
 void conv2d_input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
+/// `dbias`, if not null, gets channel_sums() of dy, which most algorithms then read only once.
 template <class T>
-void conv2d_weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
+void conv2d_weight_gradient(const ConvGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, const T* dy,
+                            T* dweight, T* dbias = nullptr);
 /// db[c] = sum over batch and inner of dy (batch, channels, inner), in double over blocks.
 template <class T>
 void channel_sums(std::int64_t batch, std::int64_t channels, std::int64_t inner, const T* dy, T* db);

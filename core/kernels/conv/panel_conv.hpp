@@ -16,7 +16,7 @@ struct PanelConv {
   static void forward(const ConvGeometry& g, ConvAlgorithm algorithm, const T* x, const T* weight, const T* bias, T* y);
   static void input_gradient(const ConvGeometry& g, ConvAlgorithm algorithm, const T* dy, const T* weight,
                              const T* bias, T* dx);
-  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
+  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight, T* dbias);
 };
 
 /// Calls run(first, last), which sets `size` sums of turns [first, last) in T. Of more turns than keep float32's

@@ -3,6 +3,7 @@
 #include "evenkeel/core/kernels/conv/pixel_dots.hpp"
 #include "evenkeel/core/kernels/conv/stage_shape.hpp"
 #include "evenkeel/core/kernels/matmul/panels.hpp"
+#include "evenkeel/core/kernels/reduce/block_sum.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
 #include "evenkeel/core/kernels/simd/workspace.hpp"
 #include "evenkeel/core/parallel.hpp"
@@ -15,11 +16,10 @@ namespace {
 // dw^T (products, outputs) = sum over pixels of columns(x) dy^T: the pixels are the steps. A is the staged x, read in
 // place: a product and a pixel each add their offset. B is dy, turned into (pixel, output).
 
-/// Pixels of one turn, whose products are summed in registers before they are added to the sums of the turns before:
-/// a longer sum would lose float32 digits.
+/// Pixels of one turn, or part of a wider row, whose products are summed in registers before they are added to the sums
+/// of the turns before: a longer sum would lose float32 digits.
 constexpr std::int64_t kTurnPixels = 256;
-constexpr std::int64_t kMostPixels = 1024;  // the same for the part of a row that is longer
-constexpr std::int64_t kDotPixels = 1024;   // of a turn of dot products, which have a sum per lane
+constexpr std::int64_t kDotPixels = 1024;  // of a turn of dot products, which have a sum per lane
 
 /// Whether dot products along the pixels take less time than panels: panels must turn dy, which costs most where there
 /// are few products, and leave lanes empty where a group has few outputs. 3x3, batch 16, GFLOP/s dots / panels with
@@ -145,8 +145,8 @@ void add_turn(const ConvGeometry& g, const PixelBlock& turn, GradientTables& tab
     for (std::int64_t s = 0; s < segments; ++s) {
       product.segment[s] = {.c = s * kLanes, .columns = std::min(kLanes, outputs - s * kLanes)};
     }
-    for (std::int64_t first = 0; first < turn.images * pixels; first += kMostPixels) {  // of a wide row
-      product.step_count = std::min(kMostPixels, turn.images * pixels - first);
+    for (std::int64_t first = 0; first < turn.images * pixels; first += kTurnPixels) {  // of a wide row
+      product.step_count = std::min(kTurnPixels, turn.images * pixels - first);
       PanelsKernels<Arch, T>::multiply(product);
       product.steps += product.step_count;
       product.b += product.step_count * segments * kLanes;
@@ -177,6 +177,17 @@ void add_dots(const ConvGeometry& g, const PixelBlock& turn, GradientTables& tab
                                   .sums = sums,
                                   .sums_stride = g.group_outputs(),
                                   .accumulate = accumulate});
+}
+
+/// sums[o] += the turn's share of what channel_sums() gives for the outputs of a group. The turn has just been read:
+/// both gradients of 64 images of 3 to 64 channels 3x3 at 32x32 take 2.7 ms instead of 3.0 with AVX2 where the
+/// last-level cache holds dy, 2.9 instead of 3.9 where it does not.
+template <class Arch, class T>
+void add_channel_sums(const ConvGeometry& g, const PixelBlock& turn, const T* dy, double* sums) {
+  for (std::int64_t o = 0; o < g.group_outputs(); ++o) {
+    const T* first = dy + o * g.pixels() + turn.first_row * g.out_width;
+    sums[o] += BlockSumKernels<Arch, T>::sum(turn.rows * g.out_width, turn.images, g.y_size() / g.batch, first);
+  }
 }
 
 /// dweight (group, output, product) = sums (group, product, output).
@@ -227,7 +238,7 @@ void finish_weight_gradient(const ConvGeometry& g, std::int64_t parts, T* sums, 
 namespace {
 
 template <class Arch, class T>
-void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
   constexpr std::int64_t kWidth = PanelTile<Arch, T>::segments * PanelTile<Arch, T>::lanes;
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
   const bool dots = suits_dots(g, kLanes);
@@ -237,6 +248,9 @@ void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T
   DotTables dot_tables(g, dots ? plan.turns : BlockPlan{}, tables.image_stride, stage, kLanes);
   const std::int64_t parts = plan.turn_parts, turns = plan.turns.count();
   Workspace<T> sums(parts * g.weight_size());
+  const std::int64_t bias_size = dbias != nullptr ? parts * g.out_channels : 0;
+  Workspace<double> bias_sums(bias_size);
+  std::fill_n(bias_sums.data(), bias_size, 0.0);
   const std::int64_t units = parts * g.groups * plan.channel_parts;
   const bool same_zeros = plan.turns.bands() == 1;
   parallel_for(0, units, work_grain(g.y_size() * g.patch(), units), [&](std::int64_t begin, std::int64_t end) {
@@ -261,28 +275,37 @@ void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T
           const T* group_dy = dy + (turn.image * g.out_channels + group * g.group_outputs()) * g.pixels();
           if (dots) {
             add_dots<Arch>(g, turn, tables, dot_tables, staged.data(), group_dy, channels * g.taps(), i > from, out);
-            continue;
+          } else {
+            add_turn<Arch>(g, turn, tables, staged.data(), group_dy, channels * g.taps(), panel.data(), i > from, out);
           }
-          add_turn<Arch>(g, turn, tables, staged.data(), group_dy, channels * g.taps(), panel.data(), i > from, out);
+          if (dbias != nullptr && first == 0) {
+            add_channel_sums<Arch>(g, turn, group_dy,
+                                   bias_sums.data() + part * g.out_channels + group * g.group_outputs());
+          }
         }
       });
     }
   });
   finish_weight_gradient(g, parts, sums.data(), dweight);
+  if (dbias != nullptr) {
+    add_parts(parts, g.out_channels, bias_sums.data(), bias_sums.data());
+    std::transform(bias_sums.data(), bias_sums.data() + g.out_channels, dbias,
+                   [](double sum) { return static_cast<T>(sum); });
+  }
 }
 
 }  // namespace
 
 template <class T>
-void PanelConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
-  dispatch_isa([&]<class Arch>() { panels_weight_gradient_on<Arch>(g, x, dy, dweight); });
+void PanelConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
+  dispatch_isa([&]<class Arch>() { panels_weight_gradient_on<Arch>(g, x, dy, dweight, dbias); });
 }
 
 template void add_parts(std::int64_t, std::int64_t, const float*, float*);
 template void add_parts(std::int64_t, std::int64_t, const double*, double*);
 template void finish_weight_gradient(const ConvGeometry&, std::int64_t, float*, float*);
 template void finish_weight_gradient(const ConvGeometry&, std::int64_t, double*, double*);
-template void PanelConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
-template void PanelConv<double>::weight_gradient(const ConvGeometry&, const double*, const double*, double*);
+template void PanelConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*, float*);
+template void PanelConv<double>::weight_gradient(const ConvGeometry&, const double*, const double*, double*, double*);
 
 }  // namespace evenkeel::kernels

@@ -13,66 +13,67 @@ inline constexpr int kOutputs = 4;
 
 /// Adds the products of one step to the sums.
 template <class Arch, class T, int kP, int kO, class Tag>
-[[gnu::always_inline]] inline void add_step(const PanelStep& step, const T* const* x, const T* const* dy, Tag tag,
-                                            Batch<Arch, T> (&sum)[kP][kO]) {
+[[gnu::always_inline]] inline void add_step(const PanelStep& step, const T* const (&x)[kP], const T* const (&dy)[kO],
+                                            Tag tag, Batch<Arch, T> (&sum)[kP][kO]) {
   using L = Loop<Arch, T>;
   typename L::V left[kP];
-  for (int p = 0; p < kP; ++p) {
-    left[p] = L::load(x[p] + step.a, tag);
-  }
-  for (int o = 0; o < kO; ++o) {
+  unrolled<kP>([&](int p) __attribute__((always_inline)) { left[p] = L::load(x[p] + step.a, tag); });
+  unrolled<kO>([&](int o) __attribute__((always_inline)) {
     const typename L::V right = L::load(dy[o] + step.b, tag);
-    for (int p = 0; p < kP; ++p) {
-      sum[p][o] = fma(left[p], right, sum[p][o]);
-    }
-  }
+    unrolled<kP>([&](int p) __attribute__((always_inline)) { sum[p][o] = fma(left[p], right, sum[p][o]); });
+  });
 }
 
 /// The sums of kP products from `product` on and kO outputs from `output` on; behind the last one they are computed
-/// again and dropped.
+/// again and dropped. Fetches the steps of `ahead`, an output, into the second-level cache.
 template <class Arch, class T, int kP, int kO>
-void add_tile(const PixelDots<T>& job, std::int64_t product, std::int64_t output) {
+void add_tile(const PixelDots<T>& job, std::int64_t product, std::int64_t output, std::int64_t ahead) {
   using V = Batch<Arch, T>;
   const T* x[kP];
   const T* dy[kO];
   V sum[kP][kO];
-  for (int p = 0; p < kP; ++p) {
+  unrolled<kP>([&](int p) __attribute__((always_inline)) {
     x[p] = job.x + job.products[product + p < job.product_count ? product + p : job.product_count - 1];
-    for (int o = 0; o < kO; ++o) {
-      sum[p][o] = V(T(0));
-    }
-  }
-  for (int o = 0; o < kO; ++o) {
+    unrolled<kO>([&](int o) __attribute__((always_inline)) { sum[p][o] = V(T(0)); });
+  });
+  unrolled<kO>([&](int o) __attribute__((always_inline)) {
     dy[o] = job.dy + (output + o < job.outputs ? output + o : job.outputs - 1) * job.dy_output;
-  }
-  for (const PanelStep* step = job.steps; step != job.steps + job.step_count; ++step) {
+  });
+  const T* const fetched = job.dy + ahead * job.dy_output;
+  const PanelStep* step = job.steps;
+  for (const PanelStep* const end = step + job.step_count; step != end; ++step) {
+    __builtin_prefetch(fetched + step->b, 0, 2);
     add_step<Arch, T, kP, kO>(*step, x, dy, Whole(), sum);
   }
-  for (const PanelStep* step = job.tails; step != job.tails + job.tail_count; ++step) {
+  step = job.tails;
+  for (const PanelStep* const end = step + job.tail_count; step != end; ++step) {
     add_step<Arch, T, kP, kO>(*step, x, dy, Tail{job.tail}, sum);
   }
-  for (int p = 0; p < kP && product + p < job.product_count; ++p) {
+  T totals[kP][4];
+  unrolled<kP>([&](int p) __attribute__((always_inline)) {
     V four[4];
-    T totals[4];
-    for (int o = 0; o < 4; ++o) {
-      four[o] = sum[p][o < kO ? o : 0];
-    }
-    lane_sums(four, totals);
+    unrolled<4>([&](int o) __attribute__((always_inline)) { four[o] = sum[p][o < kO ? o : 0]; });
+    lane_sums(four, totals[p]);
+  });
+  for (int p = 0; p < kP && product + p < job.product_count; ++p) {
     T* out = job.sums + (product + p) * job.sums_stride + output;
     for (int o = 0; o < kO && output + o < job.outputs; ++o) {
-      out[o] = (job.accumulate ? out[o] : T(0)) + totals[o];
+      out[o] = (job.accumulate ? out[o] : T(0)) + totals[p][o];
     }
   }
 }
 
+/// The first tiles fetch an output each of the next ones: 64 images of 3 to 64 channels 3x3 at 32x32, whose dy no cache
+/// but the last holds, 89 GFLOP/s instead of 72 with AVX2, 95 instead of 75 with AVX-512.
 template <class Arch, class T, int kP, int kO>
 void add_products(const PixelDots<T>& job, std::int64_t output) {
-  std::int64_t product = 0;
-  for (; product + kP / 2 < job.product_count; product += kP) {
-    add_tile<Arch, T, kP, kO>(job, product, output);
+  const std::int64_t next = output + kO, last = next + kO < job.outputs ? next + kO : job.outputs;
+  std::int64_t product = 0, ahead = next;
+  for (; product + kP / 2 < job.product_count; product += kP, ++ahead) {
+    add_tile<Arch, T, kP, kO>(job, product, output, ahead < last ? ahead : output);
   }
   if (product < job.product_count) {
-    add_tile<Arch, T, (kP + 1) / 2, kO>(job, product, output);
+    add_tile<Arch, T, (kP + 1) / 2, kO>(job, product, output, ahead < last ? ahead : output);
   }
 }
 

@@ -145,7 +145,7 @@ void convolve_on(const TileConvolution<T>& c, const T* bias, T* y) {
 }  // namespace
 
 template <class T>
-void WinogradConv<T>::forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+void WinogradConv<T>::forward(const ConvGeometry& g, const MappedPlanes<T>& x, const T* weight, const T* bias, T* y) {
   TileConvolution<T> c{.source = x_planes(g, x),
                        .filters = {.weight = weight, .inputs = g.channels, .outputs = g.out_channels}};
   dispatch_tiles(tile_count(g.batch, g.out_height, g.out_width), [&]<class Arch>() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/core/kernels/conv/conv.hpp"
+#include "evenkeel/core/kernels/norm/plane_map.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/kernels/simd/sizes.hpp"
 
@@ -99,12 +100,13 @@ struct WinogradWeight {
   WinogradCells<T> u = {};
 };
 
-/// Planes that windows are read from, 0 outside: x[image image_stride + channel plane + row width + column].
+/// Planes that windows are read from, 0 outside: map(x)[image image_stride + channel plane + row width + column].
 template <class T>
 struct WinogradPlanes {
   const T* x = nullptr;
   std::int64_t image_stride = 0, plane = 0, height = 0, width = 0, channels = 0;
   std::int64_t pad_top = 0, pad_left = 0;  ///< a tile's window begins so many rows and columns before the tile
+  PlaneMap<T> map = {};                    ///< of the first channel
 };
 
 /// What a run's strip is made of: `columns` of six rows, from `first` on in the strips, and how far a row is from its
@@ -214,9 +216,9 @@ struct WinogradKernels {
 /// The passes of conv.hpp for 3x3 weights, stride and dilation 1, one group. T is float: float64 takes plain sums.
 template <class T>
 struct WinogradConv {
-  static void forward(const ConvGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+  static void forward(const ConvGeometry& g, const MappedPlanes<T>& x, const T* weight, const T* bias, T* y);
   static void input_gradient(const ConvGeometry& g, const T* dy, const T* weight, const T* bias, T* dx);
-  static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
+  static void weight_gradient(const ConvGeometry& g, const MappedPlanes<T>& x, const T* dy, T* dweight);
 };
 
 }  // namespace evenkeel::kernels

@@ -50,6 +50,7 @@ GradientUnits cut_gradient(const ConvGeometry& g, const TileGrid& grid) {
 template <class T>
 WinogradPlanes<T> some_planes(WinogradPlanes<T> planes, std::int64_t first, std::int64_t count) {
   planes.x += first * planes.plane;
+  planes.map = planes.map.from(first);
   planes.channels = std::min(count, planes.channels - first);
   return planes;
 }
@@ -186,7 +187,7 @@ class TileGradient {
 };
 
 template <class Arch, class T>
-void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+void winograd_weight_gradient_on(const ConvGeometry& g, const MappedPlanes<T>& x, const T* dy, T* dweight) {
   const WinogradPlanes<T> all_x = x_planes(g, x), all_dy = dy_planes(g, dy);
   const TileGrid grid = TileGrid::of(all_x, g.batch, g.out_height, g.out_width, PanelTile<Arch, T>::lanes);
   const GradientUnits units = cut_gradient<Arch, T>(g, grid);
@@ -216,11 +217,12 @@ void winograd_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy,
 }  // namespace
 
 template <class T>
-void WinogradConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight) {
+void WinogradConv<T>::weight_gradient(const ConvGeometry& g, const MappedPlanes<T>& x, const T* dy, T* dweight) {
   dispatch_tiles(tile_count(g.batch, g.out_height, g.out_width),
                  [&]<class Arch>() { winograd_weight_gradient_on<Arch>(g, x, dy, dweight); });
 }
 
-template void WinogradConv<float>::weight_gradient(const ConvGeometry&, const float*, const float*, float*);
+template void WinogradConv<float>::weight_gradient(const ConvGeometry&, const MappedPlanes<float>&, const float*,
+                                                   float*);
 
 }  // namespace evenkeel::kernels

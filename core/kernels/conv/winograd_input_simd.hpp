@@ -6,6 +6,7 @@
 
 #include "evenkeel/core/kernels/conv/winograd.hpp"
 #include "evenkeel/core/kernels/conv/winograd_transforms_simd.hpp"
+#include "evenkeel/core/kernels/norm/plane_map_simd.hpp"
 #include "evenkeel/core/kernels/simd/loop.hpp"
 
 namespace evenkeel::kernels {
@@ -93,7 +94,7 @@ void place_strips(const WinogradInput<T>& job) {
 /// The strips of one channel: B^T x, a register of columns at a time; adds up the squares of each column. Moves
 /// `places` on by a channel.
 template <class Arch, class T>
-void transform_columns(const WinogradInput<T>& job) {
+void transform_columns(const WinogradInput<T>& job, std::int64_t channel) {
   using L = Loop<Arch, T>;
   using V = typename L::V;
   const std::int64_t strip_width = job.strip_width, runs = job.block.run_count;
@@ -107,11 +108,19 @@ void transform_columns(const WinogradInput<T>& job) {
     });
     T* const squares = job.strip_squares + place->first;
     T* const out_strip = strips + place->first;
+    const PlaneMap<T>& map = job.planes.map;
+    const LaneMap<Arch, T> numbers(
+        map ? map.pieces[job.block.runs[r].first.image * map.image_step + channel] : Piece<T>(), map.relu);
     // A tail's register reaches into the next strip, which is written later.
     L::each(
         place->columns, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
           V in[6], out[6];
           unrolled<6>([&](int i) __attribute__((always_inline)) { in[i] = L::load(rows[i] + j, tag); });
+          if (map) {
+            unrolled<6>([&](int i) __attribute__((always_inline)) {
+              in[i] = place->steps[i] != 0 ? L::filled(numbers(in[i]), tag) : in[i];
+            });
+          }
           (V::load_unaligned(squares + j) + squares_of_six(in)).store_unaligned(squares + j);
           InputTransform::apply<V>(in, out);
           T* to = out_strip + j;
@@ -204,23 +213,28 @@ Sides<Arch, T> sides_of(const WinogradTile* tiles, std::int64_t width) {
           right(kLast)};
 }
 
-/// x B of one row of a register's windows: place(tile) has the first of its four columns; the columns beside them are
-/// its neighbours'. Returns the sums of squares of the six.
+/// x B of one row of a register's windows: place(tile) has the first of its four columns, to be mapped unless `map` is
+/// null; the columns beside them are its neighbours'. Returns the sums of squares of the six.
 template <class Arch, class T, int kSide, class Place>
-[[gnu::always_inline]] inline Batch<Arch, T> spread_row(const Sides<Arch, T>& sides, const Place& place, T* h) {
+[[gnu::always_inline]] inline Batch<Arch, T> spread_row(const Sides<Arch, T>& sides, const LaneMap<Arch, T>* map,
+                                                        const Place& place, T* h) {
   using V = Batch<Arch, T>;
   constexpr int kLanes = static_cast<int>(simd::kLanes<Arch, T>);
   const V zero(T(0));
   V in[6], out[6];
   load_fours<Arch, T, kSide>(place, in + 1);
   transpose_fours(in + 1);
+  if (map != nullptr) {
+    unrolled<4>([&](int i) __attribute__((always_inline)) { in[i + 1] = (*map)(in[i + 1]); });
+  }
+  const auto beside = [&](const T* x) { return map != nullptr ? (*map)(V(*x)) : V(*x); };
   in[0] = select(Mask<Arch, T>(sides.left), before_tiles(in[4]), zero);
   in[5] = select(Mask<Arch, T>(sides.right), behind_tiles(in[1]), zero);
   if (sides.outer_left) {
-    in[0] = select(Mask<Arch, T>(sides.first), V(*(place(0) - 1)), in[0]);
+    in[0] = select(Mask<Arch, T>(sides.first), beside(place(0) - 1), in[0]);
   }
   if (sides.outer_right) {
-    in[5] = select(Mask<Arch, T>(sides.last), V(*(place(kLanes - 1) + 4)), in[5]);
+    in[5] = select(Mask<Arch, T>(sides.last), beside(place(kLanes - 1) + 4), in[5]);
   }
   InputTransform::apply<V>(in, out);
   unrolled<6>([&](int j) __attribute__((always_inline)) { out[j].store_aligned(h + j * kLanes); });
@@ -233,25 +247,40 @@ template <class Arch, class T>
 struct Stack {
   Sides<Arch, T> sides;
   const T* places[kLanes<Arch, T>];
+  std::int64_t images[kLanes<Arch, T>];  // in the order of lanes
   T *h, *v;
   std::int64_t first, last;
 };
 
+/// The numbers that a register of stacked tiles has of a channel's map.
+template <class Arch, class T>
+LaneMap<Arch, T> lane_map(const PlaneMap<T>& map, const Stack<Arch, T>& stack, std::int64_t channel) {
+  constexpr std::int64_t kLast = simd::kLanes<Arch, T> - 1;
+  const Piece<T>* const pieces = map.pieces + channel;
+  if (map.image_step == 0 || stack.images[0] == stack.images[kLast]) {
+    return LaneMap<Arch, T>(pieces[stack.images[0] * map.image_step], map.relu);
+  }
+  return LaneMap<Arch, T>::of_lanes(
+      [&](std::int64_t i) -> const Piece<T>& { return pieces[stack.images[i] * map.image_step]; }, map.relu);
+}
+
 /// v of one channel and register of stacked tiles: x B first, then B^T. h (row, 6, lane) are the rows from its window's
 /// first on.
 template <class Arch, class T, int kSide>
-void transform_stacked(const Stack<Arch, T>& stack, std::int64_t plane, std::int64_t width, std::int64_t channel,
+void transform_stacked(const Stack<Arch, T>& stack, const WinogradPlanes<T>& planes, std::int64_t channel,
                        std::int64_t cell, T* squares) {
   using V = Batch<Arch, T>;
   constexpr int kLanes = static_cast<int>(simd::kLanes<Arch, T>);
   const T* places[kLanes];
-  const std::int64_t offset = channel * plane + stack.first * width;
+  const std::int64_t width = planes.width, offset = channel * planes.plane + stack.first * width;
+  const LaneMap<Arch, T> numbers = planes.map ? lane_map(planes.map, stack, channel) : LaneMap<Arch, T>({}, false);
+  const LaneMap<Arch, T>* const map = planes.map ? &numbers : nullptr;
   unrolled<kLanes>([&](int t) __attribute__((always_inline)) { places[t] = stack.places[t] + offset; });
   T* h = stack.h + stack.first * 6 * kLanes;
   for (std::int64_t i = stack.first; i < stack.last; ++i, h += 6 * kLanes) {
     const V sum = V::load_aligned(squares + i * kLanes);
     (sum + spread_row<Arch, T, kSide>(
-               stack.sides, [&](int tile) __attribute__((always_inline)) { return places[tile]; }, h))
+               stack.sides, map, [&](int tile) __attribute__((always_inline)) { return places[tile]; }, h))
         .store_aligned(squares + i * kLanes);
     unrolled<kLanes>([&](int t) __attribute__((always_inline)) { places[t] += width; });
   }
@@ -292,6 +321,7 @@ Stack<Arch, T> make_stack(const WinogradInput<T>& job, std::int64_t k, const Sta
   stack.last = top + kWinogradWindow <= p.height ? kWinogradWindow : p.height - top;
   for (std::int64_t t = 0; t < kLanes; ++t) {
     stack.places[t] = p.x + tiles[t].image * p.image_stride + top * p.width + tiles[t].column;
+    stack.images[winograd_lane_of_tile(t, kLanes)] = tiles[t].image;
   }
   for (std::int64_t i = 0; i < kRow; ++i) {
     if (top < 0) {
@@ -320,7 +350,7 @@ void transform_stacks(const WinogradInput<T>& job) {
         squares[i] = T(0);
       }
       for (std::int64_t k = 0; k < count; ++k) {
-        transform_stacked<Arch, T, kSide>(stacks[k], job.planes.plane, job.planes.width, c, job.v.cell,
+        transform_stacked<Arch, T, kSide>(stacks[k], job.planes, c, job.v.cell,
                                           squares + k * kWinogradSquares * kLanes);
       }
     }
@@ -332,7 +362,7 @@ void transform_strips(const WinogradInput<T>& job) {
   place_strips<Arch, T>(job);
   const std::int64_t channels = job.planes.channels, rows = job.square_groups ? kWinogradRows : channels;
   for (std::int64_t c = 0; c < channels; ++c) {
-    transform_columns<Arch, T>(job);
+    transform_columns<Arch, T>(job, c);
     transform_rows<Arch, T, kSide>(job, c);
     if ((c + 1) % rows == 0 || c + 1 == channels) {
       collect_squares<Arch, T>(job, squares_of<Arch, T>(job, c));

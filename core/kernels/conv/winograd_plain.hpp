@@ -102,8 +102,8 @@ struct WinogradFilters {
   }
 };
 
-/// window (channel, cell) = what a tile reads; 0 outside the planes.
-template <class T>
+/// window (channel, cell) = what a tile reads, by the planes' map if they have one; 0 outside the planes.
+template <class Arch, class T>
 void gather_window(const WinogradPlanes<T>& p, const WinogradTile& tile, T* window) {
   const std::int64_t top = tile.row - p.pad_top, left = tile.column - p.pad_left;
   const T* x = p.x + tile.image * p.image_stride + top * p.width + left;
@@ -113,10 +113,10 @@ void gather_window(const WinogradPlanes<T>& p, const WinogradTile& tile, T* wind
   const std::int64_t end = std::clamp<std::int64_t>(p.width - left, begin, kWinogradWindow);
   const bool whole = last - first == kWinogradWindow && end - begin == kWinogradWindow;
   std::fill_n(window, whole ? 0 : p.channels * kWinogradCells, T(0));
-  for (std::int64_t c = 0; c < p.channels; ++c, x += p.plane, window += kWinogradCells) {
+  for (std::int64_t c = 0; c < p.channels; ++c, x += p.plane) {
     for (std::int64_t i = first; i < last; ++i) {
       const T* row = x + i * p.width;
-      T* to = window + i * kWinogradWindow;
+      T* to = window + c * kWinogradCells + i * kWinogradWindow;
       if (whole) {  // six as twice four, which are a register
         std::copy_n(row, 4, to);
         std::copy_n(row + 2, 4, to + 2);
@@ -125,6 +125,18 @@ void gather_window(const WinogradPlanes<T>& p, const WinogradTile& tile, T* wind
           to[j] = row[j];
         }
       }
+    }
+  }
+  if (!p.map) {
+    return;
+  }
+  NormalizeKernels<Arch, T>::scale(window, window, {p.channels, kWinogradCells, 1, 0, kWinogradCells},
+                                   PieceNumbers<T>{p.map.pieces + tile.image * p.map.image_step, nullptr},
+                                   {.f = p.map.relu ? NormActivation::relu : NormActivation::none});
+  for (std::int64_t i = 0; i < (whole ? 0 : p.channels * kWinogradCells); ++i) {
+    const std::int64_t row = i % kWinogradCells / kWinogradWindow, column = i % kWinogradWindow;
+    if (row < first || row >= last || column < begin || column >= end) {
+      window[i] = T(0);
     }
   }
 }
@@ -184,7 +196,8 @@ void multiply_columns(PanelProduct<T> product, std::int64_t columns) {
 
 /// Computes the tiles that Winograd's would spoil as plain sums, in the order of the other algorithms. A few at once,
 /// outputs by pixels, of which 48 fill whole registers, with the weight as it is: all 128 tiles of 16 to 16 channels at
-/// 32x32, two images, take 122 us instead of the 233 of pixels by outputs, a tile at a time (8 to 8 channels: 49 of 100).
+/// 32x32, two images, take 122 us instead of the 233 of pixels by outputs, a tile at a time (8 to 8 channels: 49 of
+/// 100).
 template <class Arch, class T>
 class PlainTiles {
  public:
@@ -245,7 +258,7 @@ class PlainTiles {
     if (!space_.has_value()) {
       space_.emplace(filters_);
     }
-    gather_window(planes_, tile, space_->window.data());
+    gather_window<Arch>(planes_, tile, space_->window.data());
     if (!suits(output, tile, mean_square)) {
       pack_window(space_->panel.data() + space_->tile_count * kOutputs);
       space_->tiles[space_->tile_count++] = tile;
@@ -344,7 +357,7 @@ class PlainGradient {
   /// sums (input, tap, output), `stride` outputs per row.
   void add(const WinogradPlanes<T>& x, const WinogradPlanes<T>& dy, const WinogradTile& tile, std::int64_t stride,
            T* sums) {
-    gather_window(x, tile, window_.data());
+    gather_window<Arch>(x, tile, window_.data());
     gather_outputs(dy, tile);
     multiply_columns<Arch, T>({.a = window_.data(),
                                .a_rows = rows_.data(),

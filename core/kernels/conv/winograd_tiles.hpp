@@ -12,15 +12,16 @@ namespace evenkeel::kernels {
 
 /// The planes that the windows of y read, and those that the windows of dx read.
 template <class T>
-WinogradPlanes<T> x_planes(const ConvGeometry& g, const T* x) {
-  return {.x = x,
+WinogradPlanes<T> x_planes(const ConvGeometry& g, const MappedPlanes<T>& x) {
+  return {.x = x.x,
           .image_stride = g.channels * g.plane(),
           .plane = g.plane(),
           .height = g.height,
           .width = g.width,
           .channels = g.channels,
           .pad_top = g.pad_top,
-          .pad_left = g.pad_left};
+          .pad_left = g.pad_left,
+          .map = x.map};
 }
 template <class T>
 WinogradPlanes<T> dy_planes(const ConvGeometry& g, const T* dy) {

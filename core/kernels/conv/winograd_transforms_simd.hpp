@@ -4,20 +4,11 @@
 
 #include "evenkeel/core/kernels/simd/batch.hpp"
 
-#include <utility>
-
 namespace evenkeel::kernels {
 namespace simd::conv_winograd {
 
 // The points are 0, +-a, +-b and infinity.
 constexpr double kA = 0.70710678118654752440, kB = 1.41421356237309504880;
-
-/// f(0), f(1), ..., f(kCount - 1), unrolled for certain, so that what they load stays in registers.
-template <int kCount, class F>
-[[gnu::always_inline]] inline void unrolled(const F& f) {
-  [&]<int... k>(std::integer_sequence<int, k...>) __attribute__((always_inline)) { (f(k), ...); }
-  (std::make_integer_sequence<int, kCount>());
-}
 
 template <class V>
 inline V constant(double value) {

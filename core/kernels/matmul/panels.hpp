@@ -78,6 +78,9 @@ struct PanelTranspose {
 template <class Arch, class T>
 struct PanelsKernels {
   static void multiply(const PanelProduct<T>& job);
+  /// The same, not packed, for any number of registers of columns in place of job.segment: all of them pass before the
+  /// next rows of A, so that each row of C is written from front to back.
+  static void sweep(const PanelProduct<T>& job, const PanelSegment* segments, std::int64_t count);
   static void transpose(const PanelTranspose<T>& job);
 };
 

@@ -87,6 +87,9 @@ struct NormalizeKernels {
   static void scale(const T* x, T* y, Pieces at, ElementNumbers<T> n, FusedActivation f);
   static void scale(const T* x, T* y, Pieces at, GridNumbers<T> n, FusedActivation f);
 
+  /// y = f(z) + b, or relu of that. f: none or relu
+  static void scale_and_add(const T* x, const T* b, T* y, Pieces at, PieceNumbers<T> n, FusedActivation f, bool relu);
+
   /// out = dz, or dz by
   static void gate(const T* x, const T* dy, T* out, Pieces at, PieceNumbers<T> n, FusedActivation f);
   static void gate(const T* x, const T* dy, T* out, Pieces at, ElementNumbers<T> n, FusedActivation f);

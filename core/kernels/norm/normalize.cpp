@@ -181,13 +181,17 @@ template <class T>
 void normalize(const NormalizeSpec& spec, std::span<const T> x, std::span<const T> weight, std::span<const T> bias,
                std::span<double> mean, std::span<double> var, std::span<T> y) {
   normalize_in(spec, x, weight, bias, mean, var, y);
-  constexpr double kLeast = 1e-36, kMost = 1e36;  // 1 / deviation and x - mean are floats
-  if (std::is_same_v<T, float> && !spec.fixed && detail::is_beyond(spec, var, kLeast, kMost)) {
+  if (std::is_same_v<T, float> && !spec.fixed && values_need_double(spec, var)) {
     std::vector<double> y64(y.size());
     normalize_in<double>(spec, detail::as_doubles(x), detail::as_doubles(weight), detail::as_doubles(bias), mean, var,
                          y64);
     detail::narrow(y64, y);
   }
+}
+
+bool values_need_double(const NormalizeSpec& spec, std::span<const double> var) {
+  constexpr double kLeast = 1e-36, kMost = 1e36;  // 1 / deviation and x - mean are floats
+  return detail::is_beyond(spec, var, kLeast, kMost);
 }
 
 bool gradient_needs_double(const NormalizeSpec& spec, std::span<const double> var) {

@@ -32,6 +32,10 @@ void normalize_gradient(const NormalizeSpec& spec, std::span<const T> x, std::sp
                         std::span<const T> weight, std::span<const T> bias, std::span<const double> mean,
                         std::span<const double> var, std::span<T> dx, std::span<T> dweight, std::span<T> dbias);
 
+/// Whether float's range may not hold what lies between x and y, so that y is found in double: where the deviation is
+/// beyond 1e-36 to 1e36.
+bool values_need_double(const NormalizeSpec& spec, std::span<const double> var);
+
 /// Whether float's range may not hold what lies between x and dx in some group, squares and sums of products with dy,
 /// so that it is found in double: where 1 / s is beyond 1e-15 to 1e15.
 bool gradient_needs_double(const NormalizeSpec& spec, std::span<const double> var);

@@ -48,6 +48,19 @@ struct NormLoops : NormFormulas<Arch, T>, NormSums<Arch, T> {
         });
   }
 
+  /// y = g(f(z) + b); g, f: none or relu
+  template <class G>
+  static void scale_and_add(G last, const T* x, const T* b, T* y, Pieces at, PieceNumbers<T> n, FusedActivation f) {
+    each(
+        OpList<void, Relu>(), f, at, n, [=](auto activation, std::int64_t k) __attribute__((always_inline)) {
+          return [ =, affine = F::affine(n, k) ](std::int64_t first, std::int64_t i, auto tag)
+              __attribute__((always_inline)) {
+            const V z = affine.z(affine.centred(x + first, i, tag), i, tag);
+            L::store(y + first + i, last.value(activation.value(z) + L::load(b + first + i, tag)), tag);
+          };
+        });
+  }
+
   /// out = dz by
   template <class N>
   static void gate(const T* x, const T* dy, T* out, Pieces at, N n, FusedActivation f) {
@@ -284,6 +297,17 @@ void NormalizeKernels<Arch, T>::row_sums(const T* x, const T* dz, Pieces at, Gri
 template <class Arch, class T>
 void NormalizeKernels<Arch, T>::scale(const T* x, T* y, Pieces at, PieceNumbers<T> n, FusedActivation f) {
   simd::NormLoops<Arch, T>::scale(x, y, at, n, f);
+}
+template <class Arch, class T>
+void NormalizeKernels<Arch, T>::scale_and_add(const T* x, const T* b, T* y, Pieces at, PieceNumbers<T> n,
+                                              FusedActivation f, bool relu) {
+  using Loops = simd::NormLoops<Arch, T>;
+  const simd::Batch<Arch, T> zero(T(0));
+  if (relu) {
+    Loops::scale_and_add(typename Loops::F::template Activation<Relu>{zero}, x, b, y, at, n, f);
+  } else {
+    Loops::scale_and_add(typename Loops::F::template Activation<void>{zero}, x, b, y, at, n, f);
+  }
 }
 template <class Arch, class T>
 void NormalizeKernels<Arch, T>::gate(const T* x, const T* dy, T* out, Pieces at, PieceNumbers<T> n, FusedActivation f) {

@@ -68,6 +68,17 @@ void for_each_plane(const PoolGeometry& g, const Body& body) {
   });
 }
 
+/// Calls body(plane, x's numbers of it).
+template <class T, class Body>
+void for_each_input(const PoolGeometry& g, const MappedPlanes<T>& x, const Body& body) {
+  parallel_for(0, g.planes, grain_of(g.height * g.width + g.outputs()), [&](std::int64_t begin, std::int64_t end) {
+    PlaneReader<T> reader(x, g.height * g.width);
+    for (std::int64_t plane = begin; plane < end; ++plane) {
+      body(plane, reader.plane(plane));
+    }
+  });
+}
+
 /// Calls visit(output number, row window, column window) for every output of a plane.
 template <class Visit>
 void for_each_output(const PoolGeometry& g, const Visit& visit) {
@@ -114,9 +125,8 @@ inline void for_each_run(std::int64_t width, const PoolWindow& row, const PoolWi
 }  // namespace
 
 template <class T>
-void max_pool2d(const PoolGeometry& g, const T* x, T* y, std::int64_t* indices) {
-  for_each_plane(g, [&](std::int64_t plane) {
-    const T* in = x + plane * g.height * g.width;
+void max_pool2d(const PoolGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, T* y, std::int64_t* indices) {
+  for_each_input(g, x, [&](std::int64_t plane, const T* in) {
     T* out = y + plane * g.outputs();
     std::int64_t* out_indices = indices + plane * g.outputs();
     for_each_output(g, [&](std::int64_t i, const PoolWindow& row, const PoolWindow& column) {
@@ -147,9 +157,8 @@ void gather_windows(const PoolGeometry& g, const T* x, const std::int64_t* indic
 }
 
 template <class T>
-void avg_pool2d(const PoolGeometry& g, PoolDivisor divisor, const T* x, T* y) {
-  for_each_plane(g, [&](std::int64_t plane) {
-    const T* in = x + plane * g.height * g.width;
+void avg_pool2d(const PoolGeometry& g, PoolDivisor divisor, const std::type_identity_t<MappedPlanes<T>>& x, T* y) {
+  for_each_input(g, x, [&](std::int64_t plane, const T* in) {
     T* out = y + plane * g.outputs();
     for_each_output(g, [&](std::int64_t i, const PoolWindow& row, const PoolWindow& column) {
       double sum = 0;
@@ -189,14 +198,14 @@ void avg_pool2d_gradient(const PoolGeometry& g, PoolDivisor divisor, const T* dy
   });
 }
 
-template void max_pool2d(const PoolGeometry&, const float*, float*, std::int64_t*);
-template void max_pool2d(const PoolGeometry&, const double*, double*, std::int64_t*);
+template void max_pool2d(const PoolGeometry&, const MappedPlanes<float>&, float*, std::int64_t*);
+template void max_pool2d(const PoolGeometry&, const MappedPlanes<double>&, double*, std::int64_t*);
 template void scatter_windows(const PoolGeometry&, const float*, const std::int64_t*, float*);
 template void scatter_windows(const PoolGeometry&, const double*, const std::int64_t*, double*);
 template void gather_windows(const PoolGeometry&, const float*, const std::int64_t*, float*);
 template void gather_windows(const PoolGeometry&, const double*, const std::int64_t*, double*);
-template void avg_pool2d(const PoolGeometry&, PoolDivisor, const float*, float*);
-template void avg_pool2d(const PoolGeometry&, PoolDivisor, const double*, double*);
+template void avg_pool2d(const PoolGeometry&, PoolDivisor, const MappedPlanes<float>&, float*);
+template void avg_pool2d(const PoolGeometry&, PoolDivisor, const MappedPlanes<double>&, double*);
 template void avg_pool2d_gradient(const PoolGeometry&, PoolDivisor, const float*, float*);
 template void avg_pool2d_gradient(const PoolGeometry&, PoolDivisor, const double*, double*);
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "evenkeel/core/kernels/norm/plane_map.hpp"
+
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace evenkeel {
@@ -39,7 +42,7 @@ namespace kernels {
 /// y = the largest cell of each window, indices = where it is in its plane (row * width + column). The first maximum in
 /// row order wins; NaN wins over all. No window may be empty.
 template <class T>
-void max_pool2d(const PoolGeometry& g, const T* x, T* y, std::int64_t* indices);
+void max_pool2d(const PoolGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, T* y, std::int64_t* indices);
 /// dx = 0, then dx[index] += dy for every output.
 template <class T>
 void scatter_windows(const PoolGeometry& g, const T* dy, const std::int64_t* indices, T* dx);
@@ -48,7 +51,7 @@ template <class T>
 void gather_windows(const PoolGeometry& g, const T* x, const std::int64_t* indices, T* y);
 
 template <class T>
-void avg_pool2d(const PoolGeometry& g, PoolDivisor divisor, const T* x, T* y);
+void avg_pool2d(const PoolGeometry& g, PoolDivisor divisor, const std::type_identity_t<MappedPlanes<T>>& x, T* y);
 template <class T>
 void avg_pool2d_gradient(const PoolGeometry& g, PoolDivisor divisor, const T* dy, T* dx);
 

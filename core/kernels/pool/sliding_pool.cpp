@@ -41,12 +41,28 @@ bool is_halving_average(const SlidingPool& pool, const double* shares) {
 
 /// Calls body.operator()<Kernels>(plane, block) with x's planes as blocks.
 template <class T, class Body>
-void for_each_block(const SlidingPool& pool, const T* x, T fill, const PoolBlock& layout, const Body& body) {
+void for_each_block(const SlidingPool& pool, const MappedPlanes<T>& x, T fill, const PoolBlock& layout,
+                    const Body& body) {
   for_planes<SlidingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
     std::vector<T> block(static_cast<std::size_t>(layout.rows * layout.row_size), fill);
+    PlaneReader<T> reader(x, pool.inputs());
     for (int64_t plane = first; plane < last; ++plane) {
-      K::split(pool, layout, x + plane * pool.inputs(), block.data());
+      K::split(pool, layout, reader.plane(plane), block.data());
       body.template operator()<K>(plane, block.data());
+    }
+  });
+}
+
+/// Calls body.operator()<Kernels>(x, first plane, how many) for a halving pool: planes with a map one by one.
+template <class T, class Body>
+void for_halved(const SlidingPool& pool, const MappedPlanes<T>& x, const Body& body) {
+  for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
+    if (!x.map) {
+      return body.template operator()<K>(x.x + first * pool.inputs(), first, last - first);
+    }
+    PlaneReader<T> reader(x, pool.inputs());
+    for (int64_t plane = first; plane < last; ++plane) {
+      body.template operator()<K>(reader.plane(plane), plane, 1);
     }
   });
 }
@@ -78,10 +94,10 @@ void for_each_gradient(const SlidingPool& pool, const Body& body) {
 }  // namespace
 
 template <class T>
-void sliding_max(const SlidingPool& pool, const T* x, T* y, std::uint8_t* cells) {
+void sliding_max(const SlidingPool& pool, const std::type_identity_t<MappedPlanes<T>>& x, T* y, std::uint8_t* cells) {
   if (is_halving_pool(pool)) {
-    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
-      K::max(pool, last - first, x + first * pool.inputs(), y + first * pool.outputs(), cells + first * pool.outputs());
+    for_halved(pool, x, [&]<class K>(const T* planes, int64_t first, int64_t count) {
+      K::max(pool, count, planes, y + first * pool.outputs(), cells + first * pool.outputs());
     });
     return;
   }
@@ -121,10 +137,10 @@ void sliding_max_gather(const SlidingPool& pool, const T* x, const std::uint8_t*
 }
 
 template <class T>
-void sliding_sum(const SlidingPool& pool, const double* shares, const T* x, T* y) {
+void sliding_sum(const SlidingPool& pool, const double* shares, const std::type_identity_t<MappedPlanes<T>>& x, T* y) {
   if (is_halving_average(pool, shares)) {
-    for_planes<HalvingPoolKernels, T>(pool, [&]<class K>(int64_t first, int64_t last) {
-      K::average(pool, last - first, x + first * pool.inputs(), y + first * pool.outputs());
+    for_halved(pool, x, [&]<class K>(const T* planes, int64_t first, int64_t count) {
+      K::average(pool, count, planes, y + first * pool.outputs());
     });
     return;
   }
@@ -147,14 +163,14 @@ void sliding_sum_gradient(const SlidingPool& pool, const double* shares, const T
   });
 }
 
-template void sliding_max(const SlidingPool&, const float*, float*, std::uint8_t*);
-template void sliding_max(const SlidingPool&, const double*, double*, std::uint8_t*);
+template void sliding_max(const SlidingPool&, const MappedPlanes<float>&, float*, std::uint8_t*);
+template void sliding_max(const SlidingPool&, const MappedPlanes<double>&, double*, std::uint8_t*);
 template void sliding_max_gradient(const SlidingPool&, const float*, const std::uint8_t*, float*);
 template void sliding_max_gradient(const SlidingPool&, const double*, const std::uint8_t*, double*);
 template void sliding_max_gather(const SlidingPool&, const float*, const std::uint8_t*, float*);
 template void sliding_max_gather(const SlidingPool&, const double*, const std::uint8_t*, double*);
-template void sliding_sum(const SlidingPool&, const double*, const float*, float*);
-template void sliding_sum(const SlidingPool&, const double*, const double*, double*);
+template void sliding_sum(const SlidingPool&, const double*, const MappedPlanes<float>&, float*);
+template void sliding_sum(const SlidingPool&, const double*, const MappedPlanes<double>&, double*);
 template void sliding_sum_gradient(const SlidingPool&, const double*, const float*, float*);
 template void sliding_sum_gradient(const SlidingPool&, const double*, const double*, double*);
 

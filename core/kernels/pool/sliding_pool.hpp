@@ -1,6 +1,9 @@
 #pragma once
 
+#include "evenkeel/core/kernels/norm/plane_map.hpp"
+
 #include <cstdint>
+#include <type_traits>
 
 namespace evenkeel {
 
@@ -37,11 +40,13 @@ inline bool is_sliding_pool(const SlidingPool& pool) {
 // the stride: what cell (p, q) of neighbouring windows reads is then contiguous, and outputs are computed a register at
 // a time.
 
+// Where x has a map, each plane is formed in scratch memory before it is read.
+
 inline constexpr std::int64_t kCellSlack = 16;  ///< bytes that may be read behind the cells of all outputs
 
 /// y = the largest cell of each window, cells = its number; the first in row order, NaN over all.
 template <class T>
-void sliding_max(const SlidingPool& pool, const T* x, T* y, std::uint8_t* cells);
+void sliding_max(const SlidingPool& pool, const std::type_identity_t<MappedPlanes<T>>& x, T* y, std::uint8_t* cells);
 /// dx = 0, then += dy at every window's cell.
 template <class T>
 void sliding_max_gradient(const SlidingPool& pool, const T* dy, const std::uint8_t* cells, T* dx);
@@ -51,7 +56,7 @@ void sliding_max_gather(const SlidingPool& pool, const T* x, const std::uint8_t*
 
 /// y = (sum of the window, in double) * share; one share per output of a plane.
 template <class T>
-void sliding_sum(const SlidingPool& pool, const double* shares, const T* x, T* y);
+void sliding_sum(const SlidingPool& pool, const double* shares, const std::type_identity_t<MappedPlanes<T>>& x, T* y);
 /// dx = 0, then += dy * share in every cell of the window.
 template <class T>
 void sliding_sum_gradient(const SlidingPool& pool, const double* shares, const T* dy, T* dx);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace evenkeel::kernels::simd {
 
@@ -95,6 +96,13 @@ class Batch {
 /// Number of lanes.
 template <class Arch, class T>
 inline constexpr std::int64_t kLanes = static_cast<std::int64_t>(Batch<Arch, T>::size);
+
+/// f(0), f(1), ..., f(kCount - 1), unrolled for certain, so that registers in arrays stay registers.
+template <int kCount, class F>
+[[gnu::always_inline]] inline void unrolled(const F& f) {
+  [&]<int... k>(std::integer_sequence<int, k...>) __attribute__((always_inline)) { (f(k), ...); }
+  (std::make_integer_sequence<int, kCount>());
+}
 
 /// Loads the first `count` < kLanes elements; the other lanes are `rest`. With store_partial the last elements of an
 /// array take the same path as all others, so a value never depends on its position.
