@@ -95,8 +95,8 @@ void* map_block(std::size_t bytes, std::size_t alignment = kHugePage) {
 }
 
 /// Smaller blocks of some pages lie side by side in mapped chunks, and so on huge pages too: a step of frozen_se_resnet
-/// on a batch of 2, whose blocks have up to 590 KB, takes 7% less time, resnet20's 4%, small_cnn_bn's on 16 3%. Pages of
-/// a block that is given back leave the process; its place stays empty until the chunk goes, with its last block.
+/// on a batch of 2, whose blocks have up to 590 KB, takes 7% less time, resnet20's 4%, small_cnn_bn's on 16 3%. Pages
+/// of a block that is given back leave the process; its place stays empty until the chunk goes, with its last block.
 class SharedChunks {
  public:
   static constexpr bool holds(std::size_t bytes) {

@@ -143,8 +143,8 @@ bool place_in_y(const Unit<T>& unit, const Panel& panel, std::int64_t lanes, Pan
 }
 
 /// The registers of the block's pixels, row by row: their places in the stage and in y. Where nothing is added to y
-/// later, the last one of a row overlaps the one before instead of being partly filled: 3 to 64 channels 3x3 at 28x28 88
-/// GFLOP/s instead of 69 with AVX2, 91 instead of 83 with AVX-512.
+/// later, the last one of a row overlaps the one before instead of being partly filled: 3 to 64 channels 3x3 at 28x28
+/// 88 GFLOP/s instead of 69 with AVX2, 91 instead of 83 with AVX-512.
 template <class T>
 void list_segments(const Unit<T>& unit, std::int64_t lanes, PanelSegment* segment) {
   const Correlation& c = unit.c;
