@@ -1,5 +1,6 @@
 #include "evenkeel/core/deferred.hpp"
 
+#include "evenkeel/core/elementwise.hpp"
 #include "evenkeel/core/error.hpp"
 #include "evenkeel/core/kernels/simd/environment.hpp"
 #include "evenkeel/core/thread_state.hpp"
@@ -50,7 +51,7 @@ kernels::PlaneMap<T> PlaneImage::map() const {
 
 void PlaneImage::fill(std::byte* values) const {
   dispatch_float(x_.dtype(), "fill", [&]<class T>() {
-    kernels::map_planes<T>(map<T>(), sizes(), x_.data<T>(), reinterpret_cast<T*>(values));
+    kernels::map_planes<T>(map<T>(), plane_sizes(x_), x_.data<T>(), reinterpret_cast<T*>(values));
   });
 }
 
@@ -67,17 +68,18 @@ MappedInput<T>::MappedInput(const Array& x, bool may_map) {
   planes_ = {values_.data<T>()};
 }
 
-Array add_deferred(const Array& a, const Array& b, bool relu) {
+Array add_arrays(const Array& a, const Array& b, bool relu) {
   std::shared_ptr<const PlaneImage> image = image_of(a);
   const Array& other = image != nullptr ? b : a;
-  if (image == nullptr && (image = image_of(b)) == nullptr) {
-    return {};
+  image = image != nullptr ? image : image_of(b);
+  if (image == nullptr || a.shape() != b.shape()) {
+    return relu ? zip<kernels::AddRelu>(a, b) : zip<kernels::Add>(a, b);
   }
   Array y = Array::empty(a.shape(), a.dtype());
   const Array values = other.contiguous();
   dispatch_float(a.dtype(), "add", [&]<class T>() {
-    kernels::map_planes_and_add<T>(image->map<T>(), image->sizes(), image->x().data<T>(), values.data<T>(), relu,
-                                   y.mutable_data<T>());
+    kernels::map_planes_and_add<T>(image->map<T>(), plane_sizes(image->x()), image->x().data<T>(), values.data<T>(),
+                                   relu, y.mutable_data<T>());
   });
   return y;
 }

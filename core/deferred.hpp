@@ -35,6 +35,9 @@ class FusionGuard {
   bool before_;
 };
 
+/// The sizes of x, (batch, channels, height, width).
+inline kernels::PlaneSizes plane_sizes(const Array& x) { return {x.size(0), x.size(1), x.size(2) * x.size(3)}; }
+
 /// map(x) for a contiguous x of (batch, channels, height, width).
 class PlaneImage final : public Deferred {
  public:
@@ -43,7 +46,6 @@ class PlaneImage final : public Deferred {
   void fill(std::byte* values) const override;
 
   const Array& x() const { return x_; }
-  kernels::PlaneSizes sizes() const { return {x_.size(0), x_.size(1), x_.size(2) * x_.size(3)}; }
   template <class T>
   kernels::PlaneMap<T> map() const;
 
@@ -66,7 +68,8 @@ class MappedInput {
   kernels::MappedPlanes<T> planes_{nullptr};
 };
 
-/// a + b, or relu(a + b), of equal shapes and dtypes, where an operand is a PlaneImage; else undefined.
-Array add_deferred(const Array& a, const Array& b, bool relu);
+/// a + b, or relu(a + b), as zip() of elementwise.hpp; where one of two equal shapes is a PlaneImage, in the pass that
+/// forms it.
+Array add_arrays(const Array& a, const Array& b, bool relu);
 
 }  // namespace evenkeel

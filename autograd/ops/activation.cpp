@@ -166,9 +166,7 @@ Tensor add_relu(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) {
     return relu(add(a, b));
   }
-  Array sum = add_deferred(a.array(), b.array(), true);
-  return record({.name = "add_relu", .inputs = {a, b}, .keep = Keep::output()},
-                sum.defined() ? std::move(sum) : zip<kernels::AddRelu>(a.array(), b.array()),
+  return record({.name = "add_relu", .inputs = {a, b}, .keep = Keep::output()}, add_arrays(a.array(), b.array(), true),
                 [](const Saved& saved, const Tensor& dy) -> Grads {
                   const Tensor y = saved.output();
                   const Tensor dx = grad_enabled() ? relu_twin(y, dy, {}) : fused_gradient<kernels::Relu>(dy, y);

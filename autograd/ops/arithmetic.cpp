@@ -45,8 +45,7 @@ Tensor apart_from(const Tensor& b, const Tensor& a) { return b.array().shares_st
 /// y = a + b;  da = dy, db = dy
 Tensor add(const Tensor& a, const Tensor& b) {
   check_numbers("add", a, b);
-  Array y = a.shape() == b.shape() ? add_deferred(a.array(), b.array(), false) : Array();
-  return record({.name = "add", .inputs = {a, b}}, y.defined() ? std::move(y) : zip<kernels::Add>(a.array(), b.array()),
+  return record({.name = "add", .inputs = {a, b}}, add_arrays(a.array(), b.array(), false),
                 [](const Saved&, const Tensor& dy) -> Grads {
                   return {dy, dy};
                 });

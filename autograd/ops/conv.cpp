@@ -91,10 +91,10 @@ Tensor correlate(const ConvGeometry& g, const Tensor& x, const Tensor& weight, c
                   if (saved.needs(0)) {
                     grads[0] = spread("conv2d_input_gradient", g, dy, saved.input(1));
                   }
-                  const bool with_bias = biased && saved.needs(2);
+                  const bool needs_bias = biased && saved.needs(2);
                   if (saved.needs(1)) {
-                    grads[1] = match(g, saved.input(0), dy, with_bias ? &grads[2] : nullptr);
-                  } else if (with_bias) {
+                    grads[1] = match(g, saved.input(0), dy, needs_bias ? &grads[2] : nullptr);
+                  } else if (needs_bias) {
                     grads[2] = channel_sums(dy);
                   }
                   return grads;

@@ -54,13 +54,13 @@ Array contiguous_or_undefined(const Tensor& tensor) { return tensor.defined() ? 
 bool may_defer(const NormalizeSpec& spec, const Tensor& x) {
   constexpr std::int64_t kPlane = 16, kElements = 4096;
   return fusion_enabled() && x.rank() == 4 && x.numel() >= kElements && x.size(2) * x.size(3) >= kPlane &&
-         kernels::is_plane_map(spec, {x.size(0), x.size(1), x.size(2) * x.size(3)});
+         kernels::is_plane_map(spec, plane_sizes(x.array()));
 }
 
 /// y without its values, but with mean and var, if the deviations allow it; else undefined.
 Array deferred_forward(const NormalizeSpec& spec, const Array& x, const Array& weight, const Array& bias, Array& mean,
                        Array& var) {
-  const kernels::PlaneSizes sizes{x.size(0), x.size(1), x.size(2) * x.size(3)};
+  const kernels::PlaneSizes sizes = plane_sizes(x);
   const std::int64_t images = kernels::image_step_of(spec, sizes) == 0 ? 1 : sizes.batch;
   Array pieces = Array::empty({images, sizes.channels, 5}, x.dtype());
   bool fits = true;

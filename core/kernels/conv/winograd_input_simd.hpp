@@ -109,8 +109,7 @@ void transform_columns(const WinogradInput<T>& job, std::int64_t channel) {
     T* const squares = job.strip_squares + place->first;
     T* const out_strip = strips + place->first;
     const PlaneMap<T>& map = job.planes.map;
-    const LaneMap<Arch, T> numbers(
-        map ? map.pieces[job.block.runs[r].first.image * map.image_step + channel] : Piece<T>(), map.relu);
+    const LaneMap<Arch, T> numbers(map ? *map.of(job.block.runs[r].first.image, channel) : Piece<T>(), map.relu);
     // A tail's register reaches into the next strip, which is written later.
     L::each(
         place->columns, [&](std::int64_t j, auto tag) __attribute__((always_inline)) {
@@ -256,12 +255,11 @@ struct Stack {
 template <class Arch, class T>
 LaneMap<Arch, T> lane_map(const PlaneMap<T>& map, const Stack<Arch, T>& stack, std::int64_t channel) {
   constexpr std::int64_t kLast = simd::kLanes<Arch, T> - 1;
-  const Piece<T>* const pieces = map.pieces + channel;
   if (map.image_step == 0 || stack.images[0] == stack.images[kLast]) {
-    return LaneMap<Arch, T>(pieces[stack.images[0] * map.image_step], map.relu);
+    return LaneMap<Arch, T>(*map.of(stack.images[0], channel), map.relu);
   }
   return LaneMap<Arch, T>::of_lanes(
-      [&](std::int64_t i) -> const Piece<T>& { return pieces[stack.images[i] * map.image_step]; }, map.relu);
+      [&](std::int64_t i) -> const Piece<T>& { return *map.of(stack.images[i], channel); }, map.relu);
 }
 
 /// v of one channel and register of stacked tiles: x B first, then B^T. h (row, 6, lane) are the rows from its window's

@@ -131,8 +131,7 @@ void gather_window(const WinogradPlanes<T>& p, const WinogradTile& tile, T* wind
     return;
   }
   NormalizeKernels<Arch, T>::scale(window, window, {p.channels, kWinogradCells, 1, 0, kWinogradCells},
-                                   PieceNumbers<T>{p.map.pieces + tile.image * p.map.image_step, nullptr},
-                                   {.f = p.map.relu ? NormActivation::relu : NormActivation::none});
+                                   PieceNumbers<T>{p.map.of(tile.image, 0), nullptr}, p.map.activation());
   for (std::int64_t i = 0; i < (whole ? 0 : p.channels * kWinogradCells); ++i) {
     const std::int64_t row = i % kWinogradCells / kWinogradWindow, column = i % kWinogradWindow;
     if (row < first || row >= last || column < begin || column >= end) {

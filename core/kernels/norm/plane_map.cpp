@@ -9,16 +9,13 @@
 namespace evenkeel::kernels {
 namespace {
 
-FusedActivation activation_of(bool relu) { return {.f = relu ? NormActivation::relu : NormActivation::none}; }
-
 /// f(first plane, pieces of it and its neighbours in the image, how many) for planes [begin, end).
 template <class T, class F>
 void each_image(const PlaneMap<T>& map, const PlaneSizes& sizes, std::int64_t begin, std::int64_t end, const F& f) {
   while (begin < end) {
     const std::int64_t image = begin / sizes.channels, channel = begin % sizes.channels;
     const std::int64_t count = std::min(end - begin, sizes.channels - channel);
-    f(begin, PieceNumbers<T>{map.pieces + image * map.image_step + channel, nullptr},
-      Pieces{count, sizes.plane, 1, 0, sizes.plane});
+    f(begin, PieceNumbers<T>{map.of(image, channel), nullptr}, Pieces{count, sizes.plane, 1, 0, sizes.plane});
     begin += count;
   }
 }
@@ -70,14 +67,14 @@ void fill_pieces(const NormalizeSpec& spec, const PlaneSizes& sizes, std::span<c
 template <class T>
 void map_planes(const PlaneMap<T>& map, const PlaneSizes& sizes, const T* x, T* y) {
   for_planes(map, sizes, [&]<class K>(std::int64_t first, const PieceNumbers<T>& numbers, const Pieces& at) {
-    K::scale(x + first, y + first, at, numbers, activation_of(map.relu));
+    K::scale(x + first, y + first, at, numbers, map.activation());
   });
 }
 
 template <class T>
 void map_planes_and_add(const PlaneMap<T>& map, const PlaneSizes& sizes, const T* x, const T* b, bool relu, T* y) {
   for_planes(map, sizes, [&]<class K>(std::int64_t first, const PieceNumbers<T>& numbers, const Pieces& at) {
-    K::scale_and_add(x + first, b + first, y + first, at, numbers, activation_of(map.relu), relu);
+    K::scale_and_add(x + first, b + first, y + first, at, numbers, map.activation(), relu);
   });
 }
 
@@ -93,9 +90,9 @@ const T* PlaneReader<T>::plane(std::int64_t i) {
   }
   dispatch_isa([&]<class Arch>() {
     const PlaneMap<T>& map = planes_.map;
-    const Piece<T>* const piece = map.pieces + i / map.channels * map.image_step + i % map.channels;
+    const Piece<T>* const piece = map.of(i / map.channels, i % map.channels);
     NormalizeKernels<Arch, T>::scale(x, values_.data(), {1, size_, 1, 0, size_}, PieceNumbers<T>{piece, nullptr},
-                                     activation_of(map.relu));
+                                     map.activation());
   });
   return values_.data();
 }

@@ -26,6 +26,9 @@ struct PlaneMap {
   bool relu = false;
 
   explicit operator bool() const { return pieces != nullptr; }
+  /// The numbers of a channel of an image; those of the next channels follow.
+  const Piece<T>* of(std::int64_t image, std::int64_t channel) const { return pieces + image * image_step + channel; }
+  FusedActivation activation() const { return {.f = relu ? NormActivation::relu : NormActivation::none}; }
   /// Of the channels from `first` on.
   PlaneMap from(std::int64_t first) const {
     return {pieces != nullptr ? pieces + first : nullptr, channels - first, image_step, relu};

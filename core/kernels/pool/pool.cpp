@@ -58,10 +58,16 @@ std::vector<double> shares_of(const PoolGeometry& g, PoolDivisor divisor) {
 namespace kernels {
 namespace {
 
-/// Calls body(plane) for every plane, on several threads where it pays.
+/// Calls body(first plane, last plane) on several threads where it pays.
+template <class Body>
+void for_planes(const PoolGeometry& g, const Body& body) {
+  parallel_for(0, g.planes, grain_of(g.height * g.width + g.outputs()), body);
+}
+
+/// Calls body(plane) for every plane.
 template <class Body>
 void for_each_plane(const PoolGeometry& g, const Body& body) {
-  parallel_for(0, g.planes, grain_of(g.height * g.width + g.outputs()), [&](std::int64_t begin, std::int64_t end) {
+  for_planes(g, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t plane = begin; plane < end; ++plane) {
       body(plane);
     }
@@ -71,7 +77,7 @@ void for_each_plane(const PoolGeometry& g, const Body& body) {
 /// Calls body(plane, x's numbers of it).
 template <class T, class Body>
 void for_each_input(const PoolGeometry& g, const MappedPlanes<T>& x, const Body& body) {
-  parallel_for(0, g.planes, grain_of(g.height * g.width + g.outputs()), [&](std::int64_t begin, std::int64_t end) {
+  for_planes(g, [&](std::int64_t begin, std::int64_t end) {
     PlaneReader<T> reader(x, g.height * g.width);
     for (std::int64_t plane = begin; plane < end; ++plane) {
       body(plane, reader.plane(plane));

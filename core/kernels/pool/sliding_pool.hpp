@@ -38,9 +38,7 @@ inline bool is_sliding_pool(const SlidingPool& pool) {
 
 // Except in a halving pool, each plane is copied into a padded block whose columns are sorted by their remainder modulo
 // the stride: what cell (p, q) of neighbouring windows reads is then contiguous, and outputs are computed a register at
-// a time.
-
-// Where x has a map, each plane is formed in scratch memory before it is read.
+// a time. Where x has a map, each plane is formed in scratch memory before it is read.
 
 inline constexpr std::int64_t kCellSlack = 16;  ///< bytes that may be read behind the cells of all outputs
 
