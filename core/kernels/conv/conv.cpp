@@ -32,8 +32,15 @@ struct ChosenPanels {
   }
 };
 
-template <class Conv>
-inline constexpr bool kIsWinograd = std::is_same_v<Conv, WinogradConv<float>>;
+/// x as an algorithm reads it: by its map, if it can (reads_through_map).
+template <class Conv, class T>
+decltype(auto) input_for(const MappedPlanes<T>& x) {
+  if constexpr (std::is_same_v<Conv, WinogradConv<T>>) {
+    return (x);
+  } else {
+    return x.x;
+  }
+}
 
 /// run(the algorithm that has the passes) by the table.
 template <class T, class Run>
@@ -65,13 +72,8 @@ template <class T>
 void conv2d(const ConvGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, const T* weight, const T* bias,
             T* y) {
   if (g.y_size() > 0) {
-    run_chosen<T>(g, ConvPass::forward, [&]<class Conv>(const Conv& conv) {
-      if constexpr (kIsWinograd<Conv>) {
-        conv.forward(g, x, weight, bias, y);
-      } else {
-        conv.forward(g, x.x, weight, bias, y);
-      }
-    });
+    run_chosen<T>(g, ConvPass::forward,
+                  [&]<class Conv>(const Conv& conv) { conv.forward(g, input_for<Conv>(x), weight, bias, y); });
   }
 }
 
@@ -99,11 +101,7 @@ void conv2d_weight_gradient(const ConvGeometry& g, const std::type_identity_t<Ma
     if constexpr (std::is_same_v<Conv, ChosenPanels<T>>) {
       conv.weight_gradient(g, x.x, dy, dweight, dbias);
     } else {
-      if constexpr (kIsWinograd<Conv>) {
-        conv.weight_gradient(g, x, dy, dweight);
-      } else {
-        conv.weight_gradient(g, x.x, dy, dweight);
-      }
+      conv.weight_gradient(g, input_for<Conv>(x), dy, dweight);
       sum_channels();
     }
   });
