@@ -10,6 +10,7 @@
 #include "evenkeel/core/communicator.hpp"
 #include "evenkeel/core/deferred.hpp"
 #include "evenkeel/core/io/npy.hpp"
+#include "evenkeel/core/io/npz.hpp"
 #include "evenkeel/core/io/safetensors.hpp"
 #include "evenkeel/core/kernels/conv/algorithms.hpp"
 #include "evenkeel/core/parallel.hpp"
