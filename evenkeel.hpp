@@ -2,6 +2,7 @@
 
 // Everything that Evenkeel has. Smaller programs may include the folders' headers one by one.
 #include "evenkeel/autograd/anomaly.hpp"
+#include "evenkeel/autograd/dot.hpp"
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/function.hpp"
 #include "evenkeel/autograd/gradcheck.hpp"
