@@ -1,6 +1,7 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/flush_denormal.hpp"
 #include "evenkeel/core/loop_listener.hpp"
 #include "evenkeel/core/thread.hpp"
 
@@ -109,6 +110,7 @@ class SharedLoop {
     body_ = &body;
     error_ = nullptr;
     stop_ = false;
+    flush_denormal_ = flush_denormal();
     if (++number_ == 0) {  // the shares' numbers would seem new
       for (Share& share : shares_) {
         share.taken.store(0, std::memory_order_relaxed);
@@ -119,6 +121,9 @@ class SharedLoop {
 
   void work(int thread) noexcept {
     team_threads = threads_;
+    if (flush_denormal() != flush_denormal_) {
+      set_flush_denormal(flush_denormal_);  // as the caller, so that who computes a chunk makes no difference
+    }
     try {
       for (int k = 0; k < threads_; ++k) {
         const int owner = thread + k < threads_ ? thread + k : thread + k - threads_;
@@ -165,6 +170,7 @@ class SharedLoop {
   const Body* body_ = nullptr;
   std::exception_ptr error_;
   std::atomic<bool> stop_ = false;
+  bool flush_denormal_ = false;
   std::array<Share, kMaxThreads> shares_;
 };
 
