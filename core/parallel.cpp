@@ -174,14 +174,15 @@ class SharedLoop {
   std::array<Share, kMaxThreads> shares_;
 };
 
-/// What a helper has to know of the caller, in one word, so that a call costs one line of the cache.
-struct Call {
+/// What a helper has to know of the caller, in one aligned word, so that a call costs one line of the cache.
+struct alignas(std::uint64_t) Call {
   std::uint32_t number = 0;   ///< of the loop
   std::uint16_t threads = 0;  ///< that it is open to: those with smaller numbers; 0: closed
   std::int16_t core = -1;     ///< where the caller runs
 
   bool operator==(const Call&) const = default;
 };
+static_assert(std::atomic<Call>::is_always_lock_free);
 
 /// The threads that help with loops. They are hired once and stay; a team per loop, as OpenMP's, ends in a barrier
 /// where each of its threads is awaited, also one that another process keeps off its core (a training step of 1.2 ms
