@@ -6,7 +6,7 @@
 namespace evenkeel {
 
 namespace {
-[[maybe_unused]] const bool inherited =
+[[maybe_unused]] const bool flush_inherited =
     inherit_setting([]() -> std::function<void()> { return [mode = flush_denormal()] { set_flush_denormal(mode); }; });
 }  // namespace
 
