@@ -166,6 +166,11 @@ NamedArrays load_npz(const std::string& path) {
 void save_npz(const std::string& path, const NamedArrays& arrays, bool compressed) {
   check_names(arrays);
   AtomicFile file(path, kSaveNpz);
+  if (arrays.empty()) {  // libzip would remove the file; this is the archive's end, which says that there are 0 entries
+    file.write(std::string("PK\x05\x06") + std::string(18, '\0'));
+    file.commit();
+    return;
+  }
   const Source source = form_archive(arrays, compressed);
   const auto refuse_unless = [&](bool ok) {
     require<IoError>(ok, kSaveNpz, ::zip_error_strerror(::zip_source_error(source.get())));

@@ -105,11 +105,13 @@ TEST_CASE("a damaged or cut archive is refused, or what it says is unchanged") {
         std::string bytes = whole;
         bytes[i] = static_cast<char>(bytes[i] ^ flip);
         write_bytes(path, bytes);
+        bool right = false;
         try {
-          CHECK(same(load_npz(path), arrays));
+          right = same(load_npz(path), arrays);
         } catch (const FileError& error) {
-          CHECK(std::strstr(error.what(), path.c_str()) != nullptr);
+          right = std::strstr(error.what(), path.c_str()) != nullptr;
         }
+        CHECK(right);
       }
     }
   }
