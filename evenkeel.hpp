@@ -38,6 +38,7 @@
 #include "evenkeel/nn/init.hpp"
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/loss.hpp"
+#include "evenkeel/nn/loss_embedding.hpp"
 #include "evenkeel/nn/norm/act_norm.hpp"
 #include "evenkeel/nn/norm/adaptive_instance_norm.hpp"
 #include "evenkeel/nn/norm/batch_channel_norm.hpp"
