@@ -150,7 +150,7 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Wei
   const Tensor losses = elementwise_loss<kernels::BinaryCrossEntropy>(
       input, target, first,
       {.dx = [](const Tensor& x, const Tensor& t, const Tensor& dy,
-                double) { return dy * (x - t) / at_least((1 - x) * x, 1e-12); },
+                double) { return dy * (x - t) / at_least((1 - x) * x, 1e-12f); },
        .dt = [](const Tensor& x, const Tensor&, const Tensor& dy, double) { return dy * (log(1 - x) - log(x)); }});
   return options.weight.defined() ? reduced_with(op, options.weight, losses, options.reduction) : losses;
 }

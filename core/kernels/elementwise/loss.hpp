@@ -99,7 +99,7 @@ struct BinaryCrossEntropy {
   }
   template <class V>
   static V df(V x, V t, V) {
-    const V least = V(static_cast<typename V::value_type>(1e-12));
+    const V least = V(1e-12f);
     return (x - t) / math::at_least(V((V(1) - x) * x), least);
   }
 };
