@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/autograd/ops/dropout.hpp"
 #include "evenkeel/autograd/ops/gram.hpp"
 #include "evenkeel/autograd/ops/group_moments.hpp"
 #include "evenkeel/autograd/ops/linalg.hpp"

@@ -5,8 +5,8 @@
 
 namespace evenkeel::nn {
 
-// Losses as modules: loss(input, target). Formulas stand in autograd/ops/loss.hpp and loss_elementwise.hpp. A weight is a
-// buffer, so it is converted and saved with the module.
+// Losses as modules: loss(input, target). Formulas stand in autograd/ops/loss.hpp and loss_elementwise.hpp. A weight is
+// a buffer, so it is converted and saved with the module.
 
 /// A module of input and target.
 class Loss : public Module {

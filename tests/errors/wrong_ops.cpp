@@ -117,6 +117,16 @@ WrongCalls wrong_elementwise() {
                         [](World& w) { return dropout(w.x, kNaN, true, w.generator); }),
       wrong<ShapeError>("dropout2d: the input must be of shape (N, C, *), got [3]",
                         [](World& w) { return dropout2d(ones({3}), 0.5, true, w.generator); }),
+      wrong<ShapeError>("dropout1d: Expected 2D or 3D input, but received a 1D input of shape [3]",
+                        [](World& w) { return dropout1d(ones({3}), 0.5, true, w.generator); }),
+      wrong<ShapeError>("dropout3d: Expected 4D or 5D input, but received a 3D input of shape [1, 2, 3]",
+                        [](World& w) {
+                          return dropout3d(ones({1, 2, 3}), 0.5, true, w.generator);
+                        }),
+      wrong<ShapeError>("feature_alpha_dropout: the input must be of shape (N, C, *), got [3]",
+                        [](World& w) { return feature_alpha_dropout(ones({3}), 0.5, true, w.generator); }),
+      wrong<DtypeError>("alpha_dropout: dtype must be float32 or float64, got int64",
+                        [](World& w) { return alpha_dropout(w.labels, 0.5, true, w.generator); }),
       wrong<ShapeError>(
           "linear: mat1 and mat2 shapes cannot be multiplied: input [4, 3] has 3 features, weight [2, 4]...",
           [](World& w) {
