@@ -22,9 +22,10 @@ struct ModelOptions {
 };
 
 struct ModelEntry {
-  std::string name, description;
+  std::string name;
+  std::string description = {};
   std::string norm = "none";  ///< its own, which its name or its paper stands for
-  std::function<std::unique_ptr<nn::Layer>(Generator& generator, const ModelOptions& options)> make;
+  std::function<std::unique_ptr<nn::Layer>(Generator& generator, const ModelOptions& options)> make = {};
 };
 
 /// Every model that can be made by name, those of register_model last. Write models::models(): the bare name is the

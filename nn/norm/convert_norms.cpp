@@ -224,8 +224,10 @@ class Converter {
     }
     say(unseen_, "the statistics of ", unseen_.count, " of ", frozen_.count,
         " layers never saw a batch (num_batches_tracked 0), the first: ");
-    say(anew_, "the running statistics of ", anew_.count, " norms start anew: train before eval(); the first: ");
-    say(active_, active_.count, " norms are their own activation, what stands behind them stays; the first: ");
+    say(anew_, "the running statistics of ", anew_.count, " of ", done.size(),
+        " norms start anew: train before eval(); the first: ");
+    say(active_, "the activation is part of ", active_.count, " of ", done.size(),
+        " norms, what stands behind them stays; the first: ");
   }
 
  private:

@@ -29,9 +29,9 @@ struct NormOptions {
 /// A row of the list behind every --norm.
 struct NormEntry {
   std::string name;
-  std::string description;
-  std::string formula;  ///< "y = ..."; E and Var are mean and biased variance, products with (C) per channel
-  std::function<std::unique_ptr<Layer>(std::int64_t channels, const NormOptions& options)> make;
+  std::string description = {};
+  std::string formula = {};  ///< "y = ..."; E and Var are mean and biased variance, products with (C) per channel
+  std::function<std::unique_ptr<Layer>(std::int64_t channels, const NormOptions& options)> make = {};
   int min_spatial_dims = 2, max_spatial_dims = 2;  ///< what it takes
   bool activates = false;  ///< the activation is part of it: networks leave out theirs behind it
 };
