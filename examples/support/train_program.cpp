@@ -316,7 +316,8 @@ std::string program_name(int argc, char** argv) {
 
 int run(int argc, char** argv) {
   CommandLine line("Trains a network on images and writes metrics, curves and checkpoints to a folder.");
-  Settings settings{.program = program_name(argc, argv)};
+  Settings settings;
+  settings.program = program_name(argc, argv);
   const RunOptions run_options = add_options(line, settings);
   if (!line.parse(argc, argv)) {
     return 0;
