@@ -1,5 +1,5 @@
-// convert_norms: every pair of the registry, what goes over, what stays and why. The conversions with names of their own
-// are in convert_test.cpp.
+// convert_norms: every pair of the registry, what goes over, what stays and why. convert_test.cpp has the conversions
+// with names of their own.
 
 #include "evenkeel/nn/norm/convert_norms.hpp"
 
