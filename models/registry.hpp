@@ -32,9 +32,9 @@ struct ModelEntry {
 /// namespace's as well. The list does not grow: models that are registered later are in the next call's.
 const std::vector<ModelEntry>& models();
 
-/// Gives a model of one's own a name, by which make_model and --model then know it. `make` gets ModelOptions::norm never
-/// empty. Any thread may call it at any time. Throws, registering nothing: a name that is taken, by the library or an
-/// earlier call, or is no word of letters, digits and "_-."; no function.
+/// Gives a model of one's own a name, by which make_model and --model then know it. `make` gets ModelOptions::norm
+/// never empty. Any thread may call it at any time. Throws, registering nothing: a name that is taken, by the library
+/// or an earlier call, or is no word of letters, digits and "_-."; no function.
 void register_model(ModelEntry entry);
 
 /// The row of that name; an unknown name throws and lists the known ones.

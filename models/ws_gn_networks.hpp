@@ -22,8 +22,8 @@ struct WSGNOptions {
 
 /// y = silu(gn(conv(x))): WSConv2d 3x3 without bias, GroupNorm, SiLU in place.
 ///   x: (N, in, H, W), y: (N, out, H, W)
-/// Throws invalid_argument: `groups` or `channels_per_group` that do not divide the out channels, or both. The PyTorch original takes min(groups, out)
-/// of 32, which fails for 48 channels.
+/// Throws invalid_argument: `groups` or `channels_per_group` that do not divide the out channels, or both. The PyTorch
+/// original takes min(groups, out) of 32, which fails for 48 channels.
 class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
   using Options = WSGNOptions;

@@ -28,8 +28,8 @@ struct BatchRenormOptions {
   std::optional<std::int64_t> dmax_steps = {};  ///< the same for dmax
 };
 
-/// The paper's settings (section 4): BatchNorm for 5000 steps, then rmax rises from 1 to 3 until step 40000 and dmax from
-/// 0 to 5 until step 25000; the weight of new statistics is 0.01, and the deviation is tracked.
+/// The paper's settings (section 4): BatchNorm for 5000 steps, then rmax rises from 1 to 3 until step 40000 and dmax
+/// from 0 to 5 until step 25000; the weight of new statistics is 0.01, and the deviation is tracked.
 BatchRenormOptions paper_renorm_options();
 
 /// BatchNorm whose training output is pulled towards what eval() would give; shapes and state as BatchNormBase.

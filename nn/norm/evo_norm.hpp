@@ -46,8 +46,8 @@ class EvoNormSBase : public Layer {
 
 using EvoNormS0Options = EvoNormSOptions;
 
-/// y = x sigmoid(v x) / sqrt(Var_group[x] + eps) * weight + bias, with v (from 1): (C) learned; see EvoNormSBase. With v
-/// = 1 the numerator is SiLU(x). Throws also: one value per group in training.
+/// y = x sigmoid(v x) / sqrt(Var_group[x] + eps) * weight + bias, with v (from 1): (C) learned; see EvoNormSBase. With
+/// v = 1 the numerator is SiLU(x). Throws also: one value per group in training.
 class EvoNormS0 : public EvoNormSBase {
  public:
   explicit EvoNormS0(std::int64_t num_features, const Options& options = {})
@@ -61,8 +61,8 @@ class EvoNormS1 : public EvoNormSBase {
       : EvoNormSBase("EvoNormS1", num_features, options, false, true) {}
 };
 
-/// y = SiLU(x) / sqrt(E_group[x^2] + eps) * weight + bias: EvoNormS1 with the mean square for the variance. One value per
-/// group is no error.
+/// y = SiLU(x) / sqrt(E_group[x^2] + eps) * weight + bias: EvoNormS1 with the mean square for the variance. One value
+/// per group is no error.
 class EvoNormS2 : public EvoNormSBase {
  public:
   explicit EvoNormS2(std::int64_t num_features, const Options& options = {})
@@ -78,8 +78,8 @@ struct EvoNormBOptions {
 /// What the EvoNorms of the batch's variance share:
 ///   y = x / max(sqrt(Var_batch[x] + eps), r(x)) * weight + bias
 ///   x, y: (N, C, H, W); weight (from 1), bias (from 0), running_var (from 1): (C). Var_batch is taken per channel over
-///   batch and space, and r(x) has a statistic per sample and channel over space; both biased. x is not centred, and the
-///   maximum is the activation.
+///   batch and space, and r(x) has a statistic per sample and channel over space; both biased. x is not centred, and
+///   the maximum is the activation.
 /// Training writes the unbiased Var_batch into running_var; eval() reads it instead. The statistic of r is the sample's
 /// own in both. timm has no num_batches_tracked: its files load.
 /// Throws invalid_argument: wrong rank or C; one value per channel in training.

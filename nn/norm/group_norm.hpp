@@ -18,8 +18,8 @@ struct GroupNormOptions {
 /// Independent of the batch, the same in train and eval. GroupNorm(1, C) is LayerNorm over (C, *), and GroupNorm(C, C)
 /// InstanceNorm, but for the affine part, which is per channel here.
 /// Throws invalid_argument: C not divisible by num_groups or by channels_per_group; both given; wrong C; groups of a
-/// single element, whose output would be the bias whatever x is. PyTorch refuses those for a batch of one only, and so does functional::group_norm.
-/// Wu & He 2018, arXiv:1803.08494, equations 1 to 7.
+/// single element, whose output would be the bias whatever x is. PyTorch refuses those for a batch of one only, and so
+/// does functional::group_norm. Wu & He 2018, arXiv:1803.08494, equations 1 to 7.
 class GroupNorm : public FusibleNorm {
  public:
   using Options = GroupNormOptions;

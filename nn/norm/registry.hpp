@@ -45,8 +45,8 @@ std::span<const NormEntry> norms();
 ///                      .make = [](std::int64_t channels, const nn::NormOptions&) -> std::unique_ptr<nn::Layer> {
 ///                        return std::make_unique<Mine>(channels);
 ///                      }});
-/// What it gives is made anew in each call of `make`. Any thread may call it at any time. Throws, registering nothing: a
-/// name that is taken, by the library or an earlier call, or is no word of letters, digits and "_-."; no function.
+/// Any thread may call it at any time. Throws, registering nothing: a name that is taken, by the library or an earlier
+/// call, or is no word of letters, digits and "_-."; no function.
 void register_norm(NormEntry entry);
 
 /// The norm of that name for `channels` channels; throws with the list of names for an unknown one, and for one that
