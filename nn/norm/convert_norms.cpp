@@ -185,13 +185,15 @@ class Converter {
 
   /// The norm that takes the layer's place, or null.
   std::unique_ptr<Layer> operator()(const std::string& path, const Layer& layer) {
-    const std::optional<FoundNorm> found = find_norm(path, layer);
+    const bool inside = whole_ && path.starts_with(*whole_);
+    const std::optional<FoundNorm> found = inside ? std::nullopt : find_norm(path, layer);
     if (!found) {
       return nullptr;
     }
     std::optional<NormTarget> target = rule_(*found);
     if (!target) {
-      return stays(*found, "the rule leaves it");
+      kept_.push_back({path, layer.type_name(), "the rule leaves it"});
+      return nullptr;
     }
     const bool by_name = target->layer == nullptr;
     std::unique_ptr<Layer> now = by_name ? make(*found, *target) : std::move(target->layer);
@@ -231,8 +233,10 @@ class Converter {
   }
 
  private:
+  /// The norm that the rule wanted to be another stays, as a whole.
   std::unique_ptr<Layer> stays(const FoundNorm& found, std::string why) {
     kept_.push_back({found.path, found.layer.type_name(), std::move(why)});
+    whole_ = found.path.empty() ? "" : found.path + ".";
     return nullptr;
   }
 
@@ -280,6 +284,7 @@ class Converter {
   }
 
   const NormRule& rule_;
+  std::optional<std::string> whole_;  ///< how the names of its parts begin
   std::vector<KeptNorm> kept_;
   Places groups_, single_, frozen_, unseen_, anew_, active_;
 };

@@ -51,7 +51,8 @@ NormRule norms_to(std::string name, std::function<void(NormOptions&)> change = {
   };
 }
 
-/// Puts other norms in the place of a model's norms. The rule is asked for each one, in the order of the model:
+/// Puts other norms in the place of a model's norms. The rule is asked for each one, in the order of the model; for those
+/// that a norm consists of (IBN, BatchChannelNorm) where it leaves the whole:
 ///   convert_norms(model, [](const FoundNorm& norm) -> std::optional<NormTarget> {
 ///     return norm.path.starts_with("head.") ? std::nullopt : std::optional(NormTarget{.name = "gn"});
 ///   });
