@@ -9,6 +9,8 @@
 #include "evenkeel/autograd/ops/linalg.hpp"
 #include "evenkeel/autograd/ops/local_response.hpp"
 #include "evenkeel/autograd/ops/loss.hpp"
+#include "evenkeel/autograd/ops/lp_pool.hpp"
+#include "evenkeel/autograd/ops/max_unpool.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/pool.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
