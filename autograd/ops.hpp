@@ -6,6 +6,7 @@
 #include "evenkeel/autograd/ops/conv.hpp"
 #include "evenkeel/autograd/ops/gram.hpp"
 #include "evenkeel/autograd/ops/group_moments.hpp"
+#include "evenkeel/autograd/ops/interpolate.hpp"
 #include "evenkeel/autograd/ops/linalg.hpp"
 #include "evenkeel/autograd/ops/local_response.hpp"
 #include "evenkeel/autograd/ops/loss.hpp"
