@@ -85,6 +85,7 @@
 #include "evenkeel/nn/pool.hpp"
 #include "evenkeel/nn/squeeze_excitation.hpp"
 #include "evenkeel/nn/summary.hpp"
+#include "evenkeel/nn/upsample.hpp"
 #include "evenkeel/optim/adam.hpp"
 #include "evenkeel/optim/clip_grad.hpp"
 #include "evenkeel/optim/lr_scheduler.hpp"

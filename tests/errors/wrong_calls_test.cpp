@@ -66,9 +66,10 @@ std::size_t check(const WrongCalls& calls) {
 }
 
 using Table = WrongCalls (*)();
-constexpr std::array<std::pair<const char*, Table>, 8> kTables = {{{"arrays", wrong_arrays},
+constexpr std::array<std::pair<const char*, Table>, 9> kTables = {{{"arrays", wrong_arrays},
                                                                    {"ops", wrong_ops},
                                                                    {"losses", wrong_losses},
+                                                                   {"pools", wrong_pools},
                                                                    {"layers", wrong_layers},
                                                                    {"norms", wrong_norms},
                                                                    {"modules", wrong_modules},
