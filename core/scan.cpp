@@ -9,7 +9,7 @@
 namespace evenkeel {
 namespace {
 
-constexpr std::int64_t kColumns = 64;  // that are carried on together
+constexpr std::int64_t kCarriedColumns = 64;  // that are carried on together
 
 /// Contiguous arrays as [outer][size][inner].
 struct ScanView {
@@ -22,7 +22,7 @@ template <class T>
 void scan_columns(const ScanView& view, std::int64_t outer, std::int64_t column, std::int64_t count, const T* a,
                   const T* b, T* s) {
   using Carried = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;
-  std::array<Carried, kColumns> carried{};
+  std::array<Carried, kCarriedColumns> carried{};
   for (std::int64_t k = 0; k < view.size; ++k) {
     const std::int64_t row = view.reverse ? view.size - 1 - k : k;
     const std::int64_t at = (outer * view.size + row) * view.inner + column;
@@ -40,7 +40,7 @@ void scan(const ScanView& view, const T* a, const T* b, T* s) {
   parallel_for(0, view.outer * view.inner, grain_of(view.size), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t at = first, next = first; at < last; at = next) {
       const std::int64_t outer = at / view.inner, column = at % view.inner;
-      next = std::min({last, at + kColumns, (outer + 1) * view.inner});
+      next = std::min({last, at + kCarriedColumns, (outer + 1) * view.inner});
       scan_columns(view, outer, column, next - at, a, b, s);
     }
   });
