@@ -211,7 +211,7 @@ struct Expm1 : OfOutput {
   static constexpr std::string_view kName = "expm1";
   template <class V>
   static V f(V x) {
-    return math::expm1(x);
+    return select(x > V(64), math::exp(x), math::expm1(x));
   }
   template <class V>
   static V df(V y) {

@@ -16,6 +16,7 @@ namespace math {
 
 template <class V>
 V exp(V x);
+/// Infinite a little early, from 88.4 on (in double 709.4).
 template <class V>
 V expm1(V x);
 template <class V>
