@@ -66,7 +66,7 @@ void for_each_unary_function(const Visit& visit) {
   visit(unary<Cos>([](const auto& x) { return cos(x); }, "0", [](Real x) { return std::cos(x); }, 2));
   visit(unary<Log1p>([](const auto& x) { return log1p(x); }, "0", [](Real x) { return std::log1p(x); }, 2, {-1}, -0.75,
                      2.5));
-  visit(unary<Expm1>([](const auto& x) { return expm1(x); }, "y", [](Real x) { return std::expm1(x); }, 2));
+  visit(unary<Expm1>([](const auto& x) { return expm1(x); }, "y", [](Real x) { return std::expm1(x); }, 2.5));
   visit(unary<Tanh>([](const auto& x) { return tanh(x); }, "y", [](Real x) { return std::tanh(x); }, 2));
   visit(unary<Sigmoid>([](const auto& x) { return sigmoid(x); }, "y", logistic, 2.5));
   visit(unary<Erf>([](const auto& x) { return erf(x); }, "0", [](Real x) { return std::erf(x); }, 3));
