@@ -322,41 +322,4 @@ Tensor log_softmax(const Tensor& x, std::int64_t dim) {
                 });
 }
 
-namespace {
-/// y = x mask / (1 - p),  dx = dy mask / (1 - p), one mask value per element of `mask_shape`, which broadcasts to x's
-/// shape. p = 1 gives zeros.
-Tensor apply_dropout(std::string_view op, const Tensor& x, double p, const Shape& mask_shape, Generator& generator) {
-  const double scale = p < 1 ? 1 / (1 - p) : 0;
-  Array mask = random_bernoulli(mask_shape, generator, 1 - p, x.dtype());
-  map_<kernels::MulScalar>(mask, {.a = scale});
-  Array y = zip<kernels::Multiply>(x.array(), mask);
-  return record({.name = op, .inputs = {x, Tensor(std::move(mask))}, .keep = Keep::input(1)}, std::move(y),
-                [](const Saved& saved, const Tensor& dy) -> Grads {
-                  return {dy * saved.input(1), Tensor()};
-                });
-}
-
-void check_dropout(std::string_view op, const Tensor& x, double p) {
-  check_float(op, x);
-  require(p >= 0 && p <= 1, op, "p must lie in [0, 1], got ", p);
-}
-}  // namespace
-
-Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
-  check_dropout("dropout", x, p);
-  return training && p > 0 ? apply_dropout("dropout", x, p, x.shape(), generator) : x;
-}
-
-Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator) {
-  check_dropout("dropout2d", x, p);
-  require<ShapeError>(x.rank() >= 2, "dropout2d", "the input must be of shape (N, C, *), got ", x.shape());
-  if (!training || p == 0) {
-    return x;
-  }
-  Shape mask_shape = Shape::filled(x.rank(), 1);
-  mask_shape[0] = x.size(0);
-  mask_shape[1] = x.size(1);
-  return apply_dropout("dropout2d", x, p, mask_shape, generator);
-}
-
 }  // namespace evenkeel

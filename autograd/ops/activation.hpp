@@ -9,7 +9,7 @@
 
 namespace evenkeel {
 
-// Activations, softmax and dropout. float32 or float64; shapes are kept unless said.
+// Activations and softmax. float32 or float64; shapes are kept unless said.
 
 Tensor relu(const Tensor& x);  ///< max(x, 0); derivative 0 at 0; NaN stays NaN
 Tensor& relu_(Tensor& x);      ///< in place
@@ -62,11 +62,5 @@ bool is_fusible(std::string_view op);
 /// them differentiable.
 Tensor activate(const Tensor& x, const FusedActivation& activation);
 Tensor activation_gradient(const Tensor& x, const Tensor& dy, const FusedActivation& activation);
-
-/// In training, zeroes each element with probability p and scales the rest by 1/(1 - p); else the identity.
-/// p = 1 gives zeros. Element i's mask depends on the generator's state and i alone. Throws unless 0 <= p <= 1.
-Tensor dropout(const Tensor& x, double p, bool training, Generator& generator);
-/// The same for whole channels of (N, C, *) input.
-Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator);
 
 }  // namespace evenkeel

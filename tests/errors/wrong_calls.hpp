@@ -72,6 +72,7 @@ WrongCalls wrong_arrays();
 WrongCalls wrong_ops();
 WrongCalls wrong_pointwise();
 WrongCalls wrong_losses();
+WrongCalls wrong_pools();
 WrongCalls wrong_layers();
 WrongCalls wrong_norms();
 WrongCalls wrong_modules();

@@ -70,6 +70,7 @@ constexpr std::array<std::pair<const char*, Table>, 9> kTables = {{{"arrays", wr
                                                                    {"ops", wrong_ops},
                                                                    {"pointwise", wrong_pointwise},
                                                                    {"losses", wrong_losses},
+                                                                   {"pools", wrong_pools},
                                                                    {"layers", wrong_layers},
                                                                    {"norms", wrong_norms},
                                                                    {"modules", wrong_modules},
