@@ -68,6 +68,7 @@ std::size_t check(const WrongCalls& calls) {
 using Table = WrongCalls (*)();
 constexpr std::array<std::pair<const char*, Table>, 9> kTables = {{{"arrays", wrong_arrays},
                                                                    {"ops", wrong_ops},
+                                                                   {"pointwise", wrong_pointwise},
                                                                    {"losses", wrong_losses},
                                                                    {"pools", wrong_pools},
                                                                    {"layers", wrong_layers},
