@@ -134,4 +134,60 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& opt
       });
 }
 
+Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiMarginOptions& options) {
+  const std::string_view op = "multi_margin_loss";
+  ClassLoss k = classes_of(op, input, options.weight, options.reduction);
+  require<ShapeError>(input.rank() <= 2 && k.count > 0, op, "the input must be of shape (C) or (N, C), got ",
+                      input.shape());
+  require(options.p == 1 || options.p == 2, op, "only p == 1 and p == 2 supported, got ", options.p);
+  require(target.defined(), op, "got an undefined target");
+  k.ignore_index = 0;  // a class: none is ignored
+  check_indices(op, k, input, target);
+  const Tensor own = gather(input, k.dim, unsqueeze(target, k.dim)), near = relu(options.margin - own + input);
+  const Tensor classes = Tensor(Array::arange(0, static_cast<double>(k.count), 1, DType::int64));
+  const Tensor powers = options.p == 1 ? near : square(near);
+  const Tensor others = where(eq(classes, unsqueeze(target, k.dim)), constant(0, input), powers);
+  Tensor losses = sum(others, {k.dim}) / static_cast<double>(k.count);
+  if (options.weight.defined()) {
+    losses = losses * reshape(index_select(options.weight.detach(), 0, reshape(target, {-1})), losses.shape());
+  }
+  return reduced(losses, options.reduction);
+}
+
+namespace {
+/// How often each class is listed by its sample, in an array of the input's shape and dtype.
+Array listed_classes(const Tensor& input, const Tensor& target) {
+  const std::string_view op = "multilabel_margin_loss";
+  const std::int64_t classes = input.size(-1);
+  const auto list = target.array().to_vector<std::int64_t>();
+  Array counts = Array::zeros(input.shape(), DType::float64);
+  const std::span<double> count = counts.mutable_span<double>();
+  for (std::size_t first = 0; first < list.size(); first += static_cast<std::size_t>(classes)) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(classes) && list[first + i] != -1; ++i) {
+      const std::int64_t c = list[first + i];
+      require<IndexError>(c >= 0 && c < classes, op, "Target ", c, " is out of bounds: there are ", classes,
+                          " classes");
+      ++count[first + static_cast<std::size_t>(c)];
+    }
+  }
+  return counts.to(input.dtype());
+}
+}  // namespace
+
+Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  const std::string_view op = "multilabel_margin_loss";
+  classes_of(op, input, {}, reduction);
+  require<ShapeError>(input.rank() <= 2 && input.size(-1) > 0, op, "the input must be of shape (C) or (N, C), got ",
+                      input.shape());
+  require(target.defined(), op, "got an undefined target");
+  require<DtypeError>(target.dtype() == DType::int64, op, "the target must hold int64 class indices, got ",
+                      target.dtype(), " of shape ", target.shape());
+  require<ShapeError>(target.shape() == input.shape(), op, "the target must have shape ", input.shape(),
+                      ", as the input, got ", target.shape());
+  const Tensor count(listed_classes(input, target)), zero = constant(0, input);
+  const Tensor near = relu(1 - unsqueeze(input, -1) + unsqueeze(input, -2));  // of a listed class, another class
+  const Tensor others = where(eq(unsqueeze(count, -2), zero), near * unsqueeze(count, -1), zero);
+  return reduced(sum(others, {-2, -1}) / static_cast<double>(input.size(-1)), reduction);
+}
+
 }  // namespace evenkeel
