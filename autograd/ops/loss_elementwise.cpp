@@ -132,7 +132,7 @@ namespace {
 /// Throws unless all of x lies in [0, 1]; NaN does not.
 void check_probabilities(std::string_view op, std::string_view name, const Array& x) {
   if (x.numel() > 0) {
-    const double least = min(x).item(), most = max(x).item();
+    const double least = amin(x).item(), most = amax(x).item();
     require(least >= 0 && most <= 1, op, "all elements of ", name, " must lie in [0, 1], got ",
             least >= 0 ? most : least);
   }
@@ -208,7 +208,7 @@ namespace {
 Tensor checked_variance(const Tensor& input, const Tensor& var) {
   check_float("gaussian_nll_loss", var);
   check_weight_dtype("gaussian_nll_loss", "var", var, input);
-  require(var.numel() == 0 || !(min(var.array()).item() < 0), "gaussian_nll_loss", "var has negative entry/entries");
+  require(var.numel() == 0 || !(amin(var.array()).item() < 0), "gaussian_nll_loss", "var has negative entry/entries");
   const Shape& shape = input.shape();
   bool fits = var.rank() == shape.rank();
   int others = 0;

@@ -66,16 +66,16 @@ std::size_t check(const WrongCalls& calls) {
 }
 
 using Table = WrongCalls (*)();
-constexpr std::array<std::pair<const char*, Table>, 9> kTables = {{{"arrays", wrong_arrays},
-                                                                   {"ops", wrong_ops},
-                                                                   {"pointwise", wrong_pointwise},
-                                                                   {"losses", wrong_losses},
-                                                                   {"pools", wrong_pools},
-                                                                   {"layers", wrong_layers},
-                                                                   {"norms", wrong_norms},
-                                                                   {"modules", wrong_modules},
-                                                                   {"optimizers", wrong_optimizers},
-                                                                   {"files", wrong_files}}};
+constexpr std::array<std::pair<const char*, Table>, 10> kTables = {{{"arrays", wrong_arrays},
+                                                                    {"ops", wrong_ops},
+                                                                    {"pointwise", wrong_pointwise},
+                                                                    {"losses", wrong_losses},
+                                                                    {"pools", wrong_pools},
+                                                                    {"layers", wrong_layers},
+                                                                    {"norms", wrong_norms},
+                                                                    {"modules", wrong_modules},
+                                                                    {"optimizers", wrong_optimizers},
+                                                                    {"files", wrong_files}}};
 
 }  // namespace
 
