@@ -1,6 +1,6 @@
 #pragma once
 
-#include "evenkeel/core/size2.hpp"
+#include "evenkeel/core/size_nd.hpp"
 #include "evenkeel/nn/module.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
