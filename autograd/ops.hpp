@@ -10,6 +10,7 @@
 #include "evenkeel/autograd/ops/local_response.hpp"
 #include "evenkeel/autograd/ops/loss.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/autograd/ops/pad.hpp"
 #include "evenkeel/autograd/ops/pool.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
