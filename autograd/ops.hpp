@@ -15,3 +15,4 @@
 #include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/autograd/ops/unfold.hpp"
