@@ -11,25 +11,29 @@
 namespace evenkeel {
 namespace {
 
-/// The cell of an axis of x that cell i, counted from x's first, shows.
-std::int64_t shown_cell(std::int64_t i, std::int64_t size, PadMode mode) {
-  switch (mode) {
-    case PadMode::reflect:
-      return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
-    case PadMode::circular:
-      return i < 0 ? i + size : i >= size ? i - size : i;
-    default:
-      return std::clamp<std::int64_t>(i, 0, size - 1);
-  }
-}
-
 /// One axis of y. Its cells [first, last) show x's own, in their order.
 struct Axis {
   std::int64_t size = 1, padded = 1, before = 0;
   std::vector<std::int64_t> shown = {0};
   std::int64_t first() const { return std::clamp<std::int64_t>(before, 0, padded); }
   std::int64_t last() const { return std::clamp(before + size, first(), padded); }
+  /// The cells of x that negative padding leaves.
+  std::int64_t low() const { return std::max<std::int64_t>(0, -before); }
+  std::int64_t high() const { return std::min(size, padded - before); }
 };
+
+/// The cell of x that a cell of y, counted from x's first, shows.
+std::int64_t shown_cell(std::int64_t i, const Axis& axis, PadMode mode) {
+  const std::int64_t low = axis.low(), high = axis.high();
+  switch (mode) {
+    case PadMode::reflect:
+      return i < 0 ? -i : i >= axis.size ? 2 * (axis.size - 1) - i : i;
+    case PadMode::circular:
+      return i < low ? i + (high - low) : i >= high ? i - (high - low) : i;
+    default:
+      return std::clamp<std::int64_t>(i, 0, axis.size - 1);
+  }
+}
 
 /// Planes of three axes, those that are not padded of size 1.
 struct Frame {
@@ -62,19 +66,20 @@ void check(const Shape& x, const std::vector<std::int64_t>& padding, PadMode mod
 
 Axis axis_of(const Shape& x, int dim, std::int64_t before, std::int64_t after, PadMode mode) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 4;
-  const std::int64_t size = x[dim], more = std::max(before, after);
+  const std::int64_t more = std::max(before, after);
   require(std::min(before, after) >= -kMost && more <= kMost, "pad", "padding ", before, " and ", after,
           " is too large");
-  require(mode != PadMode::reflect || more < size, "pad",
+  const Axis axis{.size = x[dim], .padded = x[dim] + before + after, .before = before, .shown = {}};
+  require(mode != PadMode::reflect || more < axis.size, "pad",
           "Padding size should be less than the corresponding input dimension, but got: padding (", before, ", ", after,
           ") at dimension ", dim, " of input ", x);
-  require(mode != PadMode::circular || more <= size, "pad",
+  require(mode != PadMode::circular || more <= 0 || more <= axis.high() - axis.low(), "pad",
           "Padding value causes wrapping around more than once: padding (", before, ", ", after, ") at dimension ", dim,
           " of input ", x);
-  require<ShapeError>(size + before + after >= 0, "pad", "The input size ", size, ", plus negative padding ", before,
+  require<ShapeError>(axis.padded >= 0, "pad", "The input size ", axis.size, ", plus negative padding ", before,
                       " and ", after, " resulted in a negative output size, which is invalid. Check dimension ", dim,
                       " of your input.");
-  return {.size = size, .padded = size + before + after, .before = before, .shown = {}};
+  return axis;
 }
 
 Frame frame_of(const Shape& x, const std::vector<std::int64_t>& padding, PadMode mode) {
@@ -95,7 +100,7 @@ Frame frame_of(const Shape& x, const std::vector<std::int64_t>& padding, PadMode
   for (Axis* axis : axes) {
     axis->shown.resize(static_cast<std::size_t>(axis->padded));
     for (std::int64_t i = 0; i < axis->padded; ++i) {
-      axis->shown[static_cast<std::size_t>(i)] = shown_cell(i - axis->before, axis->size, mode);
+      axis->shown[static_cast<std::size_t>(i)] = shown_cell(i - axis->before, *axis, mode);
     }
   }
   return frame;

@@ -40,14 +40,14 @@ constexpr std::array<OpNames, 3> kNames{{
 constexpr OpNames names_of(int axes) { return kNames[static_cast<std::size_t>(axes - 1)]; }
 
 /// A convolution over 1, 2 or 3 axes as one of images, which the kernels know: a line is an image of height 1, a volume
-/// one image of (channels, slices) for each of its windows along the depth.
+/// one image of (channels, slices) for each of its windows along the depth, or just an image where the depth is 1.
 struct Convolution {
   int axes = 2;
   Shape x, weight, y;
   ConvGeometry images;
   DepthWindows depth;
 
-  bool of_volumes() const { return axes == 3; }
+  bool of_volumes() const { return depth.size > 1 || depth.count > 1 || depth.kernel > 1 || depth.pad > 0; }
   std::int64_t batch() const { return images.batch / depth.count; }
   std::int64_t channels() const { return images.channels / depth.kernel; }
 };
@@ -56,6 +56,12 @@ struct Convolution {
 Array image_inputs(const Convolution& c, const Array& x) {
   const ConvGeometry& g = c.images;
   return c.of_volumes() ? unfold_depth(x.reshape({c.batch(), c.channels(), c.depth.size, g.plane()}), c.depth) : x;
+}
+
+/// Whether the kernel reads x through the map of a norm, whose channels are those of a batch of images.
+template <class T>
+bool reads_through_map(const Convolution& c, bool forward) {
+  return c.axes == 2 && kernels::reads_through_map<T>(c.images, forward);
 }
 
 /// y of the images, contiguous, from y; and the way back.
@@ -121,7 +127,7 @@ Tensor match(const Convolution& c, const Tensor& x, const Tensor& dy, Tensor* db
   Array value = Array::empty(c.weight, x.dtype());
   Array sums = dbias != nullptr && !grad_enabled() ? Array::empty({c.images.out_channels}, x.dtype()) : Array{};
   dispatch_float(x.dtype(), op, [&]<class T>() {
-    const MappedInput<T> in(image_inputs(c, x.array()), kernels::reads_through_map<T>(c.images, false));
+    const MappedInput<T> in(image_inputs(c, x.array()), reads_through_map<T>(c, false));
     kernels::conv2d_weight_gradient<T>(c.images, in.planes(), image_outputs(c, dy.array()).data<T>(),
                                        value.mutable_data<T>(), sums.defined() ? sums.mutable_data<T>() : nullptr);
   });
@@ -146,7 +152,7 @@ Tensor correlate(const Convolution& c, const Tensor& x, const Tensor& weight, co
   const ConvGeometry& g = c.images;
   Array value = Array::empty(c.of_volumes() ? Shape{g.batch, g.out_channels, g.pixels()} : c.y, x.dtype());
   dispatch_float(x.dtype(), op, [&]<class T>() {
-    const MappedInput<T> in(image_inputs(c, x.array()), kernels::reads_through_map<T>(g, true));
+    const MappedInput<T> in(image_inputs(c, x.array()), reads_through_map<T>(c, true));
     kernels::conv2d<T>(g, in.planes(), weight.array().contiguous().data<T>(), BiasPointer<T>(array_of(bias)).get(),
                        value.mutable_data<T>());
   });
@@ -272,17 +278,32 @@ Shape shape_of(const Shape& given, std::int64_t channels, const SizeND<D>& size)
   return shape;
 }
 
+/// A kernel of one slice and one row that stops at each of them sees a volume as an image of all its rows.
 template <int D>
-Convolution convolution(const Shape& given, const Shape& weight, std::int64_t groups, const AxisSizes<D>& s) {
+AxisSizes<D> with_slices_joined(AxisSizes<D> s) {
+  if constexpr (D == 3) {
+    const auto joins = [&](int d) { return s.kernel[d] == 1 && s.stride[d] == 1 && s.pad[d] == 0; };
+    if (joins(0) && joins(1)) {
+      for (SizeND<D>* size : {&s.x, &s.y}) {
+        *size = {1, (*size)[0] * (*size)[1], (*size)[2]};
+      }
+    }
+  }
+  return s;
+}
+
+template <int D>
+Convolution convolution(const Shape& given, const Shape& weight, std::int64_t groups, const AxisSizes<D>& sizes) {
+  const AxisSizes<D> s = with_slices_joined(sizes);
   // Counted from the last axis; one that there is not has size 1 and no padding.
   const auto at = [](const SizeND<D>& size, int axis, std::int64_t otherwise = 1) {
     return axis < D ? size[D - 1 - axis] : otherwise;
   };
   const std::int64_t batch = given.rank() == D + 2 ? given[0] : 1, channels = weight[1] * groups;
   return {.axes = D,
-          .x = shape_of(given, channels, s.x),
+          .x = shape_of(given, channels, sizes.x),
           .weight = weight,
-          .y = shape_of(given, weight[0], s.y),
+          .y = shape_of(given, weight[0], sizes.y),
           .images = {.batch = batch * at(s.y, 2),
                      .channels = channels * at(s.kernel, 2),
                      .height = at(s.x, 1),
@@ -324,8 +345,10 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
     s.y[d] = (padded[d] - extent[d]) / s.stride[d] + 1;
   }
   for (int d = 0; d < D; ++d) {
-    require<ShapeError>(padded[d] >= extent[d], op, "Calculated padded input size per channel: ", by(padded),
-                        ". Kernel size: ", by(extent), ". Kernel size can't be greater than actual input size");
+    if (padded[d] < extent[d]) {
+      fail<ShapeError>(op, "Calculated padded input size per channel: ", by(padded), ". Kernel size: ", by(extent),
+                       ". Kernel size can't be greater than actual input size");
+    }
   }
   return correlate(convolution(x.shape(), weight.shape(), o.groups, s), x, weight, bias);
 }
@@ -345,9 +368,10 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
             "output_padding must be smaller than either stride or dilation, got ", o.output_padding);
     s.x[d] = (s.y[d] - 1) * s.stride[d] - 2 * s.pad[d] + s.dilation[d] * (s.kernel[d] - 1) + extra + 1;
   }
-  require<ShapeError>(all_within(s.x, 1), op, "Given input size per channel: ", by(s.y),
-                      ". Calculated output size per channel: ", by(s.x),
-                      ". Output size is too small. Kernel size: ", by(s.kernel), ", padding: ", s.pad);
+  if (!all_within(s.x, 1)) {
+    fail<ShapeError>(op, "Given input size per channel: ", by(s.y), ". Calculated output size per channel: ", by(s.x),
+                     ". Output size is too small. Kernel size: ", by(s.kernel), ", padding: ", s.pad);
+  }
   return spread(op, convolution(x.shape(), weight.shape(), o.groups, s), x, weight, bias);
 }
 

@@ -85,9 +85,11 @@ Tensor unfold(const Tensor& x, const UnfoldOptions& o) {
                       x.shape());
   const Size2 size = last_axes<2>(x.shape());
   const ConvGeometry g = geometry(x.rank() == 4 ? x.size(0) : 1, x.size(-3), size, o);
-  require<ShapeError>(g.out_height > 0 && g.out_width > 0, "unfold", "Given input with spatial size ", size, ", ",
-                      describe(o), ", calculated shape of the array of sliding blocks as (", g.out_height, ", ",
-                      g.out_width, "), but its components must be at least one");
+  if (g.out_height == 0 || g.out_width == 0) {
+    fail<ShapeError>("unfold", "Given input with spatial size ", size, ", ", describe(o),
+                     ", calculated shape of the array of sliding blocks as (", g.out_height, ", ", g.out_width,
+                     "), but its components must be at least one");
+  }
   Shape columns{numel({g.channels, g.kernel_h, g.kernel_w}, "unfold"), numel({g.out_height, g.out_width}, "unfold")};
   if (x.rank() == 4) {
     columns.insert(0, g.batch);
@@ -108,10 +110,12 @@ Tensor fold(const Tensor& x, Size2 output_size, const UnfoldOptions& o) {
                       " and kernel_size=", o.kernel_size);
   const ConvGeometry g = geometry(x.rank() == 3 ? x.size(0) : 1, rows / taps, output_size, o);
   const std::int64_t windows = numel({g.out_height, g.out_width}, "fold");
-  require<ShapeError>(all_within(output_size, 1) && windows == x.size(-1), "fold", "Given output_size=", output_size,
-                      ", ", describe(o), ", stride=", o.stride, ", expected size of input's dimension ", x.rank() - 1,
-                      " to match the calculated number of sliding blocks ", g.out_height, " * ", g.out_width, " = ",
-                      windows, ", but got ", x.size(-1));
+  if (!all_within(output_size, 1) || windows != x.size(-1)) {
+    fail<ShapeError>("fold", "Given output_size=", output_size, ", ", describe(o), ", stride=", o.stride,
+                     ", expected size of input's dimension ", x.rank() - 1,
+                     " to match the calculated number of sliding blocks ", g.out_height, " * ", g.out_width, " = ",
+                     windows, ", but got ", x.size(-1));
+  }
   Shape images{g.channels, output_size.h, output_size.w};
   if (x.rank() == 3) {
     images.insert(0, g.batch);

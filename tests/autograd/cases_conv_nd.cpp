@@ -39,6 +39,8 @@ const std::vector<Row> kRows = {
     {"depthwise, stride larger than kernel", {2, 3, 11}, {6, 1, 2}, {3}, {0}, {1}, 3},
     {"uneven everything", {2, 4, 5, 4, 3}, {2, 2, 2, 3, 2}, {2, 1, 2}, {1, 2, 0}, {2, 1, 1}, 2},
     {"depth of one slice, no bias", {1, 2, 3, 4, 2}, {3, 2, 1, 2, 2}, {1, 2, 1}, {0, 1, 1}, {1, 1, 1}, 1, false},
+    {"rows only", {2, 2, 3, 4, 5}, {3, 2, 1, 1, 2}, {1, 1, 2}, {0, 0, 1}, {1, 1, 1}},
+    {"one slice, in padding alone", {1, 2, 1, 3, 2}, {3, 2, 1, 2, 1}, {4, 1, 1}, {1, 0, 0}, {1, 1, 1}},
     {"windows outside, unbatched", {2, 2, 3, 4}, {3, 2, 3, 1, 2}, {1, 1, 2}, {3, 0, 1}, {2, 1, 1}, 1, true, false},
 };
 

@@ -12,16 +12,19 @@ namespace {
 
 using Inputs = std::span<const Tensor>;
 
-/// The cell that cell i of an axis shows, by the modes' periods.
-std::int64_t shown(std::int64_t i, std::int64_t size, PadMode mode) {
-  const std::int64_t period = size == 1 ? 1 : 2 * (size - 1);
+std::int64_t modulo(std::int64_t i, std::int64_t n) { return ((i % n) + n) % n; }
+
+/// The cell of x that cell i of y shows, by the modes' periods.
+std::int64_t shown(std::int64_t i, std::int64_t size, std::int64_t before, std::int64_t after, PadMode mode) {
+  const std::int64_t at = i - before, period = size == 1 ? 1 : 2 * (size - 1);
+  const std::int64_t left = before < 0 ? -before : 0, right = after < 0 ? -after : 0;
   switch (mode) {
     case PadMode::reflect:
-      return size - 1 - std::abs(((i % period) + period) % period - (size - 1));
+      return size - 1 - std::abs(modulo(at, period) - (size - 1));
     case PadMode::circular:
-      return ((i % size) + size) % size;
+      return left + modulo(at - left, size - left - right);
     default:
-      return i < 0 ? 0 : i >= size ? size - 1 : i;
+      return at < 0 ? 0 : at >= size ? size - 1 : at;
   }
 }
 
@@ -45,7 +48,7 @@ OpCase pad_case(const std::string& variant, const Shape& x, const std::vector<st
       Shape from = i;
       for (std::size_t p = 0; p < padding.size(); p += 2) {
         const int axis = shape.rank() - 1 - static_cast<int>(p / 2);
-        from[axis] = shown(i[axis] - padding[p], shape[axis], mode);
+        from[axis] = shown(i[axis], shape[axis], padding[p], padding[p + 1], mode);
       }
       y.at(i) = in[0].at(from);
     });
@@ -142,6 +145,7 @@ const CaseFile rows{[]() -> OpCases {
       pad_case("replicate, one volume", {2, 3, 1, 2}, {1, 1, 2, 0, 0, 4}, PadMode::replicate, false),
       pad_case("circular, a line", {2, 3, 5}, {3, 5}, PadMode::circular),
       pad_case("circular, crops", {2, 3, 5}, {-2, 3}, PadMode::circular),
+      pad_case("circular, one image, crops", {2, 3, 4}, {1, -2, 2, -1}, PadMode::circular, false),
       pad_case("circular, an image", {1, 3, 2, 4}, {4, 1, 2, 1}, PadMode::circular),
       pad_case("circular, a volume", {2, 1, 2, 3, 2}, {1, 0, 2, 3, 0, 2}, PadMode::circular),
       pad_case("all cropped but one", {2, 1, 3, 5}, {-3, -1, 0, -2}, PadMode::replicate),
