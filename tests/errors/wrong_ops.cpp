@@ -248,7 +248,7 @@ WrongCalls wrong_graphs() {
 
 WrongCalls wrong_ops() {
   WrongCalls all = wrong_convolutions();
-  for (const WrongCalls& more : {wrong_elementwise(), wrong_graphs()}) {
+  for (const WrongCalls& more : {wrong_elementwise(), wrong_graphs(), wrong_windows()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
