@@ -12,7 +12,7 @@ namespace evenkeel {
 namespace {
 
 /// One axis of y. Its cells [first, last) show x's own, in their order.
-struct Axis {
+struct PaddedAxis {
   std::int64_t size = 1, padded = 1, before = 0;
   std::vector<std::int64_t> shown = {0};
   std::int64_t first() const { return std::clamp<std::int64_t>(before, 0, padded); }
@@ -23,7 +23,7 @@ struct Axis {
 };
 
 /// The cell of x that a cell of y, counted from x's first, shows.
-std::int64_t shown_cell(std::int64_t i, const Axis& axis, PadMode mode) {
+std::int64_t shown_cell(std::int64_t i, const PaddedAxis& axis, PadMode mode) {
   const std::int64_t low = axis.low(), high = axis.high();
   switch (mode) {
     case PadMode::reflect:
@@ -36,10 +36,10 @@ std::int64_t shown_cell(std::int64_t i, const Axis& axis, PadMode mode) {
 }
 
 /// Planes of three axes, those that are not padded of size 1.
-struct Frame {
+struct PaddedPlanes {
   Shape padded;
   std::int64_t planes = 1;
-  Axis depth = {}, height = {}, width = {};
+  PaddedAxis depth = {}, height = {}, width = {};
 
   std::int64_t rows() const { return depth.padded * height.padded; }  ///< of a plane of y
   std::int64_t plane() const { return depth.size * height.size * width.size; }
@@ -51,7 +51,7 @@ struct Frame {
   }
 };
 
-void check(const Shape& x, const std::vector<std::int64_t>& padding, PadMode mode) {
+void check_padding(const Shape& x, const std::vector<std::int64_t>& padding, PadMode mode) {
   require(padding.size() % 2 == 0, "pad", "Padding length must be divisible by 2, got ", padding.size());
   const auto axes = static_cast<int>(std::min<std::size_t>(padding.size() / 2, 4));
   require<ShapeError>(axes >= 1 && axes <= 3 && (x.rank() == axes + 1 || x.rank() == axes + 2), "pad", "Padding size ",
@@ -64,12 +64,12 @@ void check(const Shape& x, const std::vector<std::int64_t>& padding, PadMode mod
                       x);
 }
 
-Axis axis_of(const Shape& x, int dim, std::int64_t before, std::int64_t after, PadMode mode) {
+PaddedAxis axis_of(const Shape& x, int dim, std::int64_t before, std::int64_t after, PadMode mode) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 4;
   const std::int64_t more = std::max(before, after);
   require(std::min(before, after) >= -kMost && more <= kMost, "pad", "padding ", before, " and ", after,
           " is too large");
-  const Axis axis{.size = x[dim], .padded = x[dim] + before + after, .before = before, .shown = {}};
+  const PaddedAxis axis{.size = x[dim], .padded = x[dim] + before + after, .before = before, .shown = {}};
   require(mode != PadMode::reflect || more < axis.size, "pad",
           "Padding size should be less than the corresponding input dimension, but got: padding (", before, ", ", after,
           ") at dimension ", dim, " of input ", x);
@@ -82,10 +82,10 @@ Axis axis_of(const Shape& x, int dim, std::int64_t before, std::int64_t after, P
   return axis;
 }
 
-Frame frame_of(const Shape& x, const std::vector<std::int64_t>& padding, PadMode mode) {
-  check(x, padding, mode);
-  Frame frame{.padded = x};
-  std::array<Axis*, 3> axes{&frame.width, &frame.height, &frame.depth};
+PaddedPlanes frame_of(const Shape& x, const std::vector<std::int64_t>& padding, PadMode mode) {
+  check_padding(x, padding, mode);
+  PaddedPlanes frame{.padded = x};
+  std::array<PaddedAxis*, 3> axes{&frame.width, &frame.height, &frame.depth};
   int dim = x.rank() - 1;
   for (std::size_t i = 0; i < padding.size() / 2; ++i, --dim) {
     *axes[i] = axis_of(x, dim, padding[2 * i], padding[2 * i + 1], mode);
@@ -97,7 +97,7 @@ Frame frame_of(const Shape& x, const std::vector<std::int64_t>& padding, PadMode
   if (numel(frame.padded, "pad") == 0) {
     return frame;
   }
-  for (Axis* axis : axes) {
+  for (PaddedAxis* axis : axes) {
     axis->shown.resize(static_cast<std::size_t>(axis->padded));
     for (std::int64_t i = 0; i < axis->padded; ++i) {
       axis->shown[static_cast<std::size_t>(i)] = shown_cell(i - axis->before, *axis, mode);
@@ -108,7 +108,7 @@ Frame frame_of(const Shape& x, const std::vector<std::int64_t>& padding, PadMode
 
 /// visit(cell of y's row, cell of x's row) outside of [first, last).
 template <class Visit>
-void for_each_edge_cell(const Axis& width, const Visit& visit) {
+void for_each_edge_cell(const PaddedAxis& width, const Visit& visit) {
   for (const auto& [begin, end] : {std::pair(std::int64_t{0}, width.first()), std::pair(width.last(), width.padded)}) {
     for (std::int64_t j = begin; j < end; ++j) {
       visit(j, width.shown[static_cast<std::size_t>(j)]);
@@ -124,8 +124,8 @@ std::string to_string(PadMode mode) {
 }
 
 Array pad(const Array& x, const std::vector<std::int64_t>& padding, PadMode mode) {
-  const Frame frame = frame_of(x.shape(), padding, mode);
-  const Axis& width = frame.width;
+  const PaddedPlanes frame = frame_of(x.shape(), padding, mode);
+  const PaddedAxis& width = frame.width;
   Array y = Array::empty(frame.padded, x.dtype());
   if (y.numel() == 0) {
     return y;
@@ -149,8 +149,8 @@ Array pad(const Array& x, const std::vector<std::int64_t>& padding, PadMode mode
 
 /// Rows of y meet in those of x, so that a plane is one thread's, and sums are taken in y's order.
 Array pad_adjoint(const Array& y, const Shape& shape, const std::vector<std::int64_t>& padding, PadMode mode) {
-  const Frame frame = frame_of(shape, padding, mode);
-  const Axis& width = frame.width;
+  const PaddedPlanes frame = frame_of(shape, padding, mode);
+  const PaddedAxis& width = frame.width;
   if (y.numel() == 0) {
     return Array::zeros(shape, y.dtype());
   }

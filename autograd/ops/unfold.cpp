@@ -40,7 +40,7 @@ void check_options(const char* op, const UnfoldOptions& o) {
 }
 
 /// The sizes of y may be 0.
-ConvGeometry geometry(std::int64_t batch, std::int64_t channels, Size2 size, const UnfoldOptions& o) {
+ConvGeometry window_geometry(std::int64_t batch, std::int64_t channels, Size2 size, const UnfoldOptions& o) {
   const auto count = [&](int axis) {
     const std::int64_t rest = size[axis] + 2 * o.padding[axis] - o.dilation[axis] * (o.kernel_size[axis] - 1) - 1;
     return rest < 0 ? 0 : rest / o.stride[axis] + 1;
@@ -63,7 +63,7 @@ ConvGeometry geometry(std::int64_t batch, std::int64_t channels, Size2 size, con
           .groups = 1};
 }
 
-std::string describe(const UnfoldOptions& o) {
+std::string describe_windows(const UnfoldOptions& o) {
   return concat("kernel_size=", o.kernel_size, ", dilation=", o.dilation, ", padding=", o.padding);
 }
 
@@ -84,9 +84,9 @@ Tensor unfold(const Tensor& x, const UnfoldOptions& o) {
                       "for input, but got: ",
                       x.shape());
   const Size2 size = last_axes<2>(x.shape());
-  const ConvGeometry g = geometry(x.rank() == 4 ? x.size(0) : 1, x.size(-3), size, o);
+  const ConvGeometry g = window_geometry(x.rank() == 4 ? x.size(0) : 1, x.size(-3), size, o);
   if (g.out_height == 0 || g.out_width == 0) {
-    fail<ShapeError>("unfold", "Given input with spatial size ", size, ", ", describe(o),
+    fail<ShapeError>("unfold", "Given input with spatial size ", size, ", ", describe_windows(o),
                      ", calculated shape of the array of sliding blocks as (", g.out_height, ", ", g.out_width,
                      "), but its components must be at least one");
   }
@@ -108,10 +108,10 @@ Tensor fold(const Tensor& x, Size2 output_size, const UnfoldOptions& o) {
   require<ShapeError>(rows % taps == 0, "fold", "Expected size of input's dimension ", x.rank() - 2,
                       " to be divisible by the product of kernel_size, but got ", rows,
                       " and kernel_size=", o.kernel_size);
-  const ConvGeometry g = geometry(x.rank() == 3 ? x.size(0) : 1, rows / taps, output_size, o);
+  const ConvGeometry g = window_geometry(x.rank() == 3 ? x.size(0) : 1, rows / taps, output_size, o);
   const std::int64_t windows = numel({g.out_height, g.out_width}, "fold");
   if (!all_within(output_size, 1) || windows != x.size(-1)) {
-    fail<ShapeError>("fold", "Given output_size=", output_size, ", ", describe(o), ", stride=", o.stride,
+    fail<ShapeError>("fold", "Given output_size=", output_size, ", ", describe_windows(o), ", stride=", o.stride,
                      ", expected size of input's dimension ", x.rank() - 1,
                      " to match the calculated number of sliding blocks ", g.out_height, " * ", g.out_width, " = ",
                      windows, ", but got ", x.size(-1));
