@@ -73,6 +73,7 @@ WrongCalls wrong_ops();
 WrongCalls wrong_pointwise();
 WrongCalls wrong_losses();
 WrongCalls wrong_pools();
+WrongCalls wrong_windows();
 WrongCalls wrong_layers();
 WrongCalls wrong_norms();
 WrongCalls wrong_modules();
