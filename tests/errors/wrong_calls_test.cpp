@@ -66,8 +66,9 @@ std::size_t check(const WrongCalls& calls) {
 }
 
 using Table = WrongCalls (*)();
-constexpr std::array<std::pair<const char*, Table>, 8> kTables = {{{"arrays", wrong_arrays},
+constexpr std::array<std::pair<const char*, Table>, 9> kTables = {{{"arrays", wrong_arrays},
                                                                    {"ops", wrong_ops},
+                                                                   {"index ops", wrong_index_ops},
                                                                    {"losses", wrong_losses},
                                                                    {"layers", wrong_layers},
                                                                    {"norms", wrong_norms},
