@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace evenkeel {
 namespace {
@@ -136,16 +137,18 @@ struct Rows {
   std::int64_t value_step;
 };
 
-// Elements of a row are independent; to each come its values in the order of the entries.
+// Elements of a row are independent; to each come its values in the order of the entries. A chunk of a row is some cache
+// lines wide.
 template <class Combine>
 void write_rows(Array& target, const Rows& rows, const Array& source, const Combine& combine) {
   const StridedLoop<2> loop = collapse<2>(rows.shape, {rows.target_strides, rows.source_strides});
+  constexpr std::int64_t kColumns = 64;
   const std::int64_t target_step = loop.strides[0].back(), source_step = loop.strides[1].back();
   const auto count = static_cast<std::int64_t>(rows.offsets.size());
   dispatch_elements(target.dtype(), [&]<class T>() {
     const T* in = elements<T>(source);
     T* out = elements<T>(target);
-    parallel_for(0, numel(rows.shape), grain_of(count), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, numel(rows.shape), std::max(grain_of(count), kColumns), [&](std::int64_t begin, std::int64_t end) {
       for_each_run(loop, begin, end, [&](const std::array<std::int64_t, 2>& at, std::int64_t run) {
         for (std::int64_t b = 0; b < count; ++b) {
           T* to = out + at[0] + rows.offsets[static_cast<std::size_t>(b)];
@@ -249,6 +252,30 @@ void put(Array& target, const Picks& picks, const Array& values, std::string_vie
              source, combine);
 }
 
+// Places in row-major order as indices, one list per dim. Whole is a type that holds the places.
+template <class Whole>
+void split_last(std::vector<std::int64_t>& places, std::int64_t size, std::vector<std::int64_t>& list) {
+  list.resize(places.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const auto place = static_cast<Whole>(places[i]), by = static_cast<Whole>(size);
+    list[i] = static_cast<std::int64_t>(place % by);
+    places[i] = static_cast<std::int64_t>(place / by);
+  }
+}
+
+std::vector<std::vector<std::int64_t>> unraveled(std::vector<std::int64_t> places, const Shape& shape) {
+  std::vector<std::vector<std::int64_t>> lists(static_cast<std::size_t>(shape.rank()));
+  const bool narrow = numel(shape) < std::int64_t{1} << 32;  // half the time to divide
+  for (int d = shape.rank() - 1; d > 0 && !places.empty(); --d) {
+    const auto split = narrow ? split_last<std::uint32_t> : split_last<std::uint64_t>;
+    split(places, shape[d], lists[static_cast<std::size_t>(d)]);
+  }
+  if (!lists.empty()) {
+    lists[0] = std::move(places);
+  }
+  return lists;
+}
+
 }  // namespace
 
 Array index_select(const Array& x, std::int64_t dim, const Array& index, std::string_view op) {
@@ -293,30 +320,30 @@ void scatter_add_(Array& target, std::int64_t dim, const Array& index, const Arr
 }
 
 std::vector<std::vector<std::int64_t>> nonzero_lists(const Array& x) {
-  std::vector<std::int64_t> places;  // in row-major order
   const StridedLoop<1> loop = collapse<1>(x.shape(), {x.strides()});
+  const std::int64_t step = loop.strides[0].back();
+  std::vector<std::int64_t> places;  // in row-major order
   dispatch_elements(x.dtype(), [&]<class T>() {
     const T* in = elements<T>(x);
+    std::size_t found = 0;
+    for_each_run(loop, 0, x.numel(), [&](const std::array<std::int64_t, 1>& at, std::int64_t count) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        found += in[at[0] + i * step] != T(0);
+      }
+    });
+    places.resize(found + 1);  // one more: each element is written, and stays if it is not 0
+    found = 0;
     std::int64_t first = 0;
     for_each_run(loop, 0, x.numel(), [&](const std::array<std::int64_t, 1>& at, std::int64_t count) {
       for (std::int64_t i = 0; i < count; ++i) {
-        if (in[at[0] + i * loop.strides[0].back()] != T(0)) {
-          places.push_back(first + i);
-        }
+        places[found] = first + i;
+        found += in[at[0] + i * step] != T(0);
       }
       first += count;
     });
+    places.resize(found);
   });
-  std::vector<std::vector<std::int64_t>> lists(static_cast<std::size_t>(x.rank()));
-  for (int d = x.rank() - 1; d >= 0; --d) {
-    std::vector<std::int64_t>& list = lists[static_cast<std::size_t>(d)];
-    list.reserve(places.size());
-    for (std::int64_t& place : places) {
-      list.push_back(place % x.shape()[d]);
-      place /= x.shape()[d];
-    }
-  }
-  return lists;
+  return unraveled(std::move(places), x.shape());
 }
 
 Array nonzero(const Array& x) {

@@ -40,27 +40,30 @@ class Resolver {
 
   const Tensor& view() const { return view_; }
   /// Null if there were no tensors.
-  SharedPicks picks() const {
+  SharedPicks take_picks() {
     if (lists_.empty()) {
       return nullptr;
     }
     auto picks = std::make_shared<Picks>();
     picks->dims = dims_;
-    for (const auto& [list, size, dim] : lists_) {
-      picks->shape = broadcast_shapes(picks->shape, list.shape(), op_);
+    for (const List& list : lists_) {
+      picks->shape = broadcast_shapes(picks->shape, list.shape, op_);
     }
-    for (const auto& [list, size, dim] : lists_) {
-      picks->lists.push_back(wrapped_indices(list.expand(picks->shape), size, dim, op_));
+    for (List& list : lists_) {
+      const bool whole = list.shape == picks->shape;
+      picks->lists.push_back(whole ? std::move(list.entries) : expanded(list, picks->shape));
     }
     return picks;
   }
 
  private:
   struct List {
-    Array index;
-    std::int64_t size;
-    int dim;  ///< of x
+    Shape shape;
+    std::vector<std::int64_t> entries;
   };
+  static std::vector<std::int64_t> expanded(const List& list, const Shape& shape) {
+    return Array::from(list.entries, list.shape).expand(shape).to_vector<std::int64_t>();
+  }
 
   /// How many dims of x the indices but an ellipsis take.
   void count_dims(const Indices& indices) {
@@ -102,14 +105,18 @@ class Resolver {
     view_ = unsqueeze(view_, at_);
     ++at_;
   }
-  void add_list(Array list) {
-    lists_.push_back({std::move(list), x_.size(from_), from_});
+  void add_list(const Shape& shape, std::vector<std::int64_t> entries) {
+    lists_.push_back({shape, std::move(entries)});
     dims_.push_back(at_);
     skip(1);
   }
   void add_tensor(const Tensor& tensor) {
+    if (tensor.dtype() == DType::int64 && tensor.rank() == 0) {
+      select_one(tensor.array().item_int64());
+      return;
+    }
     if (tensor.dtype() == DType::int64) {
-      tensor.rank() == 0 ? select_one(tensor.array().item_int64()) : add_list(tensor.array());
+      add_list(tensor.shape(), wrapped_indices(tensor.array(), x_.size(from_), from_, op_));
       return;
     }
     for (int d = 0; d < tensor.rank(); ++d) {
@@ -118,9 +125,9 @@ class Resolver {
                           from_ + d);
     }
     require<ShapeError>(tensor.rank() > 0, op_, "a mask must have at least one dim, got shape []");
-    const Array elements = nonzero(tensor.array());
-    for (int d = 0; d < tensor.rank(); ++d) {
-      add_list(elements.select(1, d));
+    for (std::vector<std::int64_t>& list : nonzero_lists(tensor.array())) {
+      const Shape shape{std::ssize(list)};
+      add_list(shape, std::move(list));
     }
   }
 
@@ -188,8 +195,8 @@ Tensor fitted(std::string_view op, Tensor values, const Shape& shape) {
 }  // namespace
 
 Tensor index(const Tensor& x, const Indices& indices) {
-  const Resolver found("index", x, indices);
-  const SharedPicks picks = found.picks();
+  Resolver found("index", x, indices);
+  const SharedPicks picks = found.take_picks();
   if (picks) {
     return picked(found.view(), picks);
   }
@@ -212,8 +219,8 @@ Tensor& copy_(Tensor& target, const Tensor& source) {
 
 /// dx = dy, 0 where values came; d values = dy there. With accumulate dx = dy.
 Tensor& index_put_(Tensor& x, const Indices& indices, const Tensor& values, bool accumulate) {
-  const Resolver found("index_put_", x, indices);
-  const SharedPicks picks = found.picks();
+  Resolver found("index_put_", x, indices);
+  const SharedPicks picks = found.take_picks();
   check_defined("index_put_", values);
   Tensor view = found.view();
   Tensor source = fitted("index_put_", values, picks ? picks->picked_from(view.shape()) : view.shape());

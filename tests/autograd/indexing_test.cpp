@@ -49,15 +49,29 @@ static_assert(!Assignable<const Tensor, Tensor> && !Assignable<const Tensor, int
 }  // namespace
 
 TEST_CASE("NaN sorts behind all numbers, equal elements keep their order") {
-  const Tensor x = row({2, kNaN, -kInf, 2, kInf, kNaN, -0.0, 0.0});
-  CHECK(indices(argsort(x)) == Integers{2, 6, 7, 0, 3, 4, 1, 5});
-  CHECK(indices(argsort(x, 0, true)) == Integers{1, 5, 4, 0, 3, 6, 7, 2});
-  CHECK(indices(topk(x, 3).indices) == Integers{1, 5, 4});
-  CHECK(indices(topk(x, 2, -1, false).indices) == Integers{2, 6});
-  CHECK(values(topk(x, 5, 0, false).values) == Values{-kInf, -0.0, 0.0, 2, 2});
-  // Unsorted: in x's order.
-  CHECK(indices(topk(x, 4, 0, true, false).indices) == Integers{0, 1, 4, 5});
-  CHECK(indices(topk(x, 4, 0, false, false).indices) == Integers{0, 2, 6, 7});
+  for (const DType dtype : {DType::float64, DType::float32}) {  // which are sorted by keys of different width
+    CAPTURE(name(dtype));
+    const Tensor x = to(row({2, kNaN, -kInf, 2, kInf, -kNaN, -0.0, 0.0}), dtype);
+    CHECK(indices(argsort(x)) == Integers{2, 6, 7, 0, 3, 4, 1, 5});
+    CHECK(indices(argsort(x, 0, true)) == Integers{1, 5, 4, 0, 3, 6, 7, 2});
+    CHECK(indices(topk(x, 3).indices) == Integers{1, 5, 4});
+    CHECK(indices(topk(x, 2, -1, false).indices) == Integers{2, 6});
+    const Values smallest = values(to(topk(x, 5, 0, false).values, DType::float64));
+    CHECK(smallest == Values{-kInf, -0.0, 0.0, 2, 2});
+    CHECK(std::signbit(smallest[1]));
+    // Unsorted: in x's order.
+    CHECK(indices(topk(x, 4, 0, true, false).indices) == Integers{0, 1, 4, 5});
+    CHECK(indices(topk(x, 4, 0, false, false).indices) == Integers{0, 2, 6, 7});
+  }
+}
+
+TEST_CASE("a few of many are what sorting all gives") {
+  Generator generator(5);
+  const Tensor x = to(randint(-40, 40, {1000}, generator), DType::float64);
+  for (const bool largest : {true, false}) {
+    const Integers all = indices(argsort(x, 0, largest));
+    CHECK(indices(topk(x, 12, 0, largest).indices) == Integers(all.begin(), all.begin() + 12));
+  }
 }
 
 TEST_CASE("sort takes every dtype, rank 0 and strided rows") {
