@@ -141,8 +141,8 @@ Tensor one_hot(const Tensor& index, std::int64_t num_classes) {
   require<ShapeError>(num_classes > 0 || index.numel() > 0, "one_hot",
                       "Can not infer total number of classes from empty tensor, got shape ", index.shape());
   if (index.numel() > 0) {
-    const std::int64_t least = min(index.array(), {}, false).item_int64();
-    const std::int64_t largest = max(index.array(), {}, false).item_int64();
+    const std::int64_t least = amin(index.array()).item_int64();
+    const std::int64_t largest = amax(index.array()).item_int64();
     require<IndexError>(least >= 0, "one_hot", "Class values must be non-negative, got ", least);
     num_classes = num_classes == -1 ? largest + 1 : num_classes;
     require<IndexError>(largest < num_classes, "one_hot", "Class values must be smaller than num_classes, got ",

@@ -225,8 +225,11 @@ Tensor& index_put_(Tensor& x, const Indices& indices, const Tensor& values, bool
   Tensor view = found.view();
   Tensor source = fitted("index_put_", values, picks ? picks->picked_from(view.shape()) : view.shape());
   if (!picks) {
-    const auto write = accumulate ? add_ : copy_;
-    write(view, source);
+    if (accumulate) {
+      add_(view, source);
+    } else {
+      copy_(view, source);
+    }
     return x;
   }
   require<DtypeError>(source.dtype() == x.dtype(), "index_put_", "values must be ", x.dtype(), ", as the tensor, got ",

@@ -1,17 +1,13 @@
 #pragma once
 
+#include "evenkeel/autograd/ops/reduce.hpp"
 #include "evenkeel/autograd/tensor.hpp"
 
 namespace evenkeel {
 
-/// Elements of a tensor along a dim and the places where they stand in it: values has the gradient, to x's elements at
-/// those places; indices are int64.
-struct ValuesAndIndices {
-  Tensor values, indices;
-};
-
-// Over x of any dtype. Equal elements keep their order, always (PyTorch: with stable = true only). NaN counts as larger
-// than any number, as PyTorch's: it comes last, or first where descending.
+// Over x of any dtype; the gradient of values goes to x's elements at indices. Equal elements keep their order, always
+// (PyTorch: with stable = true only). NaN counts as larger than any number, as PyTorch's: it comes last, or first where
+// descending.
 
 /// The elements in ascending (descending) order along dim.
 ValuesAndIndices sort(const Tensor& x, std::int64_t dim = -1, bool descending = false);

@@ -207,7 +207,7 @@ const CaseFile lookups{[]() -> OpCases {
                }
              });
              const std::int64_t rank = x[0].shape.rank();
-             DoubleArray y({std::ssize(found) / rank, rank});
+             DoubleArray y(Shape{std::ssize(found) / rank, rank});
              y.values = found;
              return y;
            },
@@ -225,7 +225,7 @@ const CaseFile lookups{[]() -> OpCases {
                  found.push_back(x[0].at(i));
                }
              });
-             DoubleArray y({std::ssize(found)});
+             DoubleArray y(Shape{std::ssize(found)});
              y.values = found;
              return y;
            },
@@ -346,7 +346,7 @@ const CaseFile readings{[]() -> OpCases {
                  found.push_back(x[0].at(i));
                }
              });
-             DoubleArray y({2, std::ssize(found) / 2});
+             DoubleArray y(Shape{2, std::ssize(found) / 2});
              y.values = found;
              return y;
            },

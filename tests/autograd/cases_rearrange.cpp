@@ -157,7 +157,7 @@ const CaseFile parts{[]() -> OpCases {
             return repeat(x, {2, 0});
           },
           [](Doubles) {
-            return DoubleArray({4, 0});
+            return DoubleArray(Shape{4, 0});
           }),
       row(
           "tile", "", {2, 3}, [](const Tensor& x) { return tile(x, {2}); },

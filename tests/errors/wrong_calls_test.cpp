@@ -66,15 +66,17 @@ std::size_t check(const WrongCalls& calls) {
 }
 
 using Table = WrongCalls (*)();
-constexpr std::array<std::pair<const char*, Table>, 9> kTables = {{{"arrays", wrong_arrays},
-                                                                   {"ops", wrong_ops},
-                                                                   {"index ops", wrong_index_ops},
-                                                                   {"losses", wrong_losses},
-                                                                   {"layers", wrong_layers},
-                                                                   {"norms", wrong_norms},
-                                                                   {"modules", wrong_modules},
-                                                                   {"optimizers", wrong_optimizers},
-                                                                   {"files", wrong_files}}};
+constexpr auto kTables = std::to_array<std::pair<const char*, Table>>({{"arrays", wrong_arrays},
+                                                                       {"ops", wrong_ops},
+                                                                       {"index ops", wrong_index_ops},
+                                                                       {"pointwise", wrong_pointwise},
+                                                                       {"losses", wrong_losses},
+                                                                       {"pools", wrong_pools},
+                                                                       {"layers", wrong_layers},
+                                                                       {"norms", wrong_norms},
+                                                                       {"modules", wrong_modules},
+                                                                       {"optimizers", wrong_optimizers},
+                                                                       {"files", wrong_files}});
 
 }  // namespace
 
