@@ -52,8 +52,8 @@ Array pick(const Array& x, const Picks& picks);
 void put_(Array& target, const Picks& picks, const Array& values);
 /// target[..., lists, ...] += values; entries that are named several times add up.
 void put_add_(Array& target, const Picks& picks, const Array& values);
-/// Of picks.shape, bool: no later entry names the same elements of an array of shape x. What put_ wrote of the others is
-/// gone.
+/// Of picks.shape, bool: no later entry names the same elements of an array of shape x. What put_ wrote of the others
+/// is gone.
 Array last_entries(const Picks& picks, const Shape& x);
 
 }  // namespace evenkeel

@@ -1,5 +1,5 @@
-// What tables and fixtures do not reach of sorting and indexing: NaN, equal elements, threads, and x[...] as users write
-// it: views, assignments, proxies.
+// What tables and fixtures do not reach of sorting and indexing: NaN, equal elements, threads, and x[...] as users
+// write it: views, assignments, proxies.
 
 #include "evenkeel/autograd/anomaly.hpp"
 #include "evenkeel/autograd/engine.hpp"

@@ -107,9 +107,8 @@ WrongCalls wrong_lookups() {
           [](World& w) {
             return scatter_add(w.leaf, 0, tensor<std::int64_t>({0, 0}, {1, 2}), w.leaf[{Slice{}, Slice{2}}]);
           }),
-      wrong<ShapeError>(
-          "index_add: source must have shape [2, 3], got [4, 3] for target [4, 3] and 2 indices along...",
-          [](World& w) { return index_add(w.leaf, 0, w.labels, w.leaf); }),
+      wrong<ShapeError>("index_add: source must have shape [2, 3], got [4, 3] for target [4, 3] and 2 indices along...",
+                        [](World& w) { return index_add(w.leaf, 0, w.labels, w.leaf); }),
       wrong<DtypeError>("masked_select: mask must be bool, got float64",
                         [](World& w) { return masked_select(w.leaf, w.leaf); }),
       wrong<ShapeError>("masked_select: The size of tensor a (3) must match the size of tensor b (2)...",
