@@ -129,16 +129,16 @@ void read_entries(const Array& x, const Shape& strides, const Entries& entries, 
   });
 }
 
-// A part of the target that entries move, and what comes to it: entry b's element i is target[offsets[b] + i], its value
-// source[b value_step + i], where i walks over `shape` by strides.
+// A part of the target that entries move, and what comes to it: entry b's element i is target[offsets[b] + i], its
+// value source[b value_step + i], where i walks over `shape` by strides.
 struct Rows {
   Shape shape, target_strides, source_strides;
   const std::vector<std::int64_t>& offsets;
   std::int64_t value_step;
 };
 
-// Elements of a row are independent; to each come its values in the order of the entries. A chunk of a row is some cache
-// lines wide.
+// Elements of a row are independent; to each come its values in the order of the entries. A chunk of a row is some
+// cache lines wide.
 template <class Combine>
 void write_rows(Array& target, const Rows& rows, const Array& source, const Combine& combine) {
   const StridedLoop<2> loop = collapse<2>(rows.shape, {rows.target_strides, rows.source_strides});

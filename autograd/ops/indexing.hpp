@@ -62,18 +62,18 @@ class Indices {
 ///   an int64 tensor takes those elements of a dim; one of rank 0 is an integer;
 ///   a bool tensor of rank r, the mask, takes the elements of r dims, whose sizes it has, where it is true.
 /// Dims behind the last index stay. Without tensors the result is a view of x. With tensors it is a copy: all of them
-/// broadcast to one shape, a mask as the r lists of its true elements' indices, and go through their dims together. That
-/// shape stands in place of these dims where they are neighbours, and else in front.
-/// Throws for two ellipses, for more indices than dims, for one out of range, for a mask of another shape, for tensors
-/// of other dtypes (uint8 is no mask) and for those that do not broadcast.
+/// broadcast to one shape, a mask as the r lists of its true elements' indices, and go through their dims together.
+/// That shape stands in place of these dims where they are neighbours, and else in front. Throws for two ellipses, for
+/// more indices than dims, for one out of range, for a mask of another shape, for tensors of other dtypes (uint8 is no
+/// mask) and for those that do not broadcast.
 Tensor index(const Tensor& x, const Indices& indices);
 /// x[indices] = values, or with accumulate x[indices] += values: in place, see record_in_place for what is refused.
 /// values broadcast to what index() reads, where dims of size 1 in front may be too many; beside tensors among the
 /// indices they must have x's dtype. An element that tensors name several times becomes the last of its values, which
 /// alone gets the gradient, or the sum.
 Tensor& index_put_(Tensor& x, const Indices& indices, const Tensor& values, bool accumulate = false);
-/// Writes `source`, broadcast to target's shape and converted to its dtype, into target. Nothing of the gradient goes to
-/// what stood there. See record_in_place.
+/// Writes `source`, broadcast to target's shape and converted to its dtype, into target. Nothing of the gradient goes
+/// to what stood there. See record_in_place.
 Tensor& copy_(Tensor& target, const Tensor& source);
 
 /// What x[...] gives: the tensor index(x, ...), and while it has no name of its own an assignment to it writes into x:

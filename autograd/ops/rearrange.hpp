@@ -28,7 +28,8 @@ Tensor repeat(const Tensor& x, const Shape& repeats);
 Tensor tile(const Tensor& x, const Shape& reps);
 /// The elements along each of `dims` in reverse order; a copy.
 Tensor flip(const Tensor& x, const Dims& dims);
-/// Element i goes to i + shift along each dim, around the end: shifts[i] for dims[i]. No dims, one shift: of x as a row.
+/// Element i goes to i + shift along each dim, around the end: shifts[i] for dims[i]. No dims, one shift: of x as a
+/// row.
 Tensor roll(const Tensor& x, const Shape& shifts, const Dims& dims = {});
 /// The elements of the last two dims with column <= row + diagonal, the others 0.
 Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
