@@ -1,5 +1,6 @@
 #include "evenkeel/autograd/ops/loss.hpp"
 
+#include "evenkeel/autograd/ops/index.hpp"
 #include "evenkeel/autograd/ops/loss_parts.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/class_loss.hpp"

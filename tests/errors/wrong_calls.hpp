@@ -70,6 +70,7 @@ WrongCall wrong(std::string text, Call call) {
 
 WrongCalls wrong_arrays();
 WrongCalls wrong_ops();
+WrongCalls wrong_index_ops();
 WrongCalls wrong_pointwise();
 WrongCalls wrong_losses();
 WrongCalls wrong_pools();
