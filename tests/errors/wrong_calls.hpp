@@ -75,6 +75,8 @@ WrongCalls wrong_layers();
 WrongCalls wrong_norms();
 WrongCalls wrong_modules();
 WrongCalls wrong_optimizers();
+/// Part of those: options of all but SGD, Adam and AdamW.
+WrongCalls wrong_options();
 WrongCalls wrong_files();
 
 }  // namespace evenkeel::test
