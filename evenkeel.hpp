@@ -95,4 +95,6 @@
 #include "evenkeel/optim/sgd.hpp"
 #include "evenkeel/optim/swa_lr.hpp"
 #include "evenkeel/optim/warm_restarts.hpp"
+#include "evenkeel/training/averaged_model.hpp"
 #include "evenkeel/training/checkpoint.hpp"
+#include "evenkeel/training/param_groups.hpp"

@@ -230,6 +230,20 @@ struct LionStep {
   }
 };
 
+/// training::AveragedModel: p is an average and d what it goes towards.
+struct AverageStep {
+  static constexpr int kStates = 1;
+  double weight = 0;  ///< of d
+  static constexpr bool maximize = false;
+
+  bool uses(int) const { return false; }
+  template <class V>
+  auto formula() const {
+    const V part = lanes<V>(weight);
+    return [=](V p, V d, V*) __attribute__((always_inline)) { return fma(part, d - p, p); };
+  }
+};
+
 // Rules whose rate depends on the 2-norms of a whole parameter and of measure<V>()'s f(p, d, s), where d is the
 // gradient without weight decay: with_norms() puts them into the numbers.
 
@@ -303,7 +317,7 @@ struct LambStep {
 };
 
 using OptimizerRules = OpList<SgdStep, AdamStep, NAdamStep, RAdamStep, AdamaxStep, RmsPropStep, AdagradStep,
-                              AdadeltaStep, LionStep, LarsStep, LambStep>;
+                              AdadeltaStep, LionStep, AverageStep, LarsStep, LambStep>;
 
 /// Whether a rule's rate depends on norms.
 template <class Rule>
