@@ -168,8 +168,8 @@ class ConstantLR : public LRScheduler {
   std::int64_t total_iters_;
 };
 
-/// lr = base * (1 - epoch / total_iters)^power until epoch total_iters, from where on it stays 0; computed as a recursion
-/// from the present rate.
+/// lr = base * (1 - epoch / total_iters)^power until epoch total_iters, from where on it stays 0; computed as a
+/// recursion from the present rate.
 class PolynomialLR : public LRScheduler {
  public:
   explicit PolynomialLR(Optimizer& optimizer, std::int64_t total_iters = 5, double power = 1);
@@ -209,7 +209,7 @@ class LambdaLR : public FunctionLR {
   double next_lr(std::size_t group) override;
 };
 
-/// lr = lr * f(epoch) from epoch 1 on. In a SequentialLR it goes on from the present rate, and with f(0), as PyTorch's.
+/// lr = lr * f(epoch) from epoch 1 on. In a SequentialLR it goes on from the present rate, with f(0), as in PyTorch.
 class MultiplicativeLR : public FunctionLR {
  public:
   MultiplicativeLR(Optimizer& optimizer, const Function& f);

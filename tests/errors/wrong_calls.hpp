@@ -75,7 +75,7 @@ WrongCalls wrong_layers();
 WrongCalls wrong_norms();
 WrongCalls wrong_modules();
 WrongCalls wrong_optimizers();
-/// Part of those: options of all but SGD, Adam and AdamW.
+/// Part of those: the options.
 WrongCalls wrong_options();
 WrongCalls wrong_files();
 

@@ -1,5 +1,9 @@
-// Options that optimizers refuse.
+// Options that optimizers and schedules refuse.
 
+#include "evenkeel/optim/cyclic_lr.hpp"
+#include "evenkeel/optim/sequential_lr.hpp"
+#include "evenkeel/optim/swa_lr.hpp"
+#include "evenkeel/optim/warm_restarts.hpp"
 #include "tests/errors/wrong_calls.hpp"
 #include "tests/optim/every_optimizer.hpp"
 
@@ -16,9 +20,47 @@ WrongCall refused(std::string text, typename Optim::Options options) {
   return wrong<ValueError>(std::move(text), [options](World& w) { return Optim({w.leaf}, options).num_groups(); });
 }
 
-}  // namespace
+template <class Scheduler, class... Args>
+WrongCall refused_schedule(std::string text, Args... args) {
+  return wrong<ValueError>(std::move(text), [=](World& w) { return Scheduler(w.adam, args...).last_epoch(); });
+}
 
-WrongCalls wrong_options() {
+WrongCalls wrong_schedule_options() {
+  using namespace optim;
+  const auto cyclic = [](std::string text, CyclicOptions options) {
+    return refused_schedule<CyclicLR>(std::move(text), std::move(options));
+  };
+  return {
+      refused_schedule<PolynomialLR>("PolynomialLR: total_iters must be at least 0, got -1", -1),
+      refused_schedule<PolynomialLR>("PolynomialLR: power must be at least 0, got nan", 5, kNaN),
+      refused_schedule<MultiplicativeLR>("MultiplicativeLR: there must be 1 functions, got 0",
+                                         std::vector<FunctionLR::Function>()),
+      refused_schedule<CosineAnnealingWarmRestarts>(
+          "CosineAnnealingWarmRestarts: Expected positive integer T_0, but got 0", 0),
+      refused_schedule<CosineAnnealingWarmRestarts>(
+          "CosineAnnealingWarmRestarts: Expected integer T_mult >= 1, but got 0", 1, 0),
+      wrong<ValueError>("CosineAnnealingWarmRestarts: Expected non-negative epoch, but got -0.5",
+                        [](World& w) {
+                          SGD sgd({w.leaf}, {.lr = 1});
+                          CosineAnnealingWarmRestarts schedule(sgd, 3);
+                          schedule.step(-0.5);
+                          return 0;
+                        }),
+      cyclic("CyclicLR: base_lr must have 1 values, got 0", {.max_lr = {1}}),
+      cyclic("CyclicLR: max_lr must have 1 values, got 2", {.base_lr = {1}, .max_lr = {1, 2}}),
+      cyclic("CyclicLR: step_size_up must be positive, got 0", {.base_lr = {1}, .max_lr = {1}, .step_size_up = 0}),
+      cyclic("CyclicLR: step_size_down must be at least 0, got -1",
+             {.base_lr = {1}, .max_lr = {1}, .step_size_down = -1}),
+      refused_schedule<SWALR>("SWALR: anneal_epochs must be equal or greater than 0, got -1", std::vector{0.1}, -1),
+      refused_schedule<SWALR>("SWALR: swa_lr must have 1 values, got 2", std::vector{0.1, 0.2}),
+      wrong<ValueError>("ChainedScheduler: expects at least one scheduler to be chained, but got no scheduler",
+                        [](World& w) { return ChainedScheduler(w.adam, {}).last_epoch(); }),
+      wrong<ValueError>("ChainedScheduler: all schedulers must belong to the optimizer given, got another's at index 0",
+                        [](World& w) { return ChainedScheduler(w.adam, {nullptr}).last_epoch(); }),
+  };
+}
+
+WrongCalls wrong_optimizer_options() {
   using namespace optim;
   return {
       refused<RMSprop>("RMSprop: lr must be at least 0, got -1", {.lr = -1}),
@@ -68,6 +110,15 @@ WrongCalls wrong_options() {
       refused<LAMB>("LAMB: eps must be at least 0, got -1", {.eps = -1}),
       refused<LAMB>("LAMB: weight_decay must be at least 0, got -1", {.weight_decay = -1}),
   };
+}
+
+}  // namespace
+
+WrongCalls wrong_options() {
+  WrongCalls all = wrong_optimizer_options();
+  const WrongCalls more = wrong_schedule_options();
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 }  // namespace evenkeel::test
