@@ -78,6 +78,8 @@ class Module {
   /// Direct children.
   std::vector<Slot*> children();
   std::vector<const Slot*> children() const;
+  /// The same to iterate over.
+  std::list<Slot>& slots() { return slots_; }
   /// The slot at a nested name ("features.0"); throws if there is none.
   Slot& child(const std::string& name);
   const Slot& child(const std::string& name) const;

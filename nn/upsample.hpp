@@ -1,0 +1,40 @@
+#pragma once
+
+#include "evenkeel/autograd/ops/interpolate.hpp"
+#include "evenkeel/nn/module.hpp"
+
+namespace evenkeel::nn {
+
+/// interpolate() as a layer; formulas and shapes stand in autograd/ops/interpolate.hpp.
+///   Upsample({.scale_factor = {2}, .mode = Interpolation::bilinear})
+class Upsample : public Layer {
+ public:
+  using Options = InterpolateOptions;
+  explicit Upsample(Options options);
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override { return interpolate(x, options); }
+
+  const Options options;
+};
+
+/// Where UpsamplingNearest2d and UpsamplingBilinear2d go: one of both, as in InterpolateOptions.
+struct UpsamplingOptions {
+  Shape size = {};
+  std::vector<double> scale_factor = {};
+};
+
+/// Upsample by the nearest cell.
+class UpsamplingNearest2d : public Upsample {
+ public:
+  using Options = UpsamplingOptions;
+  explicit UpsamplingNearest2d(const Options& options);
+};
+
+/// Upsample by bilinear interpolation with align_corners.
+class UpsamplingBilinear2d : public Upsample {
+ public:
+  using Options = UpsamplingOptions;
+  explicit UpsamplingBilinear2d(const Options& options);
+};
+
+}  // namespace evenkeel::nn
