@@ -79,6 +79,8 @@ WrongCalls wrong_layers();
 WrongCalls wrong_norms();
 WrongCalls wrong_modules();
 WrongCalls wrong_optimizers();
+/// Part of those: the options.
+WrongCalls wrong_options();
 WrongCalls wrong_files();
 
 }  // namespace evenkeel::test
