@@ -1,11 +1,14 @@
 #include "evenkeel/nn/init.hpp"
 
 #include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/elementwise.hpp"
+#include "evenkeel/core/matmul.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <vector>
+#include <numeric>
+#include <span>
 
 namespace evenkeel::nn::init {
 
@@ -38,32 +41,34 @@ double normal_quantile(double p) {
   return z;
 }
 
-using Vector = std::vector<double>;
-
-double dot(const Vector& a, const Vector& b) {
-  double total = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    total += a[i] * b[i];
+/// Gram-Schmidt over rows that are contiguous.
+void orthonormalize_block(Array& block) {
+  const auto length = static_cast<std::size_t>(block.size(1));
+  const std::span<double> values = block.mutable_span<double>();
+  for (std::size_t i = 0; i < values.size(); i += length) {
+    const auto v = values.subspan(i, length);
+    for (std::size_t j = 0; j < i; j += length) {
+      const auto u = values.subspan(j, length);
+      const double along = std::inner_product(v.begin(), v.end(), u.begin(), 0.0);
+      std::transform(v.begin(), v.end(), u.begin(), v.begin(), [along](double a, double b) { return a - along * b; });
+    }
+    const double size = std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+    std::transform(v.begin(), v.end(), v.begin(), [size](double a) { return a / size; });
   }
-  return total;
 }
 
-/// Gram-Schmidt, each vector twice against the ones before it so that rounding does not add up. Normal vectors of
-/// positive length along their own direction give a uniform (Haar) result.
-void orthonormalize(std::vector<Vector>& vectors) {
-  for (std::size_t i = 0; i < vectors.size(); ++i) {
-    Vector& v = vectors[i];
+/// Gram-Schmidt over rows, block after block, each twice against the rows before it so that rounding does not add up.
+/// Normal rows of positive length along their own direction give a uniform (Haar) result.
+void orthonormalize(Array& rows) {
+  const std::int64_t per_block = 32, count = rows.size(0);
+  for (std::int64_t first = 0; first < count; first += per_block) {
+    Array block = rows.slice(0, first, first + per_block);
+    const Array before = rows.slice(0, 0, first);
     for (int pass = 0; pass < 2; ++pass) {
-      for (std::size_t j = 0; j < i; ++j) {
-        const double along = dot(v, vectors[j]);
-        for (std::size_t k = 0; k < v.size(); ++k) {
-          v[k] -= along * vectors[j][k];
-        }
+      if (first > 0) {
+        zip_<kernels::Subtract>(block, matmul(matmul(block, before.transpose(0, 1)), before));
       }
-    }
-    const double length = std::sqrt(dot(v, v));
-    for (double& value : v) {
-      value /= length;
+      orthonormalize_block(block);
     }
   }
 }
@@ -220,17 +225,9 @@ Tensor& orthogonal_(Tensor& tensor, Generator& generator, double gain) {
   const std::int64_t columns = tensor.numel() / rows;
   const std::int64_t count = std::min(rows, columns);
   const std::int64_t length = std::max(rows, columns);
-  const auto draws = random_normal({count, length}, generator, 0, 1, DType::float64).to_vector<double>();
-  std::vector<Vector> vectors;
-  for (auto first = draws.begin(); first != draws.end(); first += length) {
-    vectors.emplace_back(first, first + length);
-  }
-  orthonormalize(vectors);
-  Vector flat;
-  for (const Vector& v : vectors) {
-    std::transform(v.begin(), v.end(), std::back_inserter(flat), [gain](double value) { return gain * value; });
-  }
-  const Array matrix = Array::from(flat, {count, length});
+  Array matrix = random_normal({count, length}, generator, 0, 1, DType::float64);
+  orthonormalize(matrix);
+  map_<kernels::MulScalar>(matrix, {.a = gain});
   return assign(tensor, (rows > columns ? matrix.transpose(0, 1) : matrix).reshape(tensor.shape()));
 }
 

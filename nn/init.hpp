@@ -9,7 +9,7 @@ namespace evenkeel::nn::init {
 Tensor& uniform_(Tensor& tensor, Generator& generator, double low = 0, double high = 1);
 Tensor& normal_(Tensor& tensor, Generator& generator, double mean = 0, double std = 1);
 /// Normal, cut to [low, high] by the inverse distribution function, exact also far from the mean (PyTorch draws until a
-/// value fits); low and high are values, not multiples of std. Throws if both lie beyond 37 std on one side of the mean.
+/// value fits); low and high are values, not multiples of std. Throws if both lie beyond 37 std on one side of it.
 Tensor& trunc_normal_(Tensor& tensor, Generator& generator, double mean = 0, double std = 1, double low = -2,
                       double high = 2);
 Tensor& constant_(Tensor& tensor, double value);

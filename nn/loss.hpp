@@ -155,4 +155,38 @@ class GaussianNLLLoss : public LossOfThree {
   const GaussianNllOptions options;
 };
 
+class MultiMarginLoss : public Loss {
+ public:
+  using Options = MultiMarginOptions;
+  explicit MultiMarginLoss(MultiMarginOptions options = {});
+  Tensor forward(const Tensor& input, const Tensor& target) override;
+
+  Tensor& weight;
+
+ private:
+  MultiMarginOptions options_;
+};
+
+class MultiLabelMarginLoss : public Loss {
+ public:
+  explicit MultiLabelMarginLoss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
+  Tensor forward(const Tensor& input, const Tensor& target) override {
+    return multilabel_margin_loss(input, target, reduction);
+  }
+
+  const Reduction reduction;
+};
+
+class MultiLabelSoftMarginLoss : public Loss {
+ public:
+  using Options = WeightedLossOptions;
+  explicit MultiLabelSoftMarginLoss(WeightedLossOptions options = {});
+  Tensor forward(const Tensor& input, const Tensor& target) override;
+
+  Tensor& weight;
+
+ private:
+  WeightedLossOptions options_;
+};
+
 }  // namespace evenkeel::nn

@@ -28,8 +28,8 @@ struct LsuvReport {
   std::vector<LsuvLayer> layers;
 };
 
-/// Layer-sequential unit-variance initialization: every convolution's and Linear's weight begins orthonormal; then layer
-/// after layer, in the order in which they run on the batch, it is divided by the standard deviation of the layer's
+/// Layer-sequential unit-variance initialization: every convolution's and Linear's weight begins orthonormal; then,
+/// layer by layer in the order in which they run on the batch, it is divided by the standard deviation of the layer's
 /// output over all elements until the variance is 1 within tol. Mishkin & Matas 2016, arXiv:1511.06422, algorithm 1.
 /// The model runs in the mode that it is in, without gradients, once per layer and once more; a layer that runs several
 /// times is set by its first. Nothing but these weights changes: biases, buffers and generators of the model are as

@@ -1,5 +1,6 @@
 #include "evenkeel/autograd/ops/loss.hpp"
 
+#include "evenkeel/autograd/ops/index.hpp"
 #include "evenkeel/autograd/ops/loss_parts.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/class_loss.hpp"
@@ -132,6 +133,42 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& opt
         const Tensor q(class_coefficients(k, t, shape, dy.dtype()));
         return {-(sample_gradient(k, t, reduction, dy) * q), Tensor()};
       });
+}
+
+Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiMarginOptions& options) {
+  const std::string_view op = "multi_margin_loss";
+  ClassLoss k = classes_of(op, input, options.weight, options.reduction);
+  require<ShapeError>(input.rank() <= 2 && k.count > 0, op, "the input must be of shape (C) or (N, C), got ",
+                      input.shape());
+  require(options.p == 1 || options.p == 2, op, "only p == 1 and p == 2 supported, got ", options.p);
+  require(target.defined(), op, "got an undefined target");
+  k.ignore_index = 0;  // a class: none is ignored
+  check_indices(op, k, input, target);
+  const Tensor own = gather(input, k.dim, unsqueeze(target, k.dim)), near = relu(options.margin - own + input);
+  const Tensor classes = Tensor(Array::arange(0, static_cast<double>(k.count), 1, DType::int64));
+  const Tensor powers = options.p == 1 ? near : square(near);
+  const Tensor others = where(eq(classes, unsqueeze(target, k.dim)), constant(0, input), powers);
+  Tensor losses = sum(others, {k.dim}) / static_cast<double>(k.count);
+  if (options.weight.defined()) {
+    losses = losses * reshape(index_select(options.weight.detach(), 0, reshape(target, {-1})), losses.shape());
+  }
+  return reduced(losses, options.reduction);
+}
+
+Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  const std::string_view op = "multilabel_margin_loss";
+  classes_of(op, input, {}, reduction);
+  require<ShapeError>(input.rank() <= 2 && input.size(-1) > 0, op, "the input must be of shape (C) or (N, C), got ",
+                      input.shape());
+  require(target.defined(), op, "got an undefined target");
+  require<DtypeError>(target.dtype() == DType::int64, op, "the target must hold int64 class indices, got ",
+                      target.dtype(), " of shape ", target.shape());
+  require<ShapeError>(target.shape() == input.shape(), op, "the target must have shape ", input.shape(),
+                      ", as the input, got ", target.shape());
+  const Tensor count(listed_classes(op, target.array(), input.dtype())), zero = constant(0, input);
+  const Tensor near = relu(1 - unsqueeze(input, -1) + unsqueeze(input, -2));  // of a listed class, another class
+  const Tensor others = where(eq(unsqueeze(count, -2), zero), near * unsqueeze(count, -1), zero);
+  return reduced(sum(others, {-2, -1}) / static_cast<double>(input.size(-1)), reduction);
 }
 
 }  // namespace evenkeel

@@ -31,4 +31,18 @@ struct NllOptions {
 /// -weight[target] input[target] for log-probabilities `input`.
 Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& options = {});
 
+struct MultiMarginOptions {
+  int p = 1;  ///< 1 or 2
+  double margin = 1;
+  Tensor weight = {};  ///< (C), or undefined
+  Reduction reduction = Reduction::mean;
+};
+/// w_t sum_{c != t} max(0, margin - x_t + x_c)^p / C per sample of scores x (N, C) or (C) and classes t (N) or (). The
+/// derivative is 0 at 0.
+Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiMarginOptions& options = {});
+
+/// sum_j sum_i max(0, 1 - x_j + x_i) / C per sample of scores x (N, C) or (C), over the classes j that the target lists
+/// and the classes i that it does not. target: int64 of the input's shape, each sample's classes up to the first -1.
+Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
+
 }  // namespace evenkeel

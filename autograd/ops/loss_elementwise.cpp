@@ -21,7 +21,7 @@ struct LossTwins {
   LossTwin dt = nullptr;
 };
 
-/// loss = F::f(x, t) of every element, reduced;  dx = dy F::df(x, t), or by its twin where that is to be differentiated.
+/// loss = F::f(x, t) of every element, reduced;  dx = dy F::df(x, t), by its twin where that is to be differentiated.
 template <class F>
 Tensor elementwise_loss(const Tensor& input, const Tensor& target, Reduction reduction, LossTwins twins, double a = 0) {
   check_pair(F::kName, input, target);
@@ -47,26 +47,45 @@ Tensor absolute_twin(const Tensor& x, const Tensor& t, const Tensor& dy, double)
   return where(gt(x, t), dy, where(lt(x, t), -dy, zero));
 }
 
-/// The losses of all elements times their weights, reduced.
-Tensor reduced_with(std::string_view op, const Tensor& weight, const Tensor& losses, Reduction reduction) {
-  const Tensor all = weight.defined() ? weighted(weight, losses) : losses;
+/// The losses of all elements times their weights, if there are some, which broadcast to them.
+Tensor weighed(std::string_view op, const Tensor& weight, const Tensor& losses) {
+  check_weight_dtype(op, "weight", weight, losses);
+  Tensor all = weight.defined() ? weighted(weight, losses) : losses;
   require<ShapeError>(all.shape() == losses.shape(), op, "weight must broadcast to ", losses.shape(), ", got ",
                       weight.defined() ? weight.shape() : Shape{});
-  return reduced(all, reduction);
+  return all;
+}
+
+/// errors(reduction), or with weights of the input's shape, by whose sum the mean divides then.
+template <class Errors>
+Tensor weighted_mean(std::string_view op, const Tensor& weight, Reduction reduction, const Errors& errors) {
+  if (!weight.defined()) {
+    return errors(reduction);
+  }
+  const Tensor each = errors(Reduction::none);
+  check_weight_dtype(op, "weight", weight, each);
+  require<ShapeError>(weight.shape() == each.shape(), op, "Weights and input must have the same size, got ",
+                      weight.shape(), " and ", each.shape());
+  const Tensor all = weighted(weight, each);
+  return reduction == Reduction::mean ? sum(all) / sum(weight) : reduced(all, reduction);
 }
 
 }  // namespace
 
 /// loss = d^2,  d = input - target
-Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return elementwise_loss<kernels::SquaredError>(
-      input, target, reduction,
-      {[](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * ((x - t) * 2); }});
+Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction, const Tensor& weight) {
+  return weighted_mean("mse_loss", weight, reduction, [&](Reduction first) {
+    return elementwise_loss<kernels::SquaredError>(
+        input, target, first,
+        {[](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * ((x - t) * 2); }});
+  });
 }
 
 /// loss = |d|
-Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return elementwise_loss<kernels::AbsoluteError>(input, target, reduction, {absolute_twin});
+Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, const Tensor& weight) {
+  return weighted_mean("l1_loss", weight, reduction, [&](Reduction first) {
+    return elementwise_loss<kernels::AbsoluteError>(input, target, first, {absolute_twin});
+  });
 }
 
 /// loss = d^2 / (2 beta) where |d| < beta, else |d| - beta / 2;  the second derivative at d = 0 is 1 / beta
@@ -84,14 +103,16 @@ Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduc
 }
 
 /// loss = d^2 / 2 where |d| < delta, else delta (|d| - delta / 2)
-Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction, double delta) {
+Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction, double delta, const Tensor& weight) {
   require(delta > 0, "huber_loss", "delta must be positive, got ", delta);
-  return elementwise_loss<kernels::HuberError>(
-      input, target, reduction, {[](const Tensor& x, const Tensor& t, const Tensor& dy, double a) {
+  const Tensor losses = elementwise_loss<kernels::HuberError>(
+      input, target, weight.defined() ? Reduction::none : reduction,
+      {[](const Tensor& x, const Tensor& t, const Tensor& dy, double a) {
         const Tensor d = x - t;
         return where(lt(abs(d), constant(a, d)), dy * d, absolute_twin(x, t, dy * a, a));
       }},
       delta);
+  return weight.defined() ? reduced(weighed("huber_loss", weight, losses), reduction) : losses;
 }
 
 namespace {
@@ -128,6 +149,14 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   return reduced(losses, options.reduction);
 }
 
+Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const WeightedLossOptions& options) {
+  const std::string_view op = "multilabel_soft_margin_loss";
+  check_pair(op, input, target);
+  require<ShapeError>(input.rank() >= 1, op, "the input must have a dim of classes, got shape ", input.shape());
+  const Tensor losses = binary_cross_entropy_with_logits(input, target, {.reduction = Reduction::none});
+  return reduced(mean(weighed(op, options.weight, losses), {-1}), options.reduction);
+}
+
 namespace {
 /// Throws unless all of x lies in [0, 1]; NaN does not.
 void check_probabilities(std::string_view op, std::string_view name, const Array& x) {
@@ -143,7 +172,6 @@ void check_probabilities(std::string_view op, std::string_view name, const Array
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const WeightedLossOptions& options) {
   const std::string_view op = "binary_cross_entropy";
   check_pair(op, input, target);
-  check_weight_dtype(op, "weight", options.weight, input);
   check_probabilities(op, "the input", input.array());
   check_probabilities(op, "the target", target.array());
   const Reduction first = options.weight.defined() ? Reduction::none : options.reduction;
@@ -152,7 +180,7 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Wei
       {.dx = [](const Tensor& x, const Tensor& t, const Tensor& dy,
                 double) { return dy * (x - t) / at_least((1 - x) * x, 1e-12f); },
        .dt = [](const Tensor& x, const Tensor&, const Tensor& dy, double) { return dy * (log(1 - x) - log(x)); }});
-  return options.weight.defined() ? reduced_with(op, options.weight, losses, options.reduction) : losses;
+  return options.weight.defined() ? reduced(weighed(op, options.weight, losses), options.reduction) : losses;
 }
 
 /// dx = -dy t,  dt = dy (log t + 1 - x);  log_target: dx = -dy exp t,  dt = dy exp t (t + 1 - x)

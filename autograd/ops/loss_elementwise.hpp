@@ -4,23 +4,27 @@
 
 namespace evenkeel {
 
-/// What becomes of the losses l of all elements (samples, pairs): sum l / count, sum l, all of them, or sum l / size(0),
-/// which PyTorch has for kl_div only and here every loss has but those of class targets.
+/// What becomes of the losses l of all elements (samples, pairs): sum l / count, sum l, all of them, or
+/// sum l / size(0), which PyTorch has for kl_div only and here every loss has but those of class targets.
 enum class Reduction { mean, sum, none, batchmean };
 
 // Losses of an input x and a target t of one shape (PyTorch would broadcast with a warning) and dtype, element by
 // element.
 
-/// d^2,  d = x - t
-Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
-/// |d|
-Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
+/// d^2,  d = x - t. weight: of the input's shape, or undefined; the mean divides by its sum.
+Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean,
+                const Tensor& weight = {});
+/// |d|, with weights as mse_loss.
+Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean,
+               const Tensor& weight = {});
 /// d^2 / (2 beta) where |d| < beta, else |d| - beta / 2; beta = 0 is l1.
 Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean,
                       double beta = 1.0);
 /// d^2 / 2 where |d| < delta, else delta (|d| - delta / 2): delta times smooth_l1_loss with beta = delta. Throws unless
-/// delta > 0. Huber 1964, "Robust estimation of a location parameter".
-Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean, double delta = 1.0);
+/// delta > 0. weight: broadcast, or undefined; the mean divides by the count, as PyTorch's. Huber 1964, "Robust
+/// estimation of a location parameter".
+Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean, double delta = 1.0,
+                  const Tensor& weight = {});
 
 struct BceOptions {
   Tensor weight = {};      ///< per element, broadcast; or undefined
@@ -35,6 +39,8 @@ struct WeightedLossOptions {
   Tensor weight = {};  ///< per element, broadcast; or undefined
   Reduction reduction = Reduction::mean;
 };
+/// binary_cross_entropy_with_logits, its mean over the last dim, the classes, being the loss of a sample.
+Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const WeightedLossOptions& options = {});
 /// -[t log x + (1 - t) log(1 - x)] of probabilities, with logarithms of at least -100. The gradient to the input is
 /// (x - t) / max(x (1 - x), 1e-12), that to the target log(1 - x) - log x without a bound, all as PyTorch's. Throws
 /// unless input and target lie in [0, 1]. Of logits: binary_cross_entropy_with_logits, which loses no digits.

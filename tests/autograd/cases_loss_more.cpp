@@ -1,3 +1,5 @@
+#include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/loss.hpp"
 #include "evenkeel/autograd/ops/loss_elementwise.hpp"
 #include "evenkeel/autograd/ops/loss_embedding.hpp"
 #include "tests/support/cases.hpp"
@@ -17,6 +19,13 @@ using Values = std::span<const double>;
 
 const std::vector<std::pair<std::string, Reduction>> kReductions = {
     {"mean", Reduction::mean}, {"sum", Reduction::sum}, {"none", Reduction::none}, {"batchmean", Reduction::batchmean}};
+/// Of losses of one number per sample, where batchmean is mean.
+const std::span<const std::pair<std::string, Reduction>> kOfSamples(kReductions.data(), 3);
+
+Shape without_last(Shape shape) {
+  shape.erase(shape.rank() - 1);
+  return shape;
+}
 
 /// What `losses` gives, reduced.
 Reference reduce(Reference losses, Reduction reduction) {
@@ -112,6 +121,42 @@ const CaseFile elementwise{[]() -> OpCases {
   return rows;
 }};
 
+const CaseFile weighted_errors{[]() -> OpCases {
+  const std::vector<Sample> samples = {Sample::uniform(), Sample::uniform(), Sample::positive()};
+  const std::vector<Shape> shapes = {{3, 5}, {3, 5}, {3, 5}};
+  const auto absolute = broadcast_reference([](Values v) { return v[2] * std::abs(v[0] - v[1]); });
+  return {{.name = "mse_loss",
+           .variant = "weight",
+           .shapes = shapes,
+           .samples = samples,
+           .fn = [](Inputs x) { return mse_loss(x[0], x[1], Reduction::mean, x[2]); },
+           .reference =
+               [](Doubles x) {
+                 DoubleArray y(Shape{});
+                 double total = 0;
+                 for (std::size_t i = 0; i < x[0].values.size(); ++i) {
+                   const double d = x[0].values[i] - x[1].values[i];
+                   y.values[0] += x[2].values[i] * d * d;
+                   total += x[2].values[i];
+                 }
+                 y.values[0] /= total;
+                 return y;
+               }},
+          {.name = "l1_loss",
+           .variant = "weight, batchmean",
+           .shapes = shapes,
+           .samples = samples,
+           .fn = [](Inputs x) { return l1_loss(x[0], x[1], Reduction::batchmean, x[2]); },
+           .reference = reduce(absolute, Reduction::batchmean)},
+          {.name = "huber_loss",
+           .variant = "weight, delta 0.001",
+           .shapes = shapes,
+           .samples = samples,
+           .fn = [](Inputs x) { return huber_loss(x[0], x[1], Reduction::mean, 1e-3, x[2]) * 1e3; },
+           .reference = reduce(broadcast_reference([](Values v) { return v[2] * (std::abs(v[0] - v[1]) - 5e-4); }),
+                               Reduction::mean)}};
+}};
+
 const CaseFile gaussian{[]() -> OpCases {
   const auto losses = [](bool full) {
     return broadcast_reference([=](Values v) {
@@ -158,6 +203,103 @@ const CaseFile gaussian{[]() -> OpCases {
   return rows;
 }};
 
+// ---- several classes
+
+/// sum_{c != t} max(0, margin - x_t + x_c)^p w_t / C of each row.
+Reference multi_margin(int p, double margin, bool weighted) {
+  return [=](Doubles in) {
+    DoubleArray y(in[1].shape);
+    const std::int64_t classes = in[0].shape[in[0].shape.rank() - 1];
+    for_each_index(y.shape, [&](const Shape& i) {
+      const auto t = static_cast<std::int64_t>(in[1].at(i));
+      const auto at = [&](std::int64_t c) {
+        Shape index = i;
+        index.insert(i.rank(), c);
+        return in[0].at(index);
+      };
+      for (std::int64_t c = 0; c < classes; ++c) {
+        const double near = std::max(margin - at(t) + at(c), 0.0);
+        y.at(i) += c == t ? 0 : std::pow(near, p) / static_cast<double>(classes);
+      }
+      y.at(i) *= weighted ? in[2].values[static_cast<std::size_t>(t)] : 1;
+    });
+    return y;
+  };
+}
+
+/// sum_j sum_i max(0, 1 - x_j + x_i) / C over the listed classes j and the others i of each row.
+DoubleArray multilabel_margin(Doubles in) {
+  const Shape& shape = in[0].shape;
+  DoubleArray y(without_last(shape));
+  const auto classes = static_cast<std::size_t>(shape[shape.rank() - 1]);
+  for (std::size_t row = 0; row < y.values.size(); ++row) {
+    const double* x = &in[0].values[row * classes];
+    const double* list = &in[1].values[row * classes];
+    const double* end = std::find(list, list + classes, -1);
+    for (const double* j = list; j != end; ++j) {
+      for (std::size_t i = 0; i < classes; ++i) {
+        const bool other = std::find(list, end, static_cast<double>(i)) == end;
+        const double near = 1 - x[static_cast<std::size_t>(*j)] + x[i];
+        y.values[row] += other ? std::max(near, 0.0) / static_cast<double>(classes) : 0;
+      }
+    }
+  }
+  return y;
+}
+
+const CaseFile several_classes{[]() -> OpCases {
+  OpCases rows;
+  for (const auto& [text, r] : kOfSamples) {
+    const Reduction reduction = r;
+    const bool weighted = reduction != Reduction::sum;
+    const int p = reduction == Reduction::none ? 2 : 1;
+    rows.push_back({.name = "multi_margin_loss",
+                    .variant = text,
+                    .shapes = {{7, 4}, {7}, {4}},
+                    .samples = {Sample::uniform(), Sample::index(0, 4), Sample::positive()},
+                    .fn =
+                        [=](Inputs x) {
+                          return multi_margin_loss(
+                              x[0], x[1],
+                              {.p = p, .margin = 0.75, .weight = weighted ? x[2] : Tensor(), .reduction = reduction});
+                        },
+                    .reference = reduce(multi_margin(p, 0.75, weighted), reduction),
+                    .more_shapes = {{{4}, Shape{}, {4}}, {{0, 4}, {0}, {4}}, {{1, 5}, {1}, {5}}},
+                    .no_gradient = {2}});
+    rows.push_back({.name = "multilabel_margin_loss",
+                    .variant = text,
+                    .shapes = {{7, 4}, {7, 4}},
+                    .samples = {Sample::uniform(), Sample::index(-1, 4)},
+                    .fn = [=](Inputs x) { return multilabel_margin_loss(x[0], x[1], reduction); },
+                    .reference = reduce(multilabel_margin, reduction),
+                    .more_shapes = {{{4}, {4}}, {{0, 4}, {0, 4}}, {{2, 5}, {2, 5}}}});
+    rows.push_back({.name = "multilabel_soft_margin_loss",
+                    .variant = text,
+                    .shapes = {{7, 4}, {7, 4}, {4}},
+                    .samples = {Sample::uniform(), Sample::uniform(0, 1), Sample::positive()},
+                    .fn =
+                        [=](Inputs x) {
+                          return multilabel_soft_margin_loss(x[0], x[1], {.weight = x[2], .reduction = reduction});
+                        },
+                    .reference = reduce(
+                        [](Doubles in) {
+                          const DoubleArray all = broadcast_reference([](Values v) {
+                            return v[2] *
+                                   (v[1] * std::log1p(std::exp(-v[0])) + (1 - v[1]) * std::log1p(std::exp(v[0])));
+                          })(in);
+                          DoubleArray y(without_last(all.shape));
+                          const std::size_t classes = in[2].values.size();
+                          for (std::size_t i = 0; i < all.values.size(); ++i) {
+                            y.values[i / classes] += all.values[i] / static_cast<double>(classes);
+                          }
+                          return y;
+                        },
+                        reduction),
+                    .more_shapes = {{{4}, {4}, {4}}, {{0, 4}, {0, 4}, {4}}}});
+  }
+  return rows;
+}};
+
 // ---- embeddings
 
 /// |a - b + eps|_p along the last dim.
@@ -183,8 +325,7 @@ const CaseFile distances{[]() -> OpCases {
                     .fn = [=](Inputs x) { return pairwise_distance(x[0], x[1], {.p = p, .keepdim = keepdim}); },
                     .reference =
                         [=](Doubles x) {
-                          Shape shape = x[0].shape;
-                          shape.erase(shape.rank() - 1);
+                          const Shape shape = without_last(x[0].shape);
                           DoubleArray y(shape);
                           for_each_index(shape, [&](const Shape& i) { y.at(i) = distance(x[0], x[1], i, p, 1e-6); });
                           if (keepdim) {
@@ -199,7 +340,7 @@ const CaseFile distances{[]() -> OpCases {
 
 const CaseFile cosines{[]() -> OpCases {
   OpCases rows;
-  for (const auto& [text, r] : kReductions) {
+  for (const auto& [text, r] : kOfSamples) {
     const Reduction reduction = r;
     const double margin = reduction == Reduction::mean ? 0 : 0.25;
     const Reference losses = [=](Doubles in) {
@@ -263,13 +404,12 @@ const CaseFile hinges{[]() -> OpCases {
 
 const CaseFile triplets{[]() -> OpCases {
   OpCases rows;
-  for (const auto& [text, r] : kReductions) {
+  for (const auto& [text, r] : kOfSamples) {
     for (const bool swap : {false, true}) {
       const TripletMarginOptions options{
           .margin = swap ? 2.0 : 1.0, .p = swap ? 3.0 : 2.0, .eps = swap ? 0.1 : 1e-6, .swap = swap, .reduction = r};
       const Reference losses = [=](Doubles x) {
-        Shape shape = x[0].shape;
-        shape.erase(shape.rank() - 1);
+        const Shape shape = without_last(x[0].shape);
         DoubleArray y(shape);
         for_each_index(shape, [&](const Shape& i) {
           const auto between = [&](int a, int b) {

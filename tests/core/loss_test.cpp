@@ -63,7 +63,7 @@ const std::vector<Row> kRows = {
         [](Real x, Real t, Real) {
           return -t * std::max<Real>(std::log(x), -100) - (1 - t) * std::max<Real>(std::log1p(-x), -100);
         },
-        [](Real x, Real t, Real) { return (x - t) / std::max<Real>(x * (1 - x), 1e-12L); }, 0, logistic),
+        [](Real x, Real t, Real) { return (x - t) / std::max<Real>(x * (1 - x), 1e-12f); }, 0, logistic),
     row<kernels::KlDivergence>([](Real x, Real t, Real) { return t == 0 ? 0 : t * (std::log(t) - x); },
                                [](Real, Real t, Real) { return -t; }),
     row<kernels::LogKlDivergence>([](Real x, Real t, Real) { return std::exp(t) * (t - x); },

@@ -60,6 +60,52 @@ WrongCalls of_classes() {
   };
 }
 
+WrongCalls of_margins() {
+  const auto labels = [](std::vector<std::int64_t> values, const Shape& shape) { return tensor(values, shape); };
+  return {
+      wrong<IndexError>("multi_margin_loss: Target 4 is out of bounds: target number 1, 4 classes",
+                        [=](World&) {
+                          return multi_margin_loss(logits(), labels({0, 4}, {2}));
+                        }),
+      wrong<IndexError>("multi_margin_loss: Target -100 is out of bounds: target number 0, 4 classes",
+                        [=](World&) {
+                          return multi_margin_loss(logits(), labels({-100, 0}, {2}));
+                        }),
+      wrong<ValueError>("multi_margin_loss: only p == 1 and p == 2 supported, got 3",
+                        [](World& w) { return multi_margin_loss(logits(), w.labels, {.p = 3}); }),
+      wrong<ShapeError>("multi_margin_loss: the input must be of shape (C) or (N, C), got [2, 4, 3]",
+                        [](World& w) {
+                          return multi_margin_loss(ones({2, 4, 3}), w.labels);
+                        }),
+      wrong<ShapeError>("multi_margin_loss: weight must be of shape [4], one number per class, got [3]",
+                        [](World& w) { return multi_margin_loss(logits(), w.labels, {.weight = ones({3})}); }),
+      wrong<ValueError>("multi_margin_loss: got an undefined target",
+                        [](World& w) { return multi_margin_loss(logits(), w.undefined); }),
+      wrong<IndexError>("multilabel_margin_loss: Target 4 is out of bounds: there are 4 classes",
+                        [=](World&) {
+                          return multilabel_margin_loss(logits(), labels({0, -1, 9, 0, 1, 4, 0, 0}, {2, 4}));
+                        }),
+      wrong<DtypeError>("multilabel_margin_loss: the target must hold int64 class indices, got float32 of shape [2, 4]",
+                        [](World&) { return multilabel_margin_loss(logits(), logits()); }),
+      wrong<ShapeError>("multilabel_margin_loss: the target must have shape [2, 4], as the input, got [2]",
+                        [](World& w) { return multilabel_margin_loss(logits(), w.labels); }),
+      wrong<ShapeError>("multilabel_soft_margin_loss: weight must broadcast to [2, 4], got [3, 2, 4]",
+                        [](World&) {
+                          return multilabel_soft_margin_loss(logits(), logits(), {.weight = ones({3, 2, 4})});
+                        }),
+      wrong<ShapeError>("multilabel_soft_margin_loss: the input must have a dim of classes, got shape []",
+                        [](World&) { return multilabel_soft_margin_loss(ones({}), ones({})); }),
+      wrong<ShapeError>("mse_loss: Weights and input must have the same size, got [4] and [2, 4]",
+                        [](World&) { return mse_loss(logits(), logits(), Reduction::mean, ones({4})); }),
+      wrong<DtypeError>("l1_loss: weight must be float32, as the input, got float64",
+                        [](World&) { return l1_loss(logits(), logits(), Reduction::mean, doubles()); }),
+      wrong<ShapeError>("huber_loss: weight must broadcast to [2, 4], got [3, 2, 4]",
+                        [](World&) {
+                          return huber_loss(logits(), logits(), Reduction::mean, 1, ones({3, 2, 4}));
+                        }),
+  };
+}
+
 WrongCalls of_elements() {
   return {
       wrong<ShapeError>("mse_loss: input and target must have one shape, got [2, 4] and [4]",
@@ -171,7 +217,7 @@ WrongCalls of_embeddings() {
 
 WrongCalls wrong_losses() {
   WrongCalls all = of_classes();
-  for (const WrongCalls& more : {of_elements(), of_embeddings()}) {
+  for (const WrongCalls& more : {of_margins(), of_elements(), of_embeddings()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

@@ -1,5 +1,6 @@
 // Initializations by a pattern, and the tails of the truncated normal distribution.
 
+#include "evenkeel/core/matmul.hpp"
 #include "evenkeel/nn/init.hpp"
 #include "tests/support/values.hpp"
 
@@ -55,6 +56,18 @@ TEST_CASE("dirac_ hands the channels of each group on") {
                        "dirac_: Only tensors with 3, 4, or 5 dimensions are supported, got shape [3, 2]", ShapeError);
   CHECK_THROWS_WITH_AS(init::dirac_(odd, 2), "dirac_: dim 0 must be divisible by groups, got 3 and 2", ValueError);
   CHECK_THROWS_WITH_AS(init::dirac_(odd, 0), "dirac_: dim 0 must be divisible by groups, got 3 and 0", ValueError);
+}
+
+TEST_CASE("orthogonal_ of more rows than one block, wide and tall") {
+  for (const Shape& shape : {Shape{70, 45}, Shape{40, 9, 10}, Shape{65, 65}}) {
+    CAPTURE(concat(shape));
+    Generator g(24);
+    Tensor w = zeros(shape, {.dtype = DType::float64});
+    Array m = init::orthogonal_(w, g).array().reshape({shape[0], -1});
+    m = m.size(0) > m.size(1) ? m.transpose(0, 1) : m;
+    Tensor identity = zeros({m.size(0), m.size(0)}, {.dtype = DType::float64});
+    test::check_close(matmul(m, m.transpose(0, 1)), init::eye_(identity).array(), 1e-14, "product");
+  }
 }
 
 TEST_CASE("sparse_ has its zeros in every column, at places of their own") {

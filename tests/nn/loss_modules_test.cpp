@@ -72,6 +72,22 @@ const std::vector<std::pair<std::string, Loss>> kLosses = {
      [](const Call& c) {
        return run(CrossEntropyLoss({.weight = c.weight, .label_smoothing = 0.2, .reduction = c.reduction}), c.x);
      }},
+    {"multi_margin", [](const Call& c) { return run(MultiMarginLoss({.reduction = c.reduction}), c.x); }},
+    {"multi_margin_all",
+     [](const Call& c) {
+       return run(MultiMarginLoss({.p = 2, .margin = 0.7, .weight = c.weight, .reduction = c.reduction}), c.x);
+     }},
+    {"multi_margin_edges", [](const Call& c) { return run(MultiMarginLoss({.reduction = c.reduction}), c.x); }},
+    {"multi_margin_one",
+     [](const Call& c) { return run(MultiMarginLoss({.weight = c.weight, .reduction = c.reduction}), c.x); }},
+    {"multilabel", [](const Call& c) { return run(MultiLabelMarginLoss(c.reduction), c.x); }},
+    {"multilabel_one", [](const Call& c) { return run(MultiLabelMarginLoss(c.reduction), c.x); }},
+    {"multilabel_soft", [](const Call& c) { return run(MultiLabelSoftMarginLoss({.reduction = c.reduction}), c.x); }},
+    {"multilabel_soft_weight",
+     [](const Call& c) { return run(MultiLabelSoftMarginLoss({.weight = c.weight, .reduction = c.reduction}), c.x); }},
+    {"mse_weighted", [](const Call& c) { return mse_loss(c.x[0], c.x[1], c.reduction, c.weight); }},
+    {"l1_weighted", [](const Call& c) { return l1_loss(c.x[0], c.x[1], c.reduction, c.weight); }},
+    {"huber_weighted", [](const Call& c) { return huber_loss(c.x[0], c.x[1], c.reduction, 1, c.weight); }},
     {"soft_one",
      [](const Call& c) { return run(CrossEntropyLoss({.label_smoothing = 0.2, .reduction = c.reduction}), c.x); }},
 };
@@ -156,6 +172,8 @@ TEST_CASE("loss modules keep weights in their state, print as PyTorch's and refu
   CHECK(concat(TripletMarginLoss()) == "TripletMarginLoss()");
   CHECK(concat(PairwiseDistance()) == "PairwiseDistance()");
   CHECK_THROWS_WITH_AS(HuberLoss(Reduction::mean, 0), "HuberLoss: delta must be positive, got 0", ValueError);
+  CHECK_THROWS_WITH_AS(MultiMarginLoss({.p = 3}), "MultiMarginLoss: only p == 1 and p == 2 supported, got 3",
+                       ValueError);
   CHECK_THROWS_WITH_AS(TripletMarginLoss({.margin = 0}),
                        "TripletMarginLoss: expected margin to be greater than 0, got 0 instead", ValueError);
   CHECK_THROWS_WITH_AS(TripletMarginLoss({.p = 0.5}), "TripletMarginLoss: p must be at least 1, got 0.5", ValueError);
