@@ -14,4 +14,15 @@ class Flatten : public Layer {
   const std::int64_t start_dim, end_dim;
 };
 
+/// dim as several dims of the given sizes, whose product is its size; one may be -1. The inverse of Flatten.
+class Unflatten : public Layer {
+ public:
+  Unflatten(std::int64_t dim, const Shape& unflattened_size) : dim(dim), unflattened_size(unflattened_size) {}
+  std::string extra_repr() const override;
+  Tensor forward(const Tensor& x) override;
+
+  const std::int64_t dim;
+  const Shape unflattened_size;
+};
+
 }  // namespace evenkeel::nn
