@@ -91,12 +91,12 @@ std::optional<FusedActivation> Activation::form() const {
 }
 
 std::optional<FusedActivation> Activation::fused() const {
-  const bool seen_apart = anomaly_enabled() || (layer_ != nullptr && layer_->has_forward_hooks());
+  const bool seen_apart = anomaly_enabled() || (layer_ != nullptr && layer_->has_hooks());
   return seen_apart ? std::nullopt : form();
 }
 
 bool fuses(const Layer& layer, const Activation& act) {
-  return !layer.has_forward_hooks() && act.fused() && dynamic_cast<const FusibleNorm*>(&layer) != nullptr;
+  return !layer.has_hooks() && act.fused() && dynamic_cast<const FusibleNorm*>(&layer) != nullptr;
 }
 
 bool fuses(const Slot& slot, const Activation& act) { return slot.layer() != nullptr && fuses(*slot.layer(), act); }

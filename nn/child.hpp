@@ -151,7 +151,7 @@ class Activation {
   Activation(const Child<T>& child) : Activation(child.slot()) {}
 
   Tensor operator()(const Tensor& x) const;
-  /// What a norm can run in its op: nothing if it cannot, if the layer has forward hooks or an AnomalyGuard lives.
+  /// What a norm can run in its op: nothing if it cannot, if the layer has hooks or an AnomalyGuard lives.
   std::optional<FusedActivation> fused() const;
   /// The same whatever hooks and guards there are.
   std::optional<FusedActivation> form() const;

@@ -104,9 +104,9 @@ std::string Conv2d::extra_repr() const {
 }
 
 Tensor Conv2d::forward(const Tensor& x) {
-  return done(conv2d(
+  return conv2d(
       x, effective_weight(), bias,
-      {.stride = options.stride, .padding = options.padding, .dilation = options.dilation, .groups = options.groups}));
+      {.stride = options.stride, .padding = options.padding, .dilation = options.dilation, .groups = options.groups});
 }
 
 std::int64_t Conv2d::macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& outputs) const {
@@ -150,12 +150,12 @@ std::string ConvTranspose2d::extra_repr() const {
 }
 
 Tensor ConvTranspose2d::forward(const Tensor& x) {
-  return done(conv_transpose2d(x, effective_weight(), bias,
-                               {.stride = options.stride,
-                                .padding = options.padding,
-                                .output_padding = options.output_padding,
-                                .dilation = options.dilation,
-                                .groups = options.groups}));
+  return conv_transpose2d(x, effective_weight(), bias,
+                          {.stride = options.stride,
+                           .padding = options.padding,
+                           .output_padding = options.output_padding,
+                           .dilation = options.dilation,
+                           .groups = options.groups});
 }
 
 std::int64_t ConvTranspose2d::macs(const std::vector<Shape>& inputs, const std::vector<Shape>& /*outputs*/) const {

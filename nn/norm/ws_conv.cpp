@@ -7,8 +7,10 @@
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/nn/parametrize.hpp"
 #include "evenkeel/nn/repr.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace evenkeel::nn {
@@ -101,7 +103,35 @@ Tensor standardized_rows(const Tensor& w, std::int64_t filters, std::int64_t fan
   return affine_rows(s.x, fan_in, s.mean, by_filter, shift);
 }
 
+/// The parametrization of weight_standardization.
+class StandardizedWeight : public Parametrization {
+ public:
+  StandardizedWeight(const GroupView& view, const WSOptions& options) : view_(view), options_(options) {}
+  std::string extra_repr() const override { return std::string(mode_entry(mode_of(options_)).name); }
+  Tensor forward(const Tensor& x) override { return standardize_weight(x, view_, options_); }
+  std::vector<Tensor> right_inverse(const Tensor& value) override { return {value}; }
+
+ protected:
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<StandardizedWeight>(view_, options_);
+  }
+
+ private:
+  const GroupView view_;
+  const WSOptions options_;
+};
+
 }  // namespace
+
+void weight_standardization(Module& layer, const WSOptions& options, const std::string& name) {
+  const Tensor weight = detail::parameter_for("weight_standardization", layer, name, 1);
+  const auto* transposed = dynamic_cast<const ConvTranspose2d*>(&layer);
+  const GroupView view =
+      transposed != nullptr && name == "weight"
+          ? filters(*transposed)
+          : GroupView{1, 1, weight.size(0), weight.numel() / std::max<std::int64_t>(1, weight.size(0))};
+  register_parametrization(layer, name, std::make_unique<StandardizedWeight>(view, options));
+}
 
 Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSOptions& options, const Tensor& gain,
                           const Tensor& shift) {
