@@ -34,6 +34,7 @@ class ReLU : public Layer {
   using Options = ActivationOptions;
   explicit ReLU(ActivationOptions options = {}) : options(options) {}
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ReLU>(options); }
   Tensor forward(const Tensor& x) override;
   std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(relu)); }
 
@@ -45,6 +46,7 @@ class SiLU : public Layer {
   using Options = ActivationOptions;
   explicit SiLU(ActivationOptions options = {}) : options(options) {}
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<SiLU>(options); }
   Tensor forward(const Tensor& x) override;
   std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(silu)); }
 
@@ -53,11 +55,13 @@ class SiLU : public Layer {
 
 class Sigmoid : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Sigmoid>(); }
   Tensor forward(const Tensor& x) override { return sigmoid(x); }
 };
 
 class Tanh : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Tanh>(); }
   Tensor forward(const Tensor& x) override { return tanh(x); }
 };
 
@@ -65,6 +69,7 @@ class GELU : public Layer {
  public:
   explicit GELU(GeluApproximation approximate = GeluApproximation::none) : approximate(approximate) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<GELU>(approximate); }
   Tensor forward(const Tensor& x) override { return gelu(x, approximate); }
 
   const GeluApproximation approximate;
@@ -74,6 +79,7 @@ class LeakyReLU : public Layer {
  public:
   explicit LeakyReLU(double negative_slope = 0.01) : negative_slope(negative_slope) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<LeakyReLU>(negative_slope); }
   Tensor forward(const Tensor& x) override { return leaky_relu(x, negative_slope); }
   std::optional<FusedActivation> fused() const override {
     return unless_derived(*this, fused_form(leaky_relu, negative_slope));
@@ -86,6 +92,7 @@ class ELU : public Layer {
  public:
   explicit ELU(double alpha = 1.0) : alpha(alpha) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ELU>(alpha); }
   Tensor forward(const Tensor& x) override { return elu(x, alpha); }
 
   const double alpha;
@@ -93,6 +100,7 @@ class ELU : public Layer {
 
 class Hardswish : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardswish>(); }
   Tensor forward(const Tensor& x) override { return hardswish(x); }
   std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(hardswish)); }
 };
@@ -102,6 +110,7 @@ class Softplus : public Layer {
  public:
   explicit Softplus(double beta = 1, double threshold = 20) : beta(beta), threshold(threshold) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Softplus>(beta, threshold); }
   Tensor forward(const Tensor& x) override { return softplus(x, beta, threshold); }
 
   const double beta, threshold;
@@ -112,6 +121,7 @@ class Softmax : public Layer {
  public:
   explicit Softmax(std::int64_t dim) : dim(dim) {}
   std::string extra_repr() const override { return concat("dim=", dim); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Softmax>(dim); }
   Tensor forward(const Tensor& x) override { return softmax(x, dim); }
 
   const std::int64_t dim;
@@ -121,6 +131,7 @@ class LogSoftmax : public Layer {
  public:
   explicit LogSoftmax(std::int64_t dim) : dim(dim) {}
   std::string extra_repr() const override { return concat("dim=", dim); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<LogSoftmax>(dim); }
   Tensor forward(const Tensor& x) override { return log_softmax(x, dim); }
 
   const std::int64_t dim;

@@ -56,10 +56,14 @@ class ListOf : public Base {
 /// one op, norm(x, act).
 class Sequential : public ListOf<Layer> {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Sequential>(); }
   Tensor forward(const Tensor& x) override;
 };
 
 /// Holds children of any kind that the owner calls itself; has no forward of its own.
-class ModuleList : public ListOf<Module> {};
+class ModuleList : public ListOf<Module> {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ModuleList>(); }
+};
 
 }  // namespace evenkeel::nn

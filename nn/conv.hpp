@@ -25,6 +25,9 @@ class Conv2d : public WeightedLayer {
   /// With given values, which are shared, not copied: Conv2d(weight, bias, {.padding = 1}).
   explicit Conv2d(const Array& weight, const Array& bias = {}, ConvOptions options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Conv2d>(in_channels, out_channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
   std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);
@@ -55,6 +58,9 @@ class ConvTranspose2d : public WeightedLayer {
   /// As Conv2d's with given values.
   explicit ConvTranspose2d(const Array& weight, const Array& bias = {}, ConvTransposeOptions options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<ConvTranspose2d>(in_channels, out_channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
   std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);

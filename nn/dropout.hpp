@@ -11,6 +11,7 @@ class Dropout : public Layer {
  public:
   Dropout(double p, Generator& generator);
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Dropout>(p, unused_generator()); }
   Tensor forward(const Tensor& x) override;
 
   const double p;
@@ -22,6 +23,9 @@ class Dropout2d : public Layer {
  public:
   Dropout2d(double p, Generator& generator);
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Dropout2d>(p, unused_generator());
+  }
   Tensor forward(const Tensor& x) override;
 
   const double p;

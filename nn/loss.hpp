@@ -19,6 +19,7 @@ class CrossEntropyLoss : public Loss {
  public:
   using Options = CrossEntropyOptions;
   explicit CrossEntropyLoss(CrossEntropyOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<CrossEntropyLoss>(options_); }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -31,6 +32,7 @@ class NLLLoss : public Loss {
  public:
   using Options = NllOptions;
   explicit NLLLoss(NllOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<NLLLoss>(options_); }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -42,6 +44,7 @@ class NLLLoss : public Loss {
 class MSELoss : public Loss {
  public:
   explicit MSELoss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<MSELoss>(reduction); }
   Tensor forward(const Tensor& input, const Tensor& target) override { return mse_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -50,6 +53,7 @@ class MSELoss : public Loss {
 class L1Loss : public Loss {
  public:
   explicit L1Loss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<L1Loss>(reduction); }
   Tensor forward(const Tensor& input, const Tensor& target) override { return l1_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -58,6 +62,7 @@ class L1Loss : public Loss {
 class SmoothL1Loss : public Loss {
  public:
   explicit SmoothL1Loss(Reduction reduction = Reduction::mean, double beta = 1.0);
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<SmoothL1Loss>(reduction, beta); }
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return smooth_l1_loss(input, target, reduction, beta);
   }
@@ -70,6 +75,7 @@ class BCEWithLogitsLoss : public Loss {
  public:
   using Options = BceOptions;
   explicit BCEWithLogitsLoss(BceOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<BCEWithLogitsLoss>(options_); }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;

@@ -15,6 +15,7 @@ class MaxPool2d : public Layer {
   /// MaxPool2d(2): windows of 2x2 that do not overlap.
   explicit MaxPool2d(Size2 kernel_size) : MaxPool2d(MaxPool2dOptions{.kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<MaxPool2d>(options); }
   Tensor forward(const Tensor& x) override { return max_pool2d(x, options); }
 
   const MaxPool2dOptions options;
@@ -26,6 +27,7 @@ class AvgPool2d : public Layer {
   explicit AvgPool2d(AvgPool2dOptions options);
   explicit AvgPool2d(Size2 kernel_size) : AvgPool2d(AvgPool2dOptions{.kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<AvgPool2d>(options); }
   Tensor forward(const Tensor& x) override { return avg_pool2d(x, options); }
 
   const AvgPool2dOptions options;
@@ -36,6 +38,7 @@ class AdaptiveAvgPool2d : public Layer {
  public:
   explicit AdaptiveAvgPool2d(Size2 output_size);
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<AdaptiveAvgPool2d>(output_size); }
   Tensor forward(const Tensor& x) override { return adaptive_avg_pool2d(x, output_size); }
 
   const Size2 output_size;

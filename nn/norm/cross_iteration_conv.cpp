@@ -43,6 +43,14 @@ std::string CrossIterationConv2d::extra_repr() const {
   return concat(repr_options(options).substr(2), ", window=", window, ", burn_in=", burn_in);
 }
 
+std::unique_ptr<Module> CrossIterationConv2d::clone_structure() const {
+  auto copy =
+      std::make_unique<CrossIterationConv2d>(conv->in_channels, conv->out_channels, unused_generator(), conv->options,
+                                             Options{options.eps, options.momentum, options.affine, window, burn_in});
+  copy->past_ = past_;
+  return copy;
+}
+
 /// mean, var: (1, C, 1), with a graph down to the convolution's weight. A filter's statistics depend on that filter
 /// only, so the derivative of their sum holds the derivative of each.
 void CrossIterationConv2d::remember(const Tensor& mean, const Tensor& var) {

@@ -30,6 +30,12 @@ std::string DomainBatchNorm2d::extra_repr() const {
   return concat(num_domains, ", ", num_features, ", affine=", repr(options.affine), ", cycle=", repr(options.cycle));
 }
 
+std::unique_ptr<Module> DomainBatchNorm2d::clone_structure() const {
+  auto copy = std::make_unique<DomainBatchNorm2d>(num_domains, num_features, options);
+  copy->domain_ = domain_;
+  return copy;
+}
+
 void DomainBatchNorm2d::set_domain(std::int64_t domain) {
   if (domain < 0 || domain >= num_domains) {
     fail<IndexError>(type_name(), "there is no domain ", domain, ", only 0 to ", num_domains - 1);

@@ -25,6 +25,7 @@ class DomainBatchNorm2d : public Layer {
   using Options = DomainBatchNormOptions;
   DomainBatchNorm2d(std::int64_t num_domains, std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override;
   Tensor forward(const Tensor& x) override;
 
   std::int64_t domain() const { return domain_; }

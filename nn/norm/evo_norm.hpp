@@ -25,6 +25,9 @@ class EvoNormS0 : public Layer {
   explicit EvoNormS0(std::int64_t num_features, const Options& options = {});
   std::string extra_repr() const override;
   std::string remark() const override { return single_channel_remark(num_groups, num_features, "InstanceNorm"); }
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EvoNormS0>(num_features, options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_features, num_groups;
@@ -53,6 +56,9 @@ class EvoNormB0 : public Layer {
   using Options = EvoNormB0Options;
   explicit EvoNormB0(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EvoNormB0>(num_features, options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_features;
