@@ -284,6 +284,12 @@ Tensor arange(double start, double stop, double step, TensorOptions options) {
   return make(Array::arange(start, stop, step, options.dtype), options);
 }
 
+Tensor arange(double stop, TensorOptions options) { return arange(0, stop, 1, options); }
+
+Tensor tensor(const NestedNumbers& numbers, const InferredOptions& options) {
+  return Tensor(numbers.array(options.dtype.value_or(numbers.dtype())), options.requires_grad);
+}
+
 Tensor randn(const Shape& shape, Generator& generator, TensorOptions options) {
   return make(random_normal(shape, generator, 0, 1, options.dtype), options);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/core/array.hpp"
+#include "evenkeel/core/nested_numbers.hpp"
 #include "evenkeel/core/random.hpp"
 
 #include <functional>
@@ -46,6 +47,7 @@ class Tensor {
   /// The values in another dtype, differentiable between floating ones; this tensor if it has that dtype already.
   Tensor to(DType dtype) const;
   double item() const { return array().item(); }
+  /// All elements in row-major order, of any dtype: x.to_vector<double>(); see Array::to_vector.
   template <class T>
   std::vector<T> to_vector() const {
     return array().to_vector<T>();
@@ -127,7 +129,10 @@ struct TensorOptions {
 Tensor zeros(const Shape& shape, TensorOptions options = {});
 Tensor ones(const Shape& shape, TensorOptions options = {});
 Tensor full(const Shape& shape, double value, TensorOptions options = {});
+/// start, start + step, ... below `stop`, or 0, 1, ... below it. float32 unless the options say otherwise, also of
+/// integers, of which PyTorch makes int64.
 Tensor arange(double start, double stop, double step = 1, TensorOptions options = {});
+Tensor arange(double stop, TensorOptions options = {});
 /// Standard normal, uniform in [0, 1), integers in [low, high) (int64), a permutation of 0..n-1 (int64).
 Tensor randn(const Shape& shape, Generator& generator, TensorOptions options = {});
 Tensor rand(const Shape& shape, Generator& generator, TensorOptions options = {});
@@ -138,5 +143,16 @@ template <class T>
 Tensor tensor(const std::vector<T>& values, const Shape& shape, bool requires_grad = false) {
   return Tensor(Array::from(values, shape), requires_grad);
 }
+
+/// Options where the dtype is that of what a tensor is made from, unless given.
+struct InferredOptions {
+  std::optional<DType> dtype = {};
+  bool requires_grad = false;
+};
+
+/// The tensor of nested braces, or of one number: tensor({{1, 2}, {3, 4}}), tensor({0.5, 2}), tensor(3.5). As
+/// torch.tensor it is float32 for floating numbers, doubles included, int64 for integers, bool for bools, and of a mix
+/// the first of these that occurs. Throws ShapeError for lists of unequal length.
+Tensor tensor(const NestedNumbers& numbers, const InferredOptions& options = {});
 
 }  // namespace evenkeel

@@ -1,6 +1,9 @@
-# What the library links: an OpenBLAS with CBLAS, OpenMP, zlib; xsimd and nlohmann-json are headers only.
+# What the library links: an OpenBLAS with CBLAS, OpenMP, zlib, libzip; xsimd and nlohmann-json are headers only.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(ZLIB REQUIRED)
+# Debian's own configuration of libzip asks for its programs as well.
+find_library(LIBZIP_LIBRARY zip REQUIRED)
+find_path(LIBZIP_INCLUDE_DIR zip.h REQUIRED)
 find_package(xsimd REQUIRED)
 # Debian's target names a library xtl, which only xsimd's optional complex numbers would need (headers, not installed).
 set_target_properties(xsimd PROPERTIES INTERFACE_LINK_LIBRARIES "")

@@ -3,8 +3,8 @@
 # Without arguments: what the library and its programs need. Installs nothing, and needs no network, when nothing is missing.
 set -euo pipefail
 
-build_packages=(g++ cmake ninja-build libopenblas-dev libxsimd-dev nlohmann-json3-dev zlib1g-dev libcli11-dev gnuplot-nox
-                fonts-dejavu-core)
+build_packages=(g++ cmake ninja-build libopenblas-dev libxsimd-dev nlohmann-json3-dev zlib1g-dev libzip-dev libcli11-dev
+                gnuplot-nox fonts-dejavu-core)
 packages=("$@")
 [ ${#packages[@]} -gt 0 ] || packages=("${build_packages[@]}")
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace evenkeel {
@@ -62,6 +63,18 @@ Shape infer_size(const Shape& wanted, std::int64_t count) {
   }
   require<ShapeError>(numel(result, "reshape") == count, "reshape", "shape '", wanted,
                       "' is invalid for input of size ", count);
+  return result;
+}
+
+/// The number as T, which must be able to hold it unless it is floating.
+template <class T, class S>
+T held_as(S value) {
+  const T result = convert<T>(value);
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, S>) {
+    using Widest = long double;  // exact for every integer and every double
+    require(static_cast<Widest>(result) == static_cast<Widest>(value), "to_vector", "values must be ",
+            std::is_same_v<T, bool> ? "0 or 1" : "integers that the type asked for can hold", ", got ", value);
+  }
   return result;
 }
 
@@ -145,15 +158,17 @@ Array Array::from(std::span<const T> values, const Shape& shape) {
 
 template <class T>
 std::vector<T> Array::to_vector() const {
-  check_type(dtype_of<T>, "to_vector");
+  require_defined("to_vector");
   std::vector<T> result;
   result.reserve(static_cast<std::size_t>(numel_));
-  const T* x = data<T>();
   const StridedLoop<1> loop = collapse<1>(shape_, {strides_});
-  for_each_run(loop, 0, numel_, [&](const std::array<std::int64_t, 1>& offsets, std::int64_t count) {
-    for (std::int64_t i = 0; i < count; ++i) {
-      result.push_back(x[offsets[0] + i * loop.strides[0].back()]);
-    }
+  dispatch_all(dtype_, [&]<class S>() {
+    const S* x = data<S>();
+    for_each_run(loop, 0, numel_, [&](const std::array<std::int64_t, 1>& offsets, std::int64_t count) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        result.push_back(held_as<T>(x[offsets[0] + i * loop.strides[0].back()]));
+      }
+    });
   });
   return result;
 }
@@ -447,8 +462,17 @@ template Array Array::from<std::uint8_t>(std::span<const std::uint8_t>, const Sh
 template Array Array::from<bool>(std::span<const bool>, const Shape&);
 template std::vector<float> Array::to_vector<float>() const;
 template std::vector<double> Array::to_vector<double>() const;
-template std::vector<std::int64_t> Array::to_vector<std::int64_t>() const;
-template std::vector<std::uint8_t> Array::to_vector<std::uint8_t>() const;
+template std::vector<long double> Array::to_vector<long double>() const;
 template std::vector<bool> Array::to_vector<bool>() const;
+template std::vector<signed char> Array::to_vector<signed char>() const;
+template std::vector<short> Array::to_vector<short>() const;
+template std::vector<int> Array::to_vector<int>() const;
+template std::vector<long> Array::to_vector<long>() const;
+template std::vector<long long> Array::to_vector<long long>() const;
+template std::vector<unsigned char> Array::to_vector<unsigned char>() const;
+template std::vector<unsigned short> Array::to_vector<unsigned short>() const;
+template std::vector<unsigned> Array::to_vector<unsigned>() const;
+template std::vector<unsigned long> Array::to_vector<unsigned long>() const;
+template std::vector<unsigned long long> Array::to_vector<unsigned long long>() const;
 
 }  // namespace evenkeel

@@ -100,7 +100,9 @@ class Array {
   double item() const;
   /// The only element of an int64 array, exactly (no detour through double).
   std::int64_t item_int64() const;
-  /// All elements in row-major order; T must be the dtype's type.
+  /// All elements in row-major order as numbers of any arithmetic type T (no character type), which by default need not
+  /// be the dtype's. Floating T: rounded to the nearest. Integers and bool: only what they can hold is given; throws
+  /// ValueError at 1.5, NaN, or 300 as std::uint8_t, where to() would truncate, saturate or wrap around.
   template <class T>
   std::vector<T> to_vector() const;
 

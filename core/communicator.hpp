@@ -55,9 +55,9 @@ class ThreadGroup {
   /// Calls body(communicator of the rank) in one thread per rank and waits for all. If a body throws or returns while
   /// others wait for it, those get a CommunicationError at once. Rethrows the lowest rank's own error, if there is one,
   /// else the lowest rank's CommunicationError. The caller's num_threads() are shared out among the ranks, which take
-  /// over its other settings: grad mode, AnomalyGuards, NameScopes and the ConvAlgorithmGuard. No rank begins before
-  /// all have their thread: where the system has too few, std::system_error is thrown at once, and the group is as
-  /// before.
+  /// over its other settings: grad mode, AnomalyGuards, NameScopes, the ConvAlgorithmGuard and set_flush_denormal(). No
+  /// rank begins before all have their thread: where the system has too few, std::system_error is thrown at once, and
+  /// the group is as before.
   void run(const std::function<void(const std::shared_ptr<Communicator>& self)>& body);
 
  private:

@@ -1,6 +1,7 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include "evenkeel/core/error.hpp"
+#include "evenkeel/core/flush_denormal.hpp"
 #include "evenkeel/core/loop_listener.hpp"
 #include "evenkeel/core/thread.hpp"
 
@@ -109,6 +110,7 @@ class SharedLoop {
     body_ = &body;
     error_ = nullptr;
     stop_ = false;
+    flush_denormal_ = flush_denormal();
     if (++number_ == 0) {  // the shares' numbers would seem new
       for (Share& share : shares_) {
         share.taken.store(0, std::memory_order_relaxed);
@@ -119,6 +121,9 @@ class SharedLoop {
 
   void work(int thread) noexcept {
     team_threads = threads_;
+    if (flush_denormal() != flush_denormal_) {
+      set_flush_denormal(flush_denormal_);  // as the caller, so that who computes a chunk makes no difference
+    }
     try {
       for (int k = 0; k < threads_; ++k) {
         const int owner = thread + k < threads_ ? thread + k : thread + k - threads_;
@@ -165,17 +170,19 @@ class SharedLoop {
   const Body* body_ = nullptr;
   std::exception_ptr error_;
   std::atomic<bool> stop_ = false;
+  bool flush_denormal_ = false;
   std::array<Share, kMaxThreads> shares_;
 };
 
-/// What a helper has to know of the caller, in one word, so that a call costs one line of the cache.
-struct Call {
+/// What a helper has to know of the caller, in one aligned word, so that a call costs one line of the cache.
+struct alignas(std::uint64_t) Call {
   std::uint32_t number = 0;   ///< of the loop
   std::uint16_t threads = 0;  ///< that it is open to: those with smaller numbers; 0: closed
   std::int16_t core = -1;     ///< where the caller runs
 
   bool operator==(const Call&) const = default;
 };
+static_assert(std::atomic<Call>::is_always_lock_free);
 
 /// The threads that help with loops. They are hired once and stay; a team per loop, as OpenMP's, ends in a barrier
 /// where each of its threads is awaited, also one that another process keeps off its core (a training step of 1.2 ms

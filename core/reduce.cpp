@@ -15,6 +15,7 @@ namespace {
 using kernels::Deviations;
 using kernels::Largest;
 using kernels::LargestMagnitude;
+using kernels::Product;
 using kernels::Smallest;
 using kernels::Sum;
 using kernels::SumOfMagnitudes;
@@ -145,15 +146,18 @@ Array arg_extreme(const Array& x, std::int64_t dim, bool keepdim, std::string_vi
   return y;
 }
 
-Array sum_plan(const Array& x, const Plan& plan, const Shape& shape) {
+/// Sum or Product; integers wrap around.
+template <class F>
+Array merge_plan(const Array& x, const Plan& plan, const Shape& shape) {
   if (is_floating(x.dtype())) {
-    const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
-    const double* s = sums.data<double>();
-    return finish(shape, x.dtype(), [s](std::int64_t i) { return s[i]; });
+    const Array results = reduce_dims(reduce_op<F>(), x, plan.dims);
+    const double* r = results.data<double>();
+    return finish(shape, x.dtype(), [r](std::int64_t i) { return r[i]; });
   }
   return dispatch_integers(x.dtype(), [&]<class T>() {
-    return fold_integers<T, std::int64_t>(x, plan, shape, 0, [](std::int64_t a, T b) {
-      return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+    constexpr auto kStart = static_cast<std::int64_t>(F::kIdentity);
+    return fold_integers<T, std::int64_t>(x, plan, shape, kStart, [](std::int64_t a, T b) {
+      return static_cast<std::int64_t>(F::Merge::f(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b)));
     });
   });
 }
@@ -197,7 +201,12 @@ Array scaled_norm(const Array& x, double p, const Plan& plan, const Array& expon
 
 Array sum(const Array& x, const Dims& dims, bool keepdim) {
   const Plan plan(x, dims, "sum");
-  return sum_plan(x, plan, plan.result(x, keepdim));
+  return merge_plan<Sum>(x, plan, plan.result(x, keepdim));
+}
+
+Array prod(const Array& x, const Dims& dims, bool keepdim) {
+  const Plan plan(x, dims, "prod");
+  return merge_plan<Product>(x, plan, plan.result(x, keepdim));
 }
 
 Array mean(const Array& x, const Dims& dims, bool keepdim) {
@@ -250,9 +259,21 @@ Array norm(const Array& x, double p, const Dims& dims, bool keepdim) {
                                                          : scaled_norm(x, p, plan, exponents, sums, keepdim);
 }
 
-Array max(const Array& x, const Dims& dims, bool keepdim) { return extreme<Largest>(x, dims, keepdim, "max"); }
+Array amax(const Array& x, const Dims& dims, bool keepdim) { return extreme<Largest>(x, dims, keepdim, "amax"); }
 
-Array min(const Array& x, const Dims& dims, bool keepdim) { return extreme<Smallest>(x, dims, keepdim, "min"); }
+Array amin(const Array& x, const Dims& dims, bool keepdim) { return extreme<Smallest>(x, dims, keepdim, "amin"); }
+
+Array any(const Array& x, const Dims& dims, bool keepdim) {
+  const Plan plan(x, dims, "any");
+  return fold_integers<bool, bool>(x.to(DType::boolean), plan, plan.result(x, keepdim), false,
+                                   [](bool a, bool b) { return a || b; });
+}
+
+Array all(const Array& x, const Dims& dims, bool keepdim) {
+  const Plan plan(x, dims, "all");
+  return fold_integers<bool, bool>(x.to(DType::boolean), plan, plan.result(x, keepdim), true,
+                                   [](bool a, bool b) { return a && b; });
+}
 
 Array argmax(const Array& x, std::int64_t dim, bool keepdim) { return arg_extreme<true>(x, dim, keepdim, "argmax"); }
 
@@ -273,7 +294,7 @@ Array sum_to(const Array& x, const Shape& shape) {
     }
   }
   require<ShapeError>(extra >= 0, "sum_to", "shape ", shape, " does not broadcast to ", x.shape());
-  return dims.empty() ? x.reshape(shape) : sum_plan(x, Plan(x, dims, "sum_to"), shape);
+  return dims.empty() ? x.reshape(shape) : merge_plan<Sum>(x, Plan(x, dims, "sum_to"), shape);
 }
 
 }  // namespace evenkeel

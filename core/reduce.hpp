@@ -17,9 +17,14 @@ Array var(const Array& x, const Dims& dims = {}, double correction = 1, bool kee
 Array standard_deviation(const Array& x, const Dims& dims = {}, double correction = 1, bool keepdim = false);
 /// (sum |x|^p)^(1/p); p = infinity: the largest |x|, 0 over an empty set. Squares are summed in double.
 Array norm(const Array& x, double p = 2, const Dims& dims = {}, bool keepdim = false);
+/// 1 over an empty set. Multiplied in double; int64, uint8 and bool give int64, which wraps around.
+Array prod(const Array& x, const Dims& dims = {}, bool keepdim = false);
 /// Largest or smallest value; NaN wins; throws over an empty set.
-Array max(const Array& x, const Dims& dims = {}, bool keepdim = false);
-Array min(const Array& x, const Dims& dims = {}, bool keepdim = false);
+Array amax(const Array& x, const Dims& dims = {}, bool keepdim = false);
+Array amin(const Array& x, const Dims& dims = {}, bool keepdim = false);
+/// Whether any is, or all are, not 0 (NaN is not 0), as bool; over an empty set false, or true.
+Array any(const Array& x, const Dims& dims = {}, bool keepdim = false);
+Array all(const Array& x, const Dims& dims = {}, bool keepdim = false);
 /// Index (int64) of the first largest or smallest value along dim (NaN counts as largest and as smallest).
 Array argmax(const Array& x, std::int64_t dim, bool keepdim = false);
 Array argmin(const Array& x, std::int64_t dim, bool keepdim = false);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
@@ -19,6 +20,9 @@ class Shape {
   static constexpr int kMaxRank = 8;
 
   Shape() = default;
+  /// One size or dim: zeros(3), mean(x, 1). No bool, so that sum(x, true) does not take keepdim for a dim.
+  template <std::integral T>
+  requires(!std::same_as<T, bool>) Shape(T value) : rank_(1) { values_[0] = static_cast<std::int64_t>(value); }
   Shape(std::initializer_list<std::int64_t> values) : Shape(std::span(values.begin(), values.size())) {}
   explicit Shape(std::span<const std::int64_t> values);
   explicit Shape(const std::vector<std::int64_t>& values) : Shape(std::span<const std::int64_t>(values)) {}

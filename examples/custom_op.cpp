@@ -4,8 +4,9 @@
 // mish'(x) = t + x (1 - t^2) s,  t = tanh(softplus(x)), s = sigmoid(x)
 //
 // First as a composition of ops that exist: nothing else to do. Then as an op with its own backward
-// (autograd::Function), which keeps one value instead of three. gradcheck compares reverse mode with central
-// differences in float64; the program exits with 1 if a check fails. Takes a second.
+// (autograd::Function), which keeps one value instead of three. (The library's own mish is made in a third way, as one
+// loop over memory: see CONTRIBUTING.md.) gradcheck compares reverse mode with central differences in float64; the
+// program exits with 1 if a check fails. Takes a second.
 
 #include "evenkeel/autograd/engine.hpp"
 #include "evenkeel/autograd/function.hpp"

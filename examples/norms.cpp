@@ -1,4 +1,5 @@
-// The norms that --norm takes: `norms` lists them, `norms NAME` shows one of them at work.
+// The norms that --norm takes: `norms` lists them, `norms NAME` shows one of them at work, `norms --advise` says which
+// to take for a batch size and a task.
 //
 // For a name it prints the formula, the layer with its parameters and buffers, and what comes out for inputs from
 // N(3, 2^2) in batches of 1 and 8: mean and standard deviation in training and, after 200 training batches of 8, in
@@ -7,6 +8,7 @@
 
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/nn/norm/advise.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 #include "examples/support/command_line.hpp"
 #include "examples/support/text.hpp"
@@ -31,7 +33,9 @@ void list() {
 }
 
 struct Settings {
-  std::string name;
+  std::string name, task = "classification";
+  bool advise = false, pretrained = false;
+  std::int64_t batch = 16;
   std::int64_t channels = 32, size = 8;
   std::uint64_t seed = 0;
 };
@@ -98,18 +102,33 @@ void show(const Settings& s) {
   }
 }
 
+void advise(const Settings& s) {
+  const nn::NormAdvice advice = nn::advise_norm(s.batch, nn::norm_task(s.task), s.pretrained);
+  say("--norm %s\n  %s\n", advice.name.c_str(), advice.reason.c_str());
+  for (const auto& [what, when] : advice.alternatives) {
+    say("  or %s: %s\n", what.c_str(), when.c_str());
+  }
+}
+
 int run(int argc, char** argv) {
-  CommandLine line("Lists the norms of --norm, or shows one of them at work.");
+  CommandLine line("Lists the norms of --norm, shows one of them at work, or says which to take.");
   Settings settings;
   line.add("name", settings.name, "one of the listed names");
   line.add("--channels", settings.channels).positive();
   line.add("--size", settings.size, "height and width of the input").positive();
   line.add("--seed", settings.seed, "of the inputs");
-  line.example("norms gn --channels 48");
+  line.add_flag("--advise", settings.advise, "which norm to take for --batch, --task and --pretrained, and why");
+  line.add("--batch", settings.batch, "samples per training step").positive();
+  line.add("--task", settings.task).one_of({"classification", "detection", "segmentation"});
+  line.add_flag("--pretrained", settings.pretrained, "a network with BatchNorm is fine-tuned");
+  line.example("norms --advise --batch 2 --task detection --pretrained");
   if (!line.parse(argc, argv)) {
     return 0;
   }
-  if (settings.name.empty()) {
+  require(settings.name.empty() || !settings.advise, "norms", "--advise and the name of a norm exclude each other");
+  if (settings.advise) {
+    advise(settings);
+  } else if (settings.name.empty()) {
     list();
   } else {
     show(settings);

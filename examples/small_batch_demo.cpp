@@ -10,6 +10,7 @@
 // BatchNorm's batch statistics. Exits with 1 if not. About a second.
 
 #include "evenkeel/models/ws_gn_networks.hpp"
+#include "evenkeel/nn/norm/advise.hpp"
 #include "evenkeel/nn/norm/convert.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 #include "evenkeel/nn/norm/ws_conv.hpp"
@@ -146,42 +147,19 @@ void clipping(Generator& generator, Checks& checks) {
   checks.expect(held && needed, "no step has a gradient longer than 1, whatever the batch was");
 }
 
-struct Situation {
-  const char* description;
-  bool pretrained;         ///< a backbone with BatchNorm and good statistics is fine-tuned
-  bool tied_to_batchnorm;  ///< and the pipeline expects BatchNorm's state
-  std::int64_t batch_size;
-};
-
-struct Choice {
-  const char* advice;
-  const char* norm;  ///< what --norm takes
-};
-
-/// The decision table of section 9.
-Choice decide(const Situation& s) {
-  if (s.pretrained && s.tied_to_batchnorm) {
-    return {"freeze_batchnorm_stats or convert_bn_to_frozen", "frozen_bn"};
-  }
-  if (s.pretrained) {
-    return {"convert_bn_to_frozen, or convert_bn_to_gn and train longer", "gn"};
-  }
-  if (s.batch_size == 1) {
-    return {"GroupNorm or weight standardization + GroupNorm, never BatchNorm", "gn"};
-  }
-  return {"GroupNorm, optionally with weight standardization", "gn"};
-}
-
+/// The decision table of section 9, as advise_norm has it.
 void decisions(Checks& checks) {
   say("\nSection 9: which norm, on one machine\n");
   bool sound = true;
-  for (const Situation& s : {Situation{"new model, batch 8", false, false, 8},
-                             {"new model, batch 1", false, false, 1},
-                             {"pretrained, bound to BatchNorm", true, true, 2},
-                             {"pretrained, free", true, false, 2}}) {
-    const Choice choice = decide(s);
-    say("  %-31s %s\n", s.description, choice.advice);
-    const auto norm = nn::make_norm(choice.norm, 16);
+  const std::pair<std::int64_t, bool> situations[] = {{8, false}, {1, false}, {2, true}, {1, true}};
+  for (const auto& [batch, pretrained] : situations) {
+    const nn::NormAdvice advice = nn::advise_norm(batch, nn::NormTask::detection, pretrained);
+    std::string norms = advice.name;
+    for (const nn::NormAlternative& other : advice.alternatives) {
+      norms += ", or " + other.what;
+    }
+    say("  %-10s batch %d  %s\n", pretrained ? "pretrained" : "new", static_cast<int>(batch), norms.c_str());
+    const auto norm = nn::make_norm(advice.name, 16, advice.options);
     norm->train();
     const Tensor x = arange(0, 16 * 3 * 3);
     sound = sound && (*norm)(reshape(x, {1, 16, 3, 3})).shape() == Shape({1, 16, 3, 3});

@@ -7,6 +7,7 @@
 #include "evenkeel/models/seed_networks.hpp"
 #include "evenkeel/models/small_cnn.hpp"
 #include "evenkeel/models/ws_gn_networks.hpp"
+#include "evenkeel/nn/named_list.hpp"
 
 #include <algorithm>
 
@@ -90,10 +91,8 @@ Made make_resnet18(Generator& generator, const ModelOptions& o) {
                               .norm_options = o.norm_options});
 }
 
-}  // namespace
-
-const std::vector<ModelEntry>& models() {
-  static const std::vector<ModelEntry> entries = {
+nn::NamedList<ModelEntry>& list() {
+  static nn::NamedList<ModelEntry> models({
       {"small_cnn", "two convolutions of 32 and 64 channels, global pooling", "bn", make_small_cnn},
       {"fc_bn", "fully connected network of 256 and 128 units", "bn", make_fc},
       {"cnn_bn", "two convolutions of 64 and 128 channels, max pooling, two Linear layers", "bn", make_cnn},
@@ -107,19 +106,21 @@ const std::vector<ModelEntry>& models() {
       {"resnet32", "residual network for CIFAR, 31 convolutions", "bn", make_cifar_resnet<32>},
       {"resnet56", "residual network for CIFAR, 55 convolutions", "bn", make_cifar_resnet<56>},
       {"resnet18", "torchvision's ResNet-18; below 64 pixels with a 3x3 stem and no pooling", "bn", make_resnet18},
-  };
-  return entries;
+  });
+  return models;
 }
 
+}  // namespace
+
+const std::vector<ModelEntry>& models() { return list().entries(); }
+
+void register_model(ModelEntry entry) { list().add("register_model", std::move(entry)); }
+
 const ModelEntry& model_entry(std::string_view name) {
-  std::string known;
-  for (const ModelEntry& entry : models()) {
-    if (entry.name == name) {
-      return entry;
-    }
-    known += concat(known.empty() ? "" : ", ", entry.name);
+  if (const ModelEntry* entry = list().find(name)) {
+    return *entry;
   }
-  fail("make_model", "there is no model '", name, "'; known: ", known);
+  fail("make_model", "there is no model '", name, "'; known: ", list().names());
 }
 
 Made make_model(std::string_view name, Generator& generator, const ModelOptions& options) {

@@ -1,9 +1,10 @@
 #pragma once
 
-#include "evenkeel/core/size2.hpp"
+#include "evenkeel/core/size_nd.hpp"
 #include "evenkeel/nn/module.hpp"
 #include "evenkeel/nn/norm/registry.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,13 +22,20 @@ struct ModelOptions {
 };
 
 struct ModelEntry {
-  std::string_view name, description;
-  std::string_view norm;  ///< its own, which its name or its paper stands for
-  std::unique_ptr<nn::Layer> (*make)(Generator& generator, const ModelOptions& options);
+  std::string name;
+  std::string description = {};
+  std::string norm = "none";  ///< its own, which its name or its paper stands for
+  std::function<std::unique_ptr<nn::Layer>(Generator& generator, const ModelOptions& options)> make = {};
 };
 
-/// Every model that can be made by name. Write models::models(): the bare name is the namespace's as well.
+/// Every model that can be made by name, those of register_model last. Write models::models(): the bare name is the
+/// namespace's as well. The list does not grow: models that are registered later are in the next call's.
 const std::vector<ModelEntry>& models();
+
+/// Gives a model of one's own a name, by which make_model and --model then know it. `make` gets ModelOptions::norm
+/// never empty. Any thread may call it at any time. Throws, registering nothing: a name that is taken, by the library
+/// or an earlier call, or is no word of letters, digits and "_-."; no function.
+void register_model(ModelEntry entry);
 
 /// The row of that name; an unknown name throws and lists the known ones.
 const ModelEntry& model_entry(std::string_view name);

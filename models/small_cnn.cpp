@@ -16,7 +16,9 @@ SmallCNNOptions with_norm(SmallCNNOptions options, const char* norm) {
 
 std::unique_ptr<nn::Layer> make_norm(const SmallCNNOptions& options, std::int64_t channels, std::int64_t groups) {
   nn::NormOptions norm_options = options.norm_options;
-  norm_options.num_groups = groups;
+  if (!norm_options.channels_per_group) {
+    norm_options.num_groups = groups;
+  }
   return nn::make_norm(options.norm, channels, norm_options);
 }
 

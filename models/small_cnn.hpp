@@ -14,7 +14,7 @@ struct SmallCNNOptions {
   std::int64_t num_classes = 10;
   std::string norm = "bn";            ///< a name of nn/norm/registry.hpp
   std::int64_t g1 = 8, g2 = 16;       ///< GroupNorm's groups behind the first and the second convolution
-  nn::NormOptions norm_options = {};  ///< its num_groups gives way to g1 and g2
+  nn::NormOptions norm_options = {};  ///< its num_groups gives way to g1 and g2, those to its channels_per_group
 };
 
 /// Two 3x3 convolutions (32 and 64 channels), each with normalization and ReLU, global average pooling and one Linear.

@@ -10,8 +10,9 @@ namespace {
 
 std::unique_ptr<nn::Layer> block_norm(std::int64_t channels, const WSGNOptions& o) {
   nn::NormOptions options = o.norm_options;
-  if (o.groups) {
+  if (o.groups || o.channels_per_group) {
     options.num_groups = o.groups;
+    options.channels_per_group = o.channels_per_group;
   }
   return nn::make_norm(o.norm, channels, options);
 }

@@ -14,15 +14,16 @@
 namespace evenkeel::models {
 
 struct WSGNOptions {
-  std::optional<std::int64_t> groups = {};  ///< by default choose_gn_groups(out channels)
-  std::string norm = "gn";                  ///< a name of nn/norm/registry.hpp
-  nn::NormOptions norm_options = {};        ///< its num_groups gives way to `groups`
+  std::optional<std::int64_t> groups = {};              ///< by default choose_gn_groups(out channels)
+  std::optional<std::int64_t> channels_per_group = {};  ///< in place of groups
+  std::string norm = "gn";                              ///< a name of nn/norm/registry.hpp
+  nn::NormOptions norm_options = {};                    ///< its groups give way to these
 };
 
 /// y = silu(gn(conv(x))): WSConv2d 3x3 without bias, GroupNorm, SiLU in place.
 ///   x: (N, in, H, W), y: (N, out, H, W)
-/// Throws invalid_argument: `groups` that do not divide the out channels. The PyTorch original takes min(groups, out)
-/// of 32, which fails for 48 channels.
+/// Throws invalid_argument: `groups` or `channels_per_group` that do not divide the out channels, or both. The PyTorch
+/// original takes min(groups, out) of 32, which fails for 48 channels.
 class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
   using Options = WSGNOptions;

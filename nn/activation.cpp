@@ -9,6 +9,11 @@ namespace {
 /// Not a view that an op made, such as a norm's that ends in reshape: following what it views costs more than a copy.
 bool may_overwrite(const Tensor& x) { return !x.is_view(); }
 
+std::int64_t checked_count(std::int64_t num_parameters) {
+  require(num_parameters > 0, "PReLU", "num_parameters must be positive, got ", num_parameters);
+  return num_parameters;
+}
+
 }  // namespace
 
 Tensor ReLU::forward(const Tensor& x) {
@@ -34,6 +39,25 @@ std::string GELU::extra_repr() const {
 std::string LeakyReLU::extra_repr() const { return concat("negative_slope=", repr(negative_slope)); }
 
 std::string ELU::extra_repr() const { return concat("alpha=", repr(alpha)); }
+
+std::string CELU::extra_repr() const { return concat("alpha=", repr(alpha)); }
+
+std::string Softshrink::extra_repr() const { return repr(lambda); }
+
+std::string Hardshrink::extra_repr() const { return repr(lambda); }
+
+Hardtanh::Hardtanh(double min_val, double max_val) : min_val(min_val), max_val(max_val) {
+  require(max_val > min_val, "Hardtanh", "max_val (", max_val, ") must be greater than min_val (", min_val, ")");
+}
+
+std::string Hardtanh::extra_repr() const { return concat("min_val=", repr(min_val), ", max_val=", repr(max_val)); }
+
+std::string Threshold::extra_repr() const {
+  return concat("threshold=", repr_number(threshold), ", value=", repr_number(value));
+}
+
+PReLU::PReLU(std::int64_t num_parameters, double init)
+    : num_parameters(checked_count(num_parameters)), weight(parameter("weight", Array::full({num_parameters}, init))) {}
 
 std::string Softplus::extra_repr() const {
   return concat("beta=", repr_number(beta), ", threshold=", repr_number(threshold));

@@ -23,7 +23,7 @@ std::optional<FusedActivation> unless_derived(const T& layer, const std::optiona
   return typeid(layer) == typeid(T) ? form : std::nullopt;
 }
 
-// Activations without parameters; formulas stand in autograd/ops/activation.hpp. Shapes are kept.
+// Activations; formulas stand in autograd/ops/activation.hpp. Shapes are kept but by GLU.
 
 struct ActivationOptions {
   bool inplace = false;  ///< overwrite the input, unless it is a view that an op made
@@ -98,6 +98,28 @@ class ELU : public Layer {
   const double alpha;
 };
 
+class CELU : public Layer {
+ public:
+  explicit CELU(double alpha = 1.0) : alpha(alpha) {}
+  std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<CELU>(alpha); }
+  Tensor forward(const Tensor& x) override { return celu(x, alpha); }
+
+  const double alpha;
+};
+
+class SELU : public Layer {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<SELU>(); }
+  Tensor forward(const Tensor& x) override { return selu(x); }
+};
+
+class Mish : public Layer {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Mish>(); }
+  Tensor forward(const Tensor& x) override { return mish(x); }
+};
+
 class Hardswish : public Layer {
  public:
   std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardswish>(); }
@@ -114,6 +136,103 @@ class Softplus : public Layer {
   Tensor forward(const Tensor& x) override { return softplus(x, beta, threshold); }
 
   const double beta, threshold;
+};
+
+class LogSigmoid : public Layer {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<LogSigmoid>(); }
+  Tensor forward(const Tensor& x) override { return logsigmoid(x); }
+};
+
+class Softsign : public Layer {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Softsign>(); }
+  Tensor forward(const Tensor& x) override { return softsign(x); }
+};
+
+class Tanhshrink : public Layer {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Tanhshrink>(); }
+  Tensor forward(const Tensor& x) override { return tanhshrink(x); }
+};
+
+class Softshrink : public Layer {
+ public:
+  explicit Softshrink(double lambda = 0.5) : lambda(lambda) {}
+  std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Softshrink>(lambda); }
+  Tensor forward(const Tensor& x) override { return softshrink(x, lambda); }
+
+  const double lambda;
+};
+
+class Hardshrink : public Layer {
+ public:
+  explicit Hardshrink(double lambda = 0.5) : lambda(lambda) {}
+  std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardshrink>(lambda); }
+  Tensor forward(const Tensor& x) override { return hardshrink(x, lambda); }
+
+  const double lambda;
+};
+
+class Hardsigmoid : public Layer {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardsigmoid>(); }
+  Tensor forward(const Tensor& x) override { return hardsigmoid(x); }
+};
+
+class ReLU6 : public Layer {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ReLU6>(); }
+  Tensor forward(const Tensor& x) override { return relu6(x); }
+};
+
+/// Throws ValueError unless min_val < max_val.
+class Hardtanh : public Layer {
+ public:
+  explicit Hardtanh(double min_val = -1.0, double max_val = 1.0);
+  std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardtanh>(min_val, max_val); }
+  Tensor forward(const Tensor& x) override { return hardtanh(x, min_val, max_val); }
+
+  const double min_val, max_val;
+};
+
+/// x where x > threshold, else value.
+class Threshold : public Layer {
+ public:
+  Threshold(double threshold, double value) : threshold(threshold), value(value) {}
+  std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Threshold>(threshold, value); }
+  Tensor forward(const Tensor& x) override { return evenkeel::threshold(x, threshold, value); }
+
+  const double threshold, value;
+};
+
+/// x where x > 0, else weight x, with a slope that is learned: one, or one for each channel of (N, C, *). Weight decay
+/// should leave it alone. Throws ValueError unless num_parameters > 0, ShapeError where that is neither 1 nor C.
+/// arXiv:1502.01852
+class PReLU : public Layer {
+ public:
+  explicit PReLU(std::int64_t num_parameters = 1, double init = 0.25);
+  std::string extra_repr() const override { return concat("num_parameters=", num_parameters); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<PReLU>(num_parameters); }
+  Tensor forward(const Tensor& x) override { return prelu(x, weight); }
+
+  const std::int64_t num_parameters;
+  Tensor& weight;
+};
+
+/// The first half of x along dim times the sigmoid of the second.
+class GLU : public Layer {
+ public:
+  explicit GLU(std::int64_t dim = -1) : dim(dim) {}
+  std::string extra_repr() const override { return concat("dim=", dim); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<GLU>(dim); }
+  Tensor forward(const Tensor& x) override { return glu(x, dim); }
+
+  const std::int64_t dim;
 };
 
 /// The dim must be given (PyTorch guesses one with a warning).

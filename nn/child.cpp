@@ -55,6 +55,7 @@ std::unique_ptr<Module> Slot::replace(std::unique_ptr<Module> module) {
   layer_ = dynamic_cast<Layer*>(module_.get());
   module_->place_ = this;
   module->place_ = nullptr;
+  replaced_ = true;
   return module;
 }
 

@@ -13,15 +13,7 @@ class detail::Cloner {
  public:
   std::unique_ptr<Module> copy(const Module& from, const std::string& path) {
     std::unique_ptr<Module> to = structure(from, path);
-    copy_entries(from, *to);
-    copy_generators(from, *to);
-    copy_children(from, *to, path);
-    for (const Module::Computed& one : from.computed_) {
-      Module::Entry& entry = entry_of(*to, *one.entry);
-      auto& list = dynamic_cast<ParametrizationList&>(*to->child(concat("parametrizations.", entry.name)));
-      to->computed_.push_back({&entry, &list});
-    }
-    to->training_ = from.training_;
+    fill(from, *to, path);
     return to;
   }
 
@@ -60,6 +52,20 @@ class detail::Cloner {
     }
   }
 
+  /// Makes `to`, as its constructor has left it, like `from`.
+  void fill(const Module& from, Module& to, const std::string& path) {
+    copy_entries(from, to);
+    copy_generators(from, to);
+    copy_children(from, to, path);
+    for (const Module::Computed& one : from.computed_) {
+      Module::Entry& entry = entry_of(to, *one.entry);
+      auto& list = dynamic_cast<ParametrizationList&>(*to.child(concat("parametrizations.", entry.name)));
+      to.computed_.push_back({&entry, &list});
+    }
+    to.training_ = from.training_;
+    to.on_clone(from);
+  }
+
   static void copy_generators(const Module& from, Module& to) {
     for (const auto& [name, generator] : from.generators_) {
       const auto own = std::find_if(to.generators_.begin(), to.generators_.end(),
@@ -70,20 +76,27 @@ class detail::Cloner {
     }
   }
 
-  /// Those that the constructor made give way, so that what a conversion has put in their place is copied.
+  /// A child that the constructor makes, and that nothing has replaced in the original since, is the same in both but
+  /// for its state; others are cloned into their places.
   void copy_children(const Module& from, Module& to, const std::string& path) {
     std::list<Slot> made;
     made.swap(to.slots_);
     for (const Slot& slot : from.slots_) {
-      std::unique_ptr<Module> child = copy(*slot, path.empty() ? slot.name() : concat(path, ".", slot.name()));
+      const std::string name = path.empty() ? slot.name() : concat(path, ".", slot.name());
+      const Module& child = *slot;
       const auto own =
           std::find_if(made.begin(), made.end(), [&](const Slot& other) { return other.name() == slot.name(); });
       if (own == made.end()) {
-        to.slots_.emplace_back(slot.name(), std::move(child), to);
-      } else {
-        own->replace(std::move(child));
-        to.slots_.splice(to.slots_.end(), made, own);
+        to.slots_.emplace_back(slot.name(), copy(child, name), to);
+        continue;
       }
+      Module& there = **own;
+      if (!slot.replaced() && typeid(there) == typeid(child)) {
+        fill(child, there, name);
+      } else {
+        own->replace(copy(child, name));
+      }
+      to.slots_.splice(to.slots_.end(), made, own);
     }
   }
 

@@ -5,8 +5,17 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace evenkeel::nn {
+
+namespace detail {
+/// Puts `module` into the place number `first`, the one that was there into the next and so on; the last one is left.
+std::unique_ptr<Module> moved_up(Module& list, std::int64_t first, std::unique_ptr<Module> module);
+/// Puts the last module into the place before it and so on to `place`, whose module is left. The last place keeps none
+/// that is of use.
+std::unique_ptr<Module> moved_down(Module& list, const Slot& place);
+}  // namespace detail
 
 /// What Sequential and ModuleList share: children of type Base that are counted, under the names "0", "1", ...
 template <class Base>
@@ -39,6 +48,32 @@ class ListOf : public Base {
     this->add(std::to_string(size()), std::move(module));
     return *this;
   }
+  /// All of them at the end, in their order.
+  ListOf& extend(std::vector<std::unique_ptr<Base>> modules) {
+    for (const std::unique_ptr<Base>& module : modules) {
+      require(module != nullptr, this->type_name(), "the module must not be nullptr");
+    }
+    for (std::unique_ptr<Base>& module : modules) {
+      append(std::move(module));
+    }
+    return *this;
+  }
+  /// Puts a module before the one at `index`, from -size() to size(). Those behind move on to the next place each; a
+  /// Slot or a Child is a place, and has another module then.
+  ListOf& insert(std::int64_t index, std::unique_ptr<Base> module) {
+    const std::int64_t first = index < 0 ? index + size() : index;
+    require<IndexError>(first >= 0 && first <= size(), this->type_name(), "index ", index,
+                        " is out of range; there are ", size(), " children");
+    require(module != nullptr, this->type_name(), "the module must not be nullptr");
+    this->add(std::to_string(size()), detail::moved_up(*this, first, std::move(module)));
+    return *this;
+  }
+  /// Takes the module at `index` (negative: from the back) away; those behind move up by a place each.
+  std::unique_ptr<Module> pop(std::int64_t index = -1) {
+    std::unique_ptr<Module> taken = detail::moved_down(*this, (*this)[index]);
+    this->remove_child(this->slots().back().name());
+    return taken;
+  }
   // Children with names of their own, as PyTorch's Sequential(OrderedDict(...)).
   using Module::add;
 
@@ -50,6 +85,8 @@ class ListOf : public Base {
                         " is out of range; there are ", size(), " children");
     return *this->children()[static_cast<std::size_t>(position)];
   }
+  auto begin() { return this->slots().begin(); }
+  auto end() { return this->slots().end(); }
 };
 
 /// Runs its children one after the other; without any it is the identity. A norm and the activation behind it run as
@@ -64,6 +101,30 @@ class Sequential : public ListOf<Layer> {
 class ModuleList : public ListOf<Module> {
  public:
   std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ModuleList>(); }
+};
+
+/// Holds children of any kind by names, in the order in which they were added; has no forward of its own.
+///   heads.add<Linear>("age", 64, 1, generator);    heads["age"](x)    heads.child<Linear>("age")->weight
+/// The state_dict has "age.weight".
+class ModuleDict : public Module {
+ public:
+  /// add<T>(key, arguments...) and add(key, module) as Module has them: throw for a key that is there already.
+  using Module::add;
+  /// Adds a module, or puts it into the place that has this key.
+  void set(const std::string& key, std::unique_ptr<Module> module);
+  /// Takes a module away; throws if there is none.
+  std::unique_ptr<Module> pop(const std::string& key);
+  void clear();
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ModuleDict>(); }
+
+  /// Throws, naming all keys, if there is none.
+  Slot& operator[](const std::string& key) { return child(key); }
+  bool contains(const std::string& key) const;
+  std::vector<std::string> keys() const;
+  std::int64_t size() const { return static_cast<std::int64_t>(children().size()); }
+  /// Over the Slots, which have name() and the module.
+  auto begin() { return slots().begin(); }
+  auto end() { return slots().end(); }
 };
 
 }  // namespace evenkeel::nn

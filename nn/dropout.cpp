@@ -1,6 +1,5 @@
 #include "evenkeel/nn/dropout.hpp"
 
-#include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/nn/repr.hpp"
 
 namespace evenkeel::nn {
@@ -12,22 +11,11 @@ double checked(const char* layer, double p) {
   return p;
 }
 
-std::string describe(double p) { return concat("p=", repr(p), ", inplace=False"); }
-
 }  // namespace
 
-Dropout::Dropout(double p, Generator& generator)
-    : p(checked("Dropout", p)), generator(Module::generator("generator", generator)) {}
+DropoutBase::DropoutBase(const char* layer, Op op, double p, Generator& generator)
+    : p(checked(layer, p)), generator(Module::generator("generator", generator)), op_(op) {}
 
-std::string Dropout::extra_repr() const { return describe(p); }
-
-Tensor Dropout::forward(const Tensor& x) { return dropout(x, p, training(), generator); }
-
-Dropout2d::Dropout2d(double p, Generator& generator)
-    : p(checked("Dropout2d", p)), generator(Module::generator("generator", generator)) {}
-
-std::string Dropout2d::extra_repr() const { return describe(p); }
-
-Tensor Dropout2d::forward(const Tensor& x) { return dropout2d(x, p, training(), generator); }
+std::string DropoutBase::extra_repr() const { return concat("p=", repr(p), ", inplace=False"); }
 
 }  // namespace evenkeel::nn

@@ -1,11 +1,14 @@
 #include "evenkeel/nn/init.hpp"
 
 #include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/core/elementwise.hpp"
+#include "evenkeel/core/matmul.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <vector>
+#include <numeric>
+#include <span>
 
 namespace evenkeel::nn::init {
 
@@ -16,44 +19,56 @@ Tensor& assign(Tensor& tensor, const Array& values) {
   return tensor;
 }
 
-/// The inverse of erf on (-1, 1): Winitzki's closed form (right to 2e-3), polished by Halley's iteration.
-double erf_inverse(double x) {
-  const double log_term = std::log1p(-x * x);
-  const double k = 2 / (std::numbers::pi * 0.147) + log_term / 2;
-  double y = std::copysign(std::sqrt(std::sqrt(k * k - log_term / 0.147) - k), x);
-  for (int i = 0; i < 3; ++i) {
-    const double error = std::erf(y) - x;
-    y -= error / (2 * std::numbers::inv_sqrtpi * std::exp(-y * y) + y * error);
+/// The standard normal distribution function, right to its last digits also far below 0.
+double normal_below(double z) { return std::erfc(-z / std::numbers::sqrt2) / 2; }
+
+/// Its inverse for p in (0, 1): Newton's iteration on the logarithm, which is concave, from a bound below the root, so
+/// that it climbs to the root from one side.
+double normal_quantile(double p) {
+  if (p > 0.5) {
+    return -normal_quantile(1 - p);
   }
-  return y;
-}
-
-using Vector = std::vector<double>;
-
-double dot(const Vector& a, const Vector& b) {
-  double total = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    total += a[i] * b[i];
-  }
-  return total;
-}
-
-/// Gram-Schmidt, each vector twice against the ones before it so that rounding does not add up. Normal vectors of
-/// positive length along their own direction give a uniform (Haar) result.
-void orthonormalize(std::vector<Vector>& vectors) {
-  for (std::size_t i = 0; i < vectors.size(); ++i) {
-    Vector& v = vectors[i];
-    for (int pass = 0; pass < 2; ++pass) {
-      for (std::size_t j = 0; j < i; ++j) {
-        const double along = dot(v, vectors[j]);
-        for (std::size_t k = 0; k < v.size(); ++k) {
-          v[k] -= along * vectors[j][k];
-        }
-      }
+  double z = -std::sqrt(-2 * std::log(p));
+  for (int i = 0; i < 20; ++i) {
+    const double below = normal_below(z);
+    const double density = std::exp(-z * z / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+    const double step = std::log(p / below) * below / density;
+    z += step;
+    if (std::abs(step) <= 1e-15 * (1 + std::abs(z))) {
+      break;
     }
-    const double length = std::sqrt(dot(v, v));
-    for (double& value : v) {
-      value /= length;
+  }
+  return z;
+}
+
+/// Gram-Schmidt over rows that are contiguous.
+void orthonormalize_block(Array& block) {
+  const auto length = static_cast<std::size_t>(block.size(1));
+  const std::span<double> values = block.mutable_span<double>();
+  for (std::size_t i = 0; i < values.size(); i += length) {
+    const auto v = values.subspan(i, length);
+    for (std::size_t j = 0; j < i; j += length) {
+      const auto u = values.subspan(j, length);
+      const double along = std::inner_product(v.begin(), v.end(), u.begin(), 0.0);
+      std::transform(v.begin(), v.end(), u.begin(), v.begin(), [along](double a, double b) { return a - along * b; });
+    }
+    const double size = std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+    std::transform(v.begin(), v.end(), v.begin(), [size](double a) { return a / size; });
+  }
+}
+
+/// Gram-Schmidt over rows, block after block, each twice against the rows before it so that rounding does not add up.
+/// Normal rows of positive length along their own direction give a uniform (Haar) result.
+void orthonormalize(Array& rows) {
+  const std::int64_t per_block = 32, count = rows.size(0);
+  for (std::int64_t first = 0; first < count; first += per_block) {
+    Array block = rows.slice(0, first, first + per_block);
+    const Array before = rows.slice(0, 0, first);
+    for (int pass = 0; pass < 2; ++pass) {
+      if (first > 0) {
+        zip_<kernels::Subtract>(block, matmul(matmul(block, before.transpose(0, 1)), before));
+      }
+      orthonormalize_block(block);
     }
   }
 }
@@ -71,10 +86,15 @@ Tensor& normal_(Tensor& tensor, Generator& generator, double mean, double std) {
 Tensor& trunc_normal_(Tensor& tensor, Generator& generator, double mean, double std, double low, double high) {
   require(std > 0 && low < high, "trunc_normal_", "std must be positive and low below high, got std=", std,
           ", low=", low, ", high=", high);
-  const auto erf_at = [&](double value) { return std::erf((value - mean) / (std * std::numbers::sqrt2)); };
-  Array values = random_uniform(tensor.shape(), generator, erf_at(low), erf_at(high), DType::float64);
+  // Mirrored where all lies above the mean, since small probabilities keep their digits and those near 1 do not.
+  const double sign = low > mean ? -1 : 1, ends[] = {(low - mean) * sign / std, (high - mean) * sign / std};
+  const double first = normal_below(std::min(ends[0], ends[1])), last = normal_below(std::max(ends[0], ends[1]));
+  const double least = 1e-305;  // of probabilities: below, doubles have fewer digits
+  require(last > least, "trunc_normal_", "low and high must not both lie beyond 37 std from the mean, got std=", std,
+          ", low=", low, ", high=", high);
+  Array values = random_uniform(tensor.shape(), generator, first, last, DType::float64);
   for (double& value : values.mutable_span<double>()) {
-    value = std::clamp(mean + std * std::numbers::sqrt2 * erf_inverse(value), low, high);
+    value = std::clamp(mean + sign * std * normal_quantile(std::max(value, least)), low, high);
   }
   return assign(tensor, values);
 }
@@ -87,6 +107,54 @@ Tensor& constant_(Tensor& tensor, double value) {
 Tensor& ones_(Tensor& tensor) { return constant_(tensor, 1); }
 
 Tensor& zeros_(Tensor& tensor) { return constant_(tensor, 0); }
+
+Tensor& eye_(Tensor& tensor) {
+  require<ShapeError>(tensor.rank() == 2, "eye_", "Only tensors with 2 dimensions are supported, got shape ",
+                      tensor.shape());
+  const std::int64_t columns = tensor.size(1);
+  Array values = Array::zeros(tensor.shape(), DType::float64);
+  for (std::int64_t i = 0; i < std::min(tensor.size(0), columns); ++i) {
+    values.mutable_span<double>()[static_cast<std::size_t>(i * columns + i)] = 1;
+  }
+  return assign(tensor, values);
+}
+
+Tensor& dirac_(Tensor& tensor, std::int64_t groups) {
+  const int rank = tensor.rank();
+  require<ShapeError>(rank >= 3 && rank <= 5, "dirac_",
+                      "Only tensors with 3, 4, or 5 dimensions are supported, got shape ", tensor.shape());
+  require(groups >= 1 && tensor.size(0) % groups == 0, "dirac_", "dim 0 must be divisible by groups, got ",
+          tensor.size(0), " and ", groups);
+  std::int64_t kernel = 1, center = 0;  // elements of one, and the place of its middle
+  for (int d = 2; d < rank; ++d) {
+    kernel *= tensor.size(d);
+    center = center * tensor.size(d) + tensor.size(d) / 2;
+  }
+  const std::int64_t inputs = tensor.size(1), per_group = tensor.size(0) / groups;
+  Array values = Array::zeros(tensor.shape(), DType::float64);
+  for (std::int64_t i = 0; i < groups * std::min(per_group, inputs) && kernel > 0; ++i) {
+    const std::int64_t group = i / std::min(per_group, inputs), channel = i % std::min(per_group, inputs);
+    const std::int64_t filter = (group * per_group + channel) * inputs + channel;
+    values.mutable_span<double>()[static_cast<std::size_t>(filter * kernel + center)] = 1;
+  }
+  return assign(tensor, values);
+}
+
+Tensor& sparse_(Tensor& tensor, Generator& generator, double sparsity, double std) {
+  require<ShapeError>(tensor.rank() == 2, "sparse_", "Only tensors with 2 dimensions are supported, got shape ",
+                      tensor.shape());
+  require(sparsity >= 0 && sparsity <= 1, "sparse_", "sparsity must lie in [0, 1], got ", sparsity);
+  const std::int64_t rows = tensor.size(0), columns = tensor.size(1);
+  const auto dropped = static_cast<std::size_t>(std::ceil(sparsity * static_cast<double>(rows)));
+  Array values = random_normal(tensor.shape(), generator, 0, std, DType::float64);
+  for (std::int64_t column = 0; column < columns; ++column) {
+    const auto order = random_permutation(rows, generator).to_vector<std::int64_t>();
+    for (std::size_t i = 0; i < dropped; ++i) {
+      values.mutable_span<double>()[static_cast<std::size_t>(order[i] * columns + column)] = 0;
+    }
+  }
+  return assign(tensor, values);
+}
 
 Fans fan_in_and_fan_out(const Shape& shape) {
   require<ShapeError>(shape.rank() >= 2, "fan_in_and_fan_out", "the tensor must have at least 2 dims, got shape ",
@@ -157,17 +225,9 @@ Tensor& orthogonal_(Tensor& tensor, Generator& generator, double gain) {
   const std::int64_t columns = tensor.numel() / rows;
   const std::int64_t count = std::min(rows, columns);
   const std::int64_t length = std::max(rows, columns);
-  const auto draws = random_normal({count, length}, generator, 0, 1, DType::float64).to_vector<double>();
-  std::vector<Vector> vectors;
-  for (auto first = draws.begin(); first != draws.end(); first += length) {
-    vectors.emplace_back(first, first + length);
-  }
-  orthonormalize(vectors);
-  Vector flat;
-  for (const Vector& v : vectors) {
-    std::transform(v.begin(), v.end(), std::back_inserter(flat), [gain](double value) { return gain * value; });
-  }
-  const Array matrix = Array::from(flat, {count, length});
+  Array matrix = random_normal({count, length}, generator, 0, 1, DType::float64);
+  orthonormalize(matrix);
+  map_<kernels::MulScalar>(matrix, {.a = gain});
   return assign(tensor, (rows > columns ? matrix.transpose(0, 1) : matrix).reshape(tensor.shape()));
 }
 

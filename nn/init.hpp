@@ -8,12 +8,21 @@ namespace evenkeel::nn::init {
 
 Tensor& uniform_(Tensor& tensor, Generator& generator, double low = 0, double high = 1);
 Tensor& normal_(Tensor& tensor, Generator& generator, double mean = 0, double std = 1);
-/// Normal, cut to [low, high] by the inverse distribution function; low and high are values, not multiples of std.
+/// Normal, cut to [low, high] by the inverse distribution function, exact also far from the mean (PyTorch draws until a
+/// value fits); low and high are values, not multiples of std. Throws if both lie beyond 37 std on one side of it.
 Tensor& trunc_normal_(Tensor& tensor, Generator& generator, double mean = 0, double std = 1, double low = -2,
                       double high = 2);
 Tensor& constant_(Tensor& tensor, double value);
 Tensor& ones_(Tensor& tensor);
 Tensor& zeros_(Tensor& tensor);
+/// 1 on the diagonal of a matrix, else 0.
+Tensor& eye_(Tensor& tensor);
+/// A convolution's weight (3 to 5 dims) that hands its inputs on: 1 in the middle of the kernel from input channel i to
+/// output channel i of each group, as far as there are both, else 0. Throws unless groups divides size(0).
+Tensor& dirac_(Tensor& tensor, std::int64_t groups = 1);
+/// A matrix of N(0, std) with ceil(sparsity rows) zeros in every column. Martens 2010, "Deep learning via Hessian-free
+/// optimization".
+Tensor& sparse_(Tensor& tensor, Generator& generator, double sparsity, double std = 0.01);
 
 /// What feeds a weight's output and what it feeds: size(1) and size(0), times the elements of the kernel.
 struct Fans {

@@ -39,4 +39,34 @@ Tensor BCEWithLogitsLoss::forward(const Tensor& input, const Tensor& target) {
   return binary_cross_entropy_with_logits(input, target, options_);
 }
 
+HuberLoss::HuberLoss(Reduction reduction, double delta) : reduction(reduction), delta(delta) {
+  require(delta > 0, "HuberLoss", "delta must be positive, got ", delta);
+}
+
+BCELoss::BCELoss(WeightedLossOptions options)
+    : weight(buffer("weight", values_of(options.weight))), options_(std::move(options)) {}
+
+Tensor BCELoss::forward(const Tensor& input, const Tensor& target) {
+  options_.weight = weight;
+  return binary_cross_entropy(input, target, options_);
+}
+
+MultiMarginLoss::MultiMarginLoss(MultiMarginOptions options)
+    : weight(buffer("weight", values_of(options.weight))), options_(std::move(options)) {
+  require(options_.p == 1 || options_.p == 2, "MultiMarginLoss", "only p == 1 and p == 2 supported, got ", options_.p);
+}
+
+Tensor MultiMarginLoss::forward(const Tensor& input, const Tensor& target) {
+  options_.weight = weight;
+  return multi_margin_loss(input, target, options_);
+}
+
+MultiLabelSoftMarginLoss::MultiLabelSoftMarginLoss(WeightedLossOptions options)
+    : weight(buffer("weight", values_of(options.weight))), options_(std::move(options)) {}
+
+Tensor MultiLabelSoftMarginLoss::forward(const Tensor& input, const Tensor& target) {
+  options_.weight = weight;
+  return multilabel_soft_margin_loss(input, target, options_);
+}
+
 }  // namespace evenkeel::nn

@@ -85,6 +85,8 @@ class Module {
   /// Direct children.
   std::vector<Slot*> children();
   std::vector<const Slot*> children() const;
+  /// The same to iterate over.
+  std::list<Slot>& slots() { return slots_; }
   /// The slot at a nested name ("features.0"); throws if there is none.
   Slot& child(const std::string& name);
   const Slot& child(const std::string& name) const;
@@ -194,10 +196,13 @@ class Module {
   /// whose names begin with `prefix` ("" or "features.0.").
   virtual void upgrade_state(const std::string& /*prefix*/, StateDict& /*state*/) const {}
   /// For nn::clone: a new module of this class, made by its constructor with this one's arguments and options. What it
-  /// has of parameters, buffers, generators and children is overwritten; a state that lies elsewhere (the current one
-  /// of several domains) is its business. A generator that the constructor asks for may be unused_generator().
+  /// has of parameters, buffers and generators is overwritten then, and children are made to be as this one's. A
+  /// generator that the constructor asks for may be unused_generator().
   ///   std::unique_ptr<nn::Module> clone_structure() const override { return std::make_unique<Net>(options); }
   virtual std::unique_ptr<Module> clone_structure() const;
+  /// Called on a clone, of this class as `original` is: for state that is no parameter, buffer, generator, child or
+  /// mode (the current one of several domains).
+  virtual void on_clone(const Module& /*original*/) {}
   /// A generator for what is drawn in vain, one per thread.
   static Generator& unused_generator();
   /// Called when the mode changes, before the children's.

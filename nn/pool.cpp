@@ -6,52 +6,91 @@ namespace evenkeel::nn {
 
 namespace {
 
-/// Checks at construction what max_pool2d and avg_pool2d would say at the first input.
+/// "kernel_size=2, stride=2, padding=0". As PyTorch prints them: of one axis, where `tuples` says so, "(2,)".
 template <class Options>
-Options checked(const char* layer, const Options& p) {
-  const Size2 stride = p.stride.value_or(p.kernel_size);
-  require(p.kernel_size.h >= 1 && p.kernel_size.w >= 1, layer, "kernel_size must be positive, got ",
-          repr(p.kernel_size));
-  require(stride.h >= 1 && stride.w >= 1, layer, "stride must be positive, got ", repr(stride));
-  require(
-      p.padding.h >= 0 && p.padding.w >= 0 && 2 * p.padding.h <= p.kernel_size.h && 2 * p.padding.w <= p.kernel_size.w,
-      layer, "padding must be at most half of kernel_size, got ", repr(p.padding), " and ", repr(p.kernel_size));
-  return p;
-}
-
-template <class Options>
-std::string describe(const Options& p) {
-  return concat("kernel_size=", repr_short(p.kernel_size), ", stride=", repr_short(p.stride.value_or(p.kernel_size)),
-                ", padding=", repr_short(p.padding));
+std::string describe(const Options& o, bool tuples) {
+  const auto print = [tuples](const auto& size) { return tuples ? repr(size) : repr_short(size); };
+  return concat("kernel_size=", print(o.kernel_size), ", stride=", print(o.stride.value_or(o.kernel_size)),
+                ", padding=", print(o.padding));
 }
 
 }  // namespace
 
-MaxPool2d::MaxPool2d(MaxPool2dOptions options) : options(checked("MaxPool2d", options)) {
-  require(options.dilation.h >= 1 && options.dilation.w >= 1, "MaxPool2d", "dilation must be positive, got ",
-          repr(options.dilation));
+template <int D>
+MaxPool<D>::MaxPool(Options options) : options(options) {
+  check_pool(class_name(typeid(MaxPool)), options);
 }
 
-std::string MaxPool2d::extra_repr() const {
-  return concat(describe(options), ", dilation=", repr_short(options.dilation),
+template <int D>
+std::string MaxPool<D>::extra_repr() const {
+  return concat(describe(options, false), ", dilation=", repr_short(options.dilation),
                 ", ceil_mode=", repr(options.ceil_mode));
 }
 
-AvgPool2d::AvgPool2d(AvgPool2dOptions options) : options(checked("AvgPool2d", options)) {
-  require(options.divisor_override != 0, "AvgPool2d", "divisor must be not zero");
+template <int D>
+MaxUnpool<D>::MaxUnpool(Options options) : options(options) {
+  check_pool(class_name(typeid(MaxUnpool)), options);
 }
 
-std::string AvgPool2d::extra_repr() const { return describe(options); }
-
-AdaptiveAvgPool2d::AdaptiveAvgPool2d(Size2 output_size) : output_size(output_size) {
-  require(output_size.h >= 0 && output_size.w >= 0, "AdaptiveAvgPool2d", "output_size must not be negative, got ",
-          repr(output_size));
+template <int D>
+std::string MaxUnpool<D>::extra_repr() const {
+  return describe(options, true);
 }
 
-std::string AdaptiveAvgPool2d::extra_repr() const {
+template <int D>
+AvgPool<D>::AvgPool(Options options) : options(options) {
+  check_pool(class_name(typeid(AvgPool)), options);
+}
+
+template <int D>
+std::string AvgPool<D>::extra_repr() const {
+  return describe(options, D == 1);
+}
+
+template <int D>
+LPPool<D>::LPPool(Options options) : options(options) {
+  check_pool(class_name(typeid(LPPool)), options);
+}
+
+template <int D>
+std::string LPPool<D>::extra_repr() const {
+  return concat("norm_type=", repr_number(options.norm_type), ", kernel_size=", repr_short(options.kernel_size),
+                ", stride=", options.stride ? repr_short(*options.stride) : "None",
+                ", ceil_mode=", repr(options.ceil_mode));
+}
+
+template <int D>
+AdaptivePoolBase<D>::AdaptivePoolBase(const std::string& name, SizeND<D> output_size) : output_size(output_size) {
+  check_pool(name, output_size);
+}
+
+template <int D>
+std::string AdaptivePoolBase<D>::extra_repr() const {
   const auto side = [](std::int64_t size) { return size == 0 ? "None" : std::to_string(size); };
-  const auto [h, w] = output_size;
-  return concat("output_size=", h == w && h != 0 ? side(h) : concat("(", side(h), ", ", side(w), ")"));
+  if (D == 1 || (output_size == SizeND<D>(output_size[0]) && output_size[0] != 0)) {
+    return concat("output_size=", side(output_size[0]));
+  }
+  std::string sides;
+  for (int axis = 0; axis < D; ++axis) {
+    sides += concat(axis == 0 ? "" : ", ", side(output_size[axis]));
+  }
+  return concat("output_size=(", sides, ")");
 }
+
+template class MaxPool<1>;
+template class MaxPool<2>;
+template class MaxPool<3>;
+template class MaxUnpool<1>;
+template class MaxUnpool<2>;
+template class MaxUnpool<3>;
+template class AvgPool<1>;
+template class AvgPool<2>;
+template class AvgPool<3>;
+template class LPPool<1>;
+template class LPPool<2>;
+template class LPPool<3>;
+template class AdaptivePoolBase<1>;
+template class AdaptivePoolBase<2>;
+template class AdaptivePoolBase<3>;
 
 }  // namespace evenkeel::nn

@@ -32,8 +32,6 @@ std::string repr(const std::optional<double>& value) { return value ? repr(*valu
 
 std::string repr(bool value) { return value ? "True" : "False"; }
 
-std::string repr(Size2 size) { return concat("(", size.h, ", ", size.w, ")"); }
-
 std::string repr(const Shape& shape) {
   std::string text;
   for (const std::int64_t size : shape) {
@@ -46,7 +44,5 @@ std::string repr_number(double value) {
   const std::string text = repr(value);
   return text.ends_with(".0") ? text.substr(0, text.size() - 2) : text;
 }
-
-std::string repr_short(Size2 size) { return size.h == size.w ? concat(size.h) : repr(size); }
 
 }  // namespace evenkeel::nn

@@ -122,14 +122,14 @@ void count_state(const Module& model, Summary& summary) {
   summary.trainable_parameters = model.num_parameters(true);
 }
 
-DType input_dtype(const Module& model) {
+}  // namespace
+
+DType parameter_dtype(const Module& model) {
   const auto parameters = model.parameters();
   const auto floating =
       std::find_if(parameters.begin(), parameters.end(), [](const Tensor& p) { return is_floating(p.dtype()); });
   return floating == parameters.end() ? DType::float32 : floating->dtype();
 }
-
-}  // namespace
 
 std::int64_t Summary::total(std::int64_t LayerSummary::*column) const {
   std::int64_t sum = 0;
@@ -140,7 +140,7 @@ std::int64_t Summary::total(std::int64_t LayerSummary::*column) const {
 }
 
 Summary summary(Layer& model, const Shape& input_shape) {
-  return summary(model, [&] { model(zeros(input_shape, {.dtype = input_dtype(model)})); });
+  return summary(model, [&] { model(zeros(input_shape, {.dtype = parameter_dtype(model)})); });
 }
 
 Summary summary(Module& model, const std::function<void()>& run) {

@@ -33,6 +33,9 @@ struct Summary {
   std::int64_t total(std::int64_t LayerSummary::*column) const;
 };
 
+/// The floating dtype that the model computes in: that of its first parameter; float32 if it has none.
+DType parameter_dtype(const Module& model);
+
 /// Runs the model once on zeros of `input_shape` (batch included), in eval mode and without recording, and lists what
 /// each layer made. Changes nothing: modes, statistics, gradients and generators are as before, also when it throws.
 Summary summary(Layer& model, const Shape& input_shape);

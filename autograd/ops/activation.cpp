@@ -1,128 +1,15 @@
 #include "evenkeel/autograd/ops/activation.hpp"
 
-#include "evenkeel/autograd/node.hpp"
-#include "evenkeel/autograd/ops/arithmetic.hpp"
-#include "evenkeel/autograd/ops/checks.hpp"
-#include "evenkeel/autograd/ops/constant.hpp"
+#include "evenkeel/autograd/ops/elementwise.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
-#include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/deferred.hpp"
-#include "evenkeel/core/elementwise.hpp"
 #include "evenkeel/core/softmax.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <numbers>
 
 namespace evenkeel {
-namespace {
-
-using Twin = Tensor (*)(const Tensor& v, const Tensor& dy, const Scalars& s);
-
-/// dx = dy F::df(v) in one pass; over dy where nobody else needs that.
-template <class F>
-Tensor fused_gradient(const Tensor& dy, const Tensor& v, const Scalars& s = {}) {
-  if (!may_reuse(dy)) {
-    return Tensor(map_gradient<F>(dy.array(), v.array(), s));
-  }
-  Array dx = dy.array();
-  map_gradient_<F>(dx, v.array(), s);
-  return Tensor(std::move(dx));
-}
-
-/// y = F::f(x), dx = dy F::df(v) with v the input or, by F::kDerivativeOfOutput, the output; one of them is kept.
-/// `twin` is the same dx in differentiable ops.
-template <class F>
-Tensor elementwise(std::string_view op, const Tensor& x, Twin twin, const Scalars& s = {}) {
-  check_float(op, x);
-  constexpr bool kOfOutput = F::kDerivativeOfOutput;
-  return record({.name = op, .inputs = {x}, .keep = kOfOutput ? Keep::output() : Keep::input(0)}, map<F>(x.array(), s),
-                [twin, s](const Saved& saved, const Tensor& dy) -> Grads {
-                  const Tensor v = kOfOutput ? saved.output() : saved.input(0);
-                  if (!grad_enabled()) {
-                    return {fused_gradient<F>(dy, v, s)};
-                  }
-                  return {twin(v, dy, s)};
-                });
-}
-
-/// Functions whose derivative is written in the input x, or in the output y.
-template <class F>
-Tensor of_input(std::string_view op, const Tensor& x, Twin twin, const Scalars& s = {}) {
-  static_assert(!F::kDerivativeOfOutput);
-  return elementwise<F>(op, x, twin, s);
-}
-template <class F>
-Tensor of_output(std::string_view op, const Tensor& x, Twin twin, const Scalars& s = {}) {
-  static_assert(F::kDerivativeOfOutput);
-  return elementwise<F>(op, x, twin, s);
-}
-
-/// dy where the condition holds, else 0: selected, so that an infinite dy does not become NaN.
-Tensor select_gradient(const Tensor& condition, const Tensor& dy) { return where(condition, dy, constant(0, dy)); }
-
-}  // namespace
-
-/// exp' = exp
-Tensor exp(const Tensor& x) {
-  return of_output<kernels::Exp>("exp", x, [](const Tensor& y, const Tensor& dy, const Scalars&) { return dy * y; });
-}
-
-/// log' x = 1 / x
-Tensor log(const Tensor& x) {
-  return of_input<kernels::Log>("log", x, [](const Tensor& v, const Tensor& dy, const Scalars&) { return dy / v; });
-}
-
-/// sqrt' = 1 / (2 sqrt)
-Tensor sqrt(const Tensor& x) {
-  return of_output<kernels::Sqrt>("sqrt", x,
-                                  [](const Tensor& y, const Tensor& dy, const Scalars&) { return dy / (y * 2); });
-}
-
-/// y = x^(-1/2);  y' = -y^3 / 2
-Tensor rsqrt(const Tensor& x) {
-  return of_output<kernels::Rsqrt>(
-      "rsqrt", x, [](const Tensor& y, const Tensor& dy, const Scalars&) { return dy * (y * y * y * -0.5); });
-}
-
-/// |x|' = sign x
-Tensor abs(const Tensor& x) {
-  return of_input<kernels::Abs>("abs", x, [](const Tensor& v, const Tensor& dy, const Scalars&) {
-    const Tensor zero = constant(0, v);
-    return where(gt(v, zero), dy, where(lt(v, zero), -dy, zero));
-  });
-}
-
-/// (x^2)' = 2 x
-Tensor square(const Tensor& x) {
-  return of_input<kernels::Square>("square", x,
-                                   [](const Tensor& v, const Tensor& dy, const Scalars&) { return dy * (v * 2); });
-}
-
-/// y = 1 / x;  y' = -y^2
-Tensor reciprocal(const Tensor& x) {
-  return of_output<kernels::Reciprocal>(
-      "reciprocal", x, [](const Tensor& y, const Tensor& dy, const Scalars&) { return -(dy * (y * y)); });
-}
-
-/// erf' x = 2 / sqrt(pi) exp(-x^2)
-Tensor erf(const Tensor& x) {
-  return of_input<kernels::Erf>("erf", x, [](const Tensor& v, const Tensor& dy, const Scalars&) {
-    return dy * (exp(-square(v)) * (2 * std::numbers::inv_sqrtpi));
-  });
-}
-
-/// y = min(max(x, a), b);  y' = [a <= x <= b]
-Tensor clamp(const Tensor& x, double min, double max) {
-  return of_input<kernels::Clamp>("clamp", x,
-                                  [](const Tensor& v, const Tensor& dy, const Scalars& s) {
-                                    return select_gradient(ge(v, constant(s.a, v)),
-                                                           select_gradient(le(v, constant(s.b, v)), dy));
-                                  },
-                                  {.a = min, .b = max});
-}
-
 namespace {
 /// relu' = [y > 0]; a NaN lets the gradient pass, as in PyTorch
 Tensor relu_twin(const Tensor& y, const Tensor& dy, const Scalars&) {
@@ -135,25 +22,6 @@ Tensor silu_twin(const Tensor& x, const Tensor& dy, const Scalars&) {
   return dy * (s * (1 + x * (1 - s)));
 }
 
-/// y = F::f(x) in place. Where the derivative needs the input, that is copied first (no memory is saved then).
-template <class F>
-Tensor& elementwise_(std::string_view op, Tensor& x, Twin twin) {
-  check_float(op, x);
-  check_in_place(op, x);
-  constexpr bool kOfOutput = F::kDerivativeOfOutput;
-  const bool copy = !kOfOutput && grad_enabled() && x.requires_grad();
-  const Tensor before = copy ? clone(x) : x;
-  map_<F>(x.mutable_array());
-  record_in_place({.name = op, .inputs = {before}, .keep = kOfOutput ? Keep::output() : Keep::input(0)}, x,
-                  [twin](const Saved& saved, const Tensor& dy) -> Grads {
-                    const Tensor v = kOfOutput ? saved.output() : saved.input(0);
-                    if (!grad_enabled()) {
-                      return {fused_gradient<F>(dy, v)};
-                    }
-                    return {twin(v, dy, {})};
-                  });
-  return x;
-}
 }  // namespace
 
 Tensor relu(const Tensor& x) { return of_output<kernels::Relu>("relu", x, relu_twin); }
@@ -231,18 +99,137 @@ Tensor leaky_relu(const Tensor& x, double negative_slope) {
   return of_input<kernels::LeakyRelu>("leaky_relu", x, leaky_relu_twin, {.a = negative_slope});
 }
 
-/// y = x > 0 ? x : a (exp(x) - 1);  y' = x > 0 ? 1 : a exp(x)
-Tensor elu(const Tensor& x, double alpha) {
-  return of_input<kernels::Elu>("elu", x,
+namespace {
+/// y = x > 0 ? x : a (exp(b x) - 1);  y' = x > 0 ? 1 : a b exp(b x)
+Tensor exponential_unit(std::string_view op, const Tensor& x, double a, double b) {
+  return of_input<kernels::Elu>(op, x,
                                 [](const Tensor& v, const Tensor& dy, const Scalars& s) {
-                                  const Tensor zero = constant(0, v), positive = gt(v, zero);
-                                  return where(positive, dy, dy * (exp(where(positive, zero, v)) * s.a));
+                                  const Tensor positive = gt(v, 0);
+                                  return where(positive, dy, dy * (exp(where(positive, 0, v) * s.b) * (s.a * s.b)));
                                 },
-                                {.a = alpha});
+                                {.a = a, .b = b});
+}
+}  // namespace
+
+Tensor elu(const Tensor& x, double alpha) { return exponential_unit("elu", x, alpha, 1); }
+
+Tensor celu(const Tensor& x, double alpha) {
+  require(alpha != 0, "celu", "alpha cannot be 0 for CELU");
+  return exponential_unit("celu", x, alpha, 1 / alpha);
+}
+
+Tensor selu(const Tensor& x) { return exponential_unit("selu", x, 1.6732632423543772848, 1) * 1.0507009873554804934; }
+
+/// y = x t, t = tanh(softplus(x));  y' = t + x (1 - t^2) sigmoid(x)
+Tensor mish(const Tensor& x) {
+  return of_input<kernels::Mish>("mish", x, [](const Tensor& v, const Tensor& dy, const Scalars&) {
+    const Tensor t = tanh(softplus(v));
+    return dy * (t + v * (1 - t * t) * sigmoid(v));
+  });
 }
 
 /// y = x clamp(x + 3, 0, 6) / 6;  y' = 0 for x < -3, 1 for x > 3, else x / 3 + 1/2
 Tensor hardswish(const Tensor& x) { return of_input<kernels::Hardswish>("hardswish", x, hardswish_twin); }
+
+/// y = x / (1 + |x|);  y' = 1 / (1 + |x|)^2
+Tensor softsign(const Tensor& x) {
+  return of_input<kernels::Softsign>("softsign", x, [](const Tensor& v, const Tensor& dy, const Scalars&) {
+    return dy * square(reciprocal(1 + abs(v)));
+  });
+}
+
+Tensor tanhshrink(const Tensor& x) {
+  check_float("tanhshrink", x);
+  return x - tanh(x);
+}
+
+/// y = log(sigmoid(x));  y' = sigmoid(-x)
+Tensor logsigmoid(const Tensor& x) {
+  return of_input<kernels::LogSigmoid>(
+      "logsigmoid", x, [](const Tensor& v, const Tensor& dy, const Scalars&) { return dy * sigmoid(-v); });
+}
+
+namespace {
+/// dy where a < x < b and at NaN
+Tensor hardtanh_twin(const Tensor& x, const Tensor& dy, const Scalars& s) {
+  return where(le(x, s.a), 0, where(ge(x, s.b), 0, dy));
+}
+/// dy where |x| > a and at NaN
+Tensor shrink_twin(const Tensor& x, const Tensor& dy, const Scalars& s) { return where(le(abs(x), s.a), 0, dy); }
+}  // namespace
+
+/// y = min(max(x, a), b);  y' = [a < x < b]
+Tensor hardtanh(const Tensor& x, double min_val, double max_val) {
+  require(min_val <= max_val, "hardtanh", "min_val must not be greater than max_val, got ", min_val, " and ", max_val);
+  return of_input<kernels::Hardtanh>("hardtanh", x, hardtanh_twin, {.a = min_val, .b = max_val});
+}
+
+Tensor relu6(const Tensor& x) { return of_input<kernels::Hardtanh>("relu6", x, hardtanh_twin, {.a = 0, .b = 6}); }
+
+/// y = clamp(x + 3, 0, 6) / 6;  y' = [|x| < 3] / 6
+Tensor hardsigmoid(const Tensor& x) {
+  return of_input<kernels::Hardsigmoid>("hardsigmoid", x, [](const Tensor& v, const Tensor& dy, const Scalars&) {
+    return select_gradient(lt(abs(v), 3), dy / 6);
+  });
+}
+
+/// y = x - clamp(x, -a, a);  y' = [|x| > a]
+Tensor softshrink(const Tensor& x, double lambda) {
+  require(lambda >= 0, "softshrink", "lambda must be at least 0, got ", lambda);
+  return of_input<kernels::Softshrink>("softshrink", x, shrink_twin, {.a = lambda});
+}
+
+/// y = |x| > a ? x : 0;  y' = [|x| > a]
+Tensor hardshrink(const Tensor& x, double lambda) {
+  return of_input<kernels::Hardshrink>("hardshrink", x, shrink_twin, {.a = lambda});
+}
+
+Tensor threshold(const Tensor& x, double threshold, double value) {
+  check_float("threshold", x);
+  return where(le(x, threshold), value, x);
+}
+
+namespace {
+/// The weight as it broadcasts along x's channels.
+Tensor along_channels(const Tensor& weight, const Tensor& x) {
+  const std::int64_t count = weight.numel();
+  require<ShapeError>(weight.rank() <= 1, "prelu", "weight must be a scalar or 1D tensor, got shape ", weight.shape());
+  require<ShapeError>(count == 1 || x.rank() > 0, "prelu", "Not allow zero-dim input tensor.");
+  const std::int64_t channels = x.rank() > 1 ? x.size(1) : 1;
+  require<ShapeError>(count == 1 || count == channels, "prelu",
+                      "Mismatch of parameter numbers and input channel size. Found parameter numbers = ", count,
+                      " and channel size = ", channels, ".");
+  Shape shape = Shape::filled(x.rank(), 1);
+  if (count > 1) {
+    shape[1] = count;
+  }
+  return reshape(weight, shape);
+}
+}  // namespace
+
+/// y = x > 0 ? x : w x;  dx = x > 0 ? dy : w dy, dw = x > 0 ? 0 : x dy
+Tensor prelu(const Tensor& x, const Tensor& weight) {
+  check_float("prelu", x);
+  check_float("prelu", weight);
+  require<DtypeError>(x.dtype() == weight.dtype(), "prelu", "weight must be ", x.dtype(), ", as the input, got ",
+                      weight.dtype());
+  const Tensor w = along_channels(weight, x);
+  return record({.name = "prelu", .inputs = {x, w}, .keep = Keep::inputs(2)}, zip<kernels::Prelu>(x.array(), w.array()),
+                [](const Saved& saved, const Tensor& dy) -> Grads {
+                  const Tensor v = saved.input(0), slope = saved.input(1), positive = gt(v, 0);
+                  return {saved.needs(0) ? where(positive, dy, dy * slope) : Tensor(),
+                          saved.needs(1) ? where(positive, 0, dy) * where(positive, 0, v) : Tensor()};
+                });
+}
+
+Tensor glu(const Tensor& x, std::int64_t dim) {
+  check_float("glu", x);
+  require<ShapeError>(x.rank() > 0, "glu", "does not support scalars because halving size must be even");
+  dim = normalize_dim(dim, x.rank(), "glu");
+  const std::int64_t size = x.size(dim);
+  require<ShapeError>(size % 2 == 0, "glu", "Halving dimension must be even, but dimension ", dim, " is size ", size);
+  return slice(x, dim, 0, size / 2) * sigmoid(slice(x, dim, size / 2, size));
+}
 
 /// y = log(1 + exp(b x)) / b, or x where b x > threshold;  y' = sigmoid(b x), or 1
 Tensor softplus(const Tensor& x, double beta, double threshold) {
@@ -333,43 +320,6 @@ Tensor log_softmax(const Tensor& x, std::int64_t dim) {
                   }
                   return {dy - exp(y) * sum(dy, {dim}, true)};
                 });
-}
-
-namespace {
-/// y = x mask / (1 - p),  dx = dy mask / (1 - p), one mask value per element of `mask_shape`, which broadcasts to x's
-/// shape. p = 1 gives zeros.
-Tensor apply_dropout(std::string_view op, const Tensor& x, double p, const Shape& mask_shape, Generator& generator) {
-  const double scale = p < 1 ? 1 / (1 - p) : 0;
-  Array mask = random_bernoulli(mask_shape, generator, 1 - p, x.dtype());
-  map_<kernels::MulScalar>(mask, {.a = scale});
-  Array y = zip<kernels::Multiply>(x.array(), mask);
-  return record({.name = op, .inputs = {x, Tensor(std::move(mask))}, .keep = Keep::input(1)}, std::move(y),
-                [](const Saved& saved, const Tensor& dy) -> Grads {
-                  return {dy * saved.input(1), Tensor()};
-                });
-}
-
-void check_dropout(std::string_view op, const Tensor& x, double p) {
-  check_float(op, x);
-  require(p >= 0 && p <= 1, op, "p must lie in [0, 1], got ", p);
-}
-}  // namespace
-
-Tensor dropout(const Tensor& x, double p, bool training, Generator& generator) {
-  check_dropout("dropout", x, p);
-  return training && p > 0 ? apply_dropout("dropout", x, p, x.shape(), generator) : x;
-}
-
-Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator) {
-  check_dropout("dropout2d", x, p);
-  require<ShapeError>(x.rank() >= 2, "dropout2d", "the input must be of shape (N, C, *), got ", x.shape());
-  if (!training || p == 0) {
-    return x;
-  }
-  Shape mask_shape = Shape::filled(x.rank(), 1);
-  mask_shape[0] = x.size(0);
-  mask_shape[1] = x.size(1);
-  return apply_dropout("dropout2d", x, p, mask_shape, generator);
 }
 
 }  // namespace evenkeel

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "evenkeel/autograd/ops/elementary.hpp"
 #include "evenkeel/autograd/tensor.hpp"
 #include "evenkeel/core/kernels/norm/views.hpp"
 
@@ -8,17 +9,7 @@
 
 namespace evenkeel {
 
-// Elementwise functions of one tensor. float32 or float64; shapes are kept.
-
-Tensor exp(const Tensor& x);
-Tensor log(const Tensor& x);
-Tensor sqrt(const Tensor& x);   ///< derivative inf at 0, as PyTorch's
-Tensor rsqrt(const Tensor& x);  ///< 1 / sqrt(x)
-Tensor abs(const Tensor& x);    ///< derivative 0 at 0
-Tensor square(const Tensor& x);
-Tensor reciprocal(const Tensor& x);
-Tensor erf(const Tensor& x);
-Tensor clamp(const Tensor& x, double min, double max);  ///< gradient passes where min <= x <= max
+// Activations and softmax. float32 or float64; shapes are kept unless said.
 
 Tensor relu(const Tensor& x);  ///< max(x, 0); derivative 0 at 0; NaN stays NaN
 Tensor& relu_(Tensor& x);      ///< in place
@@ -28,18 +19,37 @@ Tensor add_relu(const Tensor& a, const Tensor& b);
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
 
+// Straight lines, with PyTorch's derivatives at the corners and at NaN.
+Tensor hardtanh(const Tensor& x, double min_val = -1, double max_val = 1);  ///< clamped; derivative 0 on the bounds
+Tensor relu6(const Tensor& x);                                              ///< hardtanh(x, 0, 6)
+Tensor hardsigmoid(const Tensor& x);                                        ///< clamp(x + 3, 0, 6) / 6
+Tensor softshrink(const Tensor& x, double lambda = 0.5);            ///< x, nearer to 0 by lambda; 0 where |x| <= lambda
+Tensor hardshrink(const Tensor& x, double lambda = 0.5);            ///< x; 0 where |x| <= lambda
+Tensor threshold(const Tensor& x, double threshold, double value);  ///< x where x > threshold, else value
+/// x where x > 0, else weight x. weight: one number, or one for each channel of (N, C, *); of at most one dim.
+Tensor prelu(const Tensor& x, const Tensor& weight);
+
 // At -inf and inf, values and derivatives of the following are their limits. PyTorch multiplies infinity by 0 instead:
-// silu, gelu (both) and hardswish give NaN at -inf, and the derivatives of silu and gelu are NaN at both, as they are
-// here under create_graph. At NaN the derivatives of hardswish and elu are NaN, where PyTorch's are 1; that of
-// leaky_relu is the slope, as in PyTorch.
+// silu, gelu (both), mish and hardswish give NaN at -inf, softsign at both, and the derivatives of silu, gelu and mish
+// are NaN at both, as they are here under create_graph. At NaN the derivatives of hardswish, elu, celu and selu are NaN,
+// where PyTorch's are 1; that of leaky_relu is the slope, as in PyTorch.
 Tensor silu(const Tensor& x);  ///< x sigmoid(x)
 Tensor& silu_(Tensor& x);      ///< in place; copies x first if a gradient is wanted, so it saves no memory then
 enum class GeluApproximation { none, tanh };
 Tensor gelu(const Tensor& x, GeluApproximation approximate = GeluApproximation::none);  ///< x Phi(x)
 Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 Tensor elu(const Tensor& x, double alpha = 1.0);
-Tensor hardswish(const Tensor& x);  ///< x clamp(x + 3, 0, 6) / 6
+Tensor celu(const Tensor& x, double alpha = 1.0);  ///< x where x > 0, else alpha (exp(x / alpha) - 1). arXiv:1704.07483
+/// s x where x > 0, else s a (exp(x) - 1), with a = 1.6732632423543772 and s = 1.0507009873554805. arXiv:1706.02515
+Tensor selu(const Tensor& x);
+Tensor mish(const Tensor& x);        ///< x tanh(softplus(x)). arXiv:1908.08681
+Tensor hardswish(const Tensor& x);   ///< x clamp(x + 3, 0, 6) / 6
+Tensor softsign(const Tensor& x);    ///< x / (1 + |x|)
+Tensor tanhshrink(const Tensor& x);  ///< x - tanh(x)
+Tensor logsigmoid(const Tensor& x);  ///< log(sigmoid(x))
 Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20);
+/// a sigmoid(b) for the halves a and b of x along dim, which must be even. arXiv:1612.08083
+Tensor glu(const Tensor& x, std::int64_t dim = -1);
 Tensor softmax(const Tensor& x, std::int64_t dim);
 Tensor log_softmax(const Tensor& x, std::int64_t dim);
 
@@ -52,11 +62,5 @@ bool is_fusible(std::string_view op);
 /// them differentiable.
 Tensor activate(const Tensor& x, const FusedActivation& activation);
 Tensor activation_gradient(const Tensor& x, const Tensor& dy, const FusedActivation& activation);
-
-/// In training, zeroes each element with probability p and scales the rest by 1/(1 - p); else the identity.
-/// p = 1 gives zeros. Element i's mask depends on the generator's state and i alone. Throws unless 0 <= p <= 1.
-Tensor dropout(const Tensor& x, double p, bool training, Generator& generator);
-/// The same for whole channels of (N, C, *) input.
-Tensor dropout2d(const Tensor& x, double p, bool training, Generator& generator);
 
 }  // namespace evenkeel

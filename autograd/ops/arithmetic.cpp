@@ -1,12 +1,8 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 
-#include "evenkeel/autograd/node.hpp"
-#include "evenkeel/autograd/ops/activation.hpp"
-#include "evenkeel/autograd/ops/checks.hpp"
-#include "evenkeel/autograd/ops/constant.hpp"
-#include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/autograd/ops/elementary.hpp"
+#include "evenkeel/autograd/ops/elementwise.hpp"
 #include "evenkeel/core/deferred.hpp"
-#include "evenkeel/core/elementwise.hpp"
 
 #include <cmath>
 
@@ -33,6 +29,18 @@ void check_in_place(std::string_view op, const Tensor& a, const Tensor& b) {
   require<ShapeError>(broadcast_shapes(a.shape(), b.shape(), op) == a.shape(), op, "output with shape ", a.shape(),
                       " doesn't match the broadcast shape ", broadcast_shapes(a.shape(), b.shape(), op));
   check_in_place(op, a, OpInputs(b));
+}
+
+/// Whether a tensor of x's dtype has just this number (floating ones: the nearest).
+bool can_hold(const Tensor& x, double number) {
+  return is_floating(x.dtype()) || (number < 0x1p63 && constant(number, x).item() == number);
+}
+
+/// The number as a tensor of x's dtype, for ops on two tensors.
+Tensor number_beside(std::string_view op, const Tensor& x, double number) {
+  check_defined(op, x);
+  require<DtypeError>(can_hold(x, number), op, "the number must be one that ", x.dtype(), " can hold, got ", number);
+  return constant(number, x);
 }
 
 Keep keep_if(bool needed, const Keep& keep) { return needed ? keep : Keep::nothing(); }
@@ -129,6 +137,38 @@ Tensor pow(const Tensor& x, double exponent) {
                 });
 }
 
+/// y = angle of (b, a);  da = dy b / (a^2 + b^2), db = -dy a / (a^2 + b^2), 0 where a = b = 0
+Tensor atan2(const Tensor& a, const Tensor& b) {
+  check_operands("atan2", a, b);
+  check_float("atan2", a);
+  return record({.name = "atan2", .inputs = {a, b}, .keep = Keep::inputs(2)}, zip<kernels::Atan2>(a.array(), b.array()),
+                [](const Saved& saved, const Tensor& dy) -> Grads {
+                  const Tensor u = saved.input(0), v = saved.input(1);
+                  const Tensor share = divide_or_zero(dy, u * u + v * v);
+                  return {saved.needs(0) ? share * v : Tensor(), saved.needs(1) ? -(share * u) : Tensor()};
+                });
+}
+
+namespace {
+void check_lerp(const Tensor& start, const Tensor& end) {
+  check_operands("lerp", start, end);
+  check_float("lerp", start);
+}
+}  // namespace
+
+/// From the nearer end, so that weights 0 and 1 give start and end exactly.
+Tensor lerp(const Tensor& start, const Tensor& end, double weight) {
+  check_lerp(start, end);
+  return weight < 0.5 ? start + (end - start) * weight : end - (end - start) * (1 - weight);
+}
+
+Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) {
+  check_lerp(start, end);
+  check_operands("lerp", start, weight);
+  const Tensor way = end - start;
+  return where(lt(abs(weight), 0.5), start + way * weight, end - way * (1 - weight));
+}
+
 namespace {
 /// Of max(a, b): the gradient to a where a won (everything), tied (half) or lost (nothing, as selected). A NaN on
 /// either side is neither a tie nor a loss: both sides get all of it, as in PyTorch. Of min(a, b): call it with b, a.
@@ -162,6 +202,9 @@ Tensor minimum(const Tensor& a, const Tensor& b) {
                 });
 }
 
+Tensor maximum(const Tensor& a, double b) { return maximum(a, number_beside("maximum", a, b)); }
+Tensor minimum(const Tensor& a, double b) { return minimum(a, number_beside("minimum", a, b)); }
+
 /// y = -x;  dx = -dy
 Tensor neg(const Tensor& x) {
   check_float("neg", x);
@@ -177,14 +220,20 @@ Tensor operator-(const Tensor& x) { return neg(x); }
 
 /// y = x + b;  dx = dy
 Tensor operator+(const Tensor& x, double b) {
-  check_float("add", x);
+  check_defined("add", x);
+  if (!is_floating(x.dtype())) {
+    return add(x, number_beside("add", x, b));
+  }
   return record({.name = "add", .inputs = {x}}, map<kernels::AddScalar>(x.array(), {.a = b}),
                 [](const Saved&, const Tensor& dy) -> Grads { return {dy}; });
 }
 
 /// y = x b;  dx = dy b
 Tensor operator*(const Tensor& x, double b) {
-  check_float("mul", x);
+  check_defined("mul", x);
+  if (!is_floating(x.dtype())) {
+    return mul(x, number_beside("mul", x, b));
+  }
   return record({.name = "mul", .inputs = {x}}, map<kernels::MulScalar>(x.array(), {.a = b}),
                 [b](const Saved&, const Tensor& dy) -> Grads { return {dy * b}; });
 }
@@ -198,7 +247,10 @@ Tensor operator/(const Tensor& x, double b) {
 
 /// y = a - x;  dx = -dy
 Tensor operator-(double a, const Tensor& x) {
-  check_float("sub", x);
+  check_defined("sub", x);
+  if (!is_floating(x.dtype())) {
+    return sub(number_beside("sub", x, a), x);
+  }
   return record({.name = "sub", .inputs = {x}}, map<kernels::RsubScalar>(x.array(), {.a = a}),
                 [](const Saved&, const Tensor& dy) -> Grads { return {-dy}; });
 }
@@ -265,11 +317,32 @@ Tensor& div_(Tensor& a, const Tensor& b) {
   return a;
 }
 
+Tensor& add_(Tensor& a, double b) { return add_(a, number_beside("add_", a, b)); }
+Tensor& sub_(Tensor& a, double b) { return sub_(a, number_beside("sub_", a, b)); }
+Tensor& mul_(Tensor& a, double b) { return mul_(a, number_beside("mul_", a, b)); }
+Tensor& div_(Tensor& a, double b) { return div_(a, number_beside("div_", a, b)); }
+
+Tensor& operator+=(Tensor& a, const Tensor& b) { return add_(a, b); }
+Tensor& operator-=(Tensor& a, const Tensor& b) { return sub_(a, b); }
+Tensor& operator*=(Tensor& a, const Tensor& b) { return mul_(a, b); }
+Tensor& operator/=(Tensor& a, const Tensor& b) { return div_(a, b); }
+Tensor& operator+=(Tensor& a, double b) { return add_(a, b); }
+Tensor& operator-=(Tensor& a, double b) { return sub_(a, b); }
+Tensor& operator*=(Tensor& a, double b) { return mul_(a, b); }
+Tensor& operator/=(Tensor& a, double b) { return div_(a, b); }
+
 namespace {
 template <class F>
 Tensor comparison(std::string_view op, const Tensor& a, const Tensor& b) {
   check_operands(op, a, b);
   return Tensor(compare<F>(a.array(), b.array()));
+}
+
+template <class F>
+Tensor comparison(std::string_view op, const Tensor& x, double number) {
+  check_defined(op, x);
+  const Array values = can_hold(x, number) ? x.array() : x.array().to(DType::float64);
+  return Tensor(compare<F>(values, Array::full({}, number, values.dtype())));
 }
 }  // namespace
 
@@ -279,6 +352,12 @@ Tensor lt(const Tensor& a, const Tensor& b) { return comparison<kernels::Less>("
 Tensor le(const Tensor& a, const Tensor& b) { return comparison<kernels::LessEqual>("le", a, b); }
 Tensor gt(const Tensor& a, const Tensor& b) { return comparison<kernels::Greater>("gt", a, b); }
 Tensor ge(const Tensor& a, const Tensor& b) { return comparison<kernels::GreaterEqual>("ge", a, b); }
+Tensor eq(const Tensor& x, double number) { return comparison<kernels::Equal>("eq", x, number); }
+Tensor ne(const Tensor& x, double number) { return comparison<kernels::NotEqual>("ne", x, number); }
+Tensor lt(const Tensor& x, double number) { return comparison<kernels::Less>("lt", x, number); }
+Tensor le(const Tensor& x, double number) { return comparison<kernels::LessEqual>("le", x, number); }
+Tensor gt(const Tensor& x, double number) { return comparison<kernels::Greater>("gt", x, number); }
+Tensor ge(const Tensor& x, double number) { return comparison<kernels::GreaterEqual>("ge", x, number); }
 
 /// y = c ? a : b;  da = c ? dy : 0, db = c ? 0 : dy
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
@@ -292,6 +371,13 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
                   return {Tensor(), saved.needs(1) ? where(c, dy, zero) : Tensor(),
                           saved.needs(2) ? where(c, zero, dy) : Tensor()};
                 });
+}
+
+Tensor where(const Tensor& condition, const Tensor& a, double b) {
+  return where(condition, a, number_beside("where", a, b));
+}
+Tensor where(const Tensor& condition, double a, const Tensor& b) {
+  return where(condition, number_beside("where", b, a), b);
 }
 
 /// dx = dy in x's dtype

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "evenkeel/autograd/tensor.hpp"
-#include "evenkeel/core/size2.hpp"
+#include "evenkeel/core/size_nd.hpp"
 
 #include <concepts>
 #include <cstdint>

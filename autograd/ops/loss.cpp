@@ -1,45 +1,15 @@
 #include "evenkeel/autograd/ops/loss.hpp"
 
-#include "evenkeel/autograd/node.hpp"
-#include "evenkeel/autograd/ops/activation.hpp"
-#include "evenkeel/autograd/ops/arithmetic.hpp"
-#include "evenkeel/autograd/ops/checks.hpp"
-#include "evenkeel/autograd/ops/constant.hpp"
-#include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/loss_parts.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/class_loss.hpp"
-#include "evenkeel/core/loss.hpp"
-
-#include <limits>
 
 namespace evenkeel {
 namespace {
 
-Tensor reduced(const Tensor& losses, Reduction reduction) {
-  switch (reduction) {
-    case Reduction::none:
-      return losses;
-    case Reduction::sum:
-      return sum(losses);
-    default:
-      return mean(losses);
-  }
-}
-
-/// factor x, both broadcast, but 0 where the factor is exactly 0 and x infinite: what has no weight adds nothing.
-Tensor weighted(const Tensor& factor, const Tensor& x) {
-  const Tensor zero = constant(0, x), infinite = eq(abs(x), constant(std::numeric_limits<double>::infinity(), x));
-  return factor * where(infinite, where(eq(factor, zero), zero, x), x);
-}
-
-/// As in PyTorch, and so that no loss has another dtype than its input.
-void check_weight_dtype(std::string_view op, std::string_view name, const Tensor& weight, const Tensor& input) {
-  require<DtypeError>(!weight.defined() || weight.dtype() == input.dtype(), op, name, " must be ", input.dtype(),
-                      ", as the input, got ", weight.defined() ? weight.dtype() : input.dtype());
-}
-
-ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& weight) {
+ClassLoss classes_of(std::string_view op, const Tensor& input, const Tensor& weight, Reduction reduction) {
   check_float(op, input);
+  require(reduction != Reduction::batchmean, op, "batchmean is not a valid value for reduction");
   require<ShapeError>(input.rank() >= 1, op, "the input must be of shape (C), (N, C) or (N, C, d1, ...), got ",
                       input.shape());
   ClassLoss k;
@@ -115,7 +85,7 @@ Tensor cross_entropy_probabilities(const Tensor& input, const Tensor& target, co
 }  // namespace
 
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options) {
-  ClassLoss k = classes_of("cross_entropy", input, options.weight);
+  ClassLoss k = classes_of("cross_entropy", input, options.weight, options.reduction);
   require(target.defined(), "cross_entropy", "got an undefined target");
   require(options.label_smoothing >= 0 && options.label_smoothing <= 1, "cross_entropy",
           "label_smoothing must lie in [0, 1], got ", options.label_smoothing);
@@ -145,7 +115,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
 
 /// dx_c = -dy weight_c [c = target]
 Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& options) {
-  ClassLoss k = classes_of("nll_loss", input, options.weight);
+  ClassLoss k = classes_of("nll_loss", input, options.weight, options.reduction);
   require(target.defined(), "nll_loss", "got an undefined target");
   k.ignore_index = options.ignore_index;
   check_indices("nll_loss", k, input, target);
@@ -164,105 +134,60 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& opt
       });
 }
 
-namespace {
-void check_pair(std::string_view op, const Tensor& input, const Tensor& target) {
-  check_float(op, input);
-  check_float(op, target);
-  require<ShapeError>(input.shape() == target.shape(), op, "input and target must have one shape, got ", input.shape(),
-                      " and ", target.shape());
-  require<DtypeError>(input.dtype() == target.dtype(), op, "input and target must have one dtype, got ", input.dtype(),
-                      " and ", target.dtype());
-}
-
-/// dx in differentiable ops; a: the loss's number.
-using LossTwin = Tensor (*)(const Tensor& x, const Tensor& t, const Tensor& dy, double a);
-
-/// loss = F::f(x, t) of every element, reduced;  dx = dy F::df(x, t),  dt = -dx, or -dy x for the one loss that is no
-/// function of x - t. `twin` is the same dx in differentiable ops.
-template <class F>
-Tensor elementwise_loss(const Tensor& input, const Tensor& target, Reduction reduction, LossTwin twin, double a = 0) {
-  check_pair(F::kName, input, target);
-  const double divisor = reduction == Reduction::mean ? static_cast<double>(input.numel()) : 1;
-  Array loss = reduction == Reduction::none
-                   ? loss_values<F>(input.array(), target.array(), a)
-                   : Array::full({}, loss_sum<F>(input.array(), target.array(), a) / divisor, input.dtype());
-  return record({.name = F::kName, .inputs = {input, target}, .keep = Keep::inputs(2)}, std::move(loss),
-                [=](const Saved& saved, const Tensor& dy) -> Grads {
-                  const Tensor x = saved.input(0), t = saved.input(1), g = divisor == 1 ? dy : dy / divisor;
-                  const Tensor dx =
-                      grad_enabled() ? twin(x, t, g, a) : Tensor(loss_gradient<F>(g.array(), x.array(), t.array(), a));
-                  if (!saved.needs(1)) {
-                    return {dx, Tensor()};
-                  }
-                  return {dx, F::kOfDifference ? -dx : -weighted(g, x)};
-                });
-}
-
-/// dy sign(x - t)
-Tensor absolute_twin(const Tensor& x, const Tensor& t, const Tensor& dy, double) {
-  const Tensor zero = constant(0, x);
-  return where(gt(x, t), dy, where(lt(x, t), -dy, zero));
-}
-}  // namespace
-
-/// loss = d^2,  d = input - target
-Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return elementwise_loss<kernels::SquaredError>(
-      input, target, reduction,
-      [](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * ((x - t) * 2); });
-}
-
-/// loss = |d|
-Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return elementwise_loss<kernels::AbsoluteError>(input, target, reduction, absolute_twin);
-}
-
-/// loss = d^2 / (2 beta) where |d| < beta, else |d| - beta / 2;  the second derivative at d = 0 is 1 / beta
-Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction, double beta) {
-  require(beta >= 0, "smooth_l1_loss", "beta must be at least 0, got ", beta);
-  return elementwise_loss<kernels::SmoothAbsoluteError>(
-      input, target, reduction,
-      [](const Tensor& x, const Tensor& t, const Tensor& dy, double a) {
-        if (a == 0) {
-          return absolute_twin(x, t, dy, a);
-        }
-        const Tensor d = x - t;
-        return where(lt(abs(d), constant(a, d)), dy * (d / a), absolute_twin(x, t, dy, a));
-      },
-      beta);
+Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiMarginOptions& options) {
+  const std::string_view op = "multi_margin_loss";
+  ClassLoss k = classes_of(op, input, options.weight, options.reduction);
+  require<ShapeError>(input.rank() <= 2 && k.count > 0, op, "the input must be of shape (C) or (N, C), got ",
+                      input.shape());
+  require(options.p == 1 || options.p == 2, op, "only p == 1 and p == 2 supported, got ", options.p);
+  require(target.defined(), op, "got an undefined target");
+  k.ignore_index = 0;  // a class: none is ignored
+  check_indices(op, k, input, target);
+  const Tensor own = gather(input, k.dim, unsqueeze(target, k.dim)), near = relu(options.margin - own + input);
+  const Tensor classes = Tensor(Array::arange(0, static_cast<double>(k.count), 1, DType::int64));
+  const Tensor powers = options.p == 1 ? near : square(near);
+  const Tensor others = where(eq(classes, unsqueeze(target, k.dim)), constant(0, input), powers);
+  Tensor losses = sum(others, {k.dim}) / static_cast<double>(k.count);
+  if (options.weight.defined()) {
+    losses = losses * reshape(index_select(options.weight.detach(), 0, reshape(target, {-1})), losses.shape());
+  }
+  return reduced(losses, options.reduction);
 }
 
 namespace {
-/// -log s(x) = softplus(-x) and -log(1 - s(x)) = softplus(x), whose sum of two terms of one sign does not cancel.
-Tensor weighted_logistic_losses(const Tensor& x, const Tensor& target, const Tensor& pos_weight) {
-  const double threshold = 40;  // from here on log(1 + exp x) is x in float64
-  return weighted(pos_weight, weighted(target, softplus(-x, 1, threshold))) +
-         weighted(1 - target, softplus(x, 1, threshold));
-}
-}  // namespace
-
-Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options) {
-  const std::string_view op = "binary_cross_entropy_with_logits";
-  check_pair(op, input, target);
-  check_weight_dtype(op, "weight", options.weight, input);
-  check_weight_dtype(op, "pos_weight", options.pos_weight, input);
-  const bool has_weight = options.weight.defined();
-  Tensor losses;
-  if (options.pos_weight.defined()) {
-    losses = weighted_logistic_losses(input, target, options.pos_weight);
-  } else {
-    losses = elementwise_loss<kernels::LogisticCrossEntropy>(
-        input, target, has_weight ? Reduction::none : options.reduction,
-        [](const Tensor& x, const Tensor& t, const Tensor& dy, double) { return dy * (sigmoid(x) - t); });
-    if (!has_weight) {
-      return losses;
+/// How often each class is listed by its sample, in an array of the input's shape and dtype.
+Array listed_classes(const Tensor& input, const Tensor& target) {
+  const std::string_view op = "multilabel_margin_loss";
+  const std::int64_t classes = input.size(-1);
+  const auto list = target.array().to_vector<std::int64_t>();
+  Array counts = Array::zeros(input.shape(), DType::float64);
+  const std::span<double> count = counts.mutable_span<double>();
+  for (std::size_t first = 0; first < list.size(); first += static_cast<std::size_t>(classes)) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(classes) && list[first + i] != -1; ++i) {
+      const std::int64_t c = list[first + i];
+      require<IndexError>(c >= 0 && c < classes, op, "Target ", c, " is out of bounds: there are ", classes,
+                          " classes");
+      ++count[first + static_cast<std::size_t>(c)];
     }
   }
-  if (has_weight) {
-    losses = weighted(options.weight, losses);
-  }
-  require<ShapeError>(losses.shape() == input.shape(), op, "weight and pos_weight must broadcast to ", input.shape());
-  return reduced(losses, options.reduction);
+  return counts.to(input.dtype());
+}
+}  // namespace
+
+Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  const std::string_view op = "multilabel_margin_loss";
+  classes_of(op, input, {}, reduction);
+  require<ShapeError>(input.rank() <= 2 && input.size(-1) > 0, op, "the input must be of shape (C) or (N, C), got ",
+                      input.shape());
+  require(target.defined(), op, "got an undefined target");
+  require<DtypeError>(target.dtype() == DType::int64, op, "the target must hold int64 class indices, got ",
+                      target.dtype(), " of shape ", target.shape());
+  require<ShapeError>(target.shape() == input.shape(), op, "the target must have shape ", input.shape(),
+                      ", as the input, got ", target.shape());
+  const Tensor count(listed_classes(input, target)), zero = constant(0, input);
+  const Tensor near = relu(1 - unsqueeze(input, -1) + unsqueeze(input, -2));  // of a listed class, another class
+  const Tensor others = where(eq(unsqueeze(count, -2), zero), near * unsqueeze(count, -1), zero);
+  return reduced(sum(others, {-2, -1}) / static_cast<double>(input.size(-1)), reduction);
 }
 
 }  // namespace evenkeel

@@ -1,12 +1,13 @@
 #pragma once
 
-#include "evenkeel/autograd/tensor.hpp"
+#include "evenkeel/autograd/ops/loss_elementwise.hpp"
 
 #include <cstdint>
 
 namespace evenkeel {
 
-enum class Reduction { mean, sum, none };
+// Losses of class scores, which refuse Reduction::batchmean, as PyTorch's. Those of input and target element by element
+// stand in loss_elementwise.hpp, those of embeddings in loss_embedding.hpp.
 
 struct CrossEntropyOptions {
   Tensor weight = {};                ///< (C), or undefined
@@ -30,20 +31,18 @@ struct NllOptions {
 /// -weight[target] input[target] for log-probabilities `input`.
 Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& options = {});
 
-// input and target must have the same shape (PyTorch would broadcast with a warning).
-Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
-Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
-/// d^2 / (2 beta) where |d| < beta, else |d| - beta / 2; beta = 0 is l1.
-Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean,
-                      double beta = 1.0);
-
-struct BceOptions {
-  Tensor weight = {};      ///< per element, broadcast; or undefined
-  Tensor pos_weight = {};  ///< of the positive term, broadcast; or undefined
+struct MultiMarginOptions {
+  int p = 1;  ///< 1 or 2
+  double margin = 1;
+  Tensor weight = {};  ///< (C), or undefined
   Reduction reduction = Reduction::mean;
 };
-/// -[p t log s(x) + (1 - t) log(1 - s(x))] with s = sigmoid, computed without overflow. A term whose factor is 0, by
-/// the target or a weight, adds nothing even where the logit is infinite (PyTorch: NaN).
-Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const BceOptions& options = {});
+/// w_t sum_{c != t} max(0, margin - x_t + x_c)^p / C per sample of scores x (N, C) or (C) and classes t (N) or (). The
+/// derivative is 0 at 0.
+Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiMarginOptions& options = {});
+
+/// sum_j sum_i max(0, 1 - x_j + x_i) / C per sample of scores x (N, C) or (C), over the classes j that the target lists
+/// and the classes i that it does not. target: int64 of the input's shape, each sample's classes up to the first -1.
+Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction = Reduction::mean);
 
 }  // namespace evenkeel

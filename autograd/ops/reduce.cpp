@@ -1,15 +1,14 @@
 #include "evenkeel/autograd/ops/reduce.hpp"
 
-#include "evenkeel/autograd/node.hpp"
-#include "evenkeel/autograd/ops/activation.hpp"
-#include "evenkeel/autograd/ops/arithmetic.hpp"
-#include "evenkeel/autograd/ops/checks.hpp"
-#include "evenkeel/autograd/ops/constant.hpp"
-#include "evenkeel/autograd/ops/shape.hpp"
-#include "evenkeel/core/elementwise.hpp"
+#include "evenkeel/autograd/ops/elementary.hpp"
+#include "evenkeel/autograd/ops/elementwise.hpp"
+#include "evenkeel/autograd/ops/logic.hpp"
+#include "evenkeel/autograd/ops/scan.hpp"
 #include "evenkeel/core/reduce.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace evenkeel {
 namespace {
@@ -31,21 +30,16 @@ struct Reduced {
   }
 };
 
-/// a / b, 0 where b = 0. The divisor is replaced there, so that no 0 * inf arises in a second derivative either.
-Tensor divide_or_zero(const Tensor& a, const Tensor& b) {
-  const Tensor zero = constant(0, b), empty = eq(b, zero);
-  return where(empty, zero, a / where(empty, constant(1, b), b));
-}
-
 /// sign(x) factor
 Tensor with_sign_of(const Tensor& x, const Tensor& factor) {
   const Tensor zero = constant(0, x);
   return where(gt(x, zero), factor, where(lt(x, zero), -factor, zero));
 }
 
-/// dy shared evenly by the elements of x that are equal to y.
+/// dy shared evenly by the elements of x that are equal to y, or NaN as y is.
 Tensor share_evenly(const Tensor& x, const Tensor& y, const Tensor& dy, const Dims& dims) {
-  const Tensor equal = eq(x, y);
+  const Tensor nan = isnan(y), same = eq(x, y);
+  const Tensor equal = any(nan).item() != 0 ? logical_or(same, logical_and(isnan(x), nan)) : same;
   const Tensor share = divide_or_zero(dy, Tensor(sum(equal.array(), dims, true).to(x.dtype())));
   return where(equal, share, constant(0, x));
 }
@@ -123,22 +117,137 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
                 });
 }
 
-Tensor max(const Tensor& x, const Dims& dims, bool keepdim) {
-  const Reduced over("max", x, dims);
+namespace {
+
+/// amax or amin: the elements equal to the result (a NaN to a NaN) share the gradient evenly.
+Tensor extreme_value(std::string_view op, Array (*reduce)(const Array&, const Dims&, bool), const Tensor& x,
+                     const Dims& dims, bool keepdim) {
+  const Reduced over(op, x, dims);
+  require<ShapeError>(over.count > 0, op, "there must be an element to reduce over, got shape ", x.shape());
   return record(
-      {.name = "max", .inputs = {x}, .keep = Keep::input(0) | Keep::output()}, max(x.array(), over.dims, keepdim),
+      {.name = op, .inputs = {x}, .keep = Keep::input(0) | Keep::output()}, reduce(x.array(), over.dims, keepdim),
       [over](const Saved& saved, const Tensor& dy) -> Grads {
         return {share_evenly(saved.input(0), reshape(saved.output(), over.kept), reshape(dy, over.kept), over.dims)};
       });
 }
 
-Tensor min(const Tensor& x, const Dims& dims, bool keepdim) {
-  const Reduced over("min", x, dims);
-  return record(
-      {.name = "min", .inputs = {x}, .keep = Keep::input(0) | Keep::output()}, min(x.array(), over.dims, keepdim),
-      [over](const Saved& saved, const Tensor& dy) -> Grads {
-        return {share_evenly(saved.input(0), reshape(saved.output(), over.kept), reshape(dy, over.kept), over.dims)};
-      });
+/// The values of x at the places that `find`, argmax or argmin, gives.
+ValuesAndIndices picked(std::string_view op, Array (*find)(const Array&, std::int64_t, bool), const Tensor& x,
+                        std::int64_t dim, bool keepdim) {
+  check_defined(op, x);
+  dim = normalize_dim(dim, x.rank(), op);
+  require<ShapeError>(x.rank() == 0 || x.size(dim) > 0, op, "Expected reduction dim ", dim,
+                      " to have non-zero size, got shape ", x.shape());
+  const Tensor indices(find(x.array(), dim, true)), values = gather(x, dim, indices);
+  return keepdim ? ValuesAndIndices{values, indices} : ValuesAndIndices{squeeze(values, dim), squeeze(indices, dim)};
+}
+
+}  // namespace
+
+Tensor amax(const Tensor& x, const Dims& dims, bool keepdim) {
+  return extreme_value("amax", evenkeel::amax, x, dims, keepdim);
+}
+Tensor amin(const Tensor& x, const Dims& dims, bool keepdim) {
+  return extreme_value("amin", evenkeel::amin, x, dims, keepdim);
+}
+Tensor max(const Tensor& x) { return extreme_value("max", evenkeel::amax, x, {}, false); }
+Tensor min(const Tensor& x) { return extreme_value("min", evenkeel::amin, x, {}, false); }
+
+ValuesAndIndices max(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return picked("max", evenkeel::argmax, x, dim, keepdim);
+}
+ValuesAndIndices min(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return picked("min", evenkeel::argmin, x, dim, keepdim);
+}
+
+namespace {
+
+/// x with the dims that are reduced as one, the last: (results, count), in the dims' order; and the way back.
+struct ReducedLast {
+  Dims order, inverse;
+  Shape permuted;
+
+  ReducedLast(const Tensor& x, const Dims& dims) {
+    const auto is_reduced = [&](std::int64_t d) { return std::find(dims.begin(), dims.end(), d) != dims.end(); };
+    for (const bool reduced : {false, true}) {
+      for (int d = 0; d < x.rank(); ++d) {
+        if (is_reduced(d) == reduced) {
+          order.push_back(d);
+          permuted.push_back(x.size(d));
+        }
+      }
+    }
+    inverse = order;
+    for (int i = 0; i < order.rank(); ++i) {
+      inverse[static_cast<int>(order[i])] = i;
+    }
+  }
+  Tensor rows(const Tensor& x, std::int64_t count) const {
+    return reshape(permute(x, order), {x.numel() / count, count});
+  }
+  Tensor back(const Tensor& rows) const { return permute(reshape(rows, permuted), inverse); }
+};
+
+/// In each row the products of the elements before each one, or behind it: p_0 = 1, p_i = x_(i-1) p_(i-1).
+Tensor products_beside(const Tensor& rows, bool behind) {
+  const std::int64_t by = behind ? -1 : 1, first = behind ? rows.size(1) - 1 : 0;
+  Array start = Array::zeros(rows.shape(), rows.dtype());
+  start.slice(1, first, first + 1).fill_(1);
+  return linear_scan(pad(rows, {by, -by}), Tensor(start), 1, behind);
+}
+
+/// Of each element of x, the product of all others that it is multiplied with; in double, without a division.
+Tensor products_of_others(const Tensor& x, const Dims& dims, std::int64_t count) {
+  const ReducedLast view(x, dims);
+  const Tensor rows = to(view.rows(x, count), DType::float64);
+  return view.back(to(products_beside(rows, false) * products_beside(rows, true), x.dtype()));
+}
+
+}  // namespace
+
+/// dx_i = dy prod_(j != i) x_j
+Tensor prod(const Tensor& x, const Dims& dims, bool keepdim) {
+  const Reduced over("prod", x, dims);
+  return record({.name = "prod", .inputs = {x}, .keep = Keep::input(0)}, prod(x.array(), over.dims, keepdim),
+                [over](const Saved& saved, const Tensor& dy) -> Grads {
+                  const Tensor v = saved.input(0);
+                  return {v.numel() == 0 ? zeros(v.shape(), {.dtype = v.dtype()})
+                                         : products_of_others(v, over.dims, over.count) * reshape(dy, over.kept)};
+                });
+}
+
+namespace {
+/// log sum exp(x), the largest x (if finite) taken out.
+Array log_sum_exp(const Array& x, const Dims& dims, bool any) {
+  if (!any) {
+    return Array::full(reduced_shape(x.shape(), dims, true), -std::numeric_limits<double>::infinity(), x.dtype());
+  }
+  const NoGradGuard no_grad;
+  const Tensor largest(amax(x, dims, true));
+  const Tensor taken = where(isfinite(largest), largest, 0);
+  return (log(sum(exp(Tensor(x) - taken), dims, true)) + taken).array();
+}
+}  // namespace
+
+/// dx = dy exp(x - y)
+Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
+  check_float("logsumexp", x);
+  const Reduced over("logsumexp", x, dims);
+  Array y = log_sum_exp(x.array(), over.dims, over.count > 0).reshape(reduced_shape(x.shape(), over.dims, keepdim));
+  return record({.name = "logsumexp", .inputs = {x}, .keep = Keep::input(0) | Keep::output()}, std::move(y),
+                [over](const Saved& saved, const Tensor& dy) -> Grads {
+                  const Tensor y_kept = reshape(saved.output(), over.kept);
+                  return {reshape(dy, over.kept) * exp(saved.input(0) - y_kept)};
+                });
+}
+
+Tensor any(const Tensor& x, const Dims& dims, bool keepdim) {
+  check_defined("any", x);
+  return Tensor(any(x.array(), dims, keepdim));
+}
+Tensor all(const Tensor& x, const Dims& dims, bool keepdim) {
+  check_defined("all", x);
+  return Tensor(all(x.array(), dims, keepdim));
 }
 
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) { return Tensor(argmax(x.array(), dim, keepdim)); }

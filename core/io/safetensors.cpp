@@ -1,6 +1,7 @@
 #include "evenkeel/core/io/safetensors.hpp"
 
 #include "evenkeel/core/io/file.hpp"
+#include "evenkeel/core/io/half.hpp"
 #include "evenkeel/core/io/safetensors_header.hpp"
 
 #include <zlib.h>
@@ -112,20 +113,6 @@ std::string read_header_text(const InputFile& file, const std::string& where) {
   return text;
 }
 
-float from_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-
-float from_float16(std::uint16_t bits) {
-  const std::uint32_t sign = (bits & 0x8000u) << 16;
-  const std::uint32_t exponent = bits >> 10 & 0x1fu;
-  const std::uint32_t fraction = bits & 0x3ffu;
-  if (exponent == 0) {  // zero and subnormal: fraction * 2^-24, exact
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
-  }
-  const std::uint32_t wide_exponent = exponent == 0x1fu ? 0xffu : exponent + 127 - 15;
-  return std::bit_cast<float>(sign | wide_exponent << 23 | fraction << 13);
-}
-
 void read_halves(const InputFile& file, std::uint64_t offset, std::span<float> out, float (*convert)(std::uint16_t),
                  Crc& crc) {
   constexpr std::size_t kChunk = 8192;
@@ -145,11 +132,11 @@ Array read_entry(const InputFile& file, const SafetensorsEntry& entry, std::uint
   Array array = Array::empty(entry.shape, entry.type->dtype);
   const std::uint64_t offset = data_start + entry.begin;
   if (entry.type->name == "F16") {
-    read_halves(file, offset, array.mutable_span<float>(), from_float16, crc);
+    read_halves(file, offset, array.mutable_span<float>(), detail::from_float16, crc);
     return array;
   }
   if (entry.type->name == "BF16") {
-    read_halves(file, offset, array.mutable_span<float>(), from_bfloat16, crc);
+    read_halves(file, offset, array.mutable_span<float>(), detail::from_bfloat16, crc);
     return array;
   }
   std::byte* data = array.mutable_raw();

@@ -48,13 +48,21 @@ Tensor EstimatedBatchNorm::normalize_batch(const Tensor& x, const FusedActivatio
   return normalize_with(x, running_mean, running_var, weight, bias, affine, options.eps, activation);
 }
 
-BatchChannelNorm::BatchChannelNorm(std::int64_t num_groups, std::int64_t num_channels, Options options)
-    : num_groups(checked_channel_groups(num_groups, num_channels)),
+BatchChannelNorm::BatchChannelNorm(std::int64_t num_groups, std::int64_t num_channels, const Options& options)
+    : num_groups(checked_channel_groups(
+          *given_groups("BatchChannelNorm", num_channels, num_groups, options.channels_per_group), num_channels)),
       num_channels(num_channels),
       options(checked("BatchChannelNorm", options)),
       weight(parameter("weight", value_if(options.affine, {1, num_groups, 1}, 1))),
       bias(parameter("bias", value_if(options.affine, {1, num_groups, 1}, 0))),
       bn(add("bn", make_batch_norm(num_channels, options))) {}
+
+BatchChannelNorm::BatchChannelNorm(std::int64_t num_channels, const Options& options)
+    : BatchChannelNorm(
+          given_groups("BatchChannelNorm", num_channels, {}, options.channels_per_group)
+              .value_or(choose_gn_groups(num_channels)),
+          num_channels,
+          {.eps = options.eps, .momentum = options.momentum, .affine = options.affine, .estimate = options.estimate}) {}
 
 std::string BatchChannelNorm::extra_repr() const {
   return concat(num_groups, ", ", num_channels, ", eps=", repr(options.eps), ", affine=", repr(options.affine));

@@ -22,8 +22,8 @@ class EstimatedBatchNorm : public BatchNormBase {
   using Options = EstimatedBatchNormOptions;
   explicit EstimatedBatchNorm(std::int64_t num_features, Options options = {});
   std::unique_ptr<Module> clone_structure() const override {
-    return as_frozen(std::make_unique<EstimatedBatchNorm>(
-        num_features, Options{.eps = options.eps, .momentum = *options.momentum, .affine = options.affine}));
+    return std::make_unique<EstimatedBatchNorm>(
+        num_features, Options{.eps = options.eps, .momentum = *options.momentum, .affine = options.affine});
   }
 
   Tensor& estbn_moving_speed;
@@ -33,22 +33,26 @@ class EstimatedBatchNorm : public BatchNormBase {
 };
 
 struct BatchChannelNormOptions {
-  double eps = 1e-5;      ///< of both norms
-  double momentum = 0.1;  ///< of the batch norm
-  bool affine = true;     ///< of both norms
-  bool estimate = true;   ///< EstimatedBatchNorm first, or BatchNorm2d
+  double eps = 1e-5;                                    ///< of both norms
+  double momentum = 0.1;                                ///< of the batch norm
+  bool affine = true;                                   ///< of both norms
+  bool estimate = true;                                 ///< EstimatedBatchNorm first, or BatchNorm2d
+  std::optional<std::int64_t> channels_per_group = {};  ///< in place of num_groups
 };
 
 /// A batch norm, then a norm over groups of channels per sample, each with its scale and shift:
 ///   z = bn(x);  y = (z - E[z]) / sqrt(Var[z] + eps) * weight + bias, over groups of C / num_groups channels
 ///   x, y: (N, C, *), with estimate = false (N, C, H, W); weight (from 1), bias (from 0): (1, num_groups, 1), per group
 /// unlike GroupNorm's; bn: the child with the batch norm's state. Names are the authors'.
-/// Throws invalid_argument: C not divisible by num_groups; wrong rank or C; one element per group; as bn.
+/// Throws invalid_argument: C not divisible by num_groups or by channels_per_group; both given; wrong rank or C; one
+/// element per group; as bn.
 /// Qiao et al. 2019, arXiv:1911.09738.
 class BatchChannelNorm : public FusibleNorm {
  public:
   using Options = BatchChannelNormOptions;
-  BatchChannelNorm(std::int64_t num_groups, std::int64_t num_channels, Options options = {});
+  BatchChannelNorm(std::int64_t num_groups, std::int64_t num_channels, const Options& options = {});
+  /// Of options.channels_per_group; else choose_gn_groups(num_channels).
+  BatchChannelNorm(std::int64_t num_channels, const Options& options);
   std::string extra_repr() const override;
   std::string remark() const override { return single_channel_remark(num_groups, num_channels, "InstanceNorm"); }
   std::unique_ptr<Module> clone_structure() const override {

@@ -5,9 +5,10 @@
 namespace evenkeel::nn {
 
 BatchGroupNorm::BatchGroupNorm(std::int64_t num_channels, const Options& options)
-    : NormBase("BatchGroupNorm", kAnyRank, checked_channels("BatchGroupNorm", "num_channels", num_channels),
-               {.eps = options.eps, .momentum = options.momentum, .affine = options.affine},
-               per_group(checked_groups("BatchGroupNorm", num_channels, options.num_groups))),
+    : NormBase(
+          "BatchGroupNorm", kAnyRank, checked_channels("BatchGroupNorm", "num_channels", num_channels),
+          {.eps = options.eps, .momentum = options.momentum, .affine = options.affine},
+          per_group(checked_groups("BatchGroupNorm", num_channels, options.num_groups, options.channels_per_group))),
       num_groups(running_mean.numel()) {}
 
 std::string BatchGroupNorm::extra_repr() const {

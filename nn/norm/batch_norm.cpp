@@ -72,10 +72,7 @@ std::string BatchNormBase::remark() const {
   return !frozen_ ? "" : has_new_statistics() ? "statistics frozen before the first batch" : "statistics frozen";
 }
 
-std::unique_ptr<Module> BatchNormBase::as_frozen(std::unique_ptr<BatchNormBase> copy) const {
-  copy->frozen_ = frozen_;
-  return copy;
-}
+void BatchNormBase::on_clone(const Module& original) { frozen_ = dynamic_cast<const BatchNormBase&>(original).frozen_; }
 
 void BatchNormBase::freeze_statistics(bool frozen) {
   require<StateError>(!frozen || running_mean.defined(), type_name(),

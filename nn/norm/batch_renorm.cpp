@@ -18,9 +18,23 @@ BatchRenormOptions checked_renorm(std::string_view layer, const BatchRenormOptio
   require(o.rmax >= 1, layer, "rmax must be at least 1, got ", o.rmax);
   require(o.dmax >= 0, layer, "dmax must be at least 0, got ", o.dmax);
   require(o.warmup_steps >= 0, layer, "warmup_steps must be at least 0, got ", o.warmup_steps);
+  require(o.hold_steps >= 0, layer, "hold_steps must be at least 0, got ", o.hold_steps);
+  const std::int64_t rmax_steps = o.rmax_steps.value_or(o.warmup_steps);
+  const std::int64_t dmax_steps = o.dmax_steps.value_or(o.warmup_steps);
+  require(rmax_steps >= o.hold_steps && dmax_steps >= o.hold_steps, layer,
+          "rmax_steps and dmax_steps (by default warmup_steps) must be at least hold_steps, ", o.hold_steps, ", got ",
+          rmax_steps, " and ", dmax_steps);
   require(o.renorm_momentum >= 0 && o.renorm_momentum <= 1, layer, "renorm_momentum must lie in [0, 1], got ",
           o.renorm_momentum, "; it weighs the new value: pass 1 - Keras's");
   return o;
+}
+
+/// What of `bound`, which may be infinite, holds in training call t.
+double ramped(double bound, std::int64_t t, std::int64_t hold, std::int64_t end) {
+  if (t <= hold || t >= end) {
+    return t <= hold ? 0 : bound;
+  }
+  return static_cast<double>(t - hold) / static_cast<double>(end - hold) * bound;
 }
 
 bool gathers_deviation(RenormStatistics statistics) {
@@ -44,6 +58,14 @@ Array deviations(const Array& var, double eps) {
 
 }  // namespace
 
+BatchRenormOptions paper_renorm_options() {
+  return {.momentum = 0.01,
+          .statistics = RenormStatistics::deviation,
+          .hold_steps = 5000,
+          .rmax_steps = 40000,
+          .dmax_steps = 25000};
+}
+
 BatchRenormBase::BatchRenormBase(std::string_view layer, RankRange ranks, std::int64_t num_features,
                                  const BatchRenormOptions& options)
     : BatchNormBase(layer, ranks, num_features, base_options(options)),
@@ -66,16 +88,22 @@ void BatchRenormBase::reset_running_stats() {
 
 std::string BatchRenormBase::extra_repr() const {
   static constexpr const char* kNames[] = {"", ", statistics=unbiased", ", statistics=deviation", ", statistics=keras"};
+  const auto steps = [](const char* name, const std::optional<std::int64_t>& value) {
+    return value ? concat(", ", name, "=", *value) : "";
+  };
   return concat(BatchNormBase::extra_repr(), ", rmax=", repr(renorm.rmax), ", dmax=", repr(renorm.dmax),
-                ", warmup_steps=", renorm.warmup_steps, kNames[static_cast<std::size_t>(renorm.statistics)]);
+                ", warmup_steps=", renorm.warmup_steps,
+                renorm.hold_steps > 0 ? concat(", hold_steps=", renorm.hold_steps) : "",
+                steps("rmax_steps", renorm.rmax_steps), steps("dmax_steps", renorm.dmax_steps),
+                kNames[static_cast<std::size_t>(renorm.statistics)]);
 }
 
 auto BatchRenormBase::correction(const Array& batch_mean, const Array& batch_var) const -> Correction {
   const bool keras = renorm_mean.defined();
-  const auto t = static_cast<double>(num_batches_tracked.array().item_int64() + 1);
-  const double a = renorm.warmup_steps == 0 ? 1 : std::min(1.0, t / static_cast<double>(renorm.warmup_steps));
-  const double rmax = 1 + a * (renorm.rmax - 1);
-  const double dmax = a * renorm.dmax;
+  const std::int64_t t = num_batches_tracked.array().item_int64() + 1;
+  const std::int64_t hold = renorm.hold_steps, warm = renorm.warmup_steps;
+  const double rmax = 1 + ramped(renorm.rmax - 1, t, hold, renorm.rmax_steps.value_or(warm));
+  const double dmax = ramped(renorm.dmax, t, hold, renorm.dmax_steps.value_or(warm));
   const std::vector<double> mean = doubles(keras ? renorm_mean : running_mean);
   const std::vector<double> spread = doubles(keras ? renorm_stddev : running_var);
   const auto means = batch_mean.span<double>();

@@ -22,18 +22,28 @@ struct BatchRenormOptions {
   double dmax = 5;                   ///< at least 0; infinity: no bound
   std::int64_t warmup_steps = 5000;  ///< training calls until rmax and dmax hold in full
   RenormStatistics statistics = RenormStatistics::variance;
-  double renorm_momentum = 0.01;  ///< of `keras`: weight of the new value (Keras's 0.99 is the old one's)
+  double renorm_momentum = 0.01;                ///< of `keras`: weight of the new value (Keras's 0.99 is the old one's)
+  std::int64_t hold_steps = 0;                  ///< training calls before the ramps begin: until then it is BatchNorm
+  std::optional<std::int64_t> rmax_steps = {};  ///< training calls until rmax holds in full, if not warmup_steps
+  std::optional<std::int64_t> dmax_steps = {};  ///< the same for dmax
 };
+
+/// The paper's settings (section 4): BatchNorm for 5000 steps, then rmax rises from 1 to 3 until step 40000 and dmax
+/// from 0 to 5 until step 25000; the weight of new statistics is 0.01, and the deviation is tracked.
+BatchRenormOptions paper_renorm_options();
 
 /// BatchNorm whose training output is pulled towards what eval() would give; shapes and state as BatchNormBase.
 ///   y = ((x - m) / sqrt(v + eps) * r + d) * weight + bias, m and v the mean and biased variance of the batch
 ///   r = sqrt(v + eps) / sqrt(running_var + eps), clamped to [1 / rmax_t, rmax_t]
 ///   d = (m - running_mean) / sqrt(running_var + eps), clamped to [-dmax_t, dmax_t]
-///   rmax_t = 1 + a (rmax - 1),  dmax_t = a dmax,  a = min(1, t / warmup_steps), or 1 without warm-up
+///   rmax_t = 1 + a(rmax_steps) (rmax - 1),  dmax_t = a(dmax_steps) dmax
+///   a(end) = (t - hold_steps) / (end - hold_steps), clamped to [0, 1]; 0 while t <= hold_steps
+/// Both ends are warmup_steps unless they are given; with 0 for all there is no warm-up.
 /// r and d take the running statistics from before this call's update and are constants for the gradient. t counts
 /// training calls from 1 (num_batches_tracked, which is saved: a resumed run goes on; eval and empty batches do not
 /// count). Unclipped, y is eval's; with rmax 1, dmax 0 it is BatchNorm's. Without track_running_stats training is
-/// BatchNorm and eval() throws. Throws as BatchNorm; rmax < 1, dmax < 0, warmup_steps < 0.
+/// BatchNorm and eval() throws. Throws as BatchNorm; rmax < 1, dmax < 0, warmup_steps < 0, hold_steps < 0,
+/// rmax_steps or dmax_steps below hold_steps.
 /// Ioffe 2017, arXiv:1702.03275, Algorithm 1 (which tracks the deviation: RenormStatistics::deviation).
 class BatchRenormBase : public BatchNormBase {
  public:
@@ -65,7 +75,7 @@ class BatchRenorm : public BatchRenormBase {
   explicit BatchRenorm(std::int64_t num_features, const Options& options = {})
       : BatchRenormBase(class_name(typeid(BatchRenorm)), batch_ranks(D), num_features, options) {}
   std::unique_ptr<Module> clone_structure() const override {
-    return as_frozen(std::make_unique<BatchRenorm>(num_features, renorm));
+    return std::make_unique<BatchRenorm>(num_features, renorm);
   }
 };
 using BatchRenorm1d = BatchRenorm<1>;

@@ -40,6 +40,9 @@ class CrossIterationConv2d : public NormBase<Layer> {
   const std::int64_t burn_in;
   Child<Conv2d> conv;
 
+ protected:
+  void on_clone(const Module& original) override;
+
  private:
   /// Statistics per channel and their derivatives by the convolution weight that they belong to.
   struct Iteration {

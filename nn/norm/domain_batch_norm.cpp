@@ -30,10 +30,8 @@ std::string DomainBatchNorm2d::extra_repr() const {
   return concat(num_domains, ", ", num_features, ", affine=", repr(options.affine), ", cycle=", repr(options.cycle));
 }
 
-std::unique_ptr<Module> DomainBatchNorm2d::clone_structure() const {
-  auto copy = std::make_unique<DomainBatchNorm2d>(num_domains, num_features, options);
-  copy->domain_ = domain_;
-  return copy;
+void DomainBatchNorm2d::on_clone(const Module& original) {
+  domain_ = dynamic_cast<const DomainBatchNorm2d&>(original).domain_;
 }
 
 void DomainBatchNorm2d::set_domain(std::int64_t domain) {

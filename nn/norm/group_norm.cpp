@@ -18,7 +18,7 @@ std::string divisors(std::int64_t n) {
   return text;
 }
 
-std::int64_t checked_groups(std::int64_t groups, std::int64_t channels) {
+std::int64_t checked_num_groups(std::int64_t groups, std::int64_t channels) {
   checked_channels("GroupNorm", "num_channels", channels);
   require(groups > 0 && channels % groups == 0, "GroupNorm", "num_channels must be divisible by num_groups, got ",
           channels, " channels and ", groups, " groups; num_groups may be ", divisors(channels));
@@ -52,12 +52,18 @@ std::string advised_batch_norm(std::int64_t batch) {
   return batch == 1 ? "BatchNorm with a larger batch" : "BatchNorm";
 }
 
-GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, Options options)
-    : num_groups(checked_groups(num_groups, num_channels)),
+GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, const Options& options)
+    : num_groups(checked_num_groups(*given_groups("GroupNorm", num_channels, num_groups, options.channels_per_group),
+                                    num_channels)),
       num_channels(num_channels),
       options(checked("GroupNorm", options)),
       weight(parameter("weight", value_if(options.affine, {num_channels}, 1))),
       bias(parameter("bias", value_if(options.affine, {num_channels}, 0))) {}
+
+GroupNorm::GroupNorm(std::int64_t num_channels, const Options& options)
+    : GroupNorm(given_groups("GroupNorm", num_channels, {}, options.channels_per_group)
+                    .value_or(choose_gn_groups(num_channels)),
+                num_channels, {.eps = options.eps, .affine = options.affine}) {}
 
 std::string GroupNorm::extra_repr() const { return concat(num_groups, ", ", num_channels, repr_options(options)); }
 

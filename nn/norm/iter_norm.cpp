@@ -19,7 +19,9 @@ Array identity(std::int64_t size, DType dtype) {
 
 IterNorm::IterNorm(std::int64_t num_features, const Options& options)
     : num_features(checked_channels("IterNorm", "num_features", num_features)),
-      num_groups(checked_groups("IterNorm", num_features, options.num_groups.value_or(1))),
+      num_groups(checked_groups(
+          "IterNorm", num_features,
+          given_groups("IterNorm", num_features, options.num_groups, options.channels_per_group).value_or(1), {})),
       options(checked("IterNorm", options)),
       weight(parameter("weight", value_if(options.affine, {num_features}, 1))),
       bias(parameter("bias", value_if(options.affine, {num_features}, 0))),

@@ -7,8 +7,9 @@
 namespace evenkeel::nn {
 
 struct IterNormOptions {
-  std::optional<std::int64_t> num_groups = {};  ///< groups of channels, whitened apart; by default one for all
-  int iterations = 5;                           ///< Newton steps; 0 only centres and divides by sqrt(trace)
+  std::optional<std::int64_t> num_groups = {};          ///< groups of channels, whitened apart; by default one for all
+  std::optional<std::int64_t> channels_per_group = {};  ///< in place of num_groups
+  int iterations = 5;                                   ///< Newton steps; 0 only centres and divides by sqrt(trace)
   double eps = 1e-5;
   std::optional<double> momentum = 0.1;  ///< weight of the new value; nullopt: cumulative average
   bool affine = true;
@@ -21,8 +22,8 @@ struct IterNormOptions {
 ///   x, y: (N, C, *); weight, bias: (C); running_mean: (num_groups, D, 1) from 0, running_wm: (num_groups, D, D) from I
 /// BatchNorm also removes the correlation between channels this way, as far as the iterations go (directions of small
 /// variance stay smaller than 1). Training moves running_mean and running_wm, eval() reads them. State names are the
-/// authors'. Throws invalid_argument: C not divisible by num_groups; wrong rank or C; one value per channel in
-/// training. Huang et al. 2019, arXiv:1904.03441, algorithm 1.
+/// authors'. Throws invalid_argument: C not divisible by num_groups or by channels_per_group; both given; wrong rank or
+/// C; one value per channel in training. Huang et al. 2019, arXiv:1904.03441, algorithm 1.
 class IterNorm : public Layer {
  public:
   using Options = IterNormOptions;

@@ -55,9 +55,24 @@ std::int64_t checked_channels(std::string_view layer, std::string_view name, std
   return value;
 }
 
-std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::optional<std::int64_t> groups) {
+std::optional<std::int64_t> given_groups(std::string_view layer, std::int64_t channels,
+                                         std::optional<std::int64_t> num_groups,
+                                         std::optional<std::int64_t> channels_per_group) {
+  if (!channels_per_group) {
+    return num_groups;
+  }
+  require(!num_groups, layer, "num_groups or channels_per_group must be given, not both, got ", num_groups.value_or(0),
+          " and ", *channels_per_group);
+  require(*channels_per_group > 0 && channels % *channels_per_group == 0, layer,
+          "the number of channels must be divisible by channels_per_group, got ", channels, " channels and ",
+          *channels_per_group, " per group");
+  return channels / *channels_per_group;
+}
+
+std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::optional<std::int64_t> num_groups,
+                            std::optional<std::int64_t> channels_per_group) {
   const std::int64_t chosen = choose_gn_groups(channels);
-  const std::int64_t count = groups.value_or(chosen);
+  const std::int64_t count = given_groups(layer, channels, num_groups, channels_per_group).value_or(chosen);
   require(count > 0 && channels % count == 0, layer, "the number of channels must be divisible by num_groups, got ",
           channels, " channels and ", count, " groups; choose_gn_groups(", channels, ") gives ", chosen);
   return count;

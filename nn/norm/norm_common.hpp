@@ -22,8 +22,14 @@ void check_eps(std::string_view layer, std::optional<double> eps);
 void check_momentum(std::string_view layer, std::optional<double> momentum);
 /// `value`, of that name (num_features, num_channels, a window's size), if it is positive.
 std::int64_t checked_channels(std::string_view layer, std::string_view name, std::int64_t value);
-/// The number of groups, by default choose_gn_groups(channels), if it divides the channels.
-std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::optional<std::int64_t> groups);
+/// The number of groups by what options say of it: num_groups, or channels / channels_per_group; nothing if they say
+/// nothing. Throws where both are given, and for channels_per_group that do not divide the channels.
+std::optional<std::int64_t> given_groups(std::string_view layer, std::int64_t channels,
+                                         std::optional<std::int64_t> num_groups,
+                                         std::optional<std::int64_t> channels_per_group);
+/// The same, by default choose_gn_groups(channels), if it divides the channels.
+std::int64_t checked_groups(std::string_view layer, std::int64_t channels, std::optional<std::int64_t> num_groups,
+                            std::optional<std::int64_t> channels_per_group);
 /// The options, if what they have of eps and momentum can be meant.
 template <class Options>
 Options checked(std::string_view layer, Options options) {

@@ -21,7 +21,7 @@ class SyncBatchNorm : public BatchNormBase {
   explicit SyncBatchNorm(std::int64_t num_features, Options options = {},
                          std::shared_ptr<Communicator> communicator = local_communicator());
   std::unique_ptr<Module> clone_structure() const override {
-    return as_frozen(std::make_unique<SyncBatchNorm>(num_features, options, communicator));
+    return std::make_unique<SyncBatchNorm>(num_features, options, communicator);
   }
 
   const std::shared_ptr<Communicator> communicator;

@@ -1,18 +1,10 @@
 #include "evenkeel/nn/norm/unit_norm.hpp"
 
-#include "evenkeel/autograd/ops.hpp"
+#include "evenkeel/autograd/ops/similarity.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"
 #include "evenkeel/nn/repr.hpp"
 
-#include <limits>
-
 namespace evenkeel::nn {
-
-Tensor functional::normalize(const Tensor& x, const UnitNormOptions& options) {
-  require(x.defined(), "normalize", "the input is an undefined tensor");
-  const Tensor length = norm(x, options.p, {options.dim}, true);
-  return x * reciprocal(clamp(length, options.eps, std::numeric_limits<double>::infinity()));
-}
 
 UnitNorm::UnitNorm(Options options) : options(checked("UnitNorm", options)) {
   require(options.p >= 1, "UnitNorm", "p must be at least 1, got ", options.p);
@@ -30,7 +22,7 @@ Tensor UnitNorm::forward(const Tensor& x) {
     fail<ShapeError>(type_name(), "expected input with a dim ", options.dim, " (got ", x.rank(), "D input of shape ",
                      x.shape(), ")");
   }
-  return functional::normalize(x, options);
+  return normalize(x, options.p, options.dim, options.eps);
 }
 
 }  // namespace evenkeel::nn

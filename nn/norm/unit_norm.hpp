@@ -10,11 +10,6 @@ struct UnitNormOptions {
   double eps = 1e-12;
 };
 
-namespace functional {
-/// torch.nn.functional.normalize: y = x / max(||x||_p over dim, eps).
-Tensor normalize(const Tensor& x, const UnitNormOptions& options = {});
-}  // namespace functional
-
 /// y = x / max(||x||_p, eps), the norm taken over one dim: for (N, C, H, W) and dim 1, each pixel's channels have
 /// length 1. No parameters, the same in train and eval. The gradient is finite where x = 0 (1 / eps, as in PyTorch).
 /// Throws invalid_argument: p < 1; eps < 0; x without that dim.

@@ -175,53 +175,6 @@ const CaseFile softmaxes{[]() -> OpCases {
 }};
 
 /// x times the mask that a generator of seed 5 draws, scaled.
-Reference dropout_reference(double p, bool per_channel) {
-  return [=](std::span<const DoubleArray> x) {
-    Generator generator(5);
-    DoubleArray mask(x[0].shape);
-    for (int d = 2; per_channel && d < mask.shape.rank(); ++d) {
-      mask.shape[d] = 1;
-    }
-    mask.values = random_bernoulli(mask.shape, generator, 1 - p, DType::float64).to_vector<double>();
-    DoubleArray y = x[0];
-    for_each_index(y.shape, [&](const Shape& i) { y.at(i) *= mask.at(i) / (1 - p); });
-    return y;
-  };
-}
-
-const CaseFile dropouts{[]() -> OpCases {
-  return {
-      {.name = "dropout",
-       .shapes = {{4, 3, 5}},
-       .fn =
-           [](Inputs x) {
-             Generator generator(5);
-             return dropout(x[0], 0.3, true, generator);
-           },
-       .reference = dropout_reference(0.3, false),
-       .more_shapes = {{{0, 3}}, {{1}}, {Shape{}}},
-       .keeps = ""},
-      {.name = "dropout",
-       .variant = "eval",
-       .shapes = {{4, 3, 5}},
-       .fn =
-           [](Inputs x) {
-             Generator generator(5);
-             return dropout(x[0] + 0., 0.3, false, generator);
-           },
-       .reference = [](std::span<const DoubleArray> x) { return x[0]; }},
-      {.name = "dropout2d",
-       .shapes = {{4, 5, 2, 3}},
-       .fn =
-           [](Inputs x) {
-             Generator generator(5);
-             return dropout2d(x[0], 0.4, true, generator);
-           },
-       .reference = dropout_reference(0.4, true),
-       .more_shapes = {{{0, 3, 2, 2}}, {{2, 1, 1, 1}}, {{3, 7}}, {{3, 7, 2}}},
-       .keeps = ""},
-  };
-}};
 
 }  // namespace
 }  // namespace evenkeel::test

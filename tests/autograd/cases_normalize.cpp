@@ -267,7 +267,7 @@ DoubleArray with_reference(References x, double eps, const FusedActivation& f) {
 DoubleArray moments_reference(References x) {
   const std::int64_t channels = x[0].shape[1];
   const double n = static_cast<double>(numel(x[0].shape)) / static_cast<double>(channels);
-  DoubleArray y({2, channels});
+  DoubleArray y(Shape{2, channels});
   for (const double power : {1.0, 2.0}) {
     for_each_index(x[0].shape, [&](const Shape& index) {
       const double mean = power == 1 ? 0 : y.at({0, index[1]});

@@ -51,6 +51,22 @@ double variance(const Group& x, double correction) {
   return n > correction ? sum / (n - correction) : std::numeric_limits<double>::quiet_NaN();
 }
 
+double product(const Group& x) {
+  double result = 1;
+  for (const double value : x) {
+    result *= value;
+  }
+  return result;
+}
+
+double log_sum_exp(const Group& x) {
+  double sum = 0;
+  for (const double value : x) {
+    sum += std::exp(value);
+  }
+  return std::log(sum);
+}
+
 double p_norm(const Group& x, double p) {
   double sum = 0;
   for (const double value : x) {
@@ -94,9 +110,13 @@ const CaseFile rows{[]() -> OpCases {
        [](const Group& x) { return p_norm(x, 3.5); }, "0y", nonzero},
       {"norm", "infinity", [=](const Tensor& x, const Dims& d, bool k) { return norm(x, infinity, d, k); },
        [=](const Group& x) { return p_norm(x, infinity); }, "0y", distinct},
-      {"max", "", [](const Tensor& x, const Dims& d, bool k) { return max(x, d, k); },
+      {"prod", "", [](const Tensor& x, const Dims& d, bool k) { return prod(x, d, k); },
+       [](const Group& x) { return product(x); }, "0"},
+      {"logsumexp", "", [](const Tensor& x, const Dims& d, bool k) { return logsumexp(x, d, k); },
+       [](const Group& x) { return log_sum_exp(x); }, "0y"},
+      {"amax", "", [](const Tensor& x, const Dims& d, bool k) { return amax(x, d, k); },
        [](const Group& x) { return *std::max_element(x.begin(), x.end()); }, "0y", distinct, false},
-      {"min", "", [](const Tensor& x, const Dims& d, bool k) { return min(x, d, k); },
+      {"amin", "", [](const Tensor& x, const Dims& d, bool k) { return amin(x, d, k); },
        [](const Group& x) { return *std::min_element(x.begin(), x.end()); }, "0y", distinct, false},
   };
   struct Choice {
@@ -119,7 +139,8 @@ const CaseFile rows{[]() -> OpCases {
                  .fn = [r, c](Inputs x) { return r.op(x[0], c.dims, c.keepdim); },
                  .reference = group_reference(c.reduced, c.keepdim, r.f),
                  .keeps = r.keeps};
-      if (r.name == "sum" || r.name == "mean" || r.name == "max" || r.name == "min" || r.name == "norm") {
+      if (r.name == "sum" || r.name == "mean" || r.name == "amax" || r.name == "amin" || r.name == "norm" ||
+          r.name == "prod" || r.name == "logsumexp") {
         row.more_shapes.push_back({{1, 1, 1}});
       }
       if (r.empty) {
@@ -129,6 +150,60 @@ const CaseFile rows{[]() -> OpCases {
     }
   }
   return result;
+}};
+
+/// Of all elements, or, with values and indices, along a dim.
+const CaseFile extremes{[]() -> OpCases {
+  const auto largest = [](const Group& x) { return *std::max_element(x.begin(), x.end()); };
+  const auto smallest = [](const Group& x) { return *std::min_element(x.begin(), x.end()); };
+  const auto row = [](std::string name, std::string variant, Tensor (*fn)(Inputs), Reference reference,
+                      std::string keeps) -> OpCase {
+    return {.name = std::move(name),
+            .variant = std::move(variant),
+            .shapes = {{4, 3, 5}},
+            .samples = {Sample::distinct()},
+            .fn = fn,
+            .reference = std::move(reference),
+            .more_shapes = {{{1, 1, 1}}, {{2, 1, 3}}},
+            .keeps = std::move(keeps)};
+  };
+  return {
+      row(
+          "max", "all", [](Inputs x) { return max(x[0]); }, group_reference({}, false, largest), "0y"),
+      row(
+          "min", "all", [](Inputs x) { return min(x[0]); }, group_reference({}, false, smallest), "0y"),
+      row(
+          "max", "last", [](Inputs x) { return max(x[0], -1).values; }, group_reference({2}, false, largest), ""),
+      row(
+          "max", "middle, kept", [](Inputs x) { return max(x[0], 1, true).values; },
+          group_reference({1}, true, largest), ""),
+      row(
+          "min", "first", [](Inputs x) { return min(x[0], 0).values; }, group_reference({0}, false, smallest), ""),
+  };
+}};
+
+OpCase truth(std::string name, Tensor (*fn)(Inputs), std::vector<int> dims, bool keepdim,
+             std::function<double(const Group&)> f) {
+  return {.name = std::move(name),
+          .shapes = {{4, 3, 2}},
+          .samples = {Sample::mask()},
+          .fn = fn,
+          .reference = group_reference(std::move(dims), keepdim, std::move(f)),
+          .more_shapes = {{{0, 3, 2}}, {{1, 1, 1}}, {{2, 0, 1}}},
+          .differentiable = false};
+}
+
+const CaseFile truths{[]() -> OpCases {
+  const auto is_true = [](double x) { return x != 0; };
+  return {truth(
+              "any", [](Inputs x) { return any(x[0], -1); }, {2}, false,
+              [=](const Group& x) { return std::any_of(x.begin(), x.end(), is_true) ? 1.0 : 0.0; }),
+          truth(
+              "all",
+              [](Inputs x) {
+                return all(x[0], {0, 2}, true);
+              },
+              {0, 2}, true, [=](const Group& x) { return std::all_of(x.begin(), x.end(), is_true) ? 1.0 : 0.0; })};
 }};
 
 /// The first place of the largest (or smallest) value along the last axis.

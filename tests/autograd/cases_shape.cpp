@@ -175,7 +175,7 @@ const CaseFile views{[]() -> OpCases {
             return sum_to(x, {3, 1});
           },
           [](Doubles x) {
-            DoubleArray y({3, 1});
+            DoubleArray y(Shape{3, 1});
             for_each_index(x[0].shape, [&](const Shape& i) { y.at(i) += x[0].at(i); });
             return y;
           }),

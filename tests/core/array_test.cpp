@@ -81,9 +81,26 @@ TEST_CASE("data asks for the right type") {
   CHECK_THROWS_WITH(x.data<double>(), "data: the array holds float32, but float64 was asked for");
   CHECK_THROWS_WITH(x.mutable_data<std::int64_t>(), Contains("int64 was asked for"));
   CHECK_THROWS_WITH(counting({2, 3}).transpose(0, 1).span<std::int64_t>(), Contains("not contiguous"));
-  CHECK_THROWS_AS(x.to_vector<double>(), std::invalid_argument);
   x.mutable_span<float>()[1] = 4;
   CHECK(x.span<float>()[1] == 4);
+}
+
+TEST_CASE("to_vector gives any number type, but no other numbers") {
+  const Array x = Array::from(Floats{1, 0, -3, 7, 5, 6}, {2, 3}).transpose(0, 1);
+  CHECK(x.to_vector<double>() == std::vector<double>{1, 7, 0, 5, -3, 6});
+  CHECK(x.to_vector<int>() == std::vector<int>{1, 7, 0, 5, -3, 6});
+  CHECK(Array::full({2}, 0.1, DType::float64).to_vector<float>() == Floats{0.1F, 0.1F});
+  CHECK(Array::ones({2}, DType::boolean).to_vector<double>() == std::vector<double>{1, 1});
+  CHECK(Array::full({1}, 1, DType::uint8).to_vector<bool>() == std::vector<bool>{true});
+  CHECK(Array::scalar(kMost).to_vector<unsigned long long>()[0] == static_cast<unsigned long long>(kMost));
+  CHECK(Array::scalar(-0x1p63).to_vector<std::int64_t>()[0] == kLeast);
+  CHECK_THROWS_WITH(Array::scalar(1.5).to_vector<int>(),
+                    "to_vector: values must be integers that the type asked for can hold, got 1.5");
+  CHECK_THROWS_WITH(Array::scalar(0x1p63).to_vector<std::int64_t>(), Contains("got 9.22337e+18"));
+  CHECK_THROWS_WITH(Array::scalar(NAN).to_vector<int>(), Contains("got nan"));
+  CHECK_THROWS_WITH(Array::full({1}, 300, DType::int64).to_vector<std::uint8_t>(), Contains("got 300"));
+  CHECK_THROWS_WITH(Array::full({1}, -1, DType::int64).to_vector<unsigned long>(), Contains("got -1"));
+  CHECK_THROWS_WITH(Array::full({1}, 2).to_vector<bool>(), "to_vector: values must be 0 or 1, got 2");
 }
 
 TEST_CASE("copy, move and self-assignment") {

@@ -66,6 +66,7 @@ const std::vector<Op> kOps = {
     op<Multiply>([](double a, double b) { return a * b; }),
     op<Divide>([](double a, double b) { return a / b; }),
     op<Power>([](double a, double b) { return std::pow(a, b); }),
+    op<Prelu>([](double a, double b) { return a > 0 ? a : a * b; }),
     op<AddRelu>([](double a, double b) { return std::max(a + b, 0.0); }),
     op<Maximum>([](double a, double b) { return a > b ? a : b; }),
     op<Minimum>([](double a, double b) { return a < b ? a : b; }),
@@ -155,6 +156,27 @@ TEST_CASE("binary ops over broadcast and strided operands") {
       check_shapes<std::int64_t>(o);
     }
   }
+}
+
+TEST_CASE("atan2 has the C library's special cases") {
+  const std::vector<double> y{0., -0., 0, -0., 1, -1, kInf, -kInf, kInf, kNaN, 3, 1e-300, 2, -2};
+  const std::vector<double> x{1, 1, -1, -1., 0, 0, kInf, kInf, -kInf, 1, kNaN, -1e300, -3, -3};
+  const Array a = Array::from(y, {14}), b = Array::from(x, {14});
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    const std::vector<double> angles = zip<Atan2>(a, b).to_vector<double>();
+    const std::vector<float> singles = zip<Atan2>(a.to(DType::float32), b.to(DType::float32)).to_vector<float>();
+    for (std::size_t i = 0; i < angles.size(); ++i) {
+      CAPTURE(i);
+      const double expected = std::atan2(y[i], x[i]);
+      CHECK((angles[i] == expected || (std::isnan(angles[i]) && std::isnan(expected))));
+      CHECK(std::signbit(angles[i]) == std::signbit(expected));
+      CHECK((singles[i] == doctest::Approx(expected).epsilon(1e-6) || std::isnan(expected)));
+    }
+  }
+  CHECK_THROWS_WITH(zip<Atan2>(Array::ones({1}, DType::int64), Array::ones({1}, DType::int64)),
+                    "atan2: dtype must be float32 or float64, got int64");
 }
 
 TEST_CASE("all lengths and offsets") {

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -29,11 +30,12 @@ struct Row {
   Real (*f)(Real x, Real t, Real a);
   Real (*df)(Real x, Real t, Real a);
   double a = 0;
+  Real (*domain)(Real x) = nullptr;  ///< maps any number to one that x may be
 };
 
 template <class F>
-Row row(Real (*f)(Real, Real, Real), Real (*df)(Real, Real, Real), double a = 0) {
-  return {std::string(F::kName), loss_sum<F>, loss_values<F>, loss_gradient<F>, f, df, a};
+Row row(Real (*f)(Real, Real, Real), Real (*df)(Real, Real, Real), double a = 0, Real (*domain)(Real) = nullptr) {
+  return {std::string(F::kName), loss_sum<F>, loss_values<F>, loss_gradient<F>, f, df, a, domain};
 }
 
 Real sign(Real d) { return d > 0 ? 1 : d < 0 ? -1 : 0; }
@@ -52,6 +54,27 @@ const std::vector<Row> kRows = {
         [](Real x, Real t, Real a) { return std::abs(x - t) < a ? (x - t) / a : sign(x - t); }, 0.5),
     row<kernels::LogisticCrossEntropy>([](Real x, Real t, Real) { return t * softplus(-x) + (1 - t) * softplus(x); },
                                        [](Real x, Real t, Real) { return (1 - t) * logistic(x) - t * logistic(-x); }),
+    row<kernels::HuberError>(
+        [](Real x, Real t, Real a) {
+          return std::abs(x - t) < a ? (x - t) * (x - t) / 2 : a * (std::abs(x - t) - a / 2);
+        },
+        [](Real x, Real t, Real a) { return std::abs(x - t) < a ? x - t : a * sign(x - t); }, 0.5),
+    row<kernels::BinaryCrossEntropy>(
+        [](Real x, Real t, Real) {
+          return -t * std::max<Real>(std::log(x), -100) - (1 - t) * std::max<Real>(std::log1p(-x), -100);
+        },
+        [](Real x, Real t, Real) { return (x - t) / std::max<Real>(x * (1 - x), 1e-12f); }, 0, logistic),
+    row<kernels::KlDivergence>([](Real x, Real t, Real) { return t == 0 ? 0 : t * (std::log(t) - x); },
+                               [](Real, Real t, Real) { return -t; }),
+    row<kernels::LogKlDivergence>([](Real x, Real t, Real) { return std::exp(t) * (t - x); },
+                                  [](Real, Real t, Real) { return -std::exp(t); }),
+    row<kernels::SoftMargin>([](Real x, Real t, Real) { return softplus(-t * x); },
+                             [](Real x, Real t, Real) { return -t * logistic(-t * x); }),
+    row<kernels::LogPoisson>([](Real x, Real t, Real) { return std::exp(x) - t * x; },
+                             [](Real x, Real t, Real) { return std::exp(x) - t; }),
+    row<kernels::Poisson>([](Real x, Real t, Real a) { return x - t * std::log(x + a); },
+                          [](Real x, Real t, Real a) { return 1 - t / (x + a); }, 0.25,
+                          [](Real x) { return std::abs(x); }),
 };
 
 Values doubles(const Array& x) { return x.to(DType::float64).to_vector<double>(); }
@@ -71,6 +94,9 @@ void check_row(const Row& row, std::int64_t n, DType dtype) {
   double sum = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     x[i] *= i % 5 == 0 ? 20 : 2;
+    if (row.domain != nullptr) {
+      x[i] = static_cast<double>(static_cast<float>(row.domain(x[i])));
+    }
     t[i] = std::abs(t[i]);
     values.push_back(static_cast<double>(row.f(x[i], t[i], row.a)));
     gradients.push_back(dy[i] * static_cast<double>(row.df(x[i], t[i], row.a)));
@@ -119,6 +145,28 @@ TEST_CASE("edges: beta 0, |d| = beta, a zero derivative beside an infinite gradi
     const Values dx = doubles(loss_gradient<LogisticCrossEntropy>(Array::ones({5}), extreme, targets, 0));
     CHECK(Values(dx.begin(), dx.begin() + 4) == Values{0, 0, 1, -1});
     CHECK(dx[4] == doctest::Approx(std::exp(-30.0)).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("edges of probabilities: 0 and 1, -inf beside a factor of 0, margins that overflow") {
+  using namespace kernels;
+  for (const Isa isa : supported_isas()) {
+    const IsaGuard guard(isa);
+    CAPTURE(name(isa));
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      const Array one = Array::ones({4}, dtype);
+      const Array p = numbers({0, 0, 1, 1}, dtype), t = numbers({0, 1, 0, 1}, dtype);
+      CHECK(doubles(loss_values<BinaryCrossEntropy>(p, t, 0)) == Values{0, 100, 100, 0});
+      const Values dp = doubles(loss_gradient<BinaryCrossEntropy>(one, p, t, 0));
+      CHECK(reference::worst_error(dp, {0, -1e12, 1e12, 0}) < 1e-6);
+      const Array log_p = numbers({-kInf, -1, -kInf, 0}, dtype), q = numbers({0, 0, 0.5, 1}, dtype);
+      CHECK(doubles(loss_values<KlDivergence>(log_p, q, 0)) == Values{0, 0, kInf, 0});
+      const Array log_q = numbers({-kInf, -kInf, 0, 0}, dtype);
+      CHECK(doubles(loss_values<LogKlDivergence>(log_p, log_q, 0)) == Values{0, 0, kInf, 0});
+      const Array far = numbers({1e4, -1e4, 1e4, -1e4}, dtype), side = numbers({1, 1, -1, -1}, dtype);
+      CHECK(doubles(loss_values<SoftMargin>(far, side, 0)) == Values{0, 1e4, 1e4, 0});
+      CHECK(doubles(loss_gradient<SoftMargin>(one, far, side, 0)) == Values{0, -1, 1, 0});
+    }
   }
 }
 

@@ -6,9 +6,11 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -33,7 +35,7 @@ std::string file_with(const std::string& header, std::size_t data_bytes) {
 
 }  // namespace
 
-// Files that NumPy 1.24 wrote; see tests/fixtures/core/make_npy.py.
+// Files that NumPy wrote; see tests/fixtures/core/make_npy.py.
 TEST_CASE("load_npy reads what NumPy writes") {
   const Array c = load_npy(kFixtures / "f4_c.npy");
   CHECK(c.shape() == Shape{2, 3});
@@ -53,6 +55,20 @@ TEST_CASE("load_npy reads what NumPy writes") {
   const Array version2 = load_npy(kFixtures / "f4_v2.npy");
   CHECK(version2.shape() == Shape{2, 1});
   CHECK(version2.to_vector<float>() == std::vector<float>{1.5F, -2});
+}
+
+TEST_CASE("float16 becomes float32 and int32 int64, with the same values") {
+  const Array halves = load_npy(kFixtures / "f2_special.npy");
+  CHECK(halves.dtype() == DType::float32);
+  const std::vector<float> values = halves.to_vector<float>();
+  REQUIRE(values.size() == 6);
+  CHECK(std::vector<float>(values.begin(), values.begin() + 4) == std::vector<float>{1.5F, 0, 65504, 0x1p-24F});
+  CHECK(std::signbit(values[1]));
+  CHECK(values[4] == -std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(values[5]));
+  const Array integers = load_npy(kFixtures / "i4_fortran.npy");
+  CHECK(integers.shape() == Shape{2, 3});
+  CHECK(integers.to_vector<std::int64_t>() == std::vector<std::int64_t>{1, -2, 3, 2147483647, -2147483648, 0});
 }
 
 TEST_CASE("save_npy writes the bytes that NumPy writes") {
@@ -104,7 +120,8 @@ TEST_CASE("a header that is not exactly NumPy's is refused") {
   };
   const Row rows[] = {
       {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }\n", "unsupported dtype '>f4'"},
-      {"{'descr': '<f2', 'fortran_order': False, 'shape': (2,), }\n", "expected '<f4'"},
+      {"{'descr': '<i2', 'fortran_order': False, 'shape': (2,), }\n", "expected '<f4'"},
+      {"{'descr': '<f2', 'fortran_order': False, 'shape': (3,), }\n", "shape [3] of float16 needs 3 elements"},
       {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }\n", "expected '\"'"},
       {"{'descr': '<f4', 'fortran_order': 0, 'shape': (2,), }\n", "expected True or False"},
       {"{'descr': '<f4', 'fortran_order': False, 'shape': (2), }\n", "'shape' is not a tuple"},

@@ -60,7 +60,7 @@ void check_max(const ref::Pool& s, const ref::Values& x) {
   const ref::MaxPooled expected = ref::max_pool2d(s, x);
   std::vector<T> y(expected.values.size(), T(7));
   std::vector<std::int64_t> indices(y.size(), -1);
-  kernels::max_pool2d(g, ref::cast<T>(x).data(), y.data(), indices.data());
+  kernels::max_windows(g, ref::cast<T>(x).data(), y.data(), indices.data());
   CHECK(ref::worst_error(y, expected.values) == 0);
   CHECK(indices == expected.indices);
 
@@ -114,7 +114,7 @@ TEST_CASE("max_pool2d: padding is minus infinity, ties go to the first, NaN wins
                                                                           {{0, -0.0, 0, 0}, 0, 0}}) {
     std::vector<double> y(1);
     std::vector<std::int64_t> indices(1, -1);
-    kernels::max_pool2d(geometry(square), x.data(), y.data(), indices.data());
+    kernels::max_windows(geometry(square), x.data(), y.data(), indices.data());
     CHECK(ref::worst_error(y, {value}) == 0);
     CHECK(indices[0] == index);
   }
@@ -132,8 +132,8 @@ void check_average(const ref::Pool& s, const ref::Divisor& divisor, double toler
     expected_dx[cell] += dy[output] * share;
   });
   std::vector<T> y(dy.size(), static_cast<T>(kNaN)), dx(x.size(), static_cast<T>(kNaN));
-  kernels::avg_pool2d(g, how, ref::cast<T>(x).data(), y.data());
-  kernels::avg_pool2d_gradient(g, how, ref::cast<T>(dy).data(), dx.data());
+  kernels::average_windows(g, how, ref::cast<T>(x).data(), y.data());
+  kernels::average_windows_gradient(g, how, ref::cast<T>(dy).data(), dx.data());
   CHECK(ref::worst_error(y, expected_y) < tolerance);
   CHECK(ref::worst_error(dx, expected_dx) < tolerance);
 }
@@ -157,7 +157,7 @@ TEST_CASE("avg_pool2d divides by the cells that are there where ceil_mode hangs 
     x[i] = static_cast<double>(i);
   }
   ref::Values y(9);
-  kernels::avg_pool2d(geometry(s), {}, x.data(), y.data());
+  kernels::average_windows(geometry(s), {}, x.data(), y.data());
   // By hand: corner (0 + 1 + 4 + 5) / 9; last column (3 + 7) / 6, as one of three columns lies beyond the padding.
   CHECK(y[0] == doctest::Approx(10.0 / 9));
   CHECK(y[2] == doctest::Approx(10.0 / 6));
@@ -179,8 +179,8 @@ TEST_CASE("adaptive averages equal plain loops, also for larger outputs") {
       expected_dx[cell] += dy[output] * share;
     });
     std::vector<double> y(dy.size(), kNaN), dx(x.size(), kNaN);
-    kernels::avg_pool2d(g, {}, x.data(), y.data());
-    kernels::avg_pool2d_gradient(g, {}, dy.data(), dx.data());
+    kernels::average_windows(g, {}, x.data(), y.data());
+    kernels::average_windows_gradient(g, {}, dy.data(), dx.data());
     CHECK(ref::worst_error(y, expected_y) < 1e-14);
     CHECK(ref::worst_error(dx, expected_dx) < 1e-14);
   }
@@ -190,7 +190,7 @@ TEST_CASE("a global average of many equal values is exact enough") {
   const std::vector<float> x(1'000'000, 0.1F);
   float y = 0;
   const PoolGeometry g{1, 1000, 1000, adaptive_windows(1000, 1), adaptive_windows(1000, 1)};
-  kernels::avg_pool2d(g, {}, x.data(), &y);
+  kernels::average_windows(g, {}, x.data(), &y);
   CHECK(y == doctest::Approx(0.1).epsilon(1e-6));
 }
 

@@ -87,9 +87,15 @@ const std::vector<Row> kRows = {
        for (const double x : v) most = std::max(most, std::abs(x));
        return most;
      }},
-    {"max", [](const Array& x, const Dims& d, bool k) { return max(x, d, k); },
+    {"prod", [](const Array& x, const Dims& d, bool k) { return prod(x, d, k); },
+     [](const Values& v) {
+       double product = 1;
+       for (const double x : v) product *= x;
+       return product;
+     }},
+    {"amax", [](const Array& x, const Dims& d, bool k) { return amax(x, d, k); },
      [](const Values& v) { return *std::max_element(v.begin(), v.end()); }},
-    {"min", [](const Array& x, const Dims& d, bool k) { return min(x, d, k); },
+    {"amin", [](const Array& x, const Dims& d, bool k) { return amin(x, d, k); },
      [](const Values& v) { return *std::min_element(v.begin(), v.end()); }},
 };
 
@@ -226,11 +232,11 @@ TEST_CASE("empty sets") {
   CHECK(std::isnan(var(none).item()));
   CHECK(norm(none).item() == 0);
   CHECK(norm(none, kInf).item() == 0);
-  CHECK_THROWS_WITH(max(none), doctest::Contains("max: there must be an element to reduce over, got shape [0]"));
+  CHECK_THROWS_WITH(amax(none), doctest::Contains("amax: there must be an element to reduce over, got shape [0]"));
   CHECK_THROWS_WITH(argmin(Array::zeros({2, 0}), 1), doctest::Contains("got shape [2, 0] and dim 1"));
   CHECK(sum(Array::zeros({3, 0, 2}), {1}).to_vector<float>() == std::vector<float>(6, 0.f));
   CHECK(sum(Array::zeros({3, 0, 2}), {0}).shape() == Shape{0, 2});
-  CHECK(max(Array::zeros({3, 0, 2}), {0}).shape() == Shape{0, 2});
+  CHECK(amax(Array::zeros({3, 0, 2}), {0}).shape() == Shape{0, 2});
   CHECK(argmax(Array::zeros({3, 0, 2}), 0).shape() == Shape{0, 2});
   CHECK(std::isnan(var(Array::ones({1})).item()));
   CHECK(var(Array::ones({1}), {}, 0).item() == 0);
@@ -242,15 +248,34 @@ TEST_CASE("integers and bools are summed exactly into int64") {
   const Array x = Array::from<std::int64_t>(std::vector<std::int64_t>{kBig, 2, -1, 7, 5, 3}, {2, 3});
   CHECK(sum(x).item_int64() == kBig + 16);
   CHECK(sum(x, {0}).to_vector<std::int64_t>() == std::vector<std::int64_t>{kBig + 7, 7, 2});
-  CHECK(max(x, {1}).to_vector<std::int64_t>() == std::vector<std::int64_t>{kBig, 7});
-  CHECK(min(x).item_int64() == -1);
+  CHECK(amax(x, {1}).to_vector<std::int64_t>() == std::vector<std::int64_t>{kBig, 7});
+  CHECK(amin(x).item_int64() == -1);
   const Array bytes = Array::full({300}, 255, DType::uint8);
   CHECK(sum(bytes).item_int64() == 76500);
   CHECK(sum(bytes).dtype() == DType::int64);
   CHECK(sum(bytes.to(DType::boolean), {0}, true).to_vector<std::int64_t>() == std::vector<std::int64_t>{300});
-  CHECK(max(bytes).dtype() == DType::uint8);
-  CHECK(min(bytes.to(DType::boolean)).item() == 1);
+  CHECK(amax(bytes).dtype() == DType::uint8);
+  CHECK(amin(bytes.to(DType::boolean)).item() == 1);
   CHECK_THROWS_WITH(mean(x), doctest::Contains("mean: dtype must be float32 or float64, got int64"));
+}
+
+TEST_CASE("products of integers wrap around; a float32 product does not overflow on its way") {
+  const Array x = Array::from<std::int64_t>(std::vector<std::int64_t>{3, -2, 5, 1LL << 62, 2, 2}, {2, 3});
+  CHECK(prod(x, {1}).to_vector<std::int64_t>() == std::vector<std::int64_t>{-30, 0});
+  CHECK(prod(x.to(DType::boolean)).item_int64() == 1);
+  CHECK(prod(Array::zeros({0})).item() == 1);
+  CHECK(prod(Array::from(std::vector<float>{1e30F, 1e30F, 1e-30F, 2e-30F}, {4})).item() == doctest::Approx(2));
+}
+
+TEST_CASE("any and all") {
+  const Array x = Array::from(std::vector<double>{0, 2, -0.0, 0, kNaN, 1}, {2, 3});
+  CHECK(any(x, {0}).to_vector<bool>() == std::vector<bool>{false, true, true});
+  CHECK(all(x, {0}).to_vector<bool>() == std::vector<bool>{false, true, false});
+  CHECK(any(x, {1}, true).shape() == Shape{2, 1});
+  CHECK_FALSE(all(x).to_vector<bool>()[0]);
+  CHECK_FALSE(any(Array::zeros({0})).to_vector<bool>()[0]);
+  CHECK(all(Array::zeros({2, 0}), {1}).to_vector<bool>() == std::vector<bool>{true, true});
+  CHECK(any(x.to(DType::int64).transpose(0, 1), {0}).to_vector<bool>() == std::vector<bool>{true, true});
 }
 
 TEST_CASE("NaN wins") {
@@ -260,16 +285,16 @@ TEST_CASE("NaN wins") {
     for (std::int64_t place = 0; place < 41; place += 5) {
       Array x = random({41}, DType::float32);
       x.slice(0, place, place + 1).fill_(kNaN);
-      CHECK(std::isnan(max(x).item()));
-      CHECK(std::isnan(min(x).item()));
+      CHECK(std::isnan(amax(x).item()));
+      CHECK(std::isnan(amin(x).item()));
       CHECK(std::isnan(norm(x, kInf).item()));
-      CHECK(std::isnan(max(x.reshape({41, 1}).expand({41, 3}), {0}).to_vector<float>()[1]));
+      CHECK(std::isnan(amax(x.reshape({41, 1}).expand({41, 3}), {0}).to_vector<float>()[1]));
       CHECK(argmax(x, 0).item_int64() == place);
       CHECK(argmin(x, 0).item_int64() == place);
     }
   }
-  CHECK(max(Array::full({3}, -kInf)).item() == -kInf);
-  CHECK(min(Array::full({3}, kInf)).item() == kInf);
+  CHECK(amax(Array::full({3}, -kInf)).item() == -kInf);
+  CHECK(amin(Array::full({3}, kInf)).item() == kInf);
 }
 
 TEST_CASE("argmax and argmin give the first") {

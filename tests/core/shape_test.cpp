@@ -6,6 +6,7 @@
 
 #include <limits>
 #include <sstream>
+#include <type_traits>
 
 using namespace evenkeel;
 using doctest::Contains;
@@ -26,6 +27,9 @@ TEST_CASE("Shape is a short list") {
   CHECK(Shape{} != Shape{1});
   CHECK(Shape::filled(3, 4) == Shape{4, 4, 4});
   CHECK(Shape(std::vector<std::int64_t>{1, 2}) == Shape{1, 2});
+  CHECK(Shape(7) == Shape{7});
+  static_assert(std::is_convertible_v<int, Shape> && std::is_convertible_v<std::size_t, Shape>);
+  static_assert(!std::is_convertible_v<bool, Shape> && !std::is_convertible_v<double, Shape>);
   std::ostringstream text;
   text << shape << Shape{} << Shape{-1};
   CHECK(text.str() == "[7, 3, 5][][-1]");

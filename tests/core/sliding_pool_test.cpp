@@ -75,7 +75,7 @@ void check_maxima(const SlidingPool& p) {
       gathered(outputs), expected(outputs);
   std::vector<std::int64_t> indices(outputs);
   std::vector<std::uint8_t> cells(outputs + static_cast<std::size_t>(kernels::kCellSlack));
-  kernels::max_pool2d(g, x.data(), expected_y.data(), indices.data());
+  kernels::max_windows(g, x.data(), expected_y.data(), indices.data());
   kernels::scatter_windows(g, dy.data(), indices.data(), expected_dx.data());
   kernels::gather_windows(g, x.data(), indices.data(), expected.data());
   kernels::sliding_max(p, x.data(), y.data(), cells.data());
@@ -96,8 +96,8 @@ void check_averages(const SlidingPool& p, PoolDivisor divisor) {
   std::vector<T> y(outputs), expected_y(outputs), dx(inputs, std::numeric_limits<T>::quiet_NaN()), expected_dx(inputs);
   const std::vector<double> shares = shares_of(g, divisor);
   REQUIRE(static_cast<std::int64_t>(shares.size()) == p.outputs());
-  kernels::avg_pool2d(g, divisor, x.data(), expected_y.data());
-  kernels::avg_pool2d_gradient(g, divisor, dy.data(), expected_dx.data());
+  kernels::average_windows(g, divisor, x.data(), expected_y.data());
+  kernels::average_windows_gradient(g, divisor, dy.data(), expected_dx.data());
   kernels::sliding_sum(p, shares.data(), x.data(), y.data());
   kernels::sliding_sum_gradient(p, shares.data(), dy.data(), dx.data());
   CHECK(same(y, expected_y));

@@ -65,7 +65,15 @@ std::vector<Row> make_rows() {
           [=](Real x, Real, Real) { return times(x, logistic(2 * gelu_scale * (x + Real(0.044715L) * x * x * x))); },
           1200, {}, {}, true),  // a rounding of 2u is multiplied by 2u, which reaches 700 before the value is 0
       row<LeakyRelu>([](Real x, Real a, Real) { return x > 0 ? x : a * x; }, 0.51, {0}, {.a = 0.01}),
-      row<Elu>([](Real x, Real a, Real) { return x > 0 ? x : a * std::expm1(x); }, 3, {0}, {.a = 1.3}),
+      row<Elu>([](Real x, Real a, Real) { return x > 0 ? x : a * std::expm1(x); }, 3, {0}, {.a = 1.3, .b = 1}),
+      row<Elu>([](Real x, Real a, Real b) { return x > 0 ? x : a * std::expm1(b * x); }, 3, {0}, {.a = 2, .b = 0.5}),
+      row<Softshrink>([](Real x, Real a, Real) { return x > a           ? x - a
+                                                        : x < -a        ? x + a
+                                                        : std::isnan(x) ? x
+                                                                        : 0; }, 0.51,
+                      {-0.75, 0.75}, {.a = 0.75}),
+      row<Hardshrink>([](Real x, Real a, Real) { return std::abs(x) <= a ? 0 : x; }, 0, {-0.75, 0.75}, {.a = 0.75}),
+      row<Hardtanh>([](Real x, Real a, Real b) { return clamped(x, a, b); }, 0, {-0.5, 2}, {.a = -0.5, .b = 2}),
       row<Softplus>([](Real x, Real a, Real b) { return a * x > b ? x : std::log1p(std::exp(a * x)) / a; }, 3, {6},
                     {.a = 0.5, .b = 3}),
       row<Clamp>([](Real x, Real a, Real b) { return clamped(x, a, b); }, 0, {-0.5, 2}, {.a = -0.5, .b = 2}),

@@ -121,8 +121,8 @@ WrongCalls wrong_places() {
                         }),
       wrong<IndexError>("sum: Dimension out of range (expected to be in range of [-2, 1], but got 2)",
                         [](World&) { return sum(matrix(), {2}); }),
-      wrong<ShapeError>("max: there must be an element to reduce over, got shape [0]...",
-                        [](World&) { return max(Array::zeros({0}), {}); }),
+      wrong<ShapeError>("amax: there must be an element to reduce over, got shape [0]...",
+                        [](World&) { return amax(Array::zeros({0}), {}); }),
       wrong<DtypeError>("matmul: both arguments must have one dtype, got float32 and float64",
                         [](World&) {
                           return matmul(matrix(), Array::ones({3, 2}, DType::float64));

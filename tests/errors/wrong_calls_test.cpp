@@ -66,14 +66,12 @@ std::size_t check(const WrongCalls& calls) {
 }
 
 using Table = WrongCalls (*)();
-constexpr std::array<std::pair<const char*, Table>, 8> kTables = {{{"arrays", wrong_arrays},
-                                                                   {"ops", wrong_ops},
-                                                                   {"losses", wrong_losses},
-                                                                   {"layers", wrong_layers},
-                                                                   {"norms", wrong_norms},
-                                                                   {"modules", wrong_modules},
-                                                                   {"optimizers", wrong_optimizers},
-                                                                   {"files", wrong_files}}};
+constexpr std::pair<const char*, Table> kTables[] = {
+    {"arrays", wrong_arrays}, {"ops", wrong_ops},         {"pointwise", wrong_pointwise},
+    {"losses", wrong_losses}, {"pools", wrong_pools},     {"layers", wrong_layers},
+    {"norms", wrong_norms},   {"modules", wrong_modules}, {"optimizers", wrong_optimizers},
+    {"files", wrong_files},
+};
 
 }  // namespace
 

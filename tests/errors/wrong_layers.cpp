@@ -67,6 +67,8 @@ WrongCalls wrong_options() {
                         [](World&) { return nn::Linear(Array::ones({3})).training(); }),
       wrong<ValueError>("Dropout: p must lie in [0, 1], got 1.5", make<nn::Dropout>(1.5)),
       wrong<ValueError>("Dropout2d: p must lie in [0, 1], got nan", make<nn::Dropout2d>(kNaN)),
+      wrong<ValueError>("Dropout1d: p must lie in [0, 1], got -1", make<nn::Dropout1d>(-1.0)),
+      wrong<ValueError>("AlphaDropout: p must lie in [0, 1], got 1.5", make<nn::AlphaDropout>(1.5)),
       wrong<ValueError>("MaxPool2d: kernel_size must be positive, got (0, 0)", pool<nn::MaxPool2d>({.kernel_size = 0})),
       wrong<ValueError>("MaxPool2d: dilation must be positive, got (0, 0)", pool<nn::MaxPool2d>({.dilation = 0})),
       wrong<ValueError>("AvgPool2d: stride must be positive, got (0, 0)", pool<nn::AvgPool2d>({.stride = 0})),

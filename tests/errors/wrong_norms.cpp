@@ -2,8 +2,11 @@
 
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/core/communicator.hpp"
+#include "evenkeel/models/registry.hpp"
 #include "evenkeel/nn/functional.hpp"
+#include "evenkeel/nn/norm/advise.hpp"
 #include "evenkeel/nn/norm/batch_channel_norm.hpp"
+#include "evenkeel/nn/norm/conditional_batch_norm.hpp"
 #include "evenkeel/nn/norm/convert.hpp"
 #include "evenkeel/nn/norm/domain_batch_norm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
@@ -34,6 +37,15 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 template <class M, class... Args>
 auto make(Args... args) {
   return [=](World&) { return std::make_unique<M>(args...)->training(); };
+}
+
+auto registered(const char* name) {
+  return [=](World&) {
+    nn::register_norm({.name = name, .make = [](std::int64_t channels, const nn::NormOptions&) {
+                         return std::unique_ptr<nn::Layer>(std::make_unique<nn::BatchNorm2d>(channels));
+                       }});
+    return 0;
+  };
 }
 
 WrongCalls wrong_options() {
@@ -78,6 +90,36 @@ WrongCalls wrong_options() {
                         make<nn::SyncBatchNorm>(4, nn::SyncBatchNorm::Options{}, std::shared_ptr<Communicator>())),
       wrong<ValueError>("make_norm: no norm is called 'batchnorm'; there are...",
                         [](World&) { return nn::make_norm("batchnorm", 4)->training(); }),
+      wrong<ValueError>("register_norm: the name 'bn' is taken", registered("bn")),
+      wrong<ValueError>("register_norm: the name must be a word of letters, digits, '_', '-' and '.', got 'b n'",
+                        registered("b n")),
+      wrong<ValueError>("register_norm: 'mine' has no function that makes it",
+                        [](World&) {
+                          nn::register_norm({.name = "mine"});
+                          return 0;
+                        }),
+      wrong<ValueError>("register_model: the name 'resnet18' is taken",
+                        [](World&) {
+                          models::register_model({.name = "resnet18", .make = models::model_entry("resnet20").make});
+                          return 0;
+                        }),
+      wrong<ValueError>("advise_norm: batch must be positive, got -1",
+                        [](World&) { return nn::advise_norm(-1, nn::NormTask::detection, true); }),
+      wrong<ValueError>("norm_task: the task must be one of classification, detection, segmentation, got 'x'",
+                        [](World&) { return nn::norm_task("x"); }),
+      wrong<ValueError>("GroupNorm: num_groups or channels_per_group must be given, not both, got 2 and 2",
+                        make<nn::GroupNorm>(2, 4, nn::GroupNormOptions{.channels_per_group = 2})),
+      wrong<ValueError>("GroupNorm: the number of channels must be divisible by channels_per_group, got 4 channels and "
+                        "3 per group",
+                        make<nn::GroupNorm>(4, nn::GroupNormOptions{.channels_per_group = 3})),
+      wrong<ValueError>("BatchRenorm2d: hold_steps must be at least 0, got -1",
+                        make<nn::BatchRenorm2d>(4, nn::BatchRenormOptions{.hold_steps = -1})),
+      wrong<ValueError>(
+          "BatchRenorm2d: rmax_steps and dmax_steps (by default warmup_steps) must be at least hold_steps, "
+          "6000, got 5000 and 5000",
+          make<nn::BatchRenorm2d>(4, nn::BatchRenormOptions{.hold_steps = 6000})),
+      wrong<ValueError>("ConditionalBatchNorm2d: the number of classes must be positive, got 0",
+                        make<nn::ConditionalBatchNorm2d>(0, 4)),
       wrong<ValueError>("make_norm: 'gn' takes input of 0 to 3 spatial dims after (N, C), not of 4",
                         [](World&) { return nn::make_norm("gn", 4, {.spatial_dims = 4})->training(); }),
   };
@@ -137,6 +179,18 @@ WrongCalls wrong_inputs() {
                         [](World&) {
                           return nn::GhostBatchNorm(4, {.virtual_batch_size = 2})(ones({3, 4}));
                         }),
+      wrong<StateError>("ConditionalBatchNorm2d: no labels are set; call set_labels, or forward(x, labels)",
+                        [](World&) {
+                          return nn::ConditionalBatchNorm2d(2, 4)(ones({2, 4, 2, 2}));
+                        }),
+      wrong<ShapeError>("ConditionalBatchNorm2d: labels must be (1), one per sample, got shape [2]",
+                        [](World& w) {
+                          return nn::ConditionalBatchNorm2d(4, 4).forward(ones({1, 4, 2, 2}), w.labels);
+                        }),
+      wrong<DtypeError>("ConditionalBatchNorm2d: labels must be int64, got float32",
+                        [](World&) {
+                          return nn::ConditionalBatchNorm2d(4, 4).forward(ones({1, 4, 2, 2}), ones({1}));
+                        }),
       wrong<IndexError>("DomainBatchNorm2d: there is no domain 2, only 0 to 1",
                         [](World&) {
                           nn::DomainBatchNorm2d(2, 4).set_domain(2);
@@ -183,6 +237,10 @@ WrongCalls wrong_conversions() {
                         [](World& w) { return nn::convert_bn_to_gn(w.net, 0); }),
       wrong<ValueError>("convert_sync_batchnorm: the communicator is null",
                         [](World& w) { return nn::convert_sync_batchnorm(w.net, nullptr); }),
+      wrong<ValueError>("convert_norms: the rule is an empty function",
+                        [](World& w) { return nn::convert_norms(w.net, {}); }),
+      wrong<ValueError>("make_norm (norm): no norm is called 'bnn'; there are...",
+                        [](World& w) { return nn::convert_norms(w.net, nn::norms_to("bnn")); }),
       wrong<StateError>("fuse_conv_bn: the model is in training mode; fusing is for inference: call eval()",
                         [](World& w) { return nn::fuse_conv_bn(w.net, w.x); }),
       wrong<ValueError>("fused_conv_bn: a BatchNorm2d in training mode was given, expected a FrozenBatchNorm...",

@@ -117,6 +117,16 @@ WrongCalls wrong_elementwise() {
                         [](World& w) { return dropout(w.x, kNaN, true, w.generator); }),
       wrong<ShapeError>("dropout2d: the input must be of shape (N, C, *), got [3]",
                         [](World& w) { return dropout2d(ones({3}), 0.5, true, w.generator); }),
+      wrong<ShapeError>("dropout1d: Expected 2D or 3D input, but received a 1D input of shape [3]",
+                        [](World& w) { return dropout1d(ones({3}), 0.5, true, w.generator); }),
+      wrong<ShapeError>("dropout3d: Expected 4D or 5D input, but received a 3D input of shape [1, 2, 3]",
+                        [](World& w) {
+                          return dropout3d(ones({1, 2, 3}), 0.5, true, w.generator);
+                        }),
+      wrong<ShapeError>("feature_alpha_dropout: the input must be of shape (N, C, *), got [3]",
+                        [](World& w) { return feature_alpha_dropout(ones({3}), 0.5, true, w.generator); }),
+      wrong<DtypeError>("alpha_dropout: dtype must be float32 or float64, got int64",
+                        [](World& w) { return alpha_dropout(w.labels, 0.5, true, w.generator); }),
       wrong<ShapeError>(
           "linear: mat1 and mat2 shapes cannot be multiplied: input [4, 3] has 3 features, weight [2, 4]...",
           [](World& w) {
@@ -252,65 +262,6 @@ WrongCalls wrong_ops() {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
-}
-
-WrongCalls wrong_losses() {
-  const auto logits = [] { return ones({2, 4}); };
-  const auto targets = [](std::int64_t first, std::int64_t second) {
-    return Tensor(Array::from(std::vector<std::int64_t>{first, second}, {2}));
-  };
-  return {
-      wrong<IndexError>("cross_entropy: Target 4 is out of bounds: target number 1, 4 classes",
-                        [=](World&) { return cross_entropy(logits(), targets(0, 4)); }),
-      wrong<IndexError>("cross_entropy: Target -1 is out of bounds: target number 0, 4 classes",
-                        [=](World&) { return cross_entropy(logits(), targets(-1, 4)); }),
-      wrong<IndexError>("nll_loss: Target 4611686018427387904 is out of bounds...",
-                        [=](World&) { return nll_loss(logits(), targets(kHuge, 0)); }),
-      wrong<DtypeError>("nll_loss: the target must hold int64 class indices, got float32 of shape [2]",
-                        [=](World&) { return nll_loss(logits(), ones({2})); }),
-      wrong<DtypeError>("cross_entropy: the target must hold int64 class indices, got bool of shape [2]",
-                        [=](World&) { return cross_entropy(logits(), zeros({2}, {.dtype = DType::boolean})); }),
-      wrong<ShapeError>("cross_entropy: the target must have shape [2] (the input's without its class axis), got [3]",
-                        [=](World&) { return cross_entropy(logits(), zeros({3}, {.dtype = DType::int64})); }),
-      wrong<ShapeError>("cross_entropy: weight must be of shape [4], one number per class, got [3]",
-                        [=](World& w) { return cross_entropy(logits(), w.labels, {.weight = ones({3})}); }),
-      wrong<DtypeError>("cross_entropy: weight must be float32, as the input, got float64",
-                        [=](World& w) {
-                          return cross_entropy(logits(), w.labels, {.weight = ones({4}, {.dtype = DType::float64})});
-                        }),
-      wrong<DtypeError>("cross_entropy: target probabilities must be float32, as the input, got float64",
-                        [=](World&) {
-                          return cross_entropy(logits(), ones({2, 4}, {.dtype = DType::float64}));
-                        }),
-      wrong<ValueError>("cross_entropy: ignore_index must be negative beside target probabilities, got 1",
-                        [=](World&) {
-                          return cross_entropy(logits(), ones({2, 4}), {.ignore_index = 1});
-                        }),
-      wrong<ValueError>("cross_entropy: label_smoothing must lie in [0, 1], got nan",
-                        [=](World& w) { return cross_entropy(logits(), w.labels, {.label_smoothing = kNaN}); }),
-      wrong<ValueError>("cross_entropy: got an undefined target",
-                        [=](World& w) { return cross_entropy(logits(), w.undefined); }),
-      wrong<ValueError>("nll_loss: got an undefined target", [=](World& w) { return nll_loss(logits(), w.undefined); }),
-      wrong<ShapeError>("cross_entropy: the input must be of shape (C), (N, C) or (N, C, d1, ...), got []",
-                        [=](World&) { return cross_entropy(ones({}), zeros({}, {.dtype = DType::int64})); }),
-      wrong<ShapeError>("mse_loss: input and target must have one shape, got [2, 4] and [4]",
-                        [=](World&) { return mse_loss(logits(), ones({4})); }),
-      wrong<DtypeError>("l1_loss: input and target must have one dtype, got float32 and float64",
-                        [=](World&) {
-                          return l1_loss(logits(), ones({2, 4}, {.dtype = DType::float64}));
-                        }),
-      wrong<ValueError>("smooth_l1_loss: beta must be at least 0, got -1",
-                        [=](World&) { return smooth_l1_loss(logits(), logits(), Reduction::mean, -1); }),
-      wrong<ShapeError>("binary_cross_entropy_with_logits: weight and pos_weight must broadcast to [2, 4]...",
-                        [=](World&) {
-                          return binary_cross_entropy_with_logits(logits(), logits(), {.weight = ones({3, 2, 4})});
-                        }),
-      wrong<DtypeError>("binary_cross_entropy_with_logits: pos_weight must be float32, as the input, got float64",
-                        [=](World&) {
-                          return binary_cross_entropy_with_logits(logits(), logits(),
-                                                                  {.pos_weight = ones({4}, {.dtype = DType::float64})});
-                        }),
-  };
 }
 
 }  // namespace evenkeel::test

@@ -22,7 +22,22 @@ shows bn "  buffer     running_var [32]"
 "$program" gn | tail -1 | grep -q " 0.0000$" || fail "GroupNorm looks at a sample's batch mates"
 "$program" bn | tail -1 | grep -q " 0.0000$" && fail "BatchNorm does not look at a sample's batch mates"
 
-for arguments in "nope" "gn --channels 0" "bn --size 1"; do
+# advises NORM ARGS...: `norms --advise ARGS` names NORM, and gives a reason and what else would do.
+advises() {
+  local norm=$1
+  shift
+  "$program" --advise "$@" >"$work/advice.txt" || fail "--advise $*: exit code $?"
+  [ "$(head -1 "$work/advice.txt")" = "--norm $norm" ] || fail "--advise $*: not $norm: $(head -1 "$work/advice.txt")"
+  grep -q '^  [A-Z].*' "$work/advice.txt" || fail "--advise $*: no reason"
+  grep -q '^  or ' "$work/advice.txt" || fail "--advise $*: no alternative"
+  [ "$(awk '{ print length }' "$work/advice.txt" | sort -n | tail -1)" -le 80 ] || fail "--advise $*: a line of more than 80 columns"
+}
+advises bn
+advises gn --batch 15
+advises gn --batch 64 --task segmentation
+advises frozen_bn --batch 2 --task detection --pretrained
+
+for arguments in "--advise bn" "--advise --batch 0" "--advise --task lunch" "nope" "gn --channels 0" "bn --size 1"; do
   # shellcheck disable=SC2086
   "$program" $arguments >/dev/null 2>"$work/err.txt"
   code=$?

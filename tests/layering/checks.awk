@@ -20,6 +20,7 @@ BEGIN {
   add_home("#include [<\"](cblas|openblas)", "^core/kernels/matmul/blas\\.cpp$")
   add_home("#include [<\"]omp\\.h|#pragma omp", "^core/parallel\\.cpp$")
   add_home("#include [<\"]nlohmann", "^core/io/[^/]*\\.cpp$")
+  add_home("#include [<\"]zip", "^core/io/[^/]*\\.cpp$")
   add_home("#include [<\"]zlib", "^(core/io|data|tests/core|tests/data)/[^/]*\\.cpp$")
   library = "^(core|autograd|nn|optim|models|data|training)/"
   most_lines = 500; most_in_function = 60; most_columns = 120; most_headers = 8

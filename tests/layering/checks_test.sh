@@ -91,6 +91,8 @@ echo '  #pragma omp parallel' | file core/matmul.hpp
 fails 'belongs into core/parallel'
 echo '#include <nlohmann/json.hpp>' | file nn/module.hpp
 fails 'belongs into core/io/'
+echo '#include <zip.h>' | file data/archive.cpp
+fails 'belongs into core/io/'
 echo '#include <zlib.h>' | file nn/module.hpp
 fails 'belongs into (core/io|data|'
 

@@ -190,6 +190,53 @@ TEST_CASE("warm-up: t counts training calls from 1, not eval calls and empty bat
   check(rmax_of_calls(5000, 2), {1 + 2.0 / 5000, 1 + 4.0 / 5000});
 }
 
+TEST_CASE("hold, then two ramps: BatchNorm while it holds, rmax and dmax at their own ends") {
+  // +-100 around 1000 with statistics 0 and 1: r is rmax_t and d is dmax_t, so y is dmax_t +- rmax_t.
+  const Tensor x = tensor<double>({1100, 900}, {2, 1});
+  BatchRenormOptions options{.eps = 0, .momentum = 0.0, .rmax = 3, .dmax = 5};
+  options.hold_steps = 2;
+  options.rmax_steps = 6;
+  options.dmax_steps = 4;
+  const auto bounds = [&](const BatchRenormOptions& o, int calls) {
+    BatchRenorm1d norm(1, o);
+    norm.to(DType::float64);
+    std::vector<double> rmax, dmax;
+    for (int i = 0; i < calls; ++i) {
+      const std::vector<double> y = doubles(norm(x));
+      rmax.push_back((y[0] - y[1]) / 2);
+      dmax.push_back((y[0] + y[1]) / 2);
+    }
+    return std::pair(rmax, dmax);
+  };
+  const auto [rmax, dmax] = bounds(options, 7);
+  check_close(rmax, {1, 1, 1.5, 2, 2.5, 3, 3}, 1e-12);
+  check_close(dmax, {0, 0, 2.5, 5, 5, 5, 5}, 1e-12);
+  options.rmax = options.dmax = kInf;  // unbounded at their ends, not before
+  const auto [unbounded, shift] = bounds(options, 4);
+  CHECK(unbounded[1] == 1);
+  CHECK(shift[1] == 0);
+  CHECK(unbounded[3] == Approx(100));
+  CHECK(shift[3] == Approx(1000));
+  options = {.eps = 0, .momentum = 0.0, .dmax = 0, .warmup_steps = 4, .hold_steps = 4};  // no ramp: at once
+  check_close(bounds(options, 6).first, {1, 1, 1, 1, 3, 3}, 1e-12);
+}
+
+TEST_CASE("the paper's settings, and how they are printed") {
+  const BatchRenormOptions paper = paper_renorm_options();
+  CHECK(paper.rmax == 3);
+  CHECK(paper.dmax == 5);
+  BatchRenorm2d norm(2, paper);
+  CHECK(concat(norm) ==
+        "BatchRenorm2d(2, eps=1e-05, momentum=0.01, affine=True, track_running_stats=True, rmax=3.0, dmax=5.0, "
+        "warmup_steps=5000, hold_steps=5000, rmax_steps=40000, dmax_steps=25000, statistics=deviation)");
+  // In the middle of the ramps: rmax 1 + 2 * 10000 / 35000, dmax 5 * 10000 / 20000.
+  norm.to(DType::float64);
+  norm.num_batches_tracked.mutable_array().fill_(14999);
+  const std::vector<double> y = doubles(norm(tensor<double>({1100, 1100, 900, 900}, {2, 2, 1, 1})));
+  CHECK((y[0] - y[2]) / 2 == Approx(1 + 2.0 / 3.5));
+  CHECK((y[0] + y[2]) / 2 == Approx(2.5));
+}
+
 TEST_CASE("dmax warms up too") {
   BatchRenorm1d norm(1, {.eps = 0, .momentum = 0.0, .rmax = 1, .dmax = 5, .warmup_steps = 2});
   norm.to(DType::float64);
@@ -313,6 +360,12 @@ TEST_CASE("bad input names the layer, what came and what was expected") {
   CHECK_THROWS_WITH(BatchRenorm1d(3, {.rmax = std::nan("")}), Contains("rmax must be at least 1"));
   CHECK_THROWS_WITH(BatchRenorm1d(3, {.dmax = -1}), "BatchRenorm1d: dmax must be at least 0, got -1");
   CHECK_THROWS_WITH(BatchRenorm1d(3, {.warmup_steps = -1}), Contains("warmup_steps must be at least 0, got -1"));
+  CHECK_THROWS_WITH(BatchRenorm1d(3, {.hold_steps = -1}), Contains("hold_steps must be at least 0, got -1"));
+  CHECK_THROWS_WITH(
+      BatchRenorm1d(3, {.hold_steps = 9, .rmax_steps = 8}),
+      "BatchRenorm1d: rmax_steps and dmax_steps (by default warmup_steps) must be at least hold_steps, 9, "
+      "got 8 and 5000");
+  CHECK_THROWS_WITH(BatchRenorm1d(3, {.warmup_steps = 4, .hold_steps = 5}), Contains("hold_steps, 5, got 4 and 4"));
   CHECK_THROWS_WITH(BatchRenorm2d(3, {.renorm_momentum = 1.5}),
                     Contains("renorm_momentum must lie in [0, 1], got 1.5"));
   CHECK_THROWS_WITH(BatchRenorm2d(3, {.momentum = 2}), Contains("pass 1 - m (0.01 for their 0.99)"));

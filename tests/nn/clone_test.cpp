@@ -15,9 +15,16 @@
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
 #include "evenkeel/nn/norm/spectral_norm.hpp"
 #include "evenkeel/nn/norm/weight_norm.hpp"
+#include "evenkeel/nn/parameter_container.hpp"
 #include "tests/support/layer_cases.hpp"
 #include "tests/support/layer_function.hpp"
 #include "tests/support/values.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
@@ -172,18 +179,54 @@ TEST_CASE("losses and lists are cloned") {
   ModuleList losses;
   losses.append(std::make_unique<CrossEntropyLoss>(CrossEntropyOptions{.weight = weight, .label_smoothing = 0.25}))
       .append(std::make_unique<NLLLoss>(NllOptions{.weight = weight}))
+      .append(std::make_unique<MultiMarginLoss>(MultiMarginOptions{.margin = 0.75}))
       .append(std::make_unique<MSELoss>(Reduction::sum))
       .append(std::make_unique<L1Loss>())
       .append(std::make_unique<SmoothL1Loss>(Reduction::mean, 0.5))
+      .append(std::make_unique<HuberLoss>(Reduction::sum, 0.25))
+      .append(std::make_unique<KLDivLoss>(KlDivOptions{.log_target = true}))
       .append(std::make_unique<BCEWithLogitsLoss>(BceOptions{.pos_weight = weight}));
   const auto copy = clone(losses);
   REQUIRE(copy->size() == losses.size());
   for (std::int64_t i = 0; i < losses.size(); ++i) {
-    const Tensor wanted = i < 2 ? target : input * 0.5;
-    CHECK(doubles((*copy).child<Loss>(std::to_string(i))(input, wanted)) ==
+    const Tensor wanted = i < 3 ? target : input * 0.5;
+    CHECK(doubles(copy->child<Loss>(std::to_string(i))(input, wanted)) ==
           doubles(losses.child<Loss>(std::to_string(i))(input, wanted)));
   }
   CHECK(state_of(*copy) == state_of(losses));
+
+  ParameterList list;
+  list.append(Array::ones({2})).append(Array::zeros({3}));
+  ParameterDict dict;
+  dict.add("left", Array::ones({2}));
+  const auto same = clone(list);
+  (*same)[1].mutable_array().fill_(5);
+  CHECK(same->size() == 2);
+  CHECK(doubles(list[1]) == std::vector<double>{0, 0, 0});
+  CHECK(doubles((*clone(dict))["left"]) == std::vector<double>{1, 1});
+}
+
+TEST_CASE("every class of nn that can be made says how") {
+  std::set<std::string> silent;
+  const std::regex head(R"re((?:^|\n)class (\w+) : public [^{]*\{)re");
+  for (const char* folder : {"nn", "nn/norm"}) {
+    for (const auto& file :
+         std::filesystem::directory_iterator(std::filesystem::path(EVENKEEL_FIXTURES) / "../.." / folder)) {
+      std::ifstream in(file.path());
+      const std::string text{std::istreambuf_iterator<char>(in), {}};
+      for (std::sregex_iterator i(text.begin(), text.end(), head), end; i != end && file.path().extension() == ".hpp";
+           ++i) {
+        const auto begin = static_cast<std::size_t>(i->position() + i->length());
+        const std::string body = text.substr(begin, text.find("};", begin) - begin);
+        const std::string name = (*i)[1];
+        if (body.find("clone_structure") == std::string::npos && !name.ends_with("Base")) {
+          silent.insert(name);
+        }
+      }
+    }
+  }
+  CHECK(silent == std::set<std::string>{"FusibleNorm", "Layer", "ListOf", "Loss", "LossOfThree", "Parametrization",
+                                        "RunScope", "Standardized", "WeightedLayer"});
 }
 
 TEST_CASE("a class that does not say how it is made, and results of ops, are refused by name") {

@@ -271,9 +271,10 @@ TEST_CASE("every norm class has a name in the registry, or a reason for having n
       "InstanceNorm1d",
       "InstanceNorm3d",  // of other ranks: see spatial_dims
       "LayerNorm",
-      "RMSNorm",             // over trailing dims
-      "EstimatedBatchNorm",  // the first half of "bcn"
-      "DomainBatchNorm2d",   // needs the number of domains
+      "RMSNorm",                 // over trailing dims
+      "EstimatedBatchNorm",      // the first half of "bcn"
+      "DomainBatchNorm2d",       // needs the number of domains
+      "ConditionalBatchNorm2d",  // needs the number of classes
       "CrossIterationConv2d",
       "ScaledStdConv2d",
       "WSConv2d",

@@ -18,7 +18,7 @@ namespace {
 
 /// Pixels of one turn, or part of a wider row, whose products are summed in registers before they are added to the sums
 /// of the turns before: a longer sum would lose float32 digits.
-constexpr std::int64_t kTurnPixels = 256;
+constexpr std::int64_t kPanelPixels = 256;
 constexpr std::int64_t kDotPixels = 1024;  // of a turn of dot products, which have a sum per lane
 
 /// Whether dot products along the pixels take less time than panels: panels must turn dy, which costs most where there
@@ -145,8 +145,8 @@ void add_turn(const ConvGeometry& g, const PixelBlock& turn, GradientTables& tab
     for (std::int64_t s = 0; s < segments; ++s) {
       product.segment[s] = {.c = s * kLanes, .columns = std::min(kLanes, outputs - s * kLanes)};
     }
-    for (std::int64_t first = 0; first < turn.images * pixels; first += kTurnPixels) {  // of a wide row
-      product.step_count = std::min(kTurnPixels, turn.images * pixels - first);
+    for (std::int64_t first = 0; first < turn.images * pixels; first += kPanelPixels) {  // of a wide row
+      product.step_count = std::min(kPanelPixels, turn.images * pixels - first);
       PanelsKernels<Arch, T>::multiply(product);
       product.steps += product.step_count;
       product.b += product.step_count * segments * kLanes;
@@ -242,7 +242,7 @@ void panels_weight_gradient_on(const ConvGeometry& g, const T* x, const T* dy, T
   constexpr std::int64_t kWidth = PanelTile<Arch, T>::segments * PanelTile<Arch, T>::lanes;
   constexpr std::int64_t kLanes = PanelTile<Arch, T>::lanes;
   const bool dots = suits_dots(g, kLanes);
-  const GradientPlan plan = gradient_plan(g, dots ? kDotPixels : kTurnPixels);
+  const GradientPlan plan = gradient_plan(g, dots ? kDotPixels : kPanelPixels);
   const StageShape stage = input_stage(g);
   GradientTables tables(g, plan, stage);
   DotTables dot_tables(g, dots ? plan.turns : BlockPlan{}, tables.image_stride, stage, kLanes);

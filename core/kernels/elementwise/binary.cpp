@@ -50,7 +50,9 @@ void loop(F f, Repeat repeat, std::int64_t n, const T* a, const T* b, Y* y) {
 /// Overflow wraps around, also that of min / -1.
 template <class F>
 std::int64_t integer(std::int64_t a, std::int64_t b) {
-  if constexpr (std::is_same_v<F, Divide>) {
+  if constexpr (std::is_base_of_v<FloatOnly, F>) {
+    fail<DtypeError>(F::kName, "dtype must be float32 or float64, got int64");
+  } else if constexpr (std::is_same_v<F, Divide>) {
     require(b != 0, "div", "integer division by zero");
     return b == -1 ? static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(a)) : a / b;
   } else if constexpr (std::is_same_v<F, Add> || std::is_same_v<F, Subtract> || std::is_same_v<F, Multiply>) {

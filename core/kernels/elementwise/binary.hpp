@@ -58,6 +58,24 @@ struct Power {
     return math::pow(a, b);
   }
 };
+/// Of floating numbers only.
+struct FloatOnly {};
+/// The angle of the point (b, a), with std::atan2's special cases.
+struct Atan2 : FloatOnly {
+  static constexpr std::string_view kName = "atan2";
+  template <class V>
+  static V f(V a, V b) {
+    return math::atan2(a, b);
+  }
+};
+/// a where a > 0, else b a
+struct Prelu {
+  static constexpr std::string_view kName = "prelu";
+  template <class V>
+  static V f(V a, V b) {
+    return select(a > V(0), a, a * b);
+  }
+};
 /// NaN wins.
 struct Maximum {
   static constexpr std::string_view kName = "maximum";
@@ -136,7 +154,8 @@ struct GreaterEqual {
   }
 };
 
-using BinaryOps = OpList<Add, AddRelu, Subtract, Multiply, Divide, Power, Maximum, Minimum, MaximumShare, TakeShare>;
+using BinaryOps =
+    OpList<Add, AddRelu, Subtract, Multiply, Divide, Power, Atan2, Prelu, Maximum, Minimum, MaximumShare, TakeShare>;
 using CompareOps = OpList<Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual>;
 
 /// Which operand of a run is one number for all its elements.

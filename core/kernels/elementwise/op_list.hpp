@@ -19,4 +19,11 @@ struct OpList {
   }
 };
 
+namespace detail {
+template <class... F, class... G>
+OpList<F..., G...> joined(OpList<F...>, OpList<G...>);
+}  // namespace detail
+template <class A, class B>
+using JoinedOps = decltype(detail::joined(A{}, B{}));
+
 }  // namespace evenkeel::kernels

@@ -3,6 +3,7 @@
 #include "evenkeel/core/kernels/norm/plane_map.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -21,11 +22,15 @@ std::vector<PoolWindow> sliding_windows(std::int64_t size, std::int64_t outputs,
 /// Output i takes cells floor(i size / outputs) up to ceil((i + 1) size / outputs).
 std::vector<PoolWindow> adaptive_windows(std::int64_t size, std::int64_t outputs);
 
-/// Sizes of a pool over the last two axes: x (planes, height, width), y (planes, rows.size(), columns.size()).
+/// Sizes of a pool over the last three axes: x (planes, depth, height, width), y (planes, slices.size(), rows.size(),
+/// columns.size()). An image is a plane of depth 1.
 struct PoolGeometry {
   std::int64_t planes = 0, height = 0, width = 0;
   std::vector<PoolWindow> rows, columns;
-  std::int64_t outputs() const { return static_cast<std::int64_t>(rows.size() * columns.size()); }
+  std::int64_t depth = 1;
+  std::vector<PoolWindow> slices = {{0, 1, 1, 1}};
+  std::int64_t inputs() const { return depth * height * width; }
+  std::int64_t outputs() const { return static_cast<std::int64_t>(slices.size() * rows.size() * columns.size()); }
 };
 
 /// What an average divides by: all cells of the window, those inside the input only, or `fixed` if it is not 0.
@@ -39,10 +44,10 @@ std::vector<double> shares_of(const PoolGeometry& g, PoolDivisor divisor);
 
 namespace kernels {
 
-/// y = the largest cell of each window, indices = where it is in its plane (row * width + column). The first maximum in
-/// row order wins; NaN wins over all. No window may be empty.
+/// y = the largest cell of each window, indices = where it is in its plane ((slice * height + row) * width + column). The
+/// first maximum in row order wins; NaN wins over all. No window may be empty.
 template <class T>
-void max_pool2d(const PoolGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, T* y, std::int64_t* indices);
+void max_windows(const PoolGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, T* y, std::int64_t* indices);
 /// dx = 0, then dx[index] += dy for every output.
 template <class T>
 void scatter_windows(const PoolGeometry& g, const T* dy, const std::int64_t* indices, T* dx);
@@ -50,10 +55,19 @@ void scatter_windows(const PoolGeometry& g, const T* dy, const std::int64_t* ind
 template <class T>
 void gather_windows(const PoolGeometry& g, const T* x, const std::int64_t* indices, T* y);
 
+/// The first of `count` indices that is not in [0, size), if there is one.
+std::optional<std::int64_t> find_outside(std::int64_t count, const std::int64_t* indices, std::int64_t size);
+/// y (planes, outputs) = 0, then x (planes, inputs) at its indices into the plane; of several at one place the last.
 template <class T>
-void avg_pool2d(const PoolGeometry& g, PoolDivisor divisor, const std::type_identity_t<MappedPlanes<T>>& x, T* y);
+void place_cells(std::int64_t planes, std::int64_t inputs, std::int64_t outputs, const T* x,
+                 const std::int64_t* indices, T* y);
+
+/// y = (sum of the window, in double) / divisor
 template <class T>
-void avg_pool2d_gradient(const PoolGeometry& g, PoolDivisor divisor, const T* dy, T* dx);
+void average_windows(const PoolGeometry& g, PoolDivisor divisor, const std::type_identity_t<MappedPlanes<T>>& x, T* y);
+/// dx = 0, then dy / divisor added to every cell of the window.
+template <class T>
+void average_windows_gradient(const PoolGeometry& g, PoolDivisor divisor, const T* dy, T* dx);
 
 }  // namespace kernels
 }  // namespace evenkeel

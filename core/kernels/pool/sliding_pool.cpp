@@ -91,6 +91,20 @@ void for_each_gradient(const SlidingPool& pool, const Body& body) {
   });
 }
 
+/// Calls body(output, where its window's cell is in the plane).
+template <class Body>
+void for_each_cell(const SlidingPool& pool, const std::uint8_t* cells, const Body& body) {
+  parallel_for(0, pool.planes, grain_of(pool.outputs()), [&](int64_t first, int64_t last) {
+    for (int64_t i = first * pool.outputs(); i < last * pool.outputs(); ++i) {
+      const int64_t cell = cells[i];
+      const int64_t place = i % pool.outputs();
+      const int64_t row = place / pool.out_width * pool.stride_h - pool.pad_h + cell / pool.kernel_w;
+      const int64_t column = place % pool.out_width * pool.stride_w - pool.pad_w + cell % pool.kernel_w;
+      body(i, row * pool.width + column);
+    }
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -125,15 +139,11 @@ void sliding_max_gradient(const SlidingPool& pool, const T* dy, const std::uint8
 
 template <class T>
 void sliding_max_gather(const SlidingPool& pool, const T* x, const std::uint8_t* cells, T* y) {
-  parallel_for(0, pool.planes, grain_of(pool.outputs()), [&](int64_t first, int64_t last) {
-    for (int64_t i = first * pool.outputs(); i < last * pool.outputs(); ++i) {
-      const int64_t cell = cells[i];
-      const int64_t place = i % pool.outputs();
-      const int64_t row = place / pool.out_width * pool.stride_h - pool.pad_h + cell / pool.kernel_w;
-      const int64_t column = place % pool.out_width * pool.stride_w - pool.pad_w + cell % pool.kernel_w;
-      y[i] = x[(i / pool.outputs() * pool.height + row) * pool.width + column];
-    }
-  });
+  for_each_cell(pool, cells, [&](int64_t i, int64_t index) { y[i] = x[i / pool.outputs() * pool.inputs() + index]; });
+}
+
+void sliding_max_indices(const SlidingPool& pool, const std::uint8_t* cells, int64_t* indices) {
+  for_each_cell(pool, cells, [&](int64_t i, int64_t index) { indices[i] = index; });
 }
 
 template <class T>

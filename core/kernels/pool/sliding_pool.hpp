@@ -51,6 +51,8 @@ void sliding_max_gradient(const SlidingPool& pool, const T* dy, const std::uint8
 /// The adjoint: y = x at every window's cell.
 template <class T>
 void sliding_max_gather(const SlidingPool& pool, const T* x, const std::uint8_t* cells, T* y);
+/// indices = where every window's cell is in its plane: row * width + column.
+void sliding_max_indices(const SlidingPool& pool, const std::uint8_t* cells, std::int64_t* indices);
 
 /// y = (sum of the window, in double) * share; one share per output of a plane.
 template <class T>

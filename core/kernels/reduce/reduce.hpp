@@ -54,6 +54,17 @@ struct Deviations : Sum {
   }
 };
 
+struct Product {
+  using Merge = Multiply;
+  using MergeOp = Product;
+  static constexpr double kIdentity = 1;
+  static constexpr int kTerms = 1;
+  template <int, class V>
+  static V term(V x, V) {
+    return x;
+  }
+};
+
 struct Largest {
   using Merge = Maximum;
   using MergeOp = Largest;
@@ -84,7 +95,7 @@ struct Smallest {
 };
 
 using ReduceOps =
-    OpList<Sum, SumOfSquares, SumOfMagnitudes, SumOfPowers, Deviations, Largest, LargestMagnitude, Smallest>;
+    OpList<Sum, SumOfSquares, SumOfMagnitudes, SumOfPowers, Deviations, Product, Largest, LargestMagnitude, Smallest>;
 
 /// Where results go: term k of result i to out[k * stride + i]; m[i] is result i's number (m may be null: 0).
 struct ReduceTarget {

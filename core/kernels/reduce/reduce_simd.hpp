@@ -77,6 +77,8 @@ struct Reduction {
   static double merge_numbers(double a, double b) {
     if constexpr (std::is_same_v<typename F::Merge, Add>) {
       return a + b;
+    } else if constexpr (std::is_same_v<typename F::Merge, Multiply>) {
+      return a * b;
     } else if constexpr (std::is_same_v<typename F::Merge, Maximum>) {
       return a >= b || a != a ? a : b;
     } else {

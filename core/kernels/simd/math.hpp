@@ -16,6 +16,7 @@ namespace math {
 
 template <class V>
 V exp(V x);
+/// Infinite a little early, from 88.4 on (in double 709.4).
 template <class V>
 V expm1(V x);
 template <class V>
@@ -23,7 +24,14 @@ V log(V x);
 template <class V>
 V log1p(V x);
 template <class V>
+V sin(V x);
+template <class V>
+V cos(V x);
+template <class V>
 V tanh(V x);
+/// To the nearest integer, of two to the even one; keeps NaN, infinities and -0.
+template <class V>
+V round(V x);
 /// 1 / (1 + exp(-x))
 template <class V>
 V logistic(V x);
@@ -47,6 +55,9 @@ struct NormalTail {
 };
 template <class V>
 NormalTail<V> normal_tail(V x);
+/// std::atan2 of every lane
+template <class V>
+V atan2(V y, V x);
 /// std::pow of every lane
 template <class V>
 V pow(V x, V exponent);

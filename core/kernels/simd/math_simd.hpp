@@ -1,7 +1,7 @@
 #pragma once
 
-// The functions of core/kernels/simd/math.hpp for SIMD batches. Those that are xsimd's (log, log1p, expm1, tanh) are
-// only declared here: whoever needs them includes simd/math_xsimd.hpp, which takes the compiler a second.
+// The functions of core/kernels/simd/math.hpp for SIMD batches. Those that are xsimd's (log, log1p, expm1, sin, cos,
+// tanh) are only declared here: whoever needs them includes simd/math_xsimd.hpp, which takes the compiler a second.
 
 #include "evenkeel/core/kernels/simd/batch.hpp"
 #include "evenkeel/core/kernels/simd/math.hpp"
@@ -91,6 +91,17 @@ template <class V>
 V round_to_integer(V x) {
   const V magic(Constants<typename V::value_type>::round);
   return (x + magic) - magic;
+}
+
+/// A number of 2^23 (in double 2^52) or more is an integer; adding that rounds a smaller one.
+template <class V>
+V round(V x) {
+  using T = typename V::value_type;
+  const V limit(static_cast<T>(std::int64_t{1} << Constants<T>::mantissa_bits));
+  const V size = abs(x), rounded = (size + limit) - limit;
+  const V signed_zero = x * V(0);
+  const V inside = select(rounded == V(0), signed_zero, select(x < V(0), -rounded, rounded));
+  return select(size < limit, inside, x);
 }
 
 /// y 2^n for an integral n, rounded once and only once: without an instruction for it in two steps, as 2^n itself may
@@ -243,22 +254,42 @@ NormalTail<V> normal_tail(V x) {
   }
 }
 
-/// Lane by lane through the C library, the only way to std::pow's accuracy and special cases.
-template <class V>
-[[gnu::noinline]] V pow(V x, V exponent) {
+/// Lane by lane through the C library, the only way to its accuracy and special cases.
+template <class V, class F>
+[[gnu::noinline]] V by_lanes(V x, V y, const F& f) {
   using T = typename V::value_type;
-  alignas(64) T base[V::size];
-  alignas(64) T power[V::size];
-  x.store_aligned(base);
-  exponent.store_aligned(power);
+  alignas(64) T left[V::size];
+  alignas(64) T right[V::size];
+  x.store_aligned(left);
+  y.store_aligned(right);
   for (std::size_t i = 0; i < V::size; ++i) {
-    if constexpr (sizeof(T) == sizeof(float)) {
-      base[i] = __builtin_powf(base[i], power[i]);
-    } else {
-      base[i] = __builtin_pow(base[i], power[i]);
-    }
+    left[i] = f(left[i], right[i]);
   }
-  return V::load_aligned(base);
+  return V::load_aligned(left);
+}
+
+template <class V>
+V pow(V x, V exponent) {
+  using T = typename V::value_type;
+  return by_lanes(x, exponent, [](T a, T b) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return __builtin_powf(a, b);
+    } else {
+      return __builtin_pow(a, b);
+    }
+  });
+}
+
+template <class V>
+V atan2(V y, V x) {
+  using T = typename V::value_type;
+  return by_lanes(y, x, [](T a, T b) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return __builtin_atan2f(a, b);
+    } else {
+      return __builtin_atan2(a, b);
+    }
+  });
 }
 
 /// x^e for e = 1/4, 1/2, ..., 7/4 and their negatives, by roots. Like std::pow, unlike sqrt: (-inf)^e is inf or 0, and

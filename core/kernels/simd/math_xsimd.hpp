@@ -72,6 +72,18 @@ V log1p(V x) {
 }
 
 template <class V>
+V sin(V x) {
+  return by_xsimd(
+      x, [](auto v) { return xsimd::sin(v); }, [](auto lane) { return __builtin_sin(lane); });
+}
+
+template <class V>
+V cos(V x) {
+  return by_xsimd(
+      x, [](auto v) { return xsimd::cos(v); }, [](auto lane) { return __builtin_cos(lane); });
+}
+
+template <class V>
 V tanh(V x) {
   return by_xsimd(
       x, [](auto v) { return xsimd::tanh(v); }, [](auto lane) { return __builtin_tanh(lane); });
