@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/graph.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/indexing.hpp"
 #include "evenkeel/core/pooled.hpp"
 #include "evenkeel/core/print.hpp"
 
@@ -75,6 +76,10 @@ void Tensor::set_data(Array array) const {
 }
 
 Tensor Tensor::to(DType dtype) const { return evenkeel::to(*this, dtype); }
+
+IndexedTensor Tensor::operator[](const Indices& indices) { return {*this, indices}; }
+
+const Tensor Tensor::operator[](const Indices& indices) const { return index(*this, indices); }
 
 bool Tensor::requires_grad() const {
   const std::shared_ptr<AutogradMeta>& place = meta();

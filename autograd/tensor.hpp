@@ -11,6 +11,8 @@
 
 namespace evenkeel {
 
+class IndexedTensor;
+class Indices;
 class Node;
 class Tensor;
 
@@ -52,6 +54,9 @@ class Tensor {
   std::vector<T> to_vector() const {
     return array().to_vector<T>();
   }
+  /// x[2], x[{0, ellipsis, Slice{1, 5}}], x[mask]: see autograd/ops/indexing.hpp. Assigning to it writes into x.
+  IndexedTensor operator[](const Indices& indices);
+  const Tensor operator[](const Indices& indices) const;
 
   bool requires_grad() const;
   /// Throws for non-float dtypes, and for turning it off on a tensor that an op made (use detach()).

@@ -15,4 +15,18 @@ class Flatten : public Layer {
   const std::int64_t start_dim, end_dim;
 };
 
+/// dim as several dims of the given sizes, whose product is its size; one may be -1. The inverse of Flatten.
+class Unflatten : public Layer {
+ public:
+  Unflatten(std::int64_t dim, const Shape& unflattened_size) : dim(dim), unflattened_size(unflattened_size) {}
+  std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Unflatten>(dim, unflattened_size);
+  }
+  Tensor forward(const Tensor& x) override;
+
+  const std::int64_t dim;
+  const Shape unflattened_size;
+};
+
 }  // namespace evenkeel::nn

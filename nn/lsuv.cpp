@@ -19,24 +19,31 @@ class Before {
   explicit Before(Module& model) : model_(model), generators_(model.generator_state()) {
     for (const auto& all : {model.named_parameters(), model.named_buffers()}) {
       for (const auto& [name, tensor] : all) {
-        values_.emplace_back(tensor, tensor.array().clone());
+        values_.push_back({tensor, tensor.array().clone(), tensor.array().version()});
       }
     }
   }
-  /// All values again but those of the `kept` tensors.
+  /// All values again, where they were written, but those of the `kept` tensors.
   void restore(const std::vector<Tensor>& kept) {
-    for (auto& [tensor, value] : values_) {
-      if (std::none_of(kept.begin(), kept.end(), [&t = tensor](const Tensor& k) { return k.is(t); })) {
-        tensor.mutable_array().copy_(value);
+    for (Value& v : values_) {
+      const bool is_kept = std::any_of(kept.begin(), kept.end(), [&](const Tensor& k) { return k.is(v.tensor); });
+      if (!is_kept && v.tensor.array().version() != v.version) {
+        v.tensor.mutable_array().copy_(v.before);
+        v.version = v.tensor.array().version();
       }
     }
     model_.load_generator_state(generators_);
   }
 
  private:
+  struct Value {
+    Tensor tensor;
+    Array before;
+    std::uint64_t version;
+  };
   Module& model_;
   StateDict generators_;
-  std::vector<std::pair<Tensor, Array>> values_;
+  std::vector<Value> values_;
 };
 
 /// Sees every layer's output, and sets the first layer of each run that is not set yet.

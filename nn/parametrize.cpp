@@ -9,15 +9,6 @@ namespace {
 
 constexpr const char* kChild = "parametrizations";
 
-/// The level "parametrizations" of the names.
-class Parametrizations : public Module {
- public:
-  std::string type_name() const override { return "ModuleDict"; }
-
- protected:
-  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Parametrizations>(); }
-};
-
 /// What right_inverse of `layer` gives, without recording; nothing if it has none.
 std::vector<Tensor> inverse_of(Layer& layer, const Tensor& value) {
   auto* parametrization = dynamic_cast<Parametrization*>(&layer);
@@ -154,7 +145,7 @@ struct detail::Parametrizing {
         return *slot;
       }
     }
-    module.add_slot(kChild, std::make_unique<Parametrizations>())->train(module.training());
+    module.add_slot(kChild, std::make_unique<ModuleDict>())->train(module.training());
     return *module.slots_.back();
   }
 

@@ -1,6 +1,7 @@
 #include "evenkeel/autograd/ops/max_unpool.hpp"
 
 #include "evenkeel/autograd/node.hpp"
+#include "evenkeel/autograd/ops/index.hpp"
 #include "evenkeel/autograd/ops/pool_windows.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 

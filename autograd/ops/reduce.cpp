@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/ops/elementary.hpp"
 #include "evenkeel/autograd/ops/elementwise.hpp"
+#include "evenkeel/autograd/ops/index.hpp"
 #include "evenkeel/autograd/ops/logic.hpp"
 #include "evenkeel/autograd/ops/scan.hpp"
 #include "evenkeel/core/reduce.hpp"

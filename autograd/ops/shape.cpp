@@ -26,26 +26,6 @@ Tensor embed(const Tensor& x, const Shape& shape, std::int64_t dim, std::int64_t
                 [=](const Saved&, const Tensor& dy) -> Grads { return {slice(dy, dim, start, stop, step)}; });
 }
 
-/// The adjoint of index_select: rows of x added into zeros of `shape`.
-Tensor index_add(const Tensor& x, const Shape& shape, std::int64_t dim, const Tensor& index) {
-  Array y = Array::zeros(shape, x.dtype());
-  index_add_(y, dim, index.array(), x.array());
-  return record({.name = "index_select_backward", .inputs = {x, index}, .keep = Keep::input(1)}, std::move(y),
-                [dim](const Saved& saved, const Tensor& dy) -> Grads {
-                  return {index_select(dy, dim, saved.input(1)), Tensor()};
-                });
-}
-
-/// The adjoint of gather: elements of x added into zeros of `shape`.
-Tensor scatter_add(const Tensor& x, const Shape& shape, std::int64_t dim, const Tensor& index) {
-  Array y = Array::zeros(shape, x.dtype());
-  scatter_add_(y, dim, index.array(), x.array());
-  return record({.name = "gather_backward", .inputs = {x, index}, .keep = Keep::input(1)}, std::move(y),
-                [dim](const Saved& saved, const Tensor& dy) -> Grads {
-                  return {gather(dy, dim, saved.input(1)), Tensor()};
-                });
-}
-
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
@@ -193,25 +173,6 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim) {
                     }
                   }
                   return grads;
-                });
-}
-
-Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
-  check_defined("index_select", x);
-  check_defined("index_select", index);
-  return record({.name = "index_select", .inputs = {x, index}, .keep = Keep::input(1)},
-                index_select(x.array(), dim, index.array()),
-                [dim, shape = x.shape()](const Saved& saved, const Tensor& dy) -> Grads {
-                  return {index_add(dy, shape, dim, saved.input(1)), Tensor()};
-                });
-}
-
-Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
-  check_defined("gather", x);
-  check_defined("gather", index);
-  return record({.name = "gather", .inputs = {x, index}, .keep = Keep::input(1)}, gather(x.array(), dim, index.array()),
-                [dim, shape = x.shape()](const Saved& saved, const Tensor& dy) -> Grads {
-                  return {scatter_add(dy, shape, dim, saved.input(1)), Tensor()};
                 });
 }
 

@@ -25,10 +25,6 @@ Tensor sum_to(const Tensor& x, const Shape& shape);
 
 Tensor cat(const std::vector<Tensor>& tensors, std::int64_t dim = 0);
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t dim = 0);
-/// index: int64, rank 1.
-Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index);
-/// index: int64, same rank as x.
-Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index);
 /// (before, after) pairs from the last dim backwards, as torch.nn.functional.pad with mode "constant".
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& padding, double value = 0);
 

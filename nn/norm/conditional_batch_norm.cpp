@@ -1,5 +1,6 @@
 #include "evenkeel/nn/norm/conditional_batch_norm.hpp"
 
+#include "evenkeel/autograd/ops/index.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/nn/norm/norm_common.hpp"

@@ -61,22 +61,29 @@ Blank blank_conv(const Conv& conv, const GroupView& channels) {
   return {std::make_unique<Conv>(conv.in_channels, conv.out_channels, unused, options), channels};
 }
 
-std::optional<Blank> blank(const WeightedLayer& layer) {
-  Generator unused(0);
-  if (const auto* conv = dynamic_cast<const Conv2d*>(&layer)) {
-    const Size2 k = conv->options.kernel_size;
-    return blank_conv(*conv, {1, 1, conv->out_channels, conv->in_channels / conv->options.groups * k.h * k.w});
+template <int D>
+std::optional<Blank> blank_over(const WeightedLayer& layer) {
+  if (const auto* conv = dynamic_cast<const Conv<D>*>(&layer)) {
+    const std::int64_t inputs = conv->in_channels / conv->options.groups;
+    return blank_conv(*conv, {1, 1, conv->out_channels, inputs * product_of(conv->options.kernel_size)});
   }
-  if (const auto* conv = dynamic_cast<const ConvTranspose2d*>(&layer)) {
+  if (const auto* conv = dynamic_cast<const ConvTranspose<D>*>(&layer)) {
     const std::int64_t groups = conv->options.groups;
-    const Size2 k = conv->options.kernel_size;
-    return blank_conv(*conv, {groups, conv->in_channels / groups, conv->out_channels / groups, k.h * k.w});
+    return blank_conv(*conv, {groups, conv->in_channels / groups, conv->out_channels / groups,
+                              product_of(conv->options.kernel_size)});
   }
+  return std::nullopt;
+}
+
+std::optional<Blank> blank(const WeightedLayer& layer) {
   if (const auto* linear = dynamic_cast<const Linear*>(&layer)) {
+    Generator unused(0);
     return Blank{std::make_unique<Linear>(linear->in_features, linear->out_features, unused),
                  {1, 1, linear->out_features, linear->in_features}};
   }
-  return std::nullopt;
+  std::optional<Blank> conv = blank_over<2>(layer);
+  conv = conv ? std::move(conv) : blank_over<1>(layer);
+  return conv ? std::move(conv) : blank_over<3>(layer);
 }
 
 std::unique_ptr<Layer> fused(WeightedLayer& layer, Blank blank, const ScaleAndShift& norm) {
@@ -174,7 +181,7 @@ std::vector<Pair> find_pairs(const std::vector<Call>& calls) {
     if (front == calls.end()) {
       continue;
     }
-    const int rank = dynamic_cast<Linear*>(&**front->slot) != nullptr ? 2 : 4;  // channels at dim 1
+    const int rank = Child<WeightedLayer>(*front->slot)->effective_weight().rank();  // with channels at dim 1
     const bool once = times([&](const Call& c) { return c.slot == norm.slot || c.slot == front->slot; }) == 2;
     const bool alone = times([&](const Call& c) { return c.takes(between); }) == 1;
     if (once && alone && between.rank() == rank) {

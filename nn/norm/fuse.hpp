@@ -6,8 +6,8 @@
 
 namespace evenkeel::nn {
 
-/// A copy of `layer` (Conv2d, ConvTranspose2d, Linear or one that standardizes its weight) followed by `norm` in eval,
-/// as one layer with a bias:
+/// A copy of `layer` (a Conv, ConvTranspose, Linear or one that standardizes its weight) followed by `norm` in eval, as
+/// one layer with a bias:
 ///   weight' = weight s, bias' = (bias - running_mean) s + norm.bias;  s = norm.weight / sqrt(running_var + eps)
 /// `norm`: a FrozenBatchNorm, or a BatchNorm kind in eval with running statistics. Throws otherwise, and if the
 /// channels differ. Parametrized parameters come in as they are computed. The result equals the two up to rounding.

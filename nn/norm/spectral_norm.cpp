@@ -92,7 +92,10 @@ void spectral_norm(Module& layer, Generator& generator, const SpectralNormOption
   require(options.n_power_iterations >= 1, "spectral_norm",
           "Expected n_power_iterations to be positive, but got n_power_iterations=", options.n_power_iterations);
   require(options.eps > 0 && std::isfinite(options.eps), "spectral_norm", "eps must be positive, got ", options.eps);
-  const std::int64_t dim = options.dim.value_or(dynamic_cast<ConvTranspose2d*>(&layer) != nullptr ? 1 : 0);
+  const bool transposed = dynamic_cast<ConvTranspose1d*>(&layer) != nullptr ||
+                          dynamic_cast<ConvTranspose2d*>(&layer) != nullptr ||
+                          dynamic_cast<ConvTranspose3d*>(&layer) != nullptr;
+  const std::int64_t dim = options.dim.value_or(transposed ? 1 : 0);
   const int rank = weight.rank();
   require<IndexError>(dim >= 0 && dim < rank, "spectral_norm", "dim must lie in [0, ", rank, "), got ", dim);
   require(weight.numel() > 0, "spectral_norm", "the weight of shape ", weight.shape(), " is empty");

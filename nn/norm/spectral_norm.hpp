@@ -10,7 +10,7 @@ namespace evenkeel::nn {
 struct SpectralNormOptions {
   std::int64_t n_power_iterations = 1;
   double eps = 1e-12;                    ///< lower limit of the norms in the power iteration
-  std::optional<std::int64_t> dim = {};  ///< the rows of W; by default 0, for ConvTranspose2d 1
+  std::optional<std::int64_t> dim = {};  ///< the rows of W; by default 0, for ConvTranspose1d, 2d and 3d 1
 };
 
 /// Divides the parameter `name` of any layer, of at least 2 dims, by its largest singular value: w = W / sigma,

@@ -48,10 +48,10 @@ Normalization standardization_of(const WSOptions& options) {
 GroupView filters(const Conv2d& conv) { return {1, 1, conv.out_channels, conv.weight.numel() / conv.out_channels}; }
 GroupView filters(const Linear& linear) { return {1, 1, linear.out_features, linear.in_features}; }
 /// (in, out/groups, KH, KW): input channels of one group of the convolution are neighbours.
-GroupView filters(const ConvTranspose2d& conv) {
-  const std::int64_t groups = conv.options.groups;
-  return {groups, conv.in_channels / groups, conv.out_channels / groups,
-          conv.options.kernel_size.h * conv.options.kernel_size.w};
+template <int D>
+GroupView filters(const ConvTranspose<D>& conv) {
+  const std::int64_t groups = conv.options.groups, in = conv.in_channels / groups, out = conv.out_channels / groups;
+  return {groups, in, out, conv.weight.numel() / (conv.in_channels * out)};
 }
 
 GroupView checked(const char* layer, const GroupView& view, const Shape& weight) {
@@ -125,11 +125,14 @@ class StandardizedWeight : public Parametrization {
 
 void weight_standardization(Module& layer, const WSOptions& options, const std::string& name) {
   const Tensor weight = detail::parameter_for("weight_standardization", layer, name, 1);
-  const auto* transposed = dynamic_cast<const ConvTranspose2d*>(&layer);
-  const GroupView view =
-      transposed != nullptr && name == "weight"
-          ? filters(*transposed)
-          : GroupView{1, 1, weight.size(0), weight.numel() / std::max<std::int64_t>(1, weight.size(0))};
+  const std::int64_t slices = std::max<std::int64_t>(1, weight.size(0));
+  GroupView view{1, 1, weight.size(0), weight.numel() / slices};
+  const auto of_transposed = [&]<int D>(const ConvTranspose<D>* conv) {
+    view = conv != nullptr && name == "weight" ? filters(*conv) : view;
+  };
+  of_transposed(dynamic_cast<const ConvTranspose1d*>(&layer));
+  of_transposed(dynamic_cast<const ConvTranspose2d*>(&layer));
+  of_transposed(dynamic_cast<const ConvTranspose3d*>(&layer));
   register_parametrization(layer, name, std::make_unique<StandardizedWeight>(view, options));
 }
 

@@ -1,4 +1,5 @@
 #include "evenkeel/autograd/ops/arithmetic.hpp"
+#include "evenkeel/autograd/ops/index.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "tests/support/cases.hpp"
 

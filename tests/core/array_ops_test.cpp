@@ -1,5 +1,6 @@
 #include "evenkeel/core/array_ops.hpp"
 
+#include "evenkeel/core/index.hpp"
 #include "evenkeel/core/parallel.hpp"
 
 #include <doctest/doctest.h>

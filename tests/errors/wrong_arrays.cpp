@@ -3,6 +3,7 @@
 #include "evenkeel/core/array_ops.hpp"
 #include "evenkeel/core/communicator.hpp"
 #include "evenkeel/core/elementwise.hpp"
+#include "evenkeel/core/index.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/matmul.hpp"
 #include "evenkeel/core/parallel.hpp"

@@ -70,13 +70,17 @@ WrongCall wrong(std::string text, Call call) {
 
 WrongCalls wrong_arrays();
 WrongCalls wrong_ops();
+WrongCalls wrong_index_ops();
 WrongCalls wrong_pointwise();
 WrongCalls wrong_losses();
 WrongCalls wrong_pools();
+WrongCalls wrong_windows();
 WrongCalls wrong_layers();
 WrongCalls wrong_norms();
 WrongCalls wrong_modules();
 WrongCalls wrong_optimizers();
+/// Part of those: the options.
+WrongCalls wrong_options();
 WrongCalls wrong_files();
 
 }  // namespace evenkeel::test

@@ -4,7 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -70,7 +69,7 @@ constexpr std::pair<const char*, Table> kTables[] = {
     {"arrays", wrong_arrays}, {"ops", wrong_ops},         {"pointwise", wrong_pointwise},
     {"losses", wrong_losses}, {"pools", wrong_pools},     {"layers", wrong_layers},
     {"norms", wrong_norms},   {"modules", wrong_modules}, {"optimizers", wrong_optimizers},
-    {"files", wrong_files},
+    {"files", wrong_files},   {"windows", wrong_windows}, {"index ops", wrong_index_ops},
 };
 
 }  // namespace

@@ -257,8 +257,9 @@ WrongCalls wrong_modules() { return wrong_states(); }
 
 WrongCalls wrong_optimizers() {
   WrongCalls all = wrong_steps();
-  const WrongCalls more = wrong_schedules();
-  all.insert(all.end(), more.begin(), more.end());
+  for (const WrongCalls& more : {wrong_schedules(), wrong_options()}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
   return all;
 }
 

@@ -104,12 +104,12 @@ TEST_CASE("every layer: the copy prints the same, has the same state, gives the 
       Generator generator(4);
       const auto layer = row.make(generator);
       test::randomize(*layer);
-      const Tensor x(test::sample(row.input, row.range, generator, DType::float64));
+      const Tensor x(test::sample(row.input, row.range, generator, row.dtype_or(DType::float64)));
       (*layer)(x);  // moves statistics and generators
       layer->zero_grad();
       check_copy(*layer, x);
       layer->to(DType::float32).eval();
-      check_copy(*layer, Tensor(x.array().to(DType::float32)));
+      check_copy(*layer, Tensor(x.array().to(row.dtype)));
     }
   }
 }

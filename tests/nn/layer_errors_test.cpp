@@ -85,6 +85,9 @@ TEST_CASE("another dtype") {
     Generator generator(1);
     const Tensor x = randn(row.input, generator);
     for (const DType dtype : {DType::float64, DType::int64, DType::boolean, DType::uint8}) {
+      if (dtype == row.dtype) {
+        continue;
+      }
       CAPTURE(name(dtype));
       const Outcome found = outcome(row, to(x, dtype));
       CHECK((found == Outcome::dtype || found == Outcome::taken));
@@ -103,7 +106,7 @@ TEST_CASE("other ranks") {
       for (int d = 0; d < std::min(rank, row.input.rank()); ++d) {
         shape[d] = row.input[d];
       }
-      const Outcome found = outcome(row, ones(shape));
+      const Outcome found = outcome(row, ones(shape, {.dtype = row.dtype}));
       CHECK((found == Outcome::shape || found == Outcome::taken || found == Outcome::other));
     }
   });

@@ -136,14 +136,15 @@ TEST_CASE("every parameter of every layer can be parametrized, and is a paramete
         }
       }
       CHECK(layer->parameters().size() == plain->parameters().size());
-      const Tensor x(test::sample(row.input, row.range, g, DType::float64), true), z(x.array(), true);
+      const Array values = test::sample(row.input, row.range, g, row.dtype_or(DType::float64));
+      const Tensor x(values, is_floating(values.dtype())), z(values, x.requires_grad());
       for (int i = 0; i < 2; ++i) {
         const Tensor y = (*plain)(x), w = (*layer)(z);
         REQUIRE(doubles(w) == doubles(y));
         if (y.requires_grad()) {
           sum(square(y)).backward();
           sum(square(w)).backward();
-          CHECK(doubles(z.grad()) == doubles(x.grad()));
+          CHECK((!x.requires_grad() || doubles(z.grad()) == doubles(x.grad())));
         }
       }
       for (const auto& [module, name] : parametrized) {

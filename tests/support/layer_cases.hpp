@@ -23,8 +23,12 @@ struct LayerCase {
   std::vector<std::string> state = {};  ///< the keys of its state_dict, in order
   std::int64_t macs = 0;                ///< for `input`, counted by hand
   double range = 2;                     ///< inputs are pairwise different values in [-range, range], never 0
+  DType dtype = DType::float32;         ///< of the input; int64 ones are indices in [0, range)
   bool twice_differentiable = true;
   bool empty_batch = true;  ///< an input with size(0) = 0 is no error in training
+
+  /// The input's dtype where a floating one is `floating`.
+  DType dtype_or(DType floating) const { return is_floating(dtype) ? floating : dtype; }
 };
 using LayerCases = std::vector<LayerCase>;
 

@@ -13,8 +13,12 @@
 
 namespace evenkeel::test {
 
-/// Pairwise different values, symmetric around 0 and never nearer to it than half their distance.
+/// Pairwise different values, symmetric around 0 and never nearer to it than half their distance; of an int64 input
+/// numbers in [0, range).
 inline Array sample(const Shape& shape, double range, Generator& generator, DType dtype) {
+  if (!is_floating(dtype)) {
+    return random_int(shape, generator, 0, static_cast<std::int64_t>(range));
+  }
   const std::int64_t count = numel(shape);
   std::vector<double> values;
   for (const std::int64_t i : random_permutation(count, generator).to_vector<std::int64_t>()) {
@@ -39,7 +43,7 @@ struct LayerFunction {
   std::vector<std::string> names;
 
   LayerFunction(std::unique_ptr<nn::Layer> made, const Array& x) : layer(std::move(made)) {
-    inputs.emplace_back(x, true);
+    inputs.emplace_back(x, is_floating(x.dtype()));
     for (const auto& [name, parameter] : layer->named_parameters()) {
       names.push_back(name);
       inputs.push_back(parameter);
