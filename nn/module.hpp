@@ -110,8 +110,8 @@ class Module {
   /// were not used. The hooks are those that were registered when the module ran; it must still live. As PyTorch's,
   ///   - where no input requires a gradient, they are called as soon as the outputs' gradients are known, with
   ///     undefined grad_input, and must not return any;
-  ///   - the module's forward gets, and its caller gets back, other handles on the same values. Changing one in place is
-  ///     an error where another handle would see the change (PyTorch always refuses), else no part of the module.
+  ///   - the module's forward gets, and its caller gets back, other handles on the same values. Changing one in place
+  ///     is an error where another handle would see the change (PyTorch always refuses), else no part of the module.
   /// Seen are tensors and those in vectors, pairs and tuples. forward() must return its result by value.
   std::size_t register_full_backward_hook(BackwardHook hook) { return add_hook(hooks().backward, std::move(hook)); }
   /// Called before the hooks above, when the gradients of the outputs are known.
