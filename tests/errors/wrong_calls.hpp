@@ -80,7 +80,7 @@ WrongCalls wrong_norms();
 WrongCalls wrong_modules();
 WrongCalls wrong_optimizers();
 /// Part of those: the options.
-WrongCalls wrong_optimizer_options();
+WrongCalls wrong_options_of_training();
 WrongCalls wrong_files();
 
 }  // namespace evenkeel::test

@@ -257,7 +257,7 @@ WrongCalls wrong_modules() { return wrong_states(); }
 
 WrongCalls wrong_optimizers() {
   WrongCalls all = wrong_steps();
-  for (const WrongCalls& more : {wrong_schedules(), wrong_optimizer_options()}) {
+  for (const WrongCalls& more : {wrong_schedules(), wrong_options_of_training()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
