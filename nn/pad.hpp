@@ -47,8 +47,8 @@ using ZeroPad1d = ZeroPad<1>;
 using ZeroPad2d = ZeroPad<2>;
 using ZeroPad3d = ZeroPad<3>;
 
-/// x mirrored at its outermost cells; padding below x's sizes. x: (N, C, L), (N, C, H, W) or (N, C, D, H, W), or without
-/// N.
+/// x mirrored at its outermost cells; padding below x's sizes. x: (N, C, L), (N, C, H, W) or (N, C, D, H, W), or one of
+/// these without N.
 template <int D>
 class ReflectionPad : public PadBase<D> {
  public:

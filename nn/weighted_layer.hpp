@@ -4,7 +4,7 @@
 
 namespace evenkeel::nn {
 
-/// What Linear, Conv2d and ConvTranspose2d share: a weight, maybe a bias, and how forward gets at the weight.
+/// What Linear and the convolutions share: a weight, maybe a bias, and how forward gets at the weight.
 class WeightedLayer : public Layer {
  public:
   /// The weight as forward uses it: stored_weight(), unless a layer standardizes it first. What fuses or prints
