@@ -22,6 +22,7 @@
 #include "evenkeel/autograd/ops/lp_pool.hpp"
 #include "evenkeel/autograd/ops/max_unpool.hpp"
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
+#include "evenkeel/autograd/ops/pad.hpp"
 #include "evenkeel/autograd/ops/pool.hpp"
 #include "evenkeel/autograd/ops/rearrange.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
@@ -30,3 +31,4 @@
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/autograd/ops/similarity.hpp"
 #include "evenkeel/autograd/ops/sort.hpp"
+#include "evenkeel/autograd/ops/unfold.hpp"

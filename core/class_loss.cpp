@@ -210,4 +210,20 @@ Array nll_gradient(const ClassLoss& k, const Array& target, const Array& dy, dou
   return dx;
 }
 
+Array listed_classes(std::string_view op, const Array& lists, DType dtype) {
+  const std::int64_t classes = lists.size(-1);
+  Array counts = Array::zeros(lists.shape(), DType::float64);
+  const Array whole = lists.contiguous();
+  const std::int64_t* list = whole.data<std::int64_t>();
+  double* count = counts.mutable_data<double>();
+  for (std::int64_t first = 0; first < lists.numel(); first += classes) {
+    for (std::int64_t i = first; i < first + classes && list[i] != -1; ++i) {
+      require<IndexError>(list[i] >= 0 && list[i] < classes, op, "Target ", list[i], " is out of bounds: there are ",
+                          classes, " classes");
+      ++count[first + list[i]];
+    }
+  }
+  return counts.to(dtype);
+}
+
 }  // namespace evenkeel

@@ -50,4 +50,8 @@ Array cross_entropy_gradient(const ClassLoss& k, const Array& x, const SoftmaxSt
 /// dx_c = -g q_c w_c, likewise, in an array of the input's shape.
 Array nll_gradient(const ClassLoss& k, const Array& target, const Array& dy, double scale, const Shape& shape);
 
+/// How often each class is in its list: of lists (int64) of classes along the last dim, each up to its first -1, an
+/// array of their shape. Throws in `op`'s name for a class out of range.
+Array listed_classes(std::string_view op, const Array& lists, DType dtype);
+
 }  // namespace evenkeel

@@ -23,8 +23,8 @@ using kernels::SumOfPowers;
 using kernels::SumOfSquares;
 
 /// The dims that a reduction works on and the number of elements per result.
-struct Plan {
-  Plan(const Array& x, const Dims& wanted, std::string_view op) : dims(normalize_dims(wanted, x.rank(), op)) {
+struct ReducePlan {
+  ReducePlan(const Array& x, const Dims& wanted, std::string_view op) : dims(normalize_dims(wanted, x.rank(), op)) {
     for (const std::int64_t d : dims) {
       count *= x.shape()[static_cast<int>(d)];
     }
@@ -57,7 +57,7 @@ void require_floating(const Array& x, std::string_view op) {
 
 /// Folds integers (or bools) over plan.dims with f(accumulator, value), starting with `start`.
 template <class T, class R, class F>
-Array fold_integers(const Array& x, const Plan& plan, const Shape& shape, R start, const F& f) {
+Array fold_integers(const Array& x, const ReducePlan& plan, const Shape& shape, R start, const F& f) {
   Dims order;
   for (int d = 0; d < x.rank(); ++d) {
     if (std::find(plan.dims.begin(), plan.dims.end(), d) == plan.dims.end()) {
@@ -100,7 +100,7 @@ Array dispatch_integers(DType dtype, const F& f) {
 template <class F>
 Array extreme(const Array& x, const Dims& dims, bool keepdim, std::string_view op) {
   constexpr bool kLargest = std::is_same_v<F, Largest>;
-  const Plan plan(x, dims, op);
+  const ReducePlan plan(x, dims, op);
   const Shape shape = plan.result(x, keepdim);
   require<ShapeError>(plan.count > 0, op, "there must be an element to reduce over, got shape ", x.shape());
   if (is_floating(x.dtype())) {
@@ -117,7 +117,7 @@ Array extreme(const Array& x, const Dims& dims, bool keepdim, std::string_view o
 
 template <bool kLargest>
 Array arg_extreme(const Array& x, std::int64_t dim, bool keepdim, std::string_view op) {
-  const Plan plan(x, x.rank() == 0 ? Dims{} : Dims{normalize_dim(dim, x.rank(), op)}, op);
+  const ReducePlan plan(x, x.rank() == 0 ? Dims{} : Dims{normalize_dim(dim, x.rank(), op)}, op);
   require<ShapeError>(plan.count > 0, op, "there must be an element to reduce over, got shape ", x.shape(), " and dim ",
                       dim);
   Array y = Array::empty(plan.result(x, keepdim), DType::int64);
@@ -148,7 +148,7 @@ Array arg_extreme(const Array& x, std::int64_t dim, bool keepdim, std::string_vi
 
 /// Sum or Product; integers wrap around.
 template <class F>
-Array merge_plan(const Array& x, const Plan& plan, const Shape& shape) {
+Array merge_plan(const Array& x, const ReducePlan& plan, const Shape& shape) {
   if (is_floating(x.dtype())) {
     const Array results = reduce_dims(reduce_op<F>(), x, plan.dims);
     const double* r = results.data<double>();
@@ -164,7 +164,7 @@ Array merge_plan(const Array& x, const Plan& plan, const Shape& shape) {
 
 /// result(variance) of every group, in double.
 template <class F>
-Array from_variance(const Array& x, const Plan& plan, double correction, bool keepdim, const F& result) {
+Array from_variance(const Array& x, const ReducePlan& plan, double correction, bool keepdim, const F& result) {
   const double n = static_cast<double>(plan.count);
   const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
   const double* s = sums.data<double>();
@@ -185,7 +185,8 @@ bool in_range(double sum) { return sum > 1e-280 && sum < 1e300; }
 
 /// norm, from `sums` of powers as far as they have not left double's range, else from those of x / m, times m, the
 /// largest |x|, which may be 0, infinite or NaN.
-Array scaled_norm(const Array& x, double p, const Plan& plan, const Array& exponents, const Array& sums, bool keepdim) {
+Array scaled_norm(const Array& x, double p, const ReducePlan& plan, const Array& exponents, const Array& sums,
+                  bool keepdim) {
   const Array largest = reduce_dims(reduce_op<LargestMagnitude>(), x, plan.dims);
   const double* m = largest.data<double>();
   const Array inverse = finish(plan.result(x, true), DType::float64,
@@ -200,18 +201,18 @@ Array scaled_norm(const Array& x, double p, const Plan& plan, const Array& expon
 }  // namespace
 
 Array sum(const Array& x, const Dims& dims, bool keepdim) {
-  const Plan plan(x, dims, "sum");
+  const ReducePlan plan(x, dims, "sum");
   return merge_plan<Sum>(x, plan, plan.result(x, keepdim));
 }
 
 Array prod(const Array& x, const Dims& dims, bool keepdim) {
-  const Plan plan(x, dims, "prod");
+  const ReducePlan plan(x, dims, "prod");
   return merge_plan<Product>(x, plan, plan.result(x, keepdim));
 }
 
 Array mean(const Array& x, const Dims& dims, bool keepdim) {
   require_floating(x, "mean");
-  const Plan plan(x, dims, "mean");
+  const ReducePlan plan(x, dims, "mean");
   const Array sums = reduce_dims(reduce_op<Sum>(), x, plan.dims);
   const double* s = sums.data<double>();
   const double n = static_cast<double>(plan.count);
@@ -220,19 +221,19 @@ Array mean(const Array& x, const Dims& dims, bool keepdim) {
 
 Array var(const Array& x, const Dims& dims, double correction, bool keepdim) {
   require_floating(x, "var");
-  return from_variance(x, Plan(x, dims, "var"), correction, keepdim, [](double variance) { return variance; });
+  return from_variance(x, ReducePlan(x, dims, "var"), correction, keepdim, [](double variance) { return variance; });
 }
 
 Array standard_deviation(const Array& x, const Dims& dims, double correction, bool keepdim) {
   require_floating(x, "std");
-  return from_variance(x, Plan(x, dims, "std"), correction, keepdim,
+  return from_variance(x, ReducePlan(x, dims, "std"), correction, keepdim,
                        [](double variance) { return std::sqrt(variance); });
 }
 
 Array norm(const Array& x, double p, const Dims& dims, bool keepdim) {
   require_floating(x, "norm");
   require(p > 0, "norm", "p must be positive, got ", p);
-  const Plan plan(x, dims, "norm");
+  const ReducePlan plan(x, dims, "norm");
   const Shape shape = plan.result(x, keepdim);
   const auto root = [&](const Array& sums, double exponent) {
     const double* s = sums.data<double>();
@@ -264,13 +265,13 @@ Array amax(const Array& x, const Dims& dims, bool keepdim) { return extreme<Larg
 Array amin(const Array& x, const Dims& dims, bool keepdim) { return extreme<Smallest>(x, dims, keepdim, "amin"); }
 
 Array any(const Array& x, const Dims& dims, bool keepdim) {
-  const Plan plan(x, dims, "any");
+  const ReducePlan plan(x, dims, "any");
   return fold_integers<bool, bool>(x.to(DType::boolean), plan, plan.result(x, keepdim), false,
                                    [](bool a, bool b) { return a || b; });
 }
 
 Array all(const Array& x, const Dims& dims, bool keepdim) {
-  const Plan plan(x, dims, "all");
+  const ReducePlan plan(x, dims, "all");
   return fold_integers<bool, bool>(x.to(DType::boolean), plan, plan.result(x, keepdim), true,
                                    [](bool a, bool b) { return a && b; });
 }
@@ -294,7 +295,7 @@ Array sum_to(const Array& x, const Shape& shape) {
     }
   }
   require<ShapeError>(extra >= 0, "sum_to", "shape ", shape, " does not broadcast to ", x.shape());
-  return dims.empty() ? x.reshape(shape) : merge_plan<Sum>(x, Plan(x, dims, "sum_to"), shape);
+  return dims.empty() ? x.reshape(shape) : merge_plan<Sum>(x, ReducePlan(x, dims, "sum_to"), shape);
 }
 
 }  // namespace evenkeel

@@ -34,6 +34,36 @@ struct SizeND<2> {
 
 using Size2 = SizeND<2>;
 
+/// Whether low <= size < high along every axis.
+template <int D>
+constexpr bool all_within(const SizeND<D>& size, std::int64_t low, std::int64_t high = INT64_MAX) {
+  bool holds = true;
+  for (int axis = 0; axis < D; ++axis) {
+    holds = holds && size[axis] >= low && size[axis] < high;
+  }
+  return holds;
+}
+
+/// Number of cells.
+template <int D>
+constexpr std::int64_t product_of(const SizeND<D>& size) {
+  std::int64_t cells = 1;
+  for (int axis = 0; axis < D; ++axis) {
+    cells *= size[axis];
+  }
+  return cells;
+}
+
+/// The sizes of the last D axes of a shape.
+template <int D, class Shape>
+constexpr SizeND<D> last_axes(const Shape& shape) {
+  SizeND<D> size = 0;
+  for (int axis = 0; axis < D; ++axis) {
+    size[axis] = shape[shape.rank() - D + axis];
+  }
+  return size;
+}
+
 /// As Python prints a tuple: "(3,)", "(3, 5)".
 template <int D>
 std::string to_string(const SizeND<D>& size) {

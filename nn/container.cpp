@@ -3,7 +3,7 @@
 #include "evenkeel/nn/identity.hpp"
 
 #include <algorithm>
-#include <ranges>
+#include <iterator>
 
 namespace evenkeel::nn {
 
@@ -23,17 +23,17 @@ Tensor Sequential::forward(const Tensor& x) {
 }
 
 std::unique_ptr<Module> detail::moved_up(Module& list, std::int64_t first, std::unique_ptr<Module> module) {
-  for (Slot& slot : list.slots() | std::views::drop(first)) {
-    module = slot.replace(std::move(module));
+  for (auto slot = std::next(list.slots().begin(), first); slot != list.slots().end(); ++slot) {
+    module = slot->replace(std::move(module));
   }
   return module;
 }
 
 std::unique_ptr<Module> detail::moved_down(Module& list, const Slot& place) {
   std::unique_ptr<Module> module = std::make_unique<Identity>();
-  for (Slot& slot : list.slots() | std::views::reverse) {
-    module = slot.replace(std::move(module));
-    if (&slot == &place) {
+  for (auto slot = list.slots().rbegin(); slot != list.slots().rend(); ++slot) {
+    module = slot->replace(std::move(module));
+    if (&*slot == &place) {
       break;
     }
   }

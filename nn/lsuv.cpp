@@ -4,6 +4,7 @@
 #include "evenkeel/core/elementwise.hpp"
 #include "evenkeel/core/reduce.hpp"
 #include "evenkeel/nn/init.hpp"
+#include "evenkeel/nn/parametrize.hpp"
 #include "evenkeel/nn/weighted_layer.hpp"
 
 #include <algorithm>
@@ -19,24 +20,31 @@ class Before {
   explicit Before(Module& model) : model_(model), generators_(model.generator_state()) {
     for (const auto& all : {model.named_parameters(), model.named_buffers()}) {
       for (const auto& [name, tensor] : all) {
-        values_.emplace_back(tensor, tensor.array().clone());
+        values_.push_back({tensor, tensor.array().clone(), tensor.array().version()});
       }
     }
   }
-  /// All values again but those of the `kept` tensors.
+  /// All values again, where they were written, but those of the `kept` tensors.
   void restore(const std::vector<Tensor>& kept) {
-    for (auto& [tensor, value] : values_) {
-      if (std::none_of(kept.begin(), kept.end(), [&t = tensor](const Tensor& k) { return k.is(t); })) {
-        tensor.mutable_array().copy_(value);
+    for (Value& v : values_) {
+      const bool is_kept = std::any_of(kept.begin(), kept.end(), [&](const Tensor& k) { return k.is(v.tensor); });
+      if (!is_kept && v.tensor.array().version() != v.version) {
+        v.tensor.mutable_array().copy_(v.before);
+        v.version = v.tensor.array().version();
       }
     }
     model_.load_generator_state(generators_);
   }
 
  private:
+  struct Value {
+    Tensor tensor;
+    Array before;
+    std::uint64_t version;
+  };
   Module& model_;
   StateDict generators_;
-  std::vector<std::pair<Tensor, Array>> values_;
+  std::vector<Value> values_;
 };
 
 /// Sees every layer's output, and sets the first layer of each run that is not set yet.
@@ -63,7 +71,7 @@ class Setter {
   std::vector<Tensor> weights() const {
     std::vector<Tensor> all;
     for (const Waiting& each : waiting_) {
-      if (each.layer->weight.defined()) {
+      if (!is_parametrized(*each.layer, "weight")) {
         all.push_back(each.layer->weight);
       }
     }
@@ -77,7 +85,7 @@ class Setter {
   bool set_one() const { return set_one_; }
   LsuvReport report() {
     for (Waiting& each : waiting_) {
-      each.row.skipped = each.layer->weight.defined() ? "did not run" : "its weight is parametrized";
+      each.row.skipped = is_parametrized(*each.layer, "weight") ? "its weight is parametrized" : "did not run";
       report_.layers.push_back(std::move(each.row));
     }
     return std::move(report_);
@@ -92,7 +100,7 @@ class Setter {
   void see(const Module& module, const Tensor& x, const Tensor& y) {
     const auto found =
         std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& w) { return w.layer == &module; });
-    if (set_one_ || found == waiting_.end() || !found->layer->weight.defined()) {
+    if (set_one_ || found == waiting_.end() || is_parametrized(*found->layer, "weight")) {
       return;
     }
     set_one_ = true;

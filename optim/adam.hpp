@@ -1,7 +1,6 @@
 #pragma once
 
-#include "evenkeel/core/kernels/elementwise/optimizer.hpp"
-#include "evenkeel/optim/optimizer.hpp"
+#include "evenkeel/optim/rule_optimizer.hpp"
 
 namespace evenkeel::optim {
 
@@ -16,9 +15,19 @@ struct AdamFamilyOptions {
   bool amsgrad = false;
   bool maximize = false;
 
+  using Rule = kernels::AdamStep;
+  static constexpr const char* kName = kDecoupled ? "AdamW" : "Adam";
+  static std::vector<StateSpec> state();
+  Rule rule(const Progress& at) const;
   void check(const std::string& op) const;
   std::vector<StateField> fields();
 };
+
+using AdamOptions = AdamFamilyOptions<false>;
+using AdamWOptions = AdamFamilyOptions<true>;
+
+extern template class RuleOptimizer<AdamOptions>;
+extern template class RuleOptimizer<AdamWOptions>;
 
 /// Adam and AdamW, with the rules of torch.optim. For a gradient g, a parameter p and its t-th step:
 ///   g = -g if maximize;  Adam: g = g + weight_decay p,  AdamW: p = p (1 - lr weight_decay)
@@ -27,30 +36,7 @@ struct AdamFamilyOptions {
 /// amsgrad takes the largest v so far. t counts the steps in which this parameter had a gradient.
 /// Throws on an lr, eps or weight_decay that is negative or not finite and on a beta outside [0, 1).
 /// Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2.
-template <bool kDecoupled>
-class AdamFamily : public GroupedOptimizer<AdamFamilyOptions<kDecoupled>> {
- public:
-  using Options = AdamFamilyOptions<kDecoupled>;
-  explicit AdamFamily(ParamList params, Options options = {});
-  explicit AdamFamily(std::vector<ParamGroup<Options>> groups);
-  std::string type_name() const override { return kDecoupled ? "AdamW" : "Adam"; }
-
- protected:
-  void update(std::span<Optimizer::Update> updates) override;
-
- private:
-  void ensure_state(const Optimizer::Update& u) const;
-  kernels::AdamStep next_step(const Optimizer::Update& u) const;
-};
-
-using AdamOptions = AdamFamilyOptions<false>;
-using AdamWOptions = AdamFamilyOptions<true>;
-using Adam = AdamFamily<false>;
-using AdamW = AdamFamily<true>;
-
-extern template class GroupedOptimizer<AdamOptions>;
-extern template class GroupedOptimizer<AdamWOptions>;
-extern template class AdamFamily<false>;
-extern template class AdamFamily<true>;
+using Adam = RuleOptimizer<AdamOptions>;
+using AdamW = RuleOptimizer<AdamWOptions>;
 
 }  // namespace evenkeel::optim

@@ -43,14 +43,35 @@ void LRScheduler::move_to(std::int64_t epoch, const std::function<double(std::si
   }
 }
 
-void LRScheduler::initial_step() { LRScheduler::step(); }
+void LRScheduler::initial_step() { LRScheduler::begin(); }
 
 void LRScheduler::step() {
   move_to(last_epoch_ + 1, [this](std::size_t group) { return next_lr(group); });
 }
 
+void LRScheduler::begin() {
+  move_to(0, [this](std::size_t group) { return next_lr(group); });
+}
+
 void LRScheduler::restart() {
-  move_to(0, [this](std::size_t group) { return first_lr(group); });
+  const std::size_t known = base_lrs_.size();
+  std::vector<double> before;
+  before.reserve(optimizer_.num_groups());
+  try {
+    know_all_groups();
+    for (std::size_t group = 0; group < num_groups(); ++group) {
+      before.push_back(optimizer_.lr(group));
+      optimizer_.set_lr(group, base_lrs_[group]);
+    }
+    begin();
+  } catch (...) {
+    for (std::size_t group = 0; group < before.size(); ++group) {
+      optimizer_.set_lr(group, before[group]);
+    }
+    base_lrs_.resize(known);
+    last_lr_.resize(known);
+    throw;
+  }
 }
 
 void LRScheduler::set_lrs(std::vector<double> lrs) {
@@ -71,6 +92,20 @@ std::vector<double> LRScheduler::per_group(std::vector<double> values, std::stri
   }
   require(values.size() == num_groups(), op, name, " must have ", num_groups(), " values, got ", values.size());
   return values;
+}
+
+void LRScheduler::check_one_or_per_group(const std::vector<double>& values, std::string_view op,
+                                         std::string_view name) const {
+  require(values.size() == 1 || values.size() == num_groups(), op, name, " must have ", num_groups(), " values, got ",
+          values.size());
+}
+
+double LRScheduler::of_group(const std::vector<double>& values, std::size_t group, std::string_view op,
+                             std::string_view name) {
+  require<StateError>(values.size() == 1 || group < values.size(), op, "group ", group,
+                      " was added after the schedule was made with one ", name,
+                      " per group, so it has none; make a new schedule");
+  return values.size() == 1 ? values[0] : values[group];
 }
 
 NamedArrays LRScheduler::state_dict() const {
@@ -117,8 +152,6 @@ double MultiStepLR::factor() const {
 }
 
 double MultiStepLR::next_lr(std::size_t group) { return present_lr(group) * factor(); }
-
-double MultiStepLR::first_lr(std::size_t group) { return base_lr(group) * factor(); }
 
 ExponentialLR::ExponentialLR(Optimizer& optimizer, double gamma) : LRScheduler(optimizer), gamma_(gamma) {
   check_finite("ExponentialLR", "gamma", gamma);
@@ -182,10 +215,6 @@ double LinearLR::next_lr(std::size_t group) {
   return present_lr(group) * (1 + rise / before);
 }
 
-double LinearLR::first_lr(std::size_t group) {
-  return base_lr(group) * (total_iters_ == 0 ? end_factor_ : start_factor_);
-}
-
 ConstantLR::ConstantLR(Optimizer& optimizer, double factor, std::int64_t total_iters)
     : LRScheduler(optimizer), factor_(factor), total_iters_(total_iters) {
   require(factor >= 0 && factor <= 1, "ConstantLR", "factor must lie in [0, 1], got ", factor);
@@ -205,27 +234,67 @@ double ConstantLR::next_lr(std::size_t group) {
   return factor_ == 0 ? base_lr(group) : present_lr(group) * (1 / factor_);
 }
 
-double ConstantLR::first_lr(std::size_t group) { return total_iters_ == 0 ? base_lr(group) : base_lr(group) * factor_; }
-
-LambdaLR::LambdaLR(Optimizer& optimizer, const Function& f) : LambdaLR(optimizer, std::vector<Function>{f}, true) {}
-
-LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions)
-    : LambdaLR(optimizer, std::move(functions), false) {}
-
-LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions, bool one_for_all)
-    : LRScheduler(optimizer), functions_(std::move(functions)), one_for_all_(one_for_all) {
-  require(one_for_all || functions_.size() == num_groups(), "LambdaLR", "there must be ", num_groups(),
-          " functions, got ", functions_.size());
-  require(std::ranges::all_of(functions_, [](const Function& f) { return static_cast<bool>(f); }), "LambdaLR",
-          "a function is empty");
+PolynomialLR::PolynomialLR(Optimizer& optimizer, std::int64_t total_iters, double power)
+    : LRScheduler(optimizer), total_iters_(total_iters), power_(power) {
+  require(total_iters >= 0, "PolynomialLR", "total_iters must be at least 0, got ", total_iters);
+  check_not_negative("PolynomialLR", "power", power);
+  saved("total_iters", total_iters_);
+  saved("power", power_);
   initial_step();
 }
 
-double LambdaLR::next_lr(std::size_t group) {
+double PolynomialLR::next_lr(std::size_t group) {
+  if (last_epoch_ == 0 || last_epoch_ > total_iters_) {
+    return present_lr(group);
+  }
+  const auto left = [this](std::int64_t epoch) {
+    return 1 - static_cast<double>(epoch) / static_cast<double>(total_iters_);
+  };
+  return present_lr(group) * std::pow(left(last_epoch_) / left(last_epoch_ - 1), power_);
+}
+
+FunctionLR::FunctionLR(Optimizer& optimizer, std::string name, std::vector<Function> functions, bool one_for_all)
+    : LRScheduler(optimizer), name_(std::move(name)), functions_(std::move(functions)), one_for_all_(one_for_all) {
+  require(one_for_all || functions_.size() == num_groups(), name_, "there must be ", num_groups(), " functions, got ",
+          functions_.size());
+  require(std::ranges::all_of(functions_, [](const Function& f) { return static_cast<bool>(f); }), name_,
+          "a function is empty");
+}
+
+double FunctionLR::factor(std::size_t group) const {
   require<StateError>(
-      one_for_all_ || group < functions_.size(), "LambdaLR", "group ", group,
+      one_for_all_ || group < functions_.size(), name_, "group ", group,
       " was added after the schedule was made with one function per group, so it has none; make a new schedule");
-  return base_lr(group) * functions_[one_for_all_ ? 0 : group](last_epoch_);
+  return functions_[one_for_all_ ? 0 : group](last_epoch_);
+}
+
+LambdaLR::LambdaLR(Optimizer& optimizer, const Function& f) : FunctionLR(optimizer, "LambdaLR", {f}, true) {
+  initial_step();
+}
+
+LambdaLR::LambdaLR(Optimizer& optimizer, std::vector<Function> functions)
+    : FunctionLR(optimizer, "LambdaLR", std::move(functions), false) {
+  initial_step();
+}
+
+double LambdaLR::next_lr(std::size_t group) { return base_lr(group) * factor(group); }
+
+MultiplicativeLR::MultiplicativeLR(Optimizer& optimizer, const Function& f)
+    : FunctionLR(optimizer, "MultiplicativeLR", {f}, true) {
+  initial_step();
+}
+
+MultiplicativeLR::MultiplicativeLR(Optimizer& optimizer, std::vector<Function> functions)
+    : FunctionLR(optimizer, "MultiplicativeLR", std::move(functions), false) {
+  initial_step();
+}
+
+void MultiplicativeLR::restart() {
+  move_to(0, [this](std::size_t group) { return present_lr(group) * factor(group); });
+}
+
+double MultiplicativeLR::next_lr(std::size_t group) {
+  return last_epoch_ == 0 ? present_lr(group) : present_lr(group) * factor(group);
 }
 
 }  // namespace evenkeel::optim

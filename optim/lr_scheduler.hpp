@@ -43,12 +43,14 @@ class LRScheduler {
   explicit LRScheduler(Optimizer& optimizer);
   /// For the constructors of derived classes, at their end: what is written into the optimizer is written here.
   void initial_step();
-  /// Goes back to epoch 0 from the base rates; what SequentialLR does at a milestone.
+  /// Goes to epoch 0 from the present rates.
+  virtual void begin();
+  /// Goes to epoch 0 from the base rates; what SequentialLR does at a milestone.
   virtual void restart();
   /// The rate of a group at last_epoch(), from its present rate.
   virtual double next_lr(std::size_t group) = 0;
-  /// The rate of a group at epoch 0, from its base rate.
-  virtual double first_lr(std::size_t group) { return base_lr(group); }
+  /// Sets last_epoch() and, with the rate of each group there, the rates; changes nothing if `rate` throws.
+  void move_to(std::int64_t epoch, const std::function<double(std::size_t)>& rate);
 
   /// Makes a member part of the saved state.
   template <class T>
@@ -66,16 +68,19 @@ class LRScheduler {
   virtual void set_lrs(std::vector<double> lrs);
   /// `values` as they are, or one value repeated for each group.
   std::vector<double> per_group(std::vector<double> values, std::string_view op, std::string_view name) const;
+  /// Throws unless there is one value for all groups, also later ones, or one for each.
+  void check_one_or_per_group(const std::vector<double>& values, std::string_view op, std::string_view name) const;
+  /// The value of a group; throws where a later group has none.
+  static double of_group(const std::vector<double>& values, std::size_t group, std::string_view op,
+                         std::string_view name);
 
   Optimizer& optimizer_;
   std::int64_t last_epoch_ = -1;
   std::vector<double> base_lrs_, last_lr_;
 
  private:
-  friend class SequentialLR;
+  friend class CompositeLR;
   void know_all_groups();
-  /// Sets last_epoch() and, with the rate of each group there, the rates; changes nothing if `rate` throws.
-  void move_to(std::int64_t epoch, const std::function<double(std::size_t)>& rate);
 
   std::vector<StateField> fields_;
   std::size_t remembered_ = 0;  // groups whose base rate the optimizer knows from here
@@ -101,7 +106,6 @@ class MultiStepLR : public LRScheduler {
 
  protected:
   double next_lr(std::size_t group) override;
-  double first_lr(std::size_t group) override;
 
  private:
   double factor() const;
@@ -145,7 +149,6 @@ class LinearLR : public LRScheduler {
 
  protected:
   double next_lr(std::size_t group) override;
-  double first_lr(std::size_t group) override;
 
  private:
   double start_factor_, end_factor_;
@@ -159,29 +162,62 @@ class ConstantLR : public LRScheduler {
 
  protected:
   double next_lr(std::size_t group) override;
-  double first_lr(std::size_t group) override;
 
  private:
   double factor_;
   std::int64_t total_iters_;
 };
 
-/// lr = base * f(epoch); one function for all groups (also later ones) or one per group. Functions are not part of the
-/// saved state.
-class LambdaLR : public LRScheduler {
+/// lr = base * (1 - epoch / total_iters)^power until epoch total_iters, from where on it stays 0; computed as a
+/// recursion from the present rate.
+class PolynomialLR : public LRScheduler {
+ public:
+  explicit PolynomialLR(Optimizer& optimizer, std::int64_t total_iters = 5, double power = 1);
+
+ protected:
+  double next_lr(std::size_t group) override;
+
+ private:
+  std::int64_t total_iters_;
+  double power_;
+};
+
+/// Base of the schedules by functions: one for all groups (also later ones) or one per group. Functions are not part of
+/// the saved state.
+class FunctionLR : public LRScheduler {
  public:
   using Function = std::function<double(std::int64_t epoch)>;
+
+ protected:
+  FunctionLR(Optimizer& optimizer, std::string name, std::vector<Function> functions, bool one_for_all);
+  /// A group's function at last_epoch().
+  double factor(std::size_t group) const;
+
+ private:
+  std::string name_;
+  std::vector<Function> functions_;
+  bool one_for_all_;
+};
+
+/// lr = base * f(epoch)
+class LambdaLR : public FunctionLR {
+ public:
   LambdaLR(Optimizer& optimizer, const Function& f);
   LambdaLR(Optimizer& optimizer, std::vector<Function> functions);
 
  protected:
   double next_lr(std::size_t group) override;
-  double first_lr(std::size_t group) override { return next_lr(group); }
+};
 
- private:
-  LambdaLR(Optimizer& optimizer, std::vector<Function> functions, bool one_for_all);
-  std::vector<Function> functions_;
-  bool one_for_all_;
+/// lr = lr * f(epoch) from epoch 1 on. In a SequentialLR it goes on from the present rate, with f(0), as in PyTorch.
+class MultiplicativeLR : public FunctionLR {
+ public:
+  MultiplicativeLR(Optimizer& optimizer, const Function& f);
+  MultiplicativeLR(Optimizer& optimizer, std::vector<Function> functions);
+
+ protected:
+  void restart() override;
+  double next_lr(std::size_t group) override;
 };
 
 }  // namespace evenkeel::optim

@@ -32,7 +32,6 @@ class OneCycleLR : public LRScheduler {
 
  protected:
   double next_lr(std::size_t group) override;
-  double first_lr(std::size_t group) override { return next_lr(group); }
   void set_lrs(std::vector<double> lrs) override;
 
  private:

@@ -23,6 +23,16 @@ void check_not_negative(std::string_view op, std::string_view option, double val
   check_finite(op, option, value);
 }
 
+void check_not_negative(std::string_view op, std::initializer_list<std::pair<std::string_view, double>> options) {
+  for (const auto& [name, value] : options) {
+    check_not_negative(op, name, value);
+  }
+}
+
+void check_beta(std::string_view op, std::string_view option, double value) {
+  require(value >= 0 && value < 1, op, option, " must lie in [0, 1), got ", value);
+}
+
 ParamList::ParamList(const std::vector<std::pair<std::string, Tensor>>& named) {
   for (const auto& [name, tensor] : named) {
     tensors.push_back(tensor);
@@ -117,8 +127,9 @@ void Optimizer::check_update(const Array& grad, const Param& param) const {
                 values.shape());
   for (std::size_t i = 0; i < state_specs_.size(); ++i) {
     const Array& state = param.state[i];
-    const bool fits = !state.defined() || state_specs_[i].counter || state.dtype() == values.dtype();
-    require<StateError>(fits, type_name(), state_specs_[i].name, " is ", state.dtype(), ", but the parameter became ",
+    const StateSpec& spec = state_specs_[i];
+    const bool fits = !state.defined() || spec.counter || spec.number || state.dtype() == values.dtype();
+    require<StateError>(fits, type_name(), spec.name, " is ", state.dtype(), ", but the parameter became ",
                         values.dtype(), "; make a new optimizer after converting a model");
   }
 }
@@ -214,8 +225,8 @@ void Optimizer::load_param(StateLoader& loader, const std::string& prefix, Param
     Array& target = param.state[i];
     if (!any || (spec.optional && !has(spec))) {
       loader.on_success([&target] { target = {}; });
-    } else if (spec.counter) {
-      loader.array(prefix + spec.name, {}, DType::int64, target);
+    } else if (spec.counter || spec.number) {
+      loader.array(prefix + spec.name, {}, spec.counter ? DType::int64 : DType::float64, target);
     } else {
       loader.array(prefix + spec.name, param.tensor.shape(), param.tensor.dtype(), target);
     }

@@ -28,12 +28,24 @@ struct ParamList {
 /// For the checks of options and schedules: throw unless a value is finite, or at least 0 and finite.
 void check_finite(std::string_view op, std::string_view option, double value);
 void check_not_negative(std::string_view op, std::string_view option, double value);
+/// The same for several.
+void check_not_negative(std::string_view op, std::initializer_list<std::pair<std::string_view, double>> options);
+/// Throws unless the weight of an old average lies in [0, 1).
+void check_beta(std::string_view op, std::string_view option, double value);
 
 /// Parameters with options of their own.
 template <class Options>
 struct ParamGroup {
   ParamList params;
   Options options;
+};
+
+/// An array that an optimizer keeps per parameter: of its shape and dtype, or one number.
+struct StateSpec {
+  std::string name;
+  bool counter = false;   ///< one int64
+  bool number = false;    ///< one float64
+  bool optional = false;  ///< may be missing where the others are present
 };
 
 /// Base of all optimizers. A step changes each parameter that has a gradient, in one pass and in place (autograd
@@ -75,15 +87,9 @@ class Optimizer {
   LoadPlan plan_load_state_dict(const NamedArrays& state);
 
  protected:
-  /// An array that an optimizer keeps per parameter.
-  struct StateSpec {
-    std::string name;
-    bool counter = false;   ///< one int64; else shape and dtype of the parameter
-    bool optional = false;  ///< may be missing where the others are present
-  };
-
   explicit Optimizer(std::vector<StateSpec> state);
 
+  const std::vector<StateSpec>& state_specs() const { return state_specs_; }
   /// Throws for a group that is not there.
   void check_group(std::size_t group) const;
   /// Checks the parameters and adds them; `options` points to members that outlive this.

@@ -19,7 +19,7 @@ void save_field(NamedArrays& state, const std::string& prefix, const StateField&
         using T = std::remove_cvref_t<decltype(*value)>;
         if constexpr (IsList<T>::value) {
           state.emplace_back(prefix + field.name, Array::from(*value, {static_cast<std::int64_t>(value->size())}));
-        } else {
+        } else if (!field.optional || *value != 0) {
           state.emplace_back(prefix + field.name, Array::scalar(*value));
         }
       },
@@ -80,6 +80,8 @@ void StateLoader::field(const std::string& prefix, const StateField& field, std:
         if constexpr (IsList<T>::value) {
           list(prefix + field.name, *value, field.per_group ? 1 : value->size(),
                field.per_group ? num_groups : value->size());
+        } else if (field.optional && !has(prefix + field.name)) {
+          on_success([value] { *value = 0; });
         } else if (const Array* array = find(prefix + field.name, {}, dtype_of<T>)) {
           on_success([value, number = *array->data<T>()] { *value = number; });
         }

@@ -18,6 +18,7 @@ struct StateField {
   std::string name;
   std::variant<double*, std::int64_t*, bool*, std::vector<double>*, std::vector<std::int64_t>*> value;
   bool per_group = false;  ///< a list with a value for each parameter group that its object has met
+  bool optional = false;   ///< a flag that is saved only where it is true, so that older states fit
 };
 
 /// Appends the field's value as an array (rank 0, lists rank 1) under prefix + name.

@@ -31,8 +31,8 @@ Tensor prelu(const Tensor& x, const Tensor& weight);
 
 // At -inf and inf, values and derivatives of the following are their limits. PyTorch multiplies infinity by 0 instead:
 // silu, gelu (both), mish and hardswish give NaN at -inf, softsign at both, and the derivatives of silu, gelu and mish
-// are NaN at both, as they are here under create_graph. At NaN the derivatives of hardswish, elu, celu and selu are NaN,
-// where PyTorch's are 1; that of leaky_relu is the slope, as in PyTorch.
+// are NaN at both, as they are here under create_graph. At NaN the derivatives of hardswish, elu, celu and selu are
+// NaN, where PyTorch's are 1; that of leaky_relu is the slope, as in PyTorch.
 Tensor silu(const Tensor& x);  ///< x sigmoid(x)
 Tensor& silu_(Tensor& x);      ///< in place; copies x first if a gradient is wanted, so it saves no memory then
 enum class GeluApproximation { none, tanh };

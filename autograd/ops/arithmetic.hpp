@@ -4,8 +4,8 @@
 
 namespace evenkeel {
 
-// All broadcast (NumPy's rule). The dtypes of both sides must be equal; a number takes the tensor's dtype, and is refused
-// where that is of integers and can't hold it (0.5; PyTorch would give float32).
+// All broadcast (NumPy's rule). The dtypes of both sides must be equal; a number takes the tensor's dtype, and is
+// refused where that is of integers and can't hold it (0.5; PyTorch would give float32).
 
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);

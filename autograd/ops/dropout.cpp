@@ -20,8 +20,8 @@ struct Dropping {
   bool to_depth = false;                               ///< SELU's lowest value, not 0
 };
 
-/// y = a x m + b (m - 1 + p), dx = a dy m with a mask m of 1 (probability 1 - p) and 0. To 0: a = 1 / (1 - p), b = 0; to
-/// -s: b = a s.
+/// y = a x m + b (m - 1 + p), dx = a dy m with a mask m of 1 (probability 1 - p) and 0. To 0: a = 1 / (1 - p), b = 0;
+/// to -s: b = a s.
 Tensor drop(const Dropping& how, const Tensor& x, double p, bool training, Generator& generator) {
   require(p >= 0 && p <= 1, how.op, "p must lie in [0, 1], got ", p);
   if (!training || p == 0) {

@@ -155,26 +155,6 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, const MultiM
   return reduced(losses, options.reduction);
 }
 
-namespace {
-/// How often each class is listed by its sample, in an array of the input's shape and dtype.
-Array listed_classes(const Tensor& input, const Tensor& target) {
-  const std::string_view op = "multilabel_margin_loss";
-  const std::int64_t classes = input.size(-1);
-  const auto list = target.array().to_vector<std::int64_t>();
-  Array counts = Array::zeros(input.shape(), DType::float64);
-  const std::span<double> count = counts.mutable_span<double>();
-  for (std::size_t first = 0; first < list.size(); first += static_cast<std::size_t>(classes)) {
-    for (std::size_t i = 0; i < static_cast<std::size_t>(classes) && list[first + i] != -1; ++i) {
-      const std::int64_t c = list[first + i];
-      require<IndexError>(c >= 0 && c < classes, op, "Target ", c, " is out of bounds: there are ", classes,
-                          " classes");
-      ++count[first + static_cast<std::size_t>(c)];
-    }
-  }
-  return counts.to(input.dtype());
-}
-}  // namespace
-
 Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
   const std::string_view op = "multilabel_margin_loss";
   classes_of(op, input, {}, reduction);
@@ -185,7 +165,7 @@ Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, Reducti
                       target.dtype(), " of shape ", target.shape());
   require<ShapeError>(target.shape() == input.shape(), op, "the target must have shape ", input.shape(),
                       ", as the input, got ", target.shape());
-  const Tensor count(listed_classes(input, target)), zero = constant(0, input);
+  const Tensor count(listed_classes(op, target.array(), input.dtype())), zero = constant(0, input);
   const Tensor near = relu(1 - unsqueeze(input, -1) + unsqueeze(input, -2));  // of a listed class, another class
   const Tensor others = where(eq(unsqueeze(count, -2), zero), near * unsqueeze(count, -1), zero);
   return reduced(sum(others, {-2, -1}) / static_cast<double>(input.size(-1)), reduction);

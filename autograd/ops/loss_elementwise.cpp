@@ -21,7 +21,7 @@ struct LossTwins {
   LossTwin dt = nullptr;
 };
 
-/// loss = F::f(x, t) of every element, reduced;  dx = dy F::df(x, t), or by its twin where that is to be differentiated.
+/// loss = F::f(x, t) of every element, reduced;  dx = dy F::df(x, t), by its twin where that is to be differentiated.
 template <class F>
 Tensor elementwise_loss(const Tensor& input, const Tensor& target, Reduction reduction, LossTwins twins, double a = 0) {
   check_pair(F::kName, input, target);
@@ -50,7 +50,7 @@ Tensor absolute_twin(const Tensor& x, const Tensor& t, const Tensor& dy, double)
 /// The losses of all elements times their weights, if there are some, which broadcast to them.
 Tensor weighed(std::string_view op, const Tensor& weight, const Tensor& losses) {
   check_weight_dtype(op, "weight", weight, losses);
-  const Tensor all = weight.defined() ? weighted(weight, losses) : losses;
+  Tensor all = weight.defined() ? weighted(weight, losses) : losses;
   require<ShapeError>(all.shape() == losses.shape(), op, "weight must broadcast to ", losses.shape(), ", got ",
                       weight.defined() ? weight.shape() : Shape{});
   return all;

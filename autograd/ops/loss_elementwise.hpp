@@ -4,8 +4,8 @@
 
 namespace evenkeel {
 
-/// What becomes of the losses l of all elements (samples, pairs): sum l / count, sum l, all of them, or sum l / size(0),
-/// which PyTorch has for kl_div only and here every loss has but those of class targets.
+/// What becomes of the losses l of all elements (samples, pairs): sum l / count, sum l, all of them, or
+/// sum l / size(0), which PyTorch has for kl_div only and here every loss has but those of class targets.
 enum class Reduction { mean, sum, none, batchmean };
 
 // Losses of an input x and a target t of one shape (PyTorch would broadcast with a warning) and dtype, element by

@@ -17,7 +17,7 @@ static_assert(std::endian::native == std::endian::little, "arrays are written as
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kMaxHeader = 1 << 20;  // far more than any plain array's header needs
-constexpr std::size_t kAlignment = 64;       // of the data in the file, as NumPy writes it
+constexpr std::size_t kDataAlignment = 64;   // of the data in the file, as NumPy writes it
 
 struct Encoding {
   std::string_view descr;
@@ -265,7 +265,7 @@ std::string npy_header(const Array& array) {
   }
   std::string text = concat("{'descr': '", known->descr, "', 'fortran_order': False, 'shape': (", sizes, "), }");
   constexpr std::size_t kPrefix = 10;
-  text.append(kAlignment - 1 - (kPrefix + text.size()) % kAlignment, ' ');
+  text.append(kDataAlignment - 1 - (kPrefix + text.size()) % kDataAlignment, ' ');
   text += '\n';
   std::string header(kMagic);
   header += {'\x01', '\x00', static_cast<char>(text.size() % 256), static_cast<char>(text.size() / 256)};

@@ -183,7 +183,7 @@ void restore_tied(Safetensors& file) {
 using NamedArray = NamedArrays::value_type;
 
 /// All that is written, decided before the file is touched.
-struct Plan {
+struct FilePlan {
   SafetensorsHeader header;
   std::vector<const Array*> arrays;  ///< of the header's entries
 };
@@ -228,9 +228,9 @@ void check_metadata(const std::map<std::string, std::string>& metadata, const Na
 
 /// Which tensors are stored and which only named, as another name of a stored one: the first in the file's order is
 /// stored. A name that the metadata has for something else is stored as well.
-Plan make_plan(const NamedArrays& tensors, const std::map<std::string, std::string>& metadata) {
+FilePlan make_plan(const NamedArrays& tensors, const std::map<std::string, std::string>& metadata) {
   check_metadata(metadata, tensors);
-  Plan plan{{{}, metadata}, {}};
+  FilePlan plan{{{}, metadata}, {}};
   std::map<const Storage*, std::vector<const NamedArray*>> stored;
   std::uint64_t position = 0;
   for (const NamedArray* entry : file_order(tensors)) {
@@ -297,7 +297,7 @@ Safetensors load_safetensors(const std::string& path) {
 
 void save_safetensors(const std::string& path, const NamedArrays& tensors,
                       const std::map<std::string, std::string>& metadata, const SafetensorsOptions& options) {
-  Plan plan = make_plan(tensors, metadata);
+  FilePlan plan = make_plan(tensors, metadata);
   if (options.checksum) {
     plan.header.metadata[std::string(kChecksumKey)] = checksum_text(plan.header, data_checksums(plan.arrays));
   }

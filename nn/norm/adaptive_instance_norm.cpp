@@ -6,12 +6,13 @@
 namespace evenkeel::nn::functional {
 namespace {
 
-constexpr const char* kName = "adaptive_instance_norm";
+constexpr const char* kAdaptiveName = "adaptive_instance_norm";
 
 void check_input(const Tensor& x, const char* what) {
-  require(x.defined(), kName, what, " is an undefined tensor");
-  require<ShapeError>(x.rank() >= 3, kName, what, " must be (N, C, *) with at least 3 dims, got shape ", x.shape());
-  require<ShapeError>(spatial_size(x.shape()) != 1, kName, "expected more than 1 spatial element, ", what,
+  require(x.defined(), kAdaptiveName, what, " is an undefined tensor");
+  require<ShapeError>(x.rank() >= 3, kAdaptiveName, what, " must be (N, C, *) with at least 3 dims, got shape ",
+                      x.shape());
+  require<ShapeError>(spatial_size(x.shape()) != 1, kAdaptiveName, "expected more than 1 spatial element, ", what,
                       " has shape ", x.shape());
 }
 
@@ -28,10 +29,10 @@ Tensor deviation(const Tensor& x, const GroupMoments& planes, double eps) {
 }  // namespace
 
 Tensor adaptive_instance_norm(const Tensor& x, const Tensor& style, double eps) {
-  check_eps(kName, eps);
+  check_eps(kAdaptiveName, eps);
   check_input(x, "the content");
   check_input(style, "the style");
-  require<ShapeError>(style.size(1) == x.size(1) && (style.size(0) == x.size(0) || style.size(0) == 1), kName,
+  require<ShapeError>(style.size(1) == x.size(1) && (style.size(0) == x.size(0) || style.size(0) == 1), kAdaptiveName,
                       "a style of shape ", style.shape(), " does not fit content of shape ", x.shape());
   if (x.numel() == 0) {
     return x * 1.0;

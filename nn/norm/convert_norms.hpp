@@ -51,8 +51,8 @@ NormRule norms_to(std::string name, std::function<void(NormOptions&)> change = {
   };
 }
 
-/// Puts other norms in the place of a model's norms. The rule is asked for each one, in the order of the model; for those
-/// that a norm consists of (IBN, BatchChannelNorm) where it leaves the whole:
+/// Puts other norms in the place of a model's norms. The rule is asked for each one, in the order of the model; for
+/// those that a norm consists of (IBN, BatchChannelNorm) where it leaves the whole:
 ///   convert_norms(model, [](const FoundNorm& norm) -> std::optional<NormTarget> {
 ///     return norm.path.starts_with("head.") ? std::nullopt : std::optional(NormTarget{.name = "gn"});
 ///   });
@@ -60,12 +60,14 @@ NormRule norms_to(std::string name, std::function<void(NormOptions&)> change = {
 /// same handles (an optimizer goes on with them), buffers as copies; where a parameter becomes a buffer (bn -> frozen)
 /// or the other way, its values. dtype, mode, requires_grad and frozen statistics stay. Running statistics that the new
 /// norm does not have are dropped, those that only it has start anew, which is noted. With AffineValues::reset only
-/// buffers go over. A BatchRenorm with the counter of a trained BatchNorm has its warm-up behind it. A norm stays where
-/// its state does not fit, which Conversions::kept says with the reason: a weight, a bias or another parameter that the
-/// new norm has no place of that shape for; no running statistics where they are to be frozen; an input of fewer or
-/// more dims than the new norm takes; values that the new norm draws from its first batch (ActNorm). Throws, changing
-/// nothing, what the rule throws, for a name that does not exist, and for options that the new norm refuses (num_groups
-/// that do not divide the channels).
+/// buffers go over. A BatchRenorm with the counter of a trained BatchNorm has its warm-up behind it.
+/// A norm stays where its state does not fit, which Conversions::kept says with the reason:
+/// - a weight, a bias or another parameter that the new norm has no place of that shape for
+/// - no running statistics where they are to be frozen
+/// - an input of fewer or more dims than the new norm takes
+/// - values that the new norm draws from its first batch (ActNorm)
+/// Throws, changing nothing, what the rule throws, for a name that does not exist, and for options that the new norm
+/// refuses (num_groups that do not divide the channels).
 Conversions convert_norms(ConversionRoot model, const NormRule& rule);
 
 namespace detail {

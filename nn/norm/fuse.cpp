@@ -22,6 +22,8 @@ struct ScaleAndShift {
 
 template <class Norm>
 ScaleAndShift scale_and_shift(const Norm& norm) {
+  const NoGradGuard no_grad;
+  const detail::ParameterScope parameters(norm);
   const std::vector<double> mean = in_float64(norm.running_mean).template to_vector<double>();
   const std::vector<double> var = in_float64(norm.running_var).template to_vector<double>();
   ScaleAndShift result{std::vector<double>(mean.size(), 1), std::vector<double>(mean.size(), 0)};
@@ -59,26 +61,34 @@ Blank blank_conv(const Conv& conv, const GroupView& channels) {
   return {std::make_unique<Conv>(conv.in_channels, conv.out_channels, unused, options), channels};
 }
 
-std::optional<Blank> blank(const WeightedLayer& layer) {
-  Generator unused(0);
-  if (const auto* conv = dynamic_cast<const Conv2d*>(&layer)) {
-    const Size2 k = conv->options.kernel_size;
-    return blank_conv(*conv, {1, 1, conv->out_channels, conv->in_channels / conv->options.groups * k.h * k.w});
+template <int D>
+std::optional<Blank> blank_over(const WeightedLayer& layer) {
+  if (const auto* conv = dynamic_cast<const Conv<D>*>(&layer)) {
+    const std::int64_t inputs = conv->in_channels / conv->options.groups;
+    return blank_conv(*conv, {1, 1, conv->out_channels, inputs * product_of(conv->options.kernel_size)});
   }
-  if (const auto* conv = dynamic_cast<const ConvTranspose2d*>(&layer)) {
+  if (const auto* conv = dynamic_cast<const ConvTranspose<D>*>(&layer)) {
     const std::int64_t groups = conv->options.groups;
-    const Size2 k = conv->options.kernel_size;
-    return blank_conv(*conv, {groups, conv->in_channels / groups, conv->out_channels / groups, k.h * k.w});
-  }
-  if (const auto* linear = dynamic_cast<const Linear*>(&layer)) {
-    return Blank{std::make_unique<Linear>(linear->in_features, linear->out_features, unused),
-                 {1, 1, linear->out_features, linear->in_features}};
+    return blank_conv(*conv, {groups, conv->in_channels / groups, conv->out_channels / groups,
+                              product_of(conv->options.kernel_size)});
   }
   return std::nullopt;
 }
 
+std::optional<Blank> blank(const WeightedLayer& layer) {
+  if (const auto* linear = dynamic_cast<const Linear*>(&layer)) {
+    Generator unused(0);
+    return Blank{std::make_unique<Linear>(linear->in_features, linear->out_features, unused),
+                 {1, 1, linear->out_features, linear->in_features}};
+  }
+  std::optional<Blank> conv = blank_over<2>(layer);
+  conv = conv ? std::move(conv) : blank_over<1>(layer);
+  return conv ? std::move(conv) : blank_over<3>(layer);
+}
+
 std::unique_ptr<Layer> fused(WeightedLayer& layer, Blank blank, const ScaleAndShift& norm) {
   const NoGradGuard no_grad;
+  const detail::ParameterScope parameters(layer);
   const Tensor effective = layer.effective_weight();
   const GroupView& view = blank.channels;
   Array weight = in_float64(effective).clone();
@@ -124,7 +134,8 @@ std::vector<Call> trace(Layer& model, const Tensor& example, Tensor& y) {
     for (Slot* slot : parent.children()) {
       Module& layer = **slot;
       const std::string name = prefix + slot->name();
-      if (layer.children().empty() || dynamic_cast<WeightedLayer*>(&layer) != nullptr) {
+      const std::vector<Slot*> parts = layer.children();
+      if (std::all_of(parts.begin(), parts.end(), [](const Slot* s) { return s->name() == "parametrizations"; })) {
         hooks.emplace_back(
             &layer, layer.register_forward_hook([&calls, slot, name](const Module&, const auto& in, const auto& out) {
               calls.push_back({slot, name, in, out});
@@ -170,7 +181,7 @@ std::vector<Pair> find_pairs(const std::vector<Call>& calls) {
     if (front == calls.end()) {
       continue;
     }
-    const int rank = dynamic_cast<Linear*>(&**front->slot) != nullptr ? 2 : 4;  // channels at dim 1
+    const int rank = Child<WeightedLayer>(*front->slot)->effective_weight().rank();  // with channels at dim 1
     const bool once = times([&](const Call& c) { return c.slot == norm.slot || c.slot == front->slot; }) == 2;
     const bool alone = times([&](const Call& c) { return c.takes(between); }) == 1;
     if (once && alone && between.rank() == rank) {

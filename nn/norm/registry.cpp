@@ -109,14 +109,14 @@ Made make_of_groups(std::int64_t channels, const NormOptions& given) {
 }
 
 /// A NormEntry that is known when this is compiled.
-struct Row {
+struct NormRow {
   std::string_view name, description, formula;
   Made (*make)(std::int64_t channels, const NormOptions& options);
   int min_spatial_dims = 2, max_spatial_dims = 2;
   bool activates = false;
 };
 
-constexpr Row kNorms[] = {
+constexpr NormRow kNorms[] = {
     {"bn", "BatchNorm: statistics of the batch, per channel",
      "y = (x - E[x]) / sqrt(Var[x] + eps) * weight + bias, E and Var per channel over N, H, W", make_of_rank<BatchNorm>,
      0, 3},
@@ -224,7 +224,7 @@ constexpr Row kNorms[] = {
 NamedList<NormEntry>& list() {
   static NamedList<NormEntry> norms([] {
     std::vector<NormEntry> entries;
-    for (const Row& row : kNorms) {
+    for (const NormRow& row : kNorms) {
       entries.push_back({std::string(row.name), std::string(row.description), std::string(row.formula), row.make,
                          row.min_spatial_dims, row.max_spatial_dims, row.activates});
     }

@@ -72,13 +72,14 @@ Values second(const Tensor& x, const Tensor& y) {
   return gradient(x, grad({sum(y)}, {x}, {}, {.create_graph = true})[0]);
 }
 
-/// Equal, NaN to NaN.
-void check_same(const Values& actual, const Values& expected) {
+/// Equal, NaN to NaN, or nearly so where finite and not 0.
+void check_same(const Values& actual, const Values& expected, double tolerance = 0) {
   REQUIRE(actual.size() == expected.size());
   for (std::size_t i = 0; i < actual.size(); ++i) {
     CAPTURE(i);
-    CHECK_MESSAGE((actual[i] == expected[i] || (std::isnan(actual[i]) && std::isnan(expected[i]))),
-                  concat("got ", actual[i], ", expected ", expected[i]));
+    const double a = actual[i], e = expected[i];
+    CHECK_MESSAGE((a == e || (std::isnan(a) && std::isnan(e)) || std::abs(a - e) <= tolerance * std::abs(e)),
+                  concat("got ", a, ", expected ", e));
   }
 }
 
@@ -146,8 +147,7 @@ TEST_CASE("at infinities, corners and NaN values and slopes are PyTorch's, or li
     for (const DType dtype : {DType::float64, DType::float32}) {
       const Tensor x(leaf(row.x).array().to(dtype), true), y = row.f(x);
       check_same(y.to_vector<double>(), row.y);
-      check_same(tensor(gradient(x, y), std::ssize(row.dx)).array().to(dtype).to_vector<double>(),
-                 leaf(row.dx).array().to(dtype).to_vector<double>());
+      check_same(gradient(x, y), row.dx, dtype == DType::float64 ? 1e-15 : 1e-6);
     }
   }
 }
@@ -186,7 +186,7 @@ TEST_CASE("gradients of products and running products with zeros, twice") {
   const Tensor x = leaf({2, 0, 3, 0, 5});
   CHECK(cumprod(x, 0).to_vector<double>() == Values{2, 0, 0, 0, 0});
   CHECK(gradient(x, cumprod(x, 0)) == Values{1, 8, 0, 0, 0});
-  CHECK(second(x, cumprod(x, 0)) == Values{4, 8, 2, 36, 0});
+  CHECK(second(x, cumprod(x, 0)) == Values{4, 42, 2, 36, 0});
   CHECK(std::signbit(cumprod(leaf({1, -0.0}), 0).to_vector<double>()[1]));
   // 1e30^2 is no float32, but the products are formed in double.
   const Tensor wide = tensor({1e30, 1e30, 1e-30, 1e-30}, {.requires_grad = true});
@@ -216,7 +216,7 @@ TEST_CASE("logsumexp: rows of -inf, and no row at all") {
   const Tensor x = tensor<double>({-kInf, -kInf, 0, -kInf, kInf, 1, 1e4, 1e4}, {4, 2}, true);
   const Tensor y = logsumexp(x, 1);
   check_same(y.to_vector<double>(), {-kInf, 0, kInf, 1e4 + std::log(2.0)});
-  check_same(gradient(x, y), {kNan, kNan, 1, 0, kNan, 0, 0.5, 0.5});
+  check_same(gradient(x, y), {kNan, kNan, 1, 0, kNan, 0, 0.5, 0.5}, 1e-12);
   CHECK(logsumexp(zeros({2, 0}), 1).to_vector<double>() == Values{-kInf, -kInf});
 }
 

@@ -4,8 +4,11 @@
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/nn/linear.hpp"
+#include "evenkeel/nn/norm/batch_renorm.hpp"
 #include "tests/support/fixture.hpp"
 #include "tests/support/values.hpp"
+
+#include <algorithm>
 
 using namespace evenkeel;
 using namespace evenkeel::nn;
@@ -126,4 +129,52 @@ TEST_CASE("without batches, or when a forward throws, everything stays as it was
   // Empty batches give no statistics.
   CHECK(update_bn_stats(bn, std::vector<Tensor>{zeros({0, 3, 2, 2})}) == 0);
   CHECK(bn.running_mean.to_vector<float>() == std::vector<float>(3, 0.5F));
+}
+
+TEST_CASE("update_bn leaves what new layers have that saw the batches with momentum = nullopt") {
+  Generator generator(1);
+  const auto make = [&](std::optional<double> momentum) {
+    auto model = std::make_unique<Sequential>();
+    model->append<BatchNorm2d>(3, BatchNormOptions{.momentum = momentum})
+        .append<BatchRenorm2d>(3, BatchRenormOptions{.momentum = 0.2})
+        .append<BatchNorm2d>(3, BatchNormOptions{.momentum = momentum});
+    model->to(DType::float64);
+    return model;
+  };
+  const auto updated = make(0.1), fresh = make(std::nullopt);
+  (*updated)(random({5, 3, 4, 4}, 9));  // statistics that are forgotten
+  for (const Tensor& batch : uneven_batches()) {
+    (*fresh)(batch);
+  }
+  updated->eval();
+  CHECK(update_bn(uneven_batches(), *updated) == 3);
+  CHECK(!updated->child<BatchNorm2d>("0")->training());
+  for (const char* name : {"0.running_mean", "0.running_var", "0.num_batches_tracked", "2.num_batches_tracked"}) {
+    test::check_close(updated->get_buffer(name), fresh->get_buffer(name), 1e-13, name);
+  }
+}
+
+TEST_CASE("update_bn trains all layers meanwhile, dropout too, and leaves frozen layers alone") {
+  Generator generator(1);
+  Sequential model;
+  model.append<Dropout>(0.5, generator).append<BatchNorm1d>(50).append<BatchNorm1d>(50);
+  model.child<BatchNorm1d>("2")->freeze_statistics();
+  model.eval();
+  CHECK(update_bn(std::vector<Tensor>{ones({4, 50})}, model) == 1);
+  const std::vector<float> means = model.child<BatchNorm1d>("1")->running_mean.to_vector<float>();
+  CHECK(*std::ranges::min_element(means) < 1);
+  CHECK(*std::ranges::max_element(means) > 1);
+  CHECK(model.child<BatchNorm1d>("2")->num_batches_tracked.array().item_int64() == 0);
+  CHECK(!model[0]->training());
+}
+
+TEST_CASE("update_bn without batches, or when a forward throws, leaves everything as it was") {
+  BatchNorm2d bn(3);
+  bn.running_mean.mutable_array().fill_(0.5);
+  CHECK_THROWS_WITH(update_bn(std::vector<Tensor>{}, bn), "update_bn: no batch was given to take statistics of");
+  CHECK_THROWS_WITH(update_bn(std::vector<Tensor>{ones({2, 3, 4, 4}), ones({1, 3, 1, 1})}, bn),
+                    Contains("Expected more than 1 value per channel"));
+  CHECK(bn.running_mean.to_vector<float>() == std::vector<float>(3, 0.5F));
+  CHECK(bn.num_batches_tracked.array().item_int64() == 0);
+  CHECK(bn.training());
 }

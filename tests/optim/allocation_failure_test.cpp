@@ -3,8 +3,7 @@
 
 #include "evenkeel/core/parallel.hpp"
 #include "evenkeel/core/storage.hpp"
-#include "evenkeel/optim/adam.hpp"
-#include "evenkeel/optim/sgd.hpp"
+#include "tests/optim/every_optimizer.hpp"
 #include "tests/optim/failing_new.hpp"
 
 #include <doctest/doctest.h>
@@ -122,5 +121,12 @@ TEST_CASE("Adam and AdamW: a failed allocation in step() changes nothing") {
     check_optimizer([amsgrad](std::vector<Tensor> params) {
       return std::make_unique<AdamW>(params, AdamWOptions{.lr = 0.1, .amsgrad = amsgrad});
     });
+  }
+}
+
+TEST_CASE("every optimizer: a failed allocation in step() changes nothing") {
+  for (const auto& [name, make] : test::every_optimizer()) {
+    CAPTURE(name);
+    check_optimizer([&make = make](std::vector<Tensor> params) { return make({params}); });
   }
 }

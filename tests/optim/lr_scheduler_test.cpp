@@ -1,10 +1,14 @@
 #include "evenkeel/optim/lr_scheduler.hpp"
 
 #include "evenkeel/optim/adam.hpp"
+#include "evenkeel/optim/cyclic_lr.hpp"
 #include "evenkeel/optim/one_cycle.hpp"
 #include "evenkeel/optim/reduce_lr_on_plateau.hpp"
+#include "evenkeel/optim/rmsprop.hpp"
 #include "evenkeel/optim/sequential_lr.hpp"
 #include "evenkeel/optim/sgd.hpp"
+#include "evenkeel/optim/swa_lr.hpp"
+#include "evenkeel/optim/warm_restarts.hpp"
 
 #include <doctest/doctest.h>
 
@@ -31,6 +35,10 @@ std::unique_ptr<Optimizer> make_adam() {
   return std::make_unique<Adam>(ParamList{Tensor(Array::zeros({1}), true)}, AdamOptions{.lr = 0.5});
 }
 
+std::unique_ptr<Optimizer> make_rmsprop() {
+  return std::make_unique<RMSprop>(ParamList{Tensor(Array::zeros({1}), true)}, RMSpropOptions{.lr = 0.5});
+}
+
 template <class T, class... Args>
 MakeSchedulers one(Args... args) {
   return [=](Optimizer& o) { return Schedulers{std::make_shared<T>(o, args...)}; };
@@ -55,6 +63,24 @@ Schedulers chained(Optimizer& o) {
   return {std::move(first), std::make_shared<ExponentialLR>(o, 0.95)};
 }
 
+Schedulers chained_scheduler(Optimizer& o) {
+  return {std::make_shared<ChainedScheduler>(
+      o, Schedulers{std::make_shared<ConstantLR>(o, 0.1, 12), std::make_shared<ExponentialLR>(o, 0.9),
+                    std::make_shared<PolynomialLR>(o, 30, 0.5)})};
+}
+
+LambdaLR::Function constant(double value) {
+  return [value](std::int64_t) { return value; };
+}
+
+Schedulers sequential_more(Optimizer& o) {
+  return {std::make_shared<SequentialLR>(
+      o,
+      Schedulers{std::make_shared<PolynomialLR>(o, 10), std::make_shared<MultiplicativeLR>(o, constant(0.9)),
+                 std::make_shared<SWALR>(o, std::vector{0.1}, 4)},
+      std::vector<std::int64_t>{7, 20})};
+}
+
 const OneCycleOptions kOneCycle{.max_lr = {1.5, 0.2}, .total_steps = 41};
 const OneCycleOptions kOneCycleLinear{.max_lr = {0.4},
                                       .total_steps = 41,
@@ -67,6 +93,25 @@ const OneCycleOptions kOneCycleLinear{.max_lr = {0.4},
                                       .three_phase = true};
 const std::vector<LambdaLR::Function> kLambdas = {[](std::int64_t e) { return 1 / (1 + static_cast<double>(e)); },
                                                   [](std::int64_t e) { return std::pow(0.9, static_cast<double>(e)); }};
+
+const std::vector<LambdaLR::Function> kFactors = {[](std::int64_t e) { return 1 - 0.5 / (1 + static_cast<double>(e)); },
+                                                  constant(1.02)};
+const CyclicOptions kCyclic{.base_lr = {0.01}, .max_lr = {0.5, 0.1}, .step_size_up = 5, .step_size_down = 8};
+const CyclicOptions kCyclicHalving{
+    .base_lr = {0.1}, .max_lr = {0.9}, .step_size_up = 4, .mode = CycleMode::triangular2, .base_momentum = {0.7}};
+const CyclicOptions kCyclicExp{
+    .base_lr = {0.1}, .max_lr = {0.9}, .step_size_up = 6, .mode = CycleMode::exp_range, .gamma = 0.97};
+const CyclicOptions kCyclicOwn{.base_lr = {0.1, 0.2},
+                               .max_lr = {0.4},
+                               .step_size_up = 3,
+                               .scale_fn = [](double x) { return 1 / (1 + x); },
+                               .scale_mode = ScaleMode::iterations,
+                               .max_momentum = {0.95, 0.9}};
+const CyclicOptions kCyclicOwnCycles{.base_lr = {0.1},
+                                     .max_lr = {0.4},
+                                     .step_size_up = 3,
+                                     .scale_fn = [](double x) { return std::pow(0.8, x); },
+                                     .cycle_momentum = false};
 
 struct Case {
   std::string name;
@@ -89,21 +134,39 @@ const std::vector<Case> kCases = {
     {"sequential", sequential},
     {"three_parts", three_parts},
     {"chained", chained},
+    {"polynomial", one<PolynomialLR>()},
+    {"polynomial_long", one<PolynomialLR>(25, 1.7)},
+    {"multiplicative", one<MultiplicativeLR>(constant(0.95))},
+    {"multiplicative_two", one<MultiplicativeLR>(kFactors)},
+    {"warm_restarts", one<CosineAnnealingWarmRestarts>(7)},
+    {"warm_restarts_doubling", one<CosineAnnealingWarmRestarts>(4, 2, 0.01)},
+    {"cyclic", one<CyclicLR>(kCyclic)},
+    {"cyclic_halving", one<CyclicLR>(kCyclicHalving), make_rmsprop},
+    {"cyclic_exp", one<CyclicLR>(kCyclicExp), make_adam},
+    {"cyclic_own", one<CyclicLR>(kCyclicOwn)},
+    {"cyclic_own_cycles", one<CyclicLR>(kCyclicOwnCycles)},
+    {"swa", one<SWALR>(std::vector{0.05, 0.1})},
+    {"swa_linear", one<SWALR>(std::vector{0.2}, 7, Anneal::linear)},
+    {"swa_at_once", one<SWALR>(std::vector{0.2}, 0)},
+    {"chained_scheduler", chained_scheduler},
+    {"sequential_more", sequential_more},
 };
 
 /// "<case> <group> <quantity>" to the values of PyTorch.
 using Expected = std::map<std::string, std::vector<double>>;
 
 Expected read_fixture() {
-  std::ifstream file(std::string(EVENKEEL_FIXTURES) + "/schedulers.txt");
   Expected expected;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream in(line);
-    std::string name, group, quantity;
-    in >> name >> group >> quantity;
-    std::vector<double>& values = expected[concat(name, " ", group, " ", quantity)];
-    for (double value; in >> value;) {
-      values.push_back(value);
+  for (const char* name_of_file : {"/schedulers.txt", "/schedulers_more.txt"}) {
+    std::ifstream file(std::string(EVENKEEL_FIXTURES) + name_of_file);
+    for (std::string line; std::getline(file, line);) {
+      std::istringstream in(line);
+      std::string name, group, quantity;
+      in >> name >> group >> quantity;
+      std::vector<double>& values = expected[concat(name, " ", group, " ", quantity)];
+      for (double value; in >> value;) {
+        values.push_back(value);
+      }
     }
   }
   return expected;
@@ -171,6 +234,22 @@ TEST_CASE("a schedule resumed at any step goes on bit for bit") {
       }
       CHECK(second[0]->last_epoch() == static_cast<std::int64_t>(kSteps));
     }
+  }
+}
+
+TEST_CASE("CosineAnnealingWarmRestarts goes to any epoch, and to parts of one, as PyTorch's") {
+  const Expected expected = read_fixture();
+  constexpr double kNext = -1;  // a plain step()
+  const std::vector<double> steps = {0.25,  0.5,   kNext, 2.75,  3,  3.5,   10.25, kNext, kNext,  40.5,
+                                     kNext, 1.125, 0,     kNext, 21, kNext, 13,    39,    120.75, kNext};
+  for (const bool doubling : {false, true}) {
+    const auto optimizer = make_sgd();
+    CosineAnnealingWarmRestarts scheduler(*optimizer, 3, doubling ? 2 : 1, doubling ? 0.02 : 0);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      steps[i] == kNext ? scheduler.step() : scheduler.step(steps[i]);
+      check_now(*optimizer, expected, doubling ? "fractional_doubling" : "fractional", i + 1);
+    }
+    CHECK(scheduler.last_epoch() == 121);
   }
 }
 

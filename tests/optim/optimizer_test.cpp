@@ -3,8 +3,7 @@
 #include "evenkeel/core/kernels/elementwise/optimizer.hpp"
 #include "evenkeel/core/kernels/simd/isa.hpp"
 #include "evenkeel/core/parallel.hpp"
-#include "evenkeel/optim/adam.hpp"
-#include "evenkeel/optim/sgd.hpp"
+#include "tests/optim/every_optimizer.hpp"
 #include "tests/support/isa_guard.hpp"
 
 #include <doctest/doctest.h>
@@ -270,20 +269,24 @@ TEST_CASE_TEMPLATE("kernels equal plain loops on every instruction set and any n
                                    .eps = 1e-3,
                                    .weight_decay = 0.01,
                                    .bias_correction1 = 0.5,
-                                   .root_bias_correction2 = 0.7};
-      std::vector<kernels::SgdPart<T>> sgd_parts;
-      std::vector<kernels::AdamPart<T>> adam_parts;
+                                   .root_bias_correction2 = 0.7,
+                                   .amsgrad = true};
+      std::vector<kernels::OptimizerPart<T>> sgd_parts, adam_parts;
       // Cut into parameters in another way for each thread count: the numbers are those of the elements alone.
       std::int64_t first = 0;
       for (const std::int64_t size : threads == 1 ? std::vector{n} : std::vector<std::int64_t>{1, 0, 7, 40000, 3, n}) {
         const std::int64_t count = std::min(size, n - first);
-        sgd_parts.push_back({sgd, count, g.data() + first, sgd_p[threads - 1].data() + first, buffer.data() + first});
-        adam_parts.push_back({adam, count, g.data() + first, adam_p[threads - 1].data() + first, m2.data() + first,
-                              v2.data() + first, top2.data() + first});
+        sgd_parts.push_back(
+            {&sgd, count, g.data() + first, sgd_p[threads - 1].data() + first, {buffer.data() + first}});
+        adam_parts.push_back({&adam,
+                              count,
+                              g.data() + first,
+                              adam_p[threads - 1].data() + first,
+                              {m2.data() + first, v2.data() + first, top2.data() + first}});
         first += count;
       }
-      kernels::sgd_step<T>(sgd_parts);
-      kernels::adam_step<T>(adam_parts);
+      kernels::optimizer_step<T>(kernels::OptimizerRules::index_of<kernels::SgdStep>(), sgd_parts);
+      kernels::optimizer_step<T>(kernels::OptimizerRules::index_of<kernels::AdamStep>(), adam_parts);
     }
     CHECK(sgd_p[0] == sgd_p[1]);
     CHECK(adam_p[0] == adam_p[1]);
@@ -372,6 +375,15 @@ TEST_CASE("all parameters in one pass: bit for bit what each alone gets, with an
   check_together<SGD>(SGDOptions{.lr = 0.1});
   check_together<Adam>(AdamOptions{.lr = 0.1, .weight_decay = 0.01, .amsgrad = true});
   check_together<AdamW>(AdamWOptions{.lr = 0.1});
+  check_together<RMSprop>(RMSpropOptions{.momentum = 0.9, .centered = true});
+  check_together<Adagrad>(AdagradOptions{.lr_decay = 0.1});
+  check_together<Adadelta>(AdadeltaOptions{});
+  check_together<NAdam>(NAdamOptions{.weight_decay = 0.1});
+  check_together<RAdam>(RAdamOptions{.lr = 0.01});
+  check_together<Adamax>(AdamaxOptions{});
+  check_together<Lion>(LionOptions{.weight_decay = 0.1});
+  check_together<LARS>(LARSOptions{.lr = 1, .weight_decay = 0.1});
+  check_together<LAMB>(LAMBOptions{});
 }
 
 TEST_CASE("a step that runs out of memory changes nothing") {

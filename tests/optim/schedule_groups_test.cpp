@@ -1,9 +1,13 @@
 // Groups that are added while a schedule runs, and schedules that fail: what an optimizer has then.
 
+#include "evenkeel/optim/adagrad.hpp"
+#include "evenkeel/optim/cyclic_lr.hpp"
 #include "evenkeel/optim/one_cycle.hpp"
 #include "evenkeel/optim/reduce_lr_on_plateau.hpp"
 #include "evenkeel/optim/sequential_lr.hpp"
 #include "evenkeel/optim/sgd.hpp"
+#include "evenkeel/optim/swa_lr.hpp"
+#include "evenkeel/optim/warm_restarts.hpp"
 
 #include <doctest/doctest.h>
 
@@ -87,6 +91,19 @@ TEST_CASE("a group added later is scheduled, by PyTorch's rules, from the rate t
   check_rates(late<CosineAnnealingLR>(8), {cosine(3), cosine(4), cosine(5), cosine(6)});
   check_rates(late<LambdaLR>(LambdaLR::Function([](std::int64_t e) { return 1 / static_cast<double>(1 + e); })),
               {0.8 / 4, 0.8 / 5, 0.8 / 6, 0.8 / 7});
+  check_rates(late<PolynomialLR>(4), {0.4, 0, 0, 0});
+  check_rates(late<MultiplicativeLR>(LambdaLR::Function([](std::int64_t e) { return 1 / static_cast<double>(e); })),
+              {0.8 / 3, 0.8 / 12, 0.8 / 60, 0.8 / 360});
+  check_rates(late<CosineAnnealingWarmRestarts>(2), {0.4, 0.8, 0.4, 0.8});
+  check_rates(late<SWALR>(std::vector{0.2}, 4, Anneal::linear), {0.5, 0.2, 0.2, 0.2});
+  check_rates(late<CyclicLR>(CyclicOptions{.base_lr = {0.1}, .max_lr = {0.5}, .step_size_up = 4}),
+              {0.4, 0.5, 0.4, 0.3});
+  const auto both = [](Optimizer& o) {
+    return std::make_shared<ChainedScheduler>(
+        o, std::vector<std::shared_ptr<LRScheduler>>{std::make_shared<ExponentialLR>(o, 0.5),
+                                                     std::make_shared<StepLR>(o, 4, 0.5)});
+  };
+  check_rates(late_rates(both), {0.4, 0.1, 0.05, 0.025});
   const auto warm = [](Optimizer& o) { return warmup(o, 4, std::make_shared<ExponentialLR>(o, 0.5), 0.5); };
   check_rates(late_rates(warm), {0.8 * 7 / 6, 0.8, 0.4, 0.2});
 }
@@ -140,6 +157,24 @@ TEST_CASE("a schedule with one value per group has none for a group added later:
                           {});
     check(sgd, schedule, [&] { schedule.step(); });
   }
+  {
+    SGD sgd(two());
+    CyclicLR schedule(sgd, {.base_lr = {0.1}, .max_lr = {1}, .base_momentum = {0.8, 0.7}});
+    check(sgd, schedule, [&] { schedule.step(); });
+  }
+  {
+    SGD sgd(two());
+    SWALR schedule(sgd, {0.1, 0.2});
+    check(sgd, schedule, [&] { schedule.step(); });
+  }
+  {
+    SGD sgd(two());
+    const auto first = std::make_shared<ExponentialLR>(sgd, 0.5);
+    ChainedScheduler schedule(sgd, {first, std::make_shared<SWALR>(sgd, std::vector{0.1, 0.2})});
+    check(sgd, schedule, [&] { schedule.step(); });
+    CHECK(first->last_epoch() == 1);
+    CHECK(first->get_last_lr() == std::vector<double>{0.25, 0.125});
+  }
   SGD sgd(two());
   ReduceLROnPlateau plateau(sgd, {.patience = 0, .min_lr = {0.1, 0.2}});
   plateau.step(1);
@@ -181,6 +216,31 @@ TEST_CASE("a schedule whose constructor throws leaves the optimizer as it was") 
       },
       "base_momentum must have 2 values");
   check_unchanged([](Optimizer& o) { SequentialLR(o, {}, {}); }, "one scheduler more than milestones");
+  check_unchanged([](Optimizer& o) { ChainedScheduler(o, {}); }, "expects at least one scheduler to be chained");
+  check_unchanged([](Optimizer& o) { ChainedScheduler(o, {nullptr}); }, "must belong to the optimizer given");
+  check_unchanged([](Optimizer& o) { PolynomialLR(o, -1); }, "total_iters must be at least 0, got -1");
+  check_unchanged([](Optimizer& o) { PolynomialLR(o, 5, kInf); }, "power must be finite");
+  check_unchanged([](Optimizer& o) { MultiplicativeLR(o, LambdaLR::Function()); }, "a function is empty");
+  check_unchanged([](Optimizer& o) { CosineAnnealingWarmRestarts(o, 0); }, "Expected positive integer T_0, but got 0");
+  check_unchanged([](Optimizer& o) { CosineAnnealingWarmRestarts(o, 1, 0); }, "Expected integer T_mult >= 1");
+  check_unchanged([](Optimizer& o) { CosineAnnealingWarmRestarts(o, 1, 1, kInf); }, "eta_min must be finite");
+  check_unchanged([](Optimizer& o) { SWALR(o, {1, 2, 3}); }, "swa_lr must have 2 values, got 3");
+  check_unchanged([](Optimizer& o) { SWALR(o, {1}, -1); }, "anneal_epochs must be equal or greater than 0, got -1");
+  check_unchanged([](Optimizer& o) { SWALR(o, {kInf}, 0); }, "the rate of group 0 must be finite");
+  const auto cyclic = [](const CyclicOptions& options, const char* text) {
+    check_unchanged([&](Optimizer& o) { CyclicLR(o, options); }, text);
+  };
+  cyclic({.max_lr = {1}}, "base_lr must have 2 values, got 0");
+  cyclic({.base_lr = {1}, .max_lr = {1, 2, 3}}, "max_lr must have 2 values, got 3");
+  cyclic({.base_lr = {1}, .max_lr = {1}, .step_size_up = 0}, "step_size_up must be positive, got 0");
+  cyclic({.base_lr = {1}, .max_lr = {1}, .step_size_down = -1}, "step_size_down must be at least 0, got -1");
+  cyclic({.base_lr = {1}, .max_lr = {1}, .gamma = kInf}, "gamma must be finite");
+  cyclic({.base_lr = {1}, .max_lr = {1}, .max_momentum = {1, 1, 1}}, "max_momentum must have 2 values, got 3");
+  cyclic({.base_lr = {1}, .max_lr = {1}, .scale_fn = [](double) -> double { throw std::runtime_error("from scale"); }},
+         "from scale");
+  Adagrad no_momentum(one_parameter());
+  CHECK_THROWS_WITH(CyclicLR(no_momentum, {.base_lr = {1}, .max_lr = {1}}),
+                    Contains("optimizer must support momentum or beta1 with `cycle_momentum` option enabled"));
   check_unchanged([](Optimizer& o) { ReduceLROnPlateau(o, {.factor = 1}); }, "factor must be below 1");
 }
 

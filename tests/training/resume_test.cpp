@@ -101,3 +101,12 @@ TEST_CASE("a resumed run is the unbroken one, bit for bit: every optimizer with 
     }
   }
 }
+
+TEST_CASE("a resumed run is the unbroken one, bit for bit: optimizers and schedules that came later") {
+  for (int schedule = test::kSchedules; schedule < test::kMoreSchedules; ++schedule) {
+    const int more = test::kMoreOptimizers - test::kOptimizers;
+    const RunSetup setup{
+        .model = "fc_bn", .optimizer = test::kOptimizers + schedule % more, .schedule = schedule, .prefetch = 0};
+    check_resume(setup, 6, {1 + schedule % 5});
+  }
+}

@@ -10,11 +10,19 @@
 #include "evenkeel/nn/container.hpp"
 #include "evenkeel/nn/dropout.hpp"
 #include "evenkeel/optim/adam.hpp"
+#include "evenkeel/optim/cyclic_lr.hpp"
+#include "evenkeel/optim/lamb.hpp"
+#include "evenkeel/optim/lion.hpp"
+#include "evenkeel/optim/nadam.hpp"
 #include "evenkeel/optim/one_cycle.hpp"
 #include "evenkeel/optim/reduce_lr_on_plateau.hpp"
+#include "evenkeel/optim/rmsprop.hpp"
 #include "evenkeel/optim/sequential_lr.hpp"
 #include "evenkeel/optim/sgd.hpp"
+#include "evenkeel/optim/swa_lr.hpp"
+#include "evenkeel/optim/warm_restarts.hpp"
 #include "evenkeel/training/checkpoint.hpp"
+#include "evenkeel/training/param_groups.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 #include <cstring>
@@ -34,6 +42,7 @@ struct RunSetup {
   std::int64_t prefetch = 2;
 };
 constexpr int kOptimizers = 5, kSchedules = 10, kNoSchedule = -1;
+constexpr int kMoreOptimizers = 10, kMoreSchedules = 16;  // those that came later included
 
 /// What a state is made of: names with dtype, shape and bytes.
 using Bits = std::vector<std::string>;
@@ -160,8 +169,21 @@ class Run {
       optimizer = std::make_unique<optim::Adam>(params, optim::AdamOptions{.lr = lr / 10});
     } else if (which == 3) {
       optimizer = std::make_unique<optim::AdamW>(params, optim::AdamWOptions{.lr = lr / 10, .amsgrad = true});
-    } else {
+    } else if (which == 4) {
       optimizer = std::make_unique<optim::SGD>(params, optim::SGDOptions{.lr = lr});
+    } else if (which == 5) {
+      optimizer = std::make_unique<optim::RMSprop>(
+          params, optim::RMSpropOptions{.lr = lr / 10, .momentum = 0.9, .centered = true});
+    } else if (which == 6) {
+      optimizer = std::make_unique<optim::NAdam>(params, optim::NAdamOptions{.lr = lr / 10});
+    } else if (which == 7) {
+      optimizer = std::make_unique<optim::Lion>(params, optim::LionOptions{.lr = lr / 100, .weight_decay = 0.1});
+    } else if (which == 8) {
+      optimizer =
+          std::make_unique<optim::LAMB>(training::param_groups_without_decay(net, optim::LAMBOptions{.lr = lr / 10}));
+    } else {
+      optimizer = std::make_unique<optim::SGD>(
+          params, optim::SGDOptions{.lr = lr, .momentum = 0.9, .weight_decay = 0.1, .decoupled_weight_decay = true});
     }
   }
 
@@ -172,8 +194,36 @@ class Run {
     return made;
   }
 
+  void add_more_schedule(int which) {
+    using namespace optim;
+    switch (which) {
+      case 10:
+        schedule<PolynomialLR>(9, 0.5);
+        break;
+      case 11:
+        schedule<MultiplicativeLR>([](std::int64_t epoch) { return 1 - 0.1 / static_cast<double>(epoch); });
+        break;
+      case 12:
+        schedule<CosineAnnealingWarmRestarts>(2, 2, 1e-4);
+        break;
+      case 13:
+        schedule<CyclicLR>(CyclicOptions{.base_lr = {0.001}, .max_lr = {0.01}, .step_size_up = 2});
+        break;
+      case 14:
+        schedules.push_back(std::make_shared<ChainedScheduler>(
+            *optimizer, std::vector<std::shared_ptr<LRScheduler>>{std::make_shared<ConstantLR>(*optimizer, 0.5, 3),
+                                                                  std::make_shared<ExponentialLR>(*optimizer, 0.9)}));
+        break;
+      default:
+        schedule<SWALR>(std::vector{0.001}, 4);
+    }
+  }
+
   void add_schedule(int which) {
     using namespace optim;
+    if (which >= kSchedules) {
+      return add_more_schedule(which);
+    }
     switch (which) {
       case kNoSchedule:
         break;

@@ -191,7 +191,35 @@ void Im2colConv<T>::weight_gradient(const ConvGeometry& g, const T* x, const T* 
   });
 }
 
+/// A unit is one row of one image's X.
+template <class T>
+void unfold_images(const ConvGeometry& g, const T* x, T* columns) {
+  const std::int64_t pixels = g.pixels();
+  parallel_for(0, g.batch * g.patch(), grain_of(pixels), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t image = unit / g.patch();
+      im2col(g, x + image * g.channels * g.plane(), {unit % g.patch(), 1, 0, pixels}, columns + unit * pixels);
+    }
+  });
+}
+
+/// A unit is one channel of one image.
+template <class T>
+void fold_images(const ConvGeometry& g, const T* columns, T* x) {
+  const std::int64_t unit_size = g.taps() * g.pixels();
+  parallel_for(0, g.batch * g.channels, grain_of(unit_size), [&](std::int64_t begin, std::int64_t end) {
+    std::fill_n(x + begin * g.plane(), (end - begin) * g.plane(), T(0));
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      col2im(g, columns + unit * unit_size, {0, g.taps(), 0, g.pixels()}, x + unit * g.plane());
+    }
+  });
+}
+
 template struct Im2colConv<float>;
 template struct Im2colConv<double>;
+template void unfold_images(const ConvGeometry&, const float*, float*);
+template void unfold_images(const ConvGeometry&, const double*, double*);
+template void fold_images(const ConvGeometry&, const float*, float*);
+template void fold_images(const ConvGeometry&, const double*, double*);
 
 }  // namespace evenkeel::kernels

@@ -16,4 +16,11 @@ struct Im2colConv {
   static void weight_gradient(const ConvGeometry& g, const T* x, const T* dy, T* dweight);
 };
 
+/// The column matrices themselves, of all images: columns (batch, patch, pixels). g: of one group.
+template <class T>
+void unfold_images(const ConvGeometry& g, const T* x, T* columns);
+/// The adjoint: every cell of x is the sum of those of columns that show it.
+template <class T>
+void fold_images(const ConvGeometry& g, const T* columns, T* x);
+
 }  // namespace evenkeel::kernels

@@ -16,7 +16,7 @@ namespace evenkeel::kernels {
 namespace {
 
 /// Products whose share of a panel (three registers per product) stays in the first-level cache.
-constexpr std::int64_t kSteps = 288;
+constexpr std::int64_t kPanelSteps = 288;
 /// Products of an output that are summed in registers where no panel is packed; more are cut into parts of as many as
 /// keep float32's digits.
 constexpr std::int64_t kMostSteps = 8192, kPartSteps = 512;
@@ -55,7 +55,7 @@ struct Unit {
 /// digits.
 template <class T, class Run>
 void for_steps(const StepTables::Table& table, PanelProduct<T>& product, const Run& run) {
-  const std::int64_t most_steps = product.packed ? kSteps : table.count > kMostSteps ? kPartSteps : kMostSteps;
+  const std::int64_t most_steps = product.packed ? kPanelSteps : table.count > kMostSteps ? kPartSteps : kMostSteps;
   product.accumulate = false;
   std::int64_t first = 0;
   do {  // once also without any product
@@ -201,7 +201,7 @@ void run_unit(const Unit<T>& unit) {
     sweep_unit<Arch>(unit);
     return;
   }
-  Workspace<T> b(unit.packed ? kSteps * kWidth + kLanes : 0);
+  Workspace<T> b(unit.packed ? kPanelSteps * kWidth + kLanes : 0);
   Workspace<T> results(c.phases_w * unit.outputs * kWidth);
   PanelCutter cutter(unit.block, c.stage, unit.image_stride, {kLanes, kSegments}, !unit.packed);
   while (const Panel* panel = cutter.next()) {

@@ -4,14 +4,10 @@
 #include "evenkeel/core/parallel.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace evenkeel::kernels {
 namespace {
-
-template <class T>
-T* at(T* pointer, std::int64_t i) {
-  return pointer == nullptr ? nullptr : pointer + i;
-}
 
 /// Calls run(part, first, last) until all elements of all parts are done. A chunk takes in many small parameters (a
 /// network has dozens of a few elements each), or a piece of a large one.
@@ -34,29 +30,50 @@ void for_each_piece(std::span<const Part> parts, const Run& run) {
   });
 }
 
+/// The arrays of state from element i on.
+template <class T>
+std::array<T*, kMostStates> state_at(const OptimizerPart<T>& part, std::int64_t i) {
+  std::array<T*, kMostStates> state = part.state;
+  for (T*& array : state) {
+    array = array == nullptr ? nullptr : array + i;
+  }
+  return state;
+}
+
 }  // namespace
 
 template <class T>
-void sgd_step(std::span<const SgdPart<T>> parts) {
+void optimizer_step(std::size_t rule, std::span<const OptimizerPart<T>> parts) {
   dispatch_isa([&]<class Arch>() {
-    for_each_piece(parts, [](const SgdPart<T>& a, std::int64_t i, std::int64_t end) {
-      OptimizerKernels<Arch, T>::sgd(a.step, end - i, a.g + i, a.p + i, at(a.buffer, i));
+    for_each_piece(parts, [rule](const OptimizerPart<T>& a, std::int64_t i, std::int64_t end) {
+      OptimizerKernels<Arch, T>::step(rule, a.numbers, end - i, a.g + i, a.p + i, state_at(a, i).data());
     });
   });
 }
 
 template <class T>
-void adam_step(std::span<const AdamPart<T>> parts) {
+std::array<double, 2> optimizer_norms(std::size_t rule, const OptimizerPart<T>& a, std::span<double> room) {
+  const std::span<double> sums = room.first(norm_room(a.n));  // two for each block
+  std::ranges::fill(sums, 0.0);
   dispatch_isa([&]<class Arch>() {
-    for_each_piece(parts, [](const AdamPart<T>& a, std::int64_t i, std::int64_t end) {
-      OptimizerKernels<Arch, T>::adam(a.step, end - i, a.g + i, a.p + i, a.m + i, a.v + i, at(a.v_max, i));
+    parallel_for(0, a.n, kElementGrain, [&](std::int64_t i, std::int64_t end) {
+      OptimizerKernels<Arch, T>::add_squares(rule, a.numbers, end - i, a.g + i, a.p + i, state_at(a, i).data(),
+                                             &sums[static_cast<std::size_t>(2 * (i / kElementGrain))]);
     });
   });
+  std::array<double, 2> total{};
+  for (std::size_t i = 0; i < sums.size(); i += 2) {
+    total[0] += sums[i];
+    total[1] += sums[i + 1];
+  }
+  return {std::sqrt(total[0]), std::sqrt(total[1])};
 }
 
-template void sgd_step(std::span<const SgdPart<float>>);
-template void sgd_step(std::span<const SgdPart<double>>);
-template void adam_step(std::span<const AdamPart<float>>);
-template void adam_step(std::span<const AdamPart<double>>);
+std::size_t norm_room(std::int64_t n) { return 2 * static_cast<std::size_t>((n + kElementGrain - 1) / kElementGrain); }
+
+template void optimizer_step(std::size_t, std::span<const OptimizerPart<float>>);
+template void optimizer_step(std::size_t, std::span<const OptimizerPart<double>>);
+template std::array<double, 2> optimizer_norms(std::size_t, const OptimizerPart<float>&, std::span<double>);
+template std::array<double, 2> optimizer_norms(std::size_t, const OptimizerPart<double>&, std::span<double>);
 
 }  // namespace evenkeel::kernels
