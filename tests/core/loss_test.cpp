@@ -91,20 +91,21 @@ void check_row(const Row& row, std::int64_t n, DType dtype) {
   Values x = reference::random_values(n, 11), t = reference::random_values(n, 12);
   const Values dy = reference::random_values(n, 13);
   Values values, gradients, same_gradients;
-  double sum = 0;
+  Real sum = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     x[i] *= i % 5 == 0 ? 20 : 2;
     if (row.domain != nullptr) {
       x[i] = static_cast<double>(static_cast<float>(row.domain(x[i])));
     }
     t[i] = std::abs(t[i]);
-    values.push_back(static_cast<double>(row.f(x[i], t[i], row.a)));
+    const Real value = row.f(x[i], t[i], row.a);
+    sum += value;
+    values.push_back(static_cast<double>(value));
     gradients.push_back(dy[i] * static_cast<double>(row.df(x[i], t[i], row.a)));
     same_gradients.push_back(-1.5 * static_cast<double>(row.df(x[i], t[i], row.a)));
-    sum += values.back();
   }
   const Array ax = numbers(x, dtype), at = numbers(t, dtype), one = Array::full({}, -1.5, dtype);
-  CHECK(row.sum(ax, at, row.a) == doctest::Approx(sum).epsilon(tolerance));
+  CHECK(row.sum(ax, at, row.a) == doctest::Approx(static_cast<double>(sum)).epsilon(tolerance));
   CHECK(reference::worst_error(doubles(row.values(ax, at, row.a)), values) < tolerance);
   CHECK(reference::worst_error(doubles(row.gradient(numbers(dy, dtype), ax, at, row.a)), gradients) < tolerance);
   CHECK(reference::worst_error(doubles(row.gradient(one, ax, at, row.a)), same_gradients) < tolerance);
