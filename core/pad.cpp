@@ -69,7 +69,7 @@ PaddedAxis axis_of(const Shape& x, int dim, std::int64_t before, std::int64_t af
   const std::int64_t more = std::max(before, after);
   require(std::min(before, after) >= -kMost && more <= kMost, "pad", "padding ", before, " and ", after,
           " is too large");
-  const PaddedAxis axis{.size = x[dim], .padded = x[dim] + before + after, .before = before, .shown = {}};
+  PaddedAxis axis{.size = x[dim], .padded = x[dim] + before + after, .before = before, .shown = {}};
   require(mode != PadMode::reflect || more < axis.size, "pad",
           "Padding size should be less than the corresponding input dimension, but got: padding (", before, ", ", after,
           ") at dimension ", dim, " of input ", x);

@@ -1,33 +1,34 @@
 #!/usr/bin/env bash
 # docs/features.sh prints the README's table of all that there is, by family, with PyTorch's names; `docs/features.sh --write` puts it
-# there. What there is comes from the headers, what PyTorch calls it from docs/pytorch_names.txt: a name that the headers declare and the
+# there (a test compares them). What there is comes from the headers, what PyTorch calls it from docs/pytorch_names.txt: a name that the headers declare and the
 # list has not, or the other way round, is an error. Needs bash and awk only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # "family|headers", in the table's order. Headers that users do not include stand in none.
 families='making tensors|autograd/tensor.hpp autograd/ops/create.hpp
-arithmetic, comparison|autograd/ops/arithmetic.hpp
+arithmetic, comparison|autograd/ops/arithmetic.hpp autograd/ops/elementary.hpp autograd/ops/logic.hpp
 activations|autograd/ops/activation.hpp autograd/ops/dropout.hpp
-reductions|autograd/ops/reduce.hpp
-shape|autograd/ops/shape.hpp
-products|autograd/ops/linalg.hpp autograd/ops/gram.hpp
-convolution|autograd/ops/conv.hpp
+reductions, scans, order|autograd/ops/reduce.hpp autograd/ops/scan.hpp autograd/ops/sort.hpp
+shape|autograd/ops/shape.hpp autograd/ops/rearrange.hpp autograd/ops/pad.hpp
+indexing|autograd/ops/index.hpp autograd/ops/indexing.hpp
+products|autograd/ops/linalg.hpp autograd/ops/einsum.hpp autograd/ops/gram.hpp autograd/ops/similarity.hpp
+convolution|autograd/ops/conv.hpp autograd/ops/unfold.hpp
 pooling, resizing|autograd/ops/pool.hpp autograd/ops/lp_pool.hpp autograd/ops/max_unpool.hpp autograd/ops/interpolate.hpp
-normalization (ops)|autograd/ops/group_moments.hpp autograd/ops/local_response.hpp autograd/ops/normalize_groups.hpp autograd/ops/row_function.hpp nn/functional.hpp
+normalization (ops)|nn/functional.hpp autograd/ops/group_moments.hpp autograd/ops/local_response.hpp autograd/ops/normalize_groups.hpp autograd/ops/row_function.hpp
 losses (ops)|autograd/ops/loss.hpp autograd/ops/loss_elementwise.hpp autograd/ops/loss_embedding.hpp
 autograd|autograd/anomaly.hpp autograd/dot.hpp autograd/engine.hpp autograd/function.hpp autograd/grad_mode.hpp autograd/gradcheck.hpp autograd/op_profile.hpp
-layers|nn/conv.hpp nn/dropout.hpp nn/flatten.hpp nn/identity.hpp nn/linear.hpp nn/pool.hpp nn/squeeze_excitation.hpp nn/upsample.hpp
+layers|nn/conv.hpp nn/dropout.hpp nn/embedding.hpp nn/flatten.hpp nn/identity.hpp nn/linear.hpp nn/pad.hpp nn/pixel_shuffle.hpp nn/pool.hpp nn/squeeze_excitation.hpp nn/unfold.hpp nn/upsample.hpp
 activations (layers)|nn/activation.hpp
 norms|nn/norm/*.hpp
 losses (layers)|nn/loss.hpp nn/loss_embedding.hpp
-modules, containers|nn/container.hpp nn/dot.hpp nn/module.hpp nn/parameter_container.hpp nn/summary.hpp
+modules, containers|nn/call.hpp nn/clone.hpp nn/container.hpp nn/dot.hpp nn/module.hpp nn/parameter_container.hpp nn/parametrize.hpp nn/summary.hpp
 initialization|nn/init.hpp nn/lsuv.hpp
 optimizers, schedules|optim/*.hpp
 networks|models/*.hpp
-checkpoints|training/checkpoint.hpp
+training|training/*.hpp
 data|data/*.hpp
-files, machine|core/io/npy.hpp core/io/npz.hpp core/io/safetensors.hpp core/communicator.hpp core/deferred.hpp core/flush_denormal.hpp core/kernels/conv/algorithms.hpp core/parallel.hpp core/print.hpp core/random.hpp'
+files, machine|core/io/npy.hpp core/io/npz.hpp core/io/safetensors.hpp core/communicator.hpp core/flush_denormal.hpp core/deferred.hpp core/kernels/conv/algorithms.hpp core/parallel.hpp core/random.hpp'
 
 # declared HEADER...: the functions and classes that the headers declare in namespaces. Members are indented, and so left out.
 declared() {
@@ -40,7 +41,7 @@ declared() {
     /^(class|struct) [A-Z][A-Za-z0-9_]*( final)?( :| \{|$)/ { print $2; next }
     /^enum class / { next }
     /^using [A-Z][A-Za-z0-9_]* = / { print $2; next }
-    /^[A-Za-z_:][A-Za-z0-9_:<>,&* ]* [&*]?[a-z][a-z0-9_]*\(/ && !/^(using|return|else|namespace|static_assert)/ {
+    /^[A-Za-z_:][A-Za-z0-9_:<>,&* ]* [&*]?[a-z][a-z0-9_]*\(/ && !/^(using|return|else|namespace|requires|static_assert)/ {
       sub(/\(.*/, ""); sub(/.*[ &*]/, ""); print
     }' | grep -vE '(Options|Base)$|^(to_string|check_pool|check_interpolate)$' | sort -u
 }
@@ -53,7 +54,7 @@ table() {
   done <<<"$families" | awk -F'|' '
     FNR == NR {
       if ($0 ~ /^#/ || $0 == "") next
-      if (split($0, pair, " = ") == 2) { other[pair[1]] = pair[2]; known[pair[1]] = 1; next }
+      if ((at = index($0, " = ")) > 0) { name = substr($0, 1, at - 1); other[name] = substr($0, at + 3); known[name] = 1; next }
       if ($0 ~ /^ /) { rest = $0 } else { prefix = $0; sub(/: .*/, "", prefix); rest = $0; sub(/^[^ ]*: /, "", rest) }
       count = split(rest, words, " ")
       for (i = 1; i <= count; ++i) { place[words[i]] = prefix; known[words[i]] = 1 }

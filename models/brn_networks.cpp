@@ -34,7 +34,9 @@ ConvBRNAct::ConvBRNAct(std::int64_t in, std::int64_t out, const nn::Drawing& gen
 
 ResidualBRNBlock::ResidualBRNBlock(std::int64_t in, std::int64_t out, const nn::Drawing& generator,
                                    const BRNBlockOptions& options)
-    : options(options),
+    : in_channels(in),
+      out_channels(out),
+      options(options),
       conv1(add<ConvBRNAct>("conv1", in, out, generator, conv(options, 3, options.stride, true))),
       conv2(add<ConvBRNAct>("conv2", out, out, generator, conv(options, 3, 1, false))),
       downsample(options.stride == 1 && in == out
@@ -72,7 +74,9 @@ Tensor BRNBackbone::forward(const Tensor& x) {
 }
 
 BRNClassifier::BRNClassifier(const nn::Drawing& generator, std::int64_t num_classes, const BRNBackboneOptions& options)
-    : backbone(add<BRNBackbone>("backbone", generator, options)),
+    : num_classes(num_classes),
+      options(options),
+      backbone(add<BRNBackbone>("backbone", generator, options)),
       pool(add<nn::AdaptiveAvgPool2d>("pool", 1)),
       fc(add<nn::Linear>("fc", backbone->out_channels(), num_classes, generator)) {}
 

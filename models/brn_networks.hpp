@@ -25,6 +25,9 @@ struct BRNBlockOptions {
 class ConvBRNAct : public ConvNormAct {
  public:
   ConvBRNAct(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const ConvNormActOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<ConvBRNAct>(in_channels, out_channels, unused_generator(), options);
+  }
 };
 
 /// y = silu(conv2(conv1(x)) + shortcut(x)): ConvBRNAct 3x3 with the stride, ConvBRNAct 3x3 without activation;
@@ -35,8 +38,12 @@ class ResidualBRNBlock : public nn::Layer {
   using Options = BRNBlockOptions;
   ResidualBRNBlock(std::int64_t in, std::int64_t out, const nn::Drawing& generator,
                    const BRNBlockOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<ResidualBRNBlock>(in_channels, out_channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
+  const std::int64_t in_channels, out_channels;
   const BRNBlockOptions options;
   nn::Child<ConvBRNAct> conv1, conv2;
   nn::Child<ConvBRNAct> downsample;  ///< none where the shortcut is x itself
@@ -58,6 +65,9 @@ class BRNBackbone : public nn::Layer {
  public:
   using Options = BRNBackboneOptions;
   explicit BRNBackbone(const nn::Drawing& generator, const BRNBackboneOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<BRNBackbone>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
   std::int64_t out_channels() const { return options.widths.back(); }
 
@@ -77,8 +87,13 @@ class BRNClassifier : public nn::Layer {
   using Options = BRNBackboneOptions;
   explicit BRNClassifier(const nn::Drawing& generator, std::int64_t num_classes = 10,
                          const BRNBackboneOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<BRNClassifier>(unused_generator(), num_classes, options);
+  }
   Tensor forward(const Tensor& x) override;
 
+  const std::int64_t num_classes;
+  const BRNBackboneOptions options;
   nn::Child<BRNBackbone> backbone;
   nn::Child<nn::AdaptiveAvgPool2d> pool;
   nn::Child<nn::Linear> fc;

@@ -28,6 +28,9 @@ class CifarResNet : public nn::Layer {
  public:
   using Options = CifarResNetOptions;
   explicit CifarResNet(const nn::Drawing& generator, const CifarResNetOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<CifarResNet>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const CifarResNetOptions options;

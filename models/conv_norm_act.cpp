@@ -27,7 +27,9 @@ ConvNormActOptions with_norm(ConvNormActOptions o) {
 
 ConvNormAct::ConvNormAct(std::int64_t in, std::int64_t out, const nn::Drawing& generator,
                          const ConvNormActOptions& options)
-    : options(with_norm(options)),
+    : in_channels(in),
+      out_channels(out),
+      options(with_norm(options)),
       conv(add<nn::Conv2d>("conv", in, out, generator, conv_options(this->options))),
       norm(add("norm", nn::make_norm(*this->options.norm, out, options.norm_options))),
       act(add("act", make_act(this->options))) {}

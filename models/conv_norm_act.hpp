@@ -27,8 +27,12 @@ class ConvNormAct : public nn::Layer {
  public:
   using Options = ConvNormActOptions;
   ConvNormAct(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const ConvNormActOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<ConvNormAct>(in_channels, out_channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override { return norm(conv(x), act); }
 
+  const std::int64_t in_channels, out_channels;
   const ConvNormActOptions options;  ///< with the norm's name
   nn::Child<nn::Conv2d> conv;
   nn::Child<nn::Layer> norm, act;

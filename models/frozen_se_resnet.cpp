@@ -35,7 +35,9 @@ FrozenSEResNetOptions checked(FrozenSEResNetOptions o) {
 
 Bottleneck::Bottleneck(std::int64_t in, std::int64_t width, const nn::Drawing& generator,
                        const BottleneckOptions& options)
-    : options(options),
+    : in_channels(in),
+      width(width),
+      options(options),
       conv1(add<ConvNormAct>("conv1", in, width, generator, conv(options, 1, 1, true))),
       conv2(add<ConvNormAct>("conv2", width, width, generator, conv(options, 3, options.stride, true))),
       conv3(add<ConvNormAct>("conv3", width, width * options.expansion, generator, conv(options, 1, 1, false))),

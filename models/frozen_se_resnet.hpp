@@ -31,8 +31,12 @@ class Bottleneck : public nn::Layer {
  public:
   using Options = BottleneckOptions;
   Bottleneck(std::int64_t in, std::int64_t width, const nn::Drawing& generator, const BottleneckOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<Bottleneck>(in_channels, width, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
+  const std::int64_t in_channels, width;
   const BottleneckOptions options;
   nn::Child<ConvNormAct> conv1, conv2, conv3;
   nn::Child<nn::Layer> se;            ///< an Identity for se_ratio 0
@@ -62,6 +66,9 @@ class FrozenSEResNet : public nn::Layer {
  public:
   using Options = FrozenSEResNetOptions;
   explicit FrozenSEResNet(const nn::Drawing& generator, const FrozenSEResNetOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<FrozenSEResNet>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const FrozenSEResNetOptions options;

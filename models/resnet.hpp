@@ -35,6 +35,9 @@ class BasicBlock : public nn::Layer {
  public:
   using Options = BasicBlockOptions;
   BasicBlock(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const BasicBlockOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<BasicBlock>(in_channels, out_channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t in_channels, out_channels;
@@ -80,6 +83,9 @@ class ResNet : public nn::Layer {
  public:
   using Options = ResNetOptions;
   explicit ResNet(const nn::Drawing& generator, const ResNetOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<ResNet>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const ResNetOptions options;

@@ -25,6 +25,9 @@ class FCNetworkWithBatchNorm : public nn::Layer {
  public:
   using Options = FCNetworkOptions;
   explicit FCNetworkWithBatchNorm(const nn::Drawing& generator, const FCNetworkOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<FCNetworkWithBatchNorm>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const FCNetworkOptions options;
@@ -49,6 +52,9 @@ class CNNWithBatchNorm : public nn::Layer {
  public:
   using Options = CNNOptions;
   explicit CNNWithBatchNorm(const nn::Drawing& generator, const CNNOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<CNNWithBatchNorm>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const CNNOptions options;

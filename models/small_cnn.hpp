@@ -12,8 +12,8 @@ namespace evenkeel::models {
 struct SmallCNNOptions {
   std::int64_t in_channels = 3;
   std::int64_t num_classes = 10;
-  std::string norm = "bn";       ///< a name of nn/norm/registry.hpp
-  std::int64_t g1 = 8, g2 = 16;  ///< GroupNorm's groups behind the first and the second convolution
+  std::string norm = "bn";            ///< a name of nn/norm/registry.hpp
+  std::int64_t g1 = 8, g2 = 16;       ///< GroupNorm's groups behind the first and the second convolution
   nn::NormOptions norm_options = {};  ///< its num_groups gives way to g1 and g2, those to its channels_per_group
 };
 
@@ -25,6 +25,9 @@ class SmallCNN : public nn::Layer {
  public:
   using Options = SmallCNNOptions;
   explicit SmallCNN(const nn::Drawing& generator, const SmallCNNOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<SmallCNN>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const SmallCNNOptions options;
@@ -36,12 +39,18 @@ class SmallCNN : public nn::Layer {
 class SmallCNN_BN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
   explicit SmallCNN_BN(const nn::Drawing& generator, const SmallCNNOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<SmallCNN_BN>(unused_generator(), options);
+  }
 };
 
 /// SmallCNN with GroupNorm(g1, 32) and GroupNorm(g2, 64); `options.norm` is not looked at.
 class SmallCNN_GN : public SmallCNN {  // NOLINT(readability-identifier-naming): its PyTorch name
  public:
   explicit SmallCNN_GN(const nn::Drawing& generator, const SmallCNNOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<SmallCNN_GN>(unused_generator(), options);
+  }
 };
 
 }  // namespace evenkeel::models

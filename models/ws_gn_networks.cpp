@@ -43,7 +43,10 @@ std::unique_ptr<nn::Sequential> make_net(const SmallBNNetOptions& o, Generator& 
 }  // namespace
 
 WS_GN_Block::WS_GN_Block(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const WSGNOptions& options)
-    : conv(add<nn::WSConv2d>("conv", in, out, generator, {.kernel_size = 3, .padding = 1, .bias = false})),
+    : in_channels(in),
+      out_channels(out),
+      options(options),
+      conv(add<nn::WSConv2d>("conv", in, out, generator, {.kernel_size = 3, .padding = 1, .bias = false})),
       gn(add("gn", block_norm(out, options))),
       act(add("act", activation_behind<nn::SiLU>(options.norm, {.inplace = true}))) {}
 

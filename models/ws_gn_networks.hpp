@@ -28,8 +28,13 @@ class WS_GN_Block : public nn::Layer {  // NOLINT(readability-identifier-naming)
  public:
   using Options = WSGNOptions;
   WS_GN_Block(std::int64_t in, std::int64_t out, const nn::Drawing& generator, const WSGNOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<WS_GN_Block>(in_channels, out_channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override { return gn(conv(x), act); }
 
+  const std::int64_t in_channels, out_channels;
+  const WSGNOptions options;
   nn::Child<nn::WSConv2d> conv;
   nn::Child<nn::Layer> gn, act;
 };
@@ -48,6 +53,9 @@ class WS_GN_Classifier : public nn::Layer {  // NOLINT(readability-identifier-na
  public:
   using Options = WSGNClassifierOptions;
   explicit WS_GN_Classifier(const nn::Drawing& generator, const WSGNClassifierOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<WS_GN_Classifier>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const WSGNClassifierOptions options;
@@ -70,6 +78,9 @@ class SmallBNNet : public nn::Layer {
  public:
   using Options = SmallBNNetOptions;
   explicit SmallBNNet(const nn::Drawing& generator, const SmallBNNetOptions& options = {});
+  std::unique_ptr<nn::Module> clone_structure() const override {
+    return std::make_unique<SmallBNNet>(unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const SmallBNNetOptions options;

@@ -57,8 +57,7 @@ std::string Threshold::extra_repr() const {
 }
 
 PReLU::PReLU(std::int64_t num_parameters, double init)
-    : num_parameters(checked_count(num_parameters)),
-      weight(parameter("weight", Array::full({num_parameters}, init))) {}
+    : num_parameters(checked_count(num_parameters)), weight(parameter("weight", Array::full({num_parameters}, init))) {}
 
 std::string Softplus::extra_repr() const {
   return concat("beta=", repr_number(beta), ", threshold=", repr_number(threshold));

@@ -34,6 +34,7 @@ class ReLU : public Layer {
   using Options = ActivationOptions;
   explicit ReLU(ActivationOptions options = {}) : options(options) {}
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ReLU>(options); }
   Tensor forward(const Tensor& x) override;
   std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(relu)); }
 
@@ -45,6 +46,7 @@ class SiLU : public Layer {
   using Options = ActivationOptions;
   explicit SiLU(ActivationOptions options = {}) : options(options) {}
   std::string extra_repr() const override { return options.inplace ? "inplace=True" : ""; }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<SiLU>(options); }
   Tensor forward(const Tensor& x) override;
   std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(silu)); }
 
@@ -53,11 +55,13 @@ class SiLU : public Layer {
 
 class Sigmoid : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Sigmoid>(); }
   Tensor forward(const Tensor& x) override { return sigmoid(x); }
 };
 
 class Tanh : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Tanh>(); }
   Tensor forward(const Tensor& x) override { return tanh(x); }
 };
 
@@ -65,6 +69,7 @@ class GELU : public Layer {
  public:
   explicit GELU(GeluApproximation approximate = GeluApproximation::none) : approximate(approximate) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<GELU>(approximate); }
   Tensor forward(const Tensor& x) override { return gelu(x, approximate); }
 
   const GeluApproximation approximate;
@@ -74,6 +79,7 @@ class LeakyReLU : public Layer {
  public:
   explicit LeakyReLU(double negative_slope = 0.01) : negative_slope(negative_slope) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<LeakyReLU>(negative_slope); }
   Tensor forward(const Tensor& x) override { return leaky_relu(x, negative_slope); }
   std::optional<FusedActivation> fused() const override {
     return unless_derived(*this, fused_form(leaky_relu, negative_slope));
@@ -86,6 +92,7 @@ class ELU : public Layer {
  public:
   explicit ELU(double alpha = 1.0) : alpha(alpha) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ELU>(alpha); }
   Tensor forward(const Tensor& x) override { return elu(x, alpha); }
 
   const double alpha;
@@ -95,6 +102,7 @@ class CELU : public Layer {
  public:
   explicit CELU(double alpha = 1.0) : alpha(alpha) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<CELU>(alpha); }
   Tensor forward(const Tensor& x) override { return celu(x, alpha); }
 
   const double alpha;
@@ -102,16 +110,19 @@ class CELU : public Layer {
 
 class SELU : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<SELU>(); }
   Tensor forward(const Tensor& x) override { return selu(x); }
 };
 
 class Mish : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Mish>(); }
   Tensor forward(const Tensor& x) override { return mish(x); }
 };
 
 class Hardswish : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardswish>(); }
   Tensor forward(const Tensor& x) override { return hardswish(x); }
   std::optional<FusedActivation> fused() const override { return unless_derived(*this, fused_form(hardswish)); }
 };
@@ -121,6 +132,7 @@ class Softplus : public Layer {
  public:
   explicit Softplus(double beta = 1, double threshold = 20) : beta(beta), threshold(threshold) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Softplus>(beta, threshold); }
   Tensor forward(const Tensor& x) override { return softplus(x, beta, threshold); }
 
   const double beta, threshold;
@@ -128,16 +140,19 @@ class Softplus : public Layer {
 
 class LogSigmoid : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<LogSigmoid>(); }
   Tensor forward(const Tensor& x) override { return logsigmoid(x); }
 };
 
 class Softsign : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Softsign>(); }
   Tensor forward(const Tensor& x) override { return softsign(x); }
 };
 
 class Tanhshrink : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Tanhshrink>(); }
   Tensor forward(const Tensor& x) override { return tanhshrink(x); }
 };
 
@@ -145,6 +160,7 @@ class Softshrink : public Layer {
  public:
   explicit Softshrink(double lambda = 0.5) : lambda(lambda) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Softshrink>(lambda); }
   Tensor forward(const Tensor& x) override { return softshrink(x, lambda); }
 
   const double lambda;
@@ -154,6 +170,7 @@ class Hardshrink : public Layer {
  public:
   explicit Hardshrink(double lambda = 0.5) : lambda(lambda) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardshrink>(lambda); }
   Tensor forward(const Tensor& x) override { return hardshrink(x, lambda); }
 
   const double lambda;
@@ -161,11 +178,13 @@ class Hardshrink : public Layer {
 
 class Hardsigmoid : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardsigmoid>(); }
   Tensor forward(const Tensor& x) override { return hardsigmoid(x); }
 };
 
 class ReLU6 : public Layer {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ReLU6>(); }
   Tensor forward(const Tensor& x) override { return relu6(x); }
 };
 
@@ -174,6 +193,7 @@ class Hardtanh : public Layer {
  public:
   explicit Hardtanh(double min_val = -1.0, double max_val = 1.0);
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Hardtanh>(min_val, max_val); }
   Tensor forward(const Tensor& x) override { return hardtanh(x, min_val, max_val); }
 
   const double min_val, max_val;
@@ -184,6 +204,7 @@ class Threshold : public Layer {
  public:
   Threshold(double threshold, double value) : threshold(threshold), value(value) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Threshold>(threshold, value); }
   Tensor forward(const Tensor& x) override { return evenkeel::threshold(x, threshold, value); }
 
   const double threshold, value;
@@ -196,6 +217,7 @@ class PReLU : public Layer {
  public:
   explicit PReLU(std::int64_t num_parameters = 1, double init = 0.25);
   std::string extra_repr() const override { return concat("num_parameters=", num_parameters); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<PReLU>(num_parameters); }
   Tensor forward(const Tensor& x) override { return prelu(x, weight); }
 
   const std::int64_t num_parameters;
@@ -207,6 +229,7 @@ class GLU : public Layer {
  public:
   explicit GLU(std::int64_t dim = -1) : dim(dim) {}
   std::string extra_repr() const override { return concat("dim=", dim); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<GLU>(dim); }
   Tensor forward(const Tensor& x) override { return glu(x, dim); }
 
   const std::int64_t dim;
@@ -217,6 +240,7 @@ class Softmax : public Layer {
  public:
   explicit Softmax(std::int64_t dim) : dim(dim) {}
   std::string extra_repr() const override { return concat("dim=", dim); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Softmax>(dim); }
   Tensor forward(const Tensor& x) override { return softmax(x, dim); }
 
   const std::int64_t dim;
@@ -226,6 +250,7 @@ class LogSoftmax : public Layer {
  public:
   explicit LogSoftmax(std::int64_t dim) : dim(dim) {}
   std::string extra_repr() const override { return concat("dim=", dim); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<LogSoftmax>(dim); }
   Tensor forward(const Tensor& x) override { return log_softmax(x, dim); }
 
   const std::int64_t dim;

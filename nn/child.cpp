@@ -55,6 +55,7 @@ std::unique_ptr<Module> Slot::replace(std::unique_ptr<Module> module) {
   layer_ = dynamic_cast<Layer*>(module_.get());
   module_->place_ = this;
   module->place_ = nullptr;
+  replaced_ = true;
   return module;
 }
 
@@ -91,12 +92,12 @@ std::optional<FusedActivation> Activation::form() const {
 }
 
 std::optional<FusedActivation> Activation::fused() const {
-  const bool seen_apart = anomaly_enabled() || (layer_ != nullptr && layer_->has_forward_hooks());
+  const bool seen_apart = anomaly_enabled() || (layer_ != nullptr && layer_->has_hooks());
   return seen_apart ? std::nullopt : form();
 }
 
 bool fuses(const Layer& layer, const Activation& act) {
-  return !layer.has_forward_hooks() && act.fused() && dynamic_cast<const FusibleNorm*>(&layer) != nullptr;
+  return !layer.has_hooks() && act.fused() && dynamic_cast<const FusibleNorm*>(&layer) != nullptr;
 }
 
 bool fuses(const Slot& slot, const Activation& act) { return slot.layer() != nullptr && fuses(*slot.layer(), act); }

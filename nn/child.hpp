@@ -43,12 +43,15 @@ class Slot {
   Tensor operator()(const Tensor& x, const Activation& act) const;
   /// Puts another module here and returns the old one.
   std::unique_ptr<Module> replace(std::unique_ptr<Module> module);
+  /// Whether it ever did.
+  bool replaced() const { return replaced_; }
 
  private:
   std::string name_;
   const Module& owner_;
   std::unique_ptr<Module> module_;
   Layer* layer_;  ///< the module, if it is a Layer
+  bool replaced_ = false;
 };
 
 /// While one lives, the module at `slot` runs: errors and anomaly reports name it, by its path from the module that
@@ -151,7 +154,7 @@ class Activation {
   Activation(const Child<T>& child) : Activation(child.slot()) {}
 
   Tensor operator()(const Tensor& x) const;
-  /// What a norm can run in its op: nothing if it cannot, if the layer has forward hooks or an AnomalyGuard lives.
+  /// What a norm can run in its op: nothing if it cannot, if the layer has hooks or an AnomalyGuard lives.
   std::optional<FusedActivation> fused() const;
   /// The same whatever hooks and guards there are.
   std::optional<FusedActivation> form() const;

@@ -93,11 +93,15 @@ class ListOf : public Base {
 /// one op, norm(x, act).
 class Sequential : public ListOf<Layer> {
  public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Sequential>(); }
   Tensor forward(const Tensor& x) override;
 };
 
 /// Holds children of any kind that the owner calls itself; has no forward of its own.
-class ModuleList : public ListOf<Module> {};
+class ModuleList : public ListOf<Module> {
+ public:
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ModuleList>(); }
+};
 
 /// Holds children of any kind by names, in the order in which they were added; has no forward of its own.
 ///   heads.add<Linear>("age", 64, 1, generator);    heads["age"](x)    heads.child<Linear>("age")->weight
@@ -111,6 +115,7 @@ class ModuleDict : public Module {
   /// Takes a module away; throws if there is none.
   std::unique_ptr<Module> pop(const std::string& key);
   void clear();
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ModuleDict>(); }
 
   /// Throws, naming all keys, if there is none.
   Slot& operator[](const std::string& key) { return child(key); }

@@ -172,7 +172,7 @@ Tensor Conv<D>::forward(const Tensor& x) {
                            .padding = zeros ? options.padding : ConvPadding<D>(0),
                            .dilation = options.dilation,
                            .groups = options.groups};
-  return done(convolve<D>(zeros ? x : pad(x, around(options), options.padding_mode), effective_weight(), bias, o));
+  return convolve<D>(zeros ? x : pad(x, around(options), options.padding_mode), effective_weight(), bias, o);
 }
 
 template <int D>
@@ -222,7 +222,7 @@ Tensor ConvTranspose<D>::forward(const Tensor& x) {
                                     .output_padding = options.output_padding,
                                     .dilation = options.dilation,
                                     .groups = options.groups};
-  return done(convolve<D>(x, effective_weight(), bias, o));
+  return convolve<D>(x, effective_weight(), bias, o);
 }
 
 template <int D>

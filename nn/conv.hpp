@@ -33,6 +33,9 @@ class Conv : public WeightedLayer {
   /// With given values, which are shared, not copied: Conv2d(weight, bias, {.padding = 1}).
   explicit Conv(const Array& weight, const Array& bias = {}, ConvNdOptions<D> options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Conv>(in_channels, out_channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
   std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);
@@ -70,6 +73,9 @@ class ConvTranspose : public WeightedLayer {
   /// As Conv's with given values.
   explicit ConvTranspose(const Array& weight, const Array& bias = {}, ConvTransposeNdOptions<D> options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<ConvTranspose>(in_channels, out_channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
   std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);

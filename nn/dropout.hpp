@@ -28,30 +28,43 @@ class DropoutBase : public Layer {
 class Dropout : public DropoutBase {
  public:
   Dropout(double p, Generator& generator) : DropoutBase("Dropout", dropout, p, generator) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Dropout>(p, unused_generator()); }
 };
 
 /// The same for whole channels of (N, C, L) or (C, L) input.
 class Dropout1d : public DropoutBase {
  public:
   Dropout1d(double p, Generator& generator) : DropoutBase("Dropout1d", dropout1d, p, generator) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Dropout1d>(p, unused_generator());
+  }
 };
 
 /// The same for whole channels of (N, C, *) input.
 class Dropout2d : public DropoutBase {
  public:
   Dropout2d(double p, Generator& generator) : DropoutBase("Dropout2d", dropout2d, p, generator) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Dropout2d>(p, unused_generator());
+  }
 };
 
 /// The same for whole channels of (N, C, D, H, W) or (C, D, H, W) input.
 class Dropout3d : public DropoutBase {
  public:
   Dropout3d(double p, Generator& generator) : DropoutBase("Dropout3d", dropout3d, p, generator) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Dropout3d>(p, unused_generator());
+  }
 };
 
 /// Takes each element to SELU's lowest value with probability p, and keeps mean 0 and variance 1; see alpha_dropout.
 class AlphaDropout : public DropoutBase {
  public:
   AlphaDropout(double p, Generator& generator) : DropoutBase("AlphaDropout", alpha_dropout, p, generator) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<AlphaDropout>(p, unused_generator());
+  }
 };
 
 /// The same for whole channels of (N, C, *) input.
@@ -59,6 +72,9 @@ class FeatureAlphaDropout : public DropoutBase {
  public:
   FeatureAlphaDropout(double p, Generator& generator)
       : DropoutBase("FeatureAlphaDropout", feature_alpha_dropout, p, generator) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<FeatureAlphaDropout>(p, unused_generator());
+  }
 };
 
 }  // namespace evenkeel::nn

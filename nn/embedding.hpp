@@ -22,6 +22,9 @@ class Embedding : public Layer {
   /// With given values, which are shared, not copied: PyTorch's from_pretrained with freeze = false.
   explicit Embedding(const Array& weight, EmbeddingOptions options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Embedding>(num_embeddings, embedding_dim, unused_generator(), Options{padding_idx});
+  }
   Tensor forward(const Tensor& x) override;
   void reset_parameters(Generator& generator);
 

@@ -9,6 +9,7 @@ class Flatten : public Layer {
  public:
   explicit Flatten(std::int64_t start_dim = 1, std::int64_t end_dim = -1) : start_dim(start_dim), end_dim(end_dim) {}
   std::string extra_repr() const override { return concat("start_dim=", start_dim, ", end_dim=", end_dim); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Flatten>(start_dim, end_dim); }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t start_dim, end_dim;
@@ -19,6 +20,9 @@ class Unflatten : public Layer {
  public:
   Unflatten(std::int64_t dim, const Shape& unflattened_size) : dim(dim), unflattened_size(unflattened_size) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Unflatten>(dim, unflattened_size);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t dim;

@@ -40,10 +40,10 @@ Linear::Linear(const Array& weight, const Array& bias)
 void Linear::reset_parameters(Generator& generator) { init::default_weight_and_bias_(weight, bias, generator); }
 
 std::string Linear::extra_repr() const {
-  return concat("in_features=", in_features, ", out_features=", out_features, ", bias=", repr(bias.defined()));
+  return concat("in_features=", in_features, ", out_features=", out_features, ", bias=", repr(options.bias));
 }
 
-Tensor Linear::forward(const Tensor& x) { return done(linear(x, effective_weight(), bias)); }
+Tensor Linear::forward(const Tensor& x) { return linear(x, effective_weight(), bias); }
 
 std::int64_t Linear::macs(const std::vector<Shape>& /*inputs*/, const std::vector<Shape>& outputs) const {
   return numel(outputs[0]) * in_features;

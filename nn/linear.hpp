@@ -18,6 +18,9 @@ class Linear : public WeightedLayer {
   /// With given values, which are shared, not copied.
   explicit Linear(const Array& weight, const Array& bias = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<Linear>(in_features, out_features, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
   std::int64_t macs(const std::vector<Shape>& inputs, const std::vector<Shape>& outputs) const override;
   void reset_parameters(Generator& generator);

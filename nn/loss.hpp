@@ -29,6 +29,7 @@ class CrossEntropyLoss : public Loss {
  public:
   using Options = CrossEntropyOptions;
   explicit CrossEntropyLoss(CrossEntropyOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<CrossEntropyLoss>(options_); }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -41,6 +42,7 @@ class NLLLoss : public Loss {
  public:
   using Options = NllOptions;
   explicit NLLLoss(NllOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<NLLLoss>(options_); }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -52,6 +54,7 @@ class NLLLoss : public Loss {
 class MSELoss : public Loss {
  public:
   explicit MSELoss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<MSELoss>(reduction); }
   Tensor forward(const Tensor& input, const Tensor& target) override { return mse_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -60,6 +63,7 @@ class MSELoss : public Loss {
 class L1Loss : public Loss {
  public:
   explicit L1Loss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<L1Loss>(reduction); }
   Tensor forward(const Tensor& input, const Tensor& target) override { return l1_loss(input, target, reduction); }
 
   const Reduction reduction;
@@ -68,6 +72,7 @@ class L1Loss : public Loss {
 class SmoothL1Loss : public Loss {
  public:
   explicit SmoothL1Loss(Reduction reduction = Reduction::mean, double beta = 1.0);
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<SmoothL1Loss>(reduction, beta); }
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return smooth_l1_loss(input, target, reduction, beta);
   }
@@ -80,6 +85,7 @@ class BCEWithLogitsLoss : public Loss {
  public:
   using Options = BceOptions;
   explicit BCEWithLogitsLoss(BceOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<BCEWithLogitsLoss>(options_); }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -92,6 +98,7 @@ class BCEWithLogitsLoss : public Loss {
 class HuberLoss : public Loss {
  public:
   explicit HuberLoss(Reduction reduction = Reduction::mean, double delta = 1.0);
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<HuberLoss>(reduction, delta); }
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return huber_loss(input, target, reduction, delta);
   }
@@ -105,6 +112,7 @@ class BCELoss : public Loss {
  public:
   using Options = WeightedLossOptions;
   explicit BCELoss(WeightedLossOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<BCELoss>(options_); }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -117,6 +125,7 @@ class KLDivLoss : public Loss {
  public:
   using Options = KlDivOptions;
   explicit KLDivLoss(KlDivOptions options = {}) : options(options) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<KLDivLoss>(options); }
   Tensor forward(const Tensor& input, const Tensor& target) override { return kl_div(input, target, options); }
 
   const KlDivOptions options;
@@ -125,6 +134,7 @@ class KLDivLoss : public Loss {
 class SoftMarginLoss : public Loss {
  public:
   explicit SoftMarginLoss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<SoftMarginLoss>(reduction); }
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return soft_margin_loss(input, target, reduction);
   }
@@ -136,6 +146,7 @@ class PoissonNLLLoss : public Loss {
  public:
   using Options = PoissonNllOptions;
   explicit PoissonNLLLoss(PoissonNllOptions options = {}) : options(options) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<PoissonNLLLoss>(options); }
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return poisson_nll_loss(input, target, options);
   }
@@ -148,6 +159,7 @@ class GaussianNLLLoss : public LossOfThree {
  public:
   using Options = GaussianNllOptions;
   explicit GaussianNLLLoss(GaussianNllOptions options = {}) : options(options) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<GaussianNLLLoss>(options); }
   Tensor forward(const Tensor& input, const Tensor& target, const Tensor& var) override {
     return gaussian_nll_loss(input, target, var, options);
   }
@@ -159,6 +171,7 @@ class MultiMarginLoss : public Loss {
  public:
   using Options = MultiMarginOptions;
   explicit MultiMarginLoss(MultiMarginOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<MultiMarginLoss>(options_); }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;
@@ -170,6 +183,7 @@ class MultiMarginLoss : public Loss {
 class MultiLabelMarginLoss : public Loss {
  public:
   explicit MultiLabelMarginLoss(Reduction reduction = Reduction::mean) : reduction(reduction) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<MultiLabelMarginLoss>(reduction); }
   Tensor forward(const Tensor& input, const Tensor& target) override {
     return multilabel_margin_loss(input, target, reduction);
   }
@@ -181,6 +195,9 @@ class MultiLabelSoftMarginLoss : public Loss {
  public:
   using Options = WeightedLossOptions;
   explicit MultiLabelSoftMarginLoss(WeightedLossOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<MultiLabelSoftMarginLoss>(options_);
+  }
   Tensor forward(const Tensor& input, const Tensor& target) override;
 
   Tensor& weight;

@@ -4,6 +4,7 @@
 #include "evenkeel/core/elementwise.hpp"
 #include "evenkeel/core/reduce.hpp"
 #include "evenkeel/nn/init.hpp"
+#include "evenkeel/nn/parametrize.hpp"
 #include "evenkeel/nn/weighted_layer.hpp"
 
 #include <algorithm>
@@ -70,7 +71,7 @@ class Setter {
   std::vector<Tensor> weights() const {
     std::vector<Tensor> all;
     for (const Waiting& each : waiting_) {
-      if (each.layer->weight.defined()) {
+      if (!is_parametrized(*each.layer, "weight")) {
         all.push_back(each.layer->weight);
       }
     }
@@ -84,7 +85,7 @@ class Setter {
   bool set_one() const { return set_one_; }
   LsuvReport report() {
     for (Waiting& each : waiting_) {
-      each.row.skipped = each.layer->weight.defined() ? "did not run" : "its weight is parametrized";
+      each.row.skipped = is_parametrized(*each.layer, "weight") ? "its weight is parametrized" : "did not run";
       report_.layers.push_back(std::move(each.row));
     }
     return std::move(report_);
@@ -99,7 +100,7 @@ class Setter {
   void see(const Module& module, const Tensor& x, const Tensor& y) {
     const auto found =
         std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& w) { return w.layer == &module; });
-    if (set_one_ || found == waiting_.end() || !found->layer->weight.defined()) {
+    if (set_one_ || found == waiting_.end() || is_parametrized(*found->layer, "weight")) {
       return;
     }
     set_one_ = true;

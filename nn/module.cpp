@@ -46,26 +46,13 @@ Tensor Layer::operator()(const Tensor& x, const Activation& act) {
     return detail::run_apart(act, (*this)(x));
   }
   try {
-    return dynamic_cast<FusibleNorm&>(*this).forward_activated(x, *act.fused());
+    const detail::ParameterScope parameters(*this);
+    Tensor y = dynamic_cast<FusibleNorm&>(*this).forward_activated(x, *act.fused());
+    parameters.commit();
+    return y;
   } catch (Error& error) {
     error.set_layer(type_name());
     throw;
-  }
-}
-
-std::size_t Module::register_forward_hook(ForwardHook hook) {
-  forward_hooks_.emplace_back(next_hook_, std::move(hook));
-  return next_hook_++;
-}
-
-void Module::remove_forward_hook(std::size_t id) {
-  std::erase_if(forward_hooks_, [id](const auto& entry) { return entry.first == id; });
-}
-
-void Module::run_forward_hooks(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs) const {
-  const auto hooks = forward_hooks_;  // a hook may remove and add some
-  for (const auto& [id, hook] : hooks) {
-    hook(*this, inputs, outputs);
   }
 }
 
@@ -91,6 +78,13 @@ std::string class_name(const std::type_info& type) {
 
 Module::Module() = default;
 Module::~Module() = default;
+
+detail::ModuleHooks& Module::hooks() {
+  if (hooks_ == nullptr) {
+    hooks_ = std::make_shared<detail::ModuleHooks>();
+  }
+  return *hooks_;
+}
 
 std::string Module::type_name() const { return class_name(typeid(*this)); }
 
@@ -141,6 +135,13 @@ void Module::remove_child(const std::string& name) {
                       type_name(), " has no child named '", name, "'");
 }
 
+std::unique_ptr<Module> Module::clone_structure() const { return nullptr; }
+
+Generator& Module::unused_generator() {
+  thread_local Generator generator(0);
+  return generator;
+}
+
 // ---- Listing
 
 std::vector<Slot*> Module::children() {
@@ -171,7 +172,8 @@ void Module::for_each_entry(const std::function<void(const std::string&, const E
   walk(*this, "", [&](const std::string& prefix, const Module& module) {
     for (const bool parameters_now : {true, false}) {
       for (const Entry& entry : module.entries_) {
-        if (entry.tensor.defined() && (entry.kind == Kind::parameter) == parameters_now) {
+        const bool listed = entry.tensor.defined() && entry.kind != Kind::computed;
+        if (listed && (entry.kind == Kind::parameter) == parameters_now) {
           f(join(prefix, entry.name), entry);
         }
       }
@@ -232,6 +234,8 @@ Module::Entry& Module::entry(const std::string& name, bool is_parameter) {
   const char* op = is_parameter ? "get_parameter" : "get_buffer";
   for (Entry& e : owner.entries_) {
     if (e.name == last) {
+      require<StateError>(e.kind != Kind::computed, op, "'", name, "' of ", type_name(),
+                          " is computed; see parametrized_value, and for its originals parametrizations.", last);
       require((e.kind == Kind::parameter) == is_parameter, op, "'", name, "' of ", type_name(),
               is_parameter ? " is a buffer, not a parameter" : " is a parameter, not a buffer");
       return e;
@@ -452,19 +456,20 @@ std::string remarks(const Module& module) {
   return some && frozen ? concat(text, text.empty() ? "" : ", ", "parameters frozen") : text;
 }
 
-std::string to_string(const Module& module) {
-  const std::string extra = module.extra_repr(), remark = remarks(module);
+std::string Module::printed() const {
+  const std::string extra = extra_repr(), remark = remarks(*this);
   const std::string end = remark.empty() ? ")" : concat(")  # ", remark);
-  const auto children = module.children();
-  if (children.empty() && extra.find('\n') == std::string::npos) {
-    return concat(module.type_name(), "(", extra, end);
+  if (slots_.empty() && extra.find('\n') == std::string::npos) {
+    return concat(type_name(), "(", extra, end);
   }
   std::string body = extra.empty() ? "" : concat("\n", extra);
-  for (const Slot* child : children) {
-    body += concat("\n(", child->name(), "): ", to_string(**child));
+  for (const Slot& slot : slots_) {
+    body += concat("\n(", slot.name(), "): ", to_string(*slot));
   }
-  return concat(module.type_name(), "(", indent_following_lines(body), "\n", end);
+  return concat(type_name(), "(", indent_following_lines(body), "\n", end);
 }
+
+std::string to_string(const Module& module) { return module.printed(); }
 
 std::ostream& operator<<(std::ostream& out, const Module& module) { return out << to_string(module); }
 

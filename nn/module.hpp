@@ -1,6 +1,7 @@
 #pragma once
 
 #include "evenkeel/core/load_plan.hpp"
+#include "evenkeel/nn/call.hpp"
 #include "evenkeel/nn/child.hpp"
 
 #include <concepts>
@@ -29,9 +30,12 @@ struct LoadReport {
   std::vector<std::string> missing, unexpected;
 };
 
-/// Called after a module ran, with the tensors among its arguments and results: of a Layer one each.
-using ForwardHook =
-    std::function<void(const Module& module, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs)>;
+class ParametrizationList;
+
+namespace detail {
+class Cloner;
+struct Parametrizing;
+}  // namespace detail
 
 /// The name of a class without namespaces: "ReLU"; of a template over a number of dims, BatchNorm<2>: "BatchNorm2d".
 std::string class_name(const std::type_info& type);
@@ -41,7 +45,7 @@ std::string class_name(const std::type_info& type);
 ///   Child<Conv2d> conv1 = add<Conv2d>("conv1", 3, 32, generator, {.kernel_size = 3});
 /// Members refer to the registry, so to(), load_state_dict() and replace() change what they see.
 /// What has one input and one output derives from Layer; any other module has a forward of its own arguments, and runs
-/// by its Child or call(). Not copyable, not movable.
+/// by its Child or call(). Not copyable, not movable; nn::clone makes a deep copy.
 class Module {
  public:
   Module();
@@ -53,6 +57,9 @@ class Module {
   virtual std::string type_name() const;
   /// What stands in the parentheses when the module is printed: "16, eps=1e-05, momentum=0.1".
   virtual std::string extra_repr() const { return ""; }
+  /// As PyTorch prints it: all of the above and the children. What PyTorch does not say stands behind:
+  /// "GroupNorm(8, 8, ...)  # " and the remarks.
+  virtual std::string printed() const;
   /// What a reader would not see in it: "one channel per group, as InstanceNorm", "statistics frozen". See remarks().
   virtual std::string remark() const { return ""; }
   /// Multiply-adds of one forward with inputs and outputs of these shapes, children not counted.
@@ -94,13 +101,32 @@ class Module {
   /// Number of parameter elements; only those that require a gradient if asked.
   std::int64_t num_parameters(bool trainable_only = false) const;
 
-  /// Hooks run in order of registration; the number is for remove_forward_hook. One that adds or removes hooks changes
-  /// which run from the module's next call on.
-  std::size_t register_forward_hook(ForwardHook hook);
-  void remove_forward_hook(std::size_t id);
-  bool has_forward_hooks() const { return !forward_hooks_.empty(); }
-  /// What call() does after forward.
-  void run_forward_hooks(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs) const;
+  /// Hooks run in order of registration; the number is for remove_hook. One that adds or removes hooks changes which
+  /// run from the module's next call on.
+  std::size_t register_forward_hook(ForwardHook hook) { return add_hook(hooks().forward, std::move(hook)); }
+  std::size_t register_forward_pre_hook(ForwardPreHook hook) { return add_hook(hooks().forward_pre, std::move(hook)); }
+  /// Called once per call of the module in every backward() or grad() that reaches its inputs, with one gradient per
+  /// tensor among its arguments and results, whatever becomes of them inside: undefined for those that require none or
+  /// were not used. The hooks are those that were registered when the module ran; it must still live. As PyTorch's,
+  ///   - where no input requires a gradient, they are called as soon as the outputs' gradients are known, with
+  ///     undefined grad_input, and must not return any;
+  ///   - the module's forward gets, and its caller gets back, other handles on the same values. Changing one in place
+  ///     is an error where another handle would see the change (PyTorch always refuses), else no part of the module.
+  /// Seen are tensors and those in vectors, pairs and tuples. forward() must return its result by value.
+  std::size_t register_full_backward_hook(BackwardHook hook) { return add_hook(hooks().backward, std::move(hook)); }
+  /// Called before the hooks above, when the gradients of the outputs are known.
+  std::size_t register_full_backward_pre_hook(BackwardPreHook hook) {
+    return add_hook(hooks().backward_pre, std::move(hook));
+  }
+  /// Removes a hook of any kind.
+  void remove_hook(std::size_t id) { hooks().remove(id); }
+  void remove_forward_hook(std::size_t id) { remove_hook(id); }
+  bool has_forward_hooks() const { return hooks_ != nullptr && !hooks_->forward.empty(); }
+  /// Whether it has hooks of any kind.
+  bool has_hooks() const { return hooks_ != nullptr && !hooks_->empty(); }
+
+  /// Whether one of its own parameters is computed from others; see nn/parametrize.hpp.
+  bool parametrized() const { return !computed_.empty(); }
 
   /// Calls f on every module below this one, children first, then on this one.
   Module& apply(const std::function<void(Module&)>& f);
@@ -169,13 +195,23 @@ class Module {
   /// Called by load_state_dict with a copy of what is loaded: rewrites entries of older files that concern this module,
   /// whose names begin with `prefix` ("" or "features.0.").
   virtual void upgrade_state(const std::string& /*prefix*/, StateDict& /*state*/) const {}
+  /// For nn::clone: a new module of this class, made by its constructor with this one's arguments and options. What it
+  /// has of parameters, buffers and generators is overwritten then, and children are made to be as this one's. A
+  /// generator that the constructor asks for may be unused_generator().
+  ///   std::unique_ptr<nn::Module> clone_structure() const override { return std::make_unique<Net>(options); }
+  virtual std::unique_ptr<Module> clone_structure() const;
+  /// Called on a clone, of this class as `original` is: for state that is no parameter, buffer, generator, child or
+  /// mode (the current one of several domains).
+  virtual void on_clone(const Module& /*original*/) {}
+  /// A generator for what is drawn in vain, one per thread.
+  static Generator& unused_generator();
   /// Called when the mode changes, before the children's.
   virtual void on_train(bool mode) { training_ = mode; }
 
   bool training_ = true;
 
  private:
-  enum class Kind { parameter, buffer, optional_buffer };
+  enum class Kind { parameter, buffer, optional_buffer, computed };
   struct Entry {
     std::string name;
     Tensor tensor;
@@ -188,12 +224,31 @@ class Module {
   /// Calls f(name, entry) in the order of state_dict().
   void for_each_entry(const std::function<void(const std::string& name, const Entry& entry)>& f) const;
 
+  /// A parameter that is computed: its entry, undefined while the module doesn't run, and what computes it.
+  struct Computed {
+    Entry* entry;
+    ParametrizationList* list;
+  };
+
+  detail::ModuleHooks& hooks();
+  template <class Hook>
+  std::size_t add_hook(detail::Numbered<Hook>& list, Hook hook) {
+    list.emplace_back(next_hook_, std::move(hook));
+    return next_hook_++;
+  }
+
   friend class Slot;  // tells its module where it stands
+  friend class detail::Cloner;
+  friend class detail::HookedCall;
+  friend class detail::ParameterScope;
+  friend struct detail::Parametrizing;
   const Slot* place_ = nullptr;
   std::list<Entry> entries_;
   std::list<std::pair<std::string, Generator>> generators_;
   std::list<Slot> slots_;
-  std::vector<std::pair<std::size_t, ForwardHook>> forward_hooks_;
+  std::vector<Computed> computed_;
+  mutable bool running_ = false;                ///< with its computed parameters in place
+  std::shared_ptr<detail::ModuleHooks> hooks_;  ///< null: none
   std::size_t next_hook_ = 0;
 };
 
@@ -212,7 +267,7 @@ class EvalGuard {
 /// The module's remark(), and "parameters frozen" if it has some of its own and none requires a gradient.
 std::string remarks(const Module& module);
 
-/// As PyTorch prints a module. What PyTorch does not say stands behind: "GroupNorm(8, 8, ...)  # " and the remarks.
+/// module.printed().
 std::string to_string(const Module& module);
 std::ostream& operator<<(std::ostream& out, const Module& module);
 
@@ -241,52 +296,51 @@ class FusibleNorm : public Layer {
 
 namespace detail {
 
-/// Appends the tensors that `value` consists of: a Tensor, a list or a tuple with some. Other values have none.
-template <class T>
-void gather_tensors(const T& value, std::vector<Tensor>& tensors) {
-  if constexpr (std::same_as<T, Tensor>) {
-    tensors.push_back(value);
-  } else if constexpr (requires { std::tuple_size<T>::value; }) {
-    std::apply([&](const auto&... parts) { (gather_tensors(parts, tensors), ...); }, value);
-  } else if constexpr (requires {
-                         typename T::value_type;
-                         value.begin();
-                         value.end();
-                       }) {
-    if constexpr (!std::same_as<T, typename T::value_type> && !std::is_arithmetic_v<typename T::value_type>) {
-      for (const auto& part : value) {
-        gather_tensors(part, tensors);
+/// call() of a module that has hooks or parametrized parameters.
+template <class M, class... Args>
+decltype(auto) call_watched(M& module, Args&&... args) {
+  using Result = decltype(module.forward(std::forward<Args>(args)...));
+  const auto run = [&module](auto&&... given) -> Result {
+    return module.forward(std::forward<decltype(given)>(given)...);
+  };
+  const ParameterScope parameters(module);
+  HookedCall hooks(module);
+  require(!std::is_reference_v<Result> || !hooks.exchanges(), module.type_name(),
+          "these hooks need a forward that returns its result by value");
+  std::vector<Tensor> inputs = tensors_of(args...);
+  hooks.enter(inputs);
+  const auto forward = [&]() -> Result {
+    return hooks.exchanges() ? run_with(inputs, run, std::forward<Args>(args)...) : run(std::forward<Args>(args)...);
+  };
+  if constexpr (std::is_void_v<Result>) {
+    forward();
+    parameters.commit();
+    std::vector<Tensor> none;
+    hooks.leave(none);
+  } else {
+    Result result = forward();
+    parameters.commit();
+    std::vector<Tensor> outputs = tensors_of(result);
+    hooks.leave(outputs);
+    if constexpr (!std::is_reference_v<Result>) {
+      if (hooks.exchanges()) {
+        exchange_tensors(outputs, result);
       }
     }
+    return result;
   }
-}
-
-template <class... Parts>
-std::vector<Tensor> tensors_of(const Parts&... parts) {
-  std::vector<Tensor> tensors;
-  (gather_tensors(parts, tensors), ...);
-  return tensors;
 }
 
 }  // namespace detail
 
-/// module.forward(args...), then the module's hooks: the way to run a model that is no Layer. An Error that passes gets
-/// the module's name.
+/// module.forward(args...) and around it what hangs on the module, hooks and parametrizations: the way to run a model
+/// that is no Layer. An Error that passes gets the module's name.
 template <class M, class... Args>
 decltype(auto) call(M& module, Args&&... args) try {
-  using Result = decltype(module.forward(std::forward<Args>(args)...));
-  if (!module.has_forward_hooks()) {
+  if (!module.has_hooks() && !module.parametrized()) {
     return module.forward(std::forward<Args>(args)...);
   }
-  const std::vector<Tensor> inputs = detail::tensors_of(args...);
-  if constexpr (std::is_void_v<Result>) {
-    module.forward(std::forward<Args>(args)...);
-    module.run_forward_hooks(inputs, {});
-  } else {
-    Result result = module.forward(std::forward<Args>(args)...);
-    module.run_forward_hooks(inputs, detail::tensors_of(result));
-    return result;
-  }
+  return detail::call_watched(module, std::forward<Args>(args)...);
 } catch (Error& error) {
   error.set_layer(module.type_name());
   throw;

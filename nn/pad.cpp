@@ -11,7 +11,7 @@ std::string PadBase<D>::extra_repr() const {
 
 template <int D>
 Tensor PadBase<D>::forward(const Tensor& x) {
-  std::vector<std::int64_t> numbers(2 * D);
+  std::vector<std::int64_t> numbers(std::size_t{2} * D);
   for (int i = 0; i < 2 * D; ++i) {
     numbers[static_cast<std::size_t>(i)] = padding[i];
   }

@@ -28,6 +28,9 @@ class ConstantPad : public PadBase<D> {
  public:
   ConstantPad(SizeND<2 * D> padding, double value) : PadBase<D>(padding, PadMode::constant, value) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<ConstantPad>(this->padding, this->value);
+  }
 };
 using ConstantPad1d = ConstantPad<1>;
 using ConstantPad2d = ConstantPad<2>;
@@ -38,17 +41,19 @@ template <int D>
 class ZeroPad : public PadBase<D> {
  public:
   explicit ZeroPad(SizeND<2 * D> padding) : PadBase<D>(padding, PadMode::constant) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ZeroPad>(this->padding); }
 };
 using ZeroPad1d = ZeroPad<1>;
 using ZeroPad2d = ZeroPad<2>;
 using ZeroPad3d = ZeroPad<3>;
 
-/// x mirrored at its outermost cells; padding below x's sizes. x: (N, C, L), (N, C, H, W) or (N, C, D, H, W), or without
-/// N.
+/// x mirrored at its outermost cells; padding below x's sizes. x: (N, C, L), (N, C, H, W) or (N, C, D, H, W), or one of
+/// these without N.
 template <int D>
 class ReflectionPad : public PadBase<D> {
  public:
   explicit ReflectionPad(SizeND<2 * D> padding) : PadBase<D>(padding, PadMode::reflect) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ReflectionPad>(this->padding); }
 };
 using ReflectionPad1d = ReflectionPad<1>;
 using ReflectionPad2d = ReflectionPad<2>;
@@ -59,6 +64,7 @@ template <int D>
 class ReplicationPad : public PadBase<D> {
  public:
   explicit ReplicationPad(SizeND<2 * D> padding) : PadBase<D>(padding, PadMode::replicate) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ReplicationPad>(this->padding); }
 };
 using ReplicationPad1d = ReplicationPad<1>;
 using ReplicationPad2d = ReplicationPad<2>;
@@ -69,6 +75,7 @@ template <int D>
 class CircularPad : public PadBase<D> {
  public:
   explicit CircularPad(SizeND<2 * D> padding) : PadBase<D>(padding, PadMode::circular) {}
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<CircularPad>(this->padding); }
 };
 using CircularPad1d = CircularPad<1>;
 using CircularPad2d = CircularPad<2>;

@@ -22,6 +22,14 @@ std::string line(const std::string& name, const std::string& type, const Tensor&
 
 }  // namespace
 
+std::unique_ptr<Module> ParameterList::clone_structure() const {
+  auto copy = std::make_unique<ParameterList>();
+  for (const Tensor& parameter : all_) {
+    copy->append(parameter.defined() ? parameter.array() : Array::zeros({}));  // a parametrized one is elsewhere
+  }
+  return copy;
+}
+
 ParameterList& ParameterList::append(const Array& value) { return extend({value}); }
 
 ParameterList& ParameterList::extend(const std::vector<Array>& values) {
@@ -48,6 +56,14 @@ std::string ParameterList::extra_repr() const {
     text += (i == 0 ? "" : "\n") + line(std::to_string(i), concat(parameter.dtype()), parameter);
   }
   return text;
+}
+
+std::unique_ptr<Module> ParameterDict::clone_structure() const {
+  auto copy = std::make_unique<ParameterDict>();
+  for (const auto& [key, parameter] : all_) {
+    copy->add(key, parameter.get().defined() ? parameter.get().array() : Array::zeros({}));
+  }
+  return copy;
 }
 
 Tensor& ParameterDict::add(const std::string& key, const Array& value) {

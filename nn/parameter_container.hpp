@@ -24,6 +24,7 @@ class ParameterList : public Module {
   auto begin() const { return all_.begin(); }
   auto end() const { return all_.end(); }
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override;
 
  private:
   std::vector<std::reference_wrapper<Tensor>> all_;
@@ -44,6 +45,7 @@ class ParameterDict : public Module {
   auto begin() const { return all_.begin(); }
   auto end() const { return all_.end(); }
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override;
 
  private:
   std::vector<std::pair<std::string, std::reference_wrapper<Tensor>>> all_;

@@ -9,6 +9,7 @@ class PixelShuffle : public Layer {
  public:
   explicit PixelShuffle(std::int64_t upscale_factor);
   std::string extra_repr() const override { return concat("upscale_factor=", upscale_factor); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<PixelShuffle>(upscale_factor); }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t upscale_factor;
@@ -19,6 +20,9 @@ class PixelUnshuffle : public Layer {
  public:
   explicit PixelUnshuffle(std::int64_t downscale_factor);
   std::string extra_repr() const override { return concat("downscale_factor=", downscale_factor); }
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<PixelUnshuffle>(downscale_factor);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t downscale_factor;

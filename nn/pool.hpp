@@ -22,6 +22,7 @@ class MaxPool : public Layer {
   /// MaxPool2d(2): windows of 2x2 that do not overlap.
   explicit MaxPool(SizeND<D> kernel_size) : MaxPool(Options{.kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<MaxPool>(options); }
   Tensor forward(const Tensor& x) override { return max_pool(x, options); }
 
   const Options options;
@@ -41,6 +42,7 @@ class MaxUnpool : public Module {
   explicit MaxUnpool(Options options);
   explicit MaxUnpool(SizeND<D> kernel_size) : MaxUnpool(Options{.kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<MaxUnpool>(options); }
   Tensor forward(const Tensor& x, const Tensor& indices, const std::optional<SizeND<D>>& output_size = {}) {
     return max_unpool(x, indices, options, output_size);
   }
@@ -58,6 +60,7 @@ class AvgPool : public Layer {
   explicit AvgPool(Options options);
   explicit AvgPool(SizeND<D> kernel_size) : AvgPool(Options{.kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<AvgPool>(options); }
   Tensor forward(const Tensor& x) override { return avg_pool(x, options); }
 
   const Options options;
@@ -75,6 +78,7 @@ class LPPool : public Layer {
   LPPool(double norm_type, SizeND<D> kernel_size)
       : LPPool(Options{.norm_type = norm_type, .kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<LPPool>(options); }
   Tensor forward(const Tensor& x) override { return lp_pool(x, options); }
 
   const Options options;
@@ -101,6 +105,9 @@ class AdaptiveAvgPool : public AdaptivePoolBase<D> {
  public:
   explicit AdaptiveAvgPool(SizeND<D> output_size)
       : AdaptivePoolBase<D>(class_name(typeid(AdaptiveAvgPool)), output_size) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<AdaptiveAvgPool>(this->output_size);
+  }
   Tensor forward(const Tensor& x) override { return adaptive_avg_pool(x, this->output_size); }
 };
 using AdaptiveAvgPool1d = AdaptiveAvgPool<1>;
@@ -112,6 +119,9 @@ class AdaptiveMaxPool : public AdaptivePoolBase<D> {
  public:
   explicit AdaptiveMaxPool(SizeND<D> output_size)
       : AdaptivePoolBase<D>(class_name(typeid(AdaptiveMaxPool)), output_size) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<AdaptiveMaxPool>(this->output_size);
+  }
   Tensor forward(const Tensor& x) override { return adaptive_max_pool(x, this->output_size); }
 };
 using AdaptiveMaxPool1d = AdaptiveMaxPool<1>;

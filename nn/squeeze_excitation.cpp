@@ -18,6 +18,7 @@ std::int64_t squeezed(std::int64_t channels, double ratio) {
 
 SqueezeExcitation::SqueezeExcitation(std::int64_t channels, const Drawing& generator, SqueezeExcitationOptions options)
     : options(options),
+      channels(channels),
       squeezed_channels(squeezed(channels, options.ratio)),
       avgpool(add<AdaptiveAvgPool2d>("avgpool", 1)),
       fc1(add<Conv2d>("fc1", channels, squeezed_channels, generator, {.kernel_size = 1})),

@@ -19,10 +19,13 @@ class SqueezeExcitation : public Layer {
  public:
   using Options = SqueezeExcitationOptions;
   SqueezeExcitation(std::int64_t channels, const Drawing& generator, SqueezeExcitationOptions options = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<SqueezeExcitation>(channels, unused_generator(), options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const SqueezeExcitationOptions options;
-  const std::int64_t squeezed_channels;
+  const std::int64_t channels, squeezed_channels;
   Child<AdaptiveAvgPool2d> avgpool;
   Child<Conv2d> fc1;
   Child<Conv2d> fc2;

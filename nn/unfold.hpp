@@ -13,6 +13,7 @@ class Unfold : public Layer {
   /// Unfold(3): windows of 3x3 at every place.
   explicit Unfold(Size2 kernel_size) : Unfold(UnfoldOptions{.kernel_size = kernel_size}) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Unfold>(options); }
   Tensor forward(const Tensor& x) override { return unfold(x, options); }
 
   const UnfoldOptions options;
@@ -24,6 +25,7 @@ class Fold : public Layer {
   using Options = UnfoldOptions;
   Fold(Size2 output_size, UnfoldOptions options) : output_size(output_size), options(options) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Fold>(output_size, options); }
   Tensor forward(const Tensor& x) override { return fold(x, output_size, options); }
 
   const Size2 output_size;

@@ -12,6 +12,7 @@ class Upsample : public Layer {
   using Options = InterpolateOptions;
   explicit Upsample(Options options);
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Upsample>(options); }
   Tensor forward(const Tensor& x) override { return interpolate(x, options); }
 
   const Options options;
@@ -28,6 +29,9 @@ class UpsamplingNearest2d : public Upsample {
  public:
   using Options = UpsamplingOptions;
   explicit UpsamplingNearest2d(const Options& options);
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<UpsamplingNearest2d>(Options{options.size, options.scale_factor});
+  }
 };
 
 /// Upsample by bilinear interpolation with align_corners.
@@ -35,6 +39,9 @@ class UpsamplingBilinear2d : public Upsample {
  public:
   using Options = UpsamplingOptions;
   explicit UpsamplingBilinear2d(const Options& options);
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<UpsamplingBilinear2d>(Options{options.size, options.scale_factor});
+  }
 };
 
 }  // namespace evenkeel::nn

@@ -1,6 +1,6 @@
 #include "evenkeel/training/param_groups.hpp"
 
-#include <map>
+#include <set>
 
 namespace evenkeel::training {
 namespace {
@@ -16,17 +16,18 @@ std::string listed(const std::vector<std::pair<std::string, Tensor>>& parameters
 }  // namespace
 
 DecaySplit split_by_decay(const nn::Module& model) {
-  std::map<std::string, const nn::Module*> modules;
+  std::set<std::string> norms;
   for (const auto& [name, module] : model.named_modules()) {
-    modules.emplace(name, module);
+    if (dynamic_cast<const nn::FusibleNorm*>(module) != nullptr) {
+      norms.insert(name);
+    }
   }
   DecaySplit split;
   for (const auto& [name, parameter] : model.named_parameters()) {
     const std::size_t dot = name.rfind('.');
     const std::string owner = dot == std::string::npos ? "" : name.substr(0, dot);
     const std::string own_name = dot == std::string::npos ? name : name.substr(dot + 1);
-    const bool of_norm = dynamic_cast<const nn::FusibleNorm*>(modules.at(owner)) != nullptr;
-    const bool decays = parameter.rank() > 1 && own_name != "bias" && !of_norm;
+    const bool decays = parameter.rank() > 1 && own_name != "bias" && !norms.contains(owner);
     (decays ? split.decayed : split.not_decayed).emplace_back(name, parameter);
   }
   return split;

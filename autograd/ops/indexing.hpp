@@ -91,7 +91,7 @@ class IndexedTensor : public Tensor {
   void operator=(const IndexedTensor& values) &&;
   void operator=(double value) &&;
 
-  // x[...] = x[...] + value, and so on: a named several times element changes once, as in PyTorch.
+  // x[...] = x[...] + value, and so on: an element that is named several times changes once, as in PyTorch.
   template <class Value>
   void operator+=(const Value& value) && {
     std::move(*this) = *this + value;

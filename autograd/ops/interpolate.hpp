@@ -30,7 +30,9 @@ struct InterpolateOptions {
 ///   bicubic        of four by the cubic convolution with a = -0.75, likewise
 ///   area           the average over the cells that belong to it: adaptive_avg_pool to the size
 /// Linear in x, so it may be differentiated any number of times. Weights are PyTorch's to the last places in both
-/// dtypes; a cell of weight 0 sends no NaN. PyTorch's antialias and its mode "lanczos", which needs that, are not here.
+/// dtypes; a cell of weight 0 sends no NaN. Gradients go to the cells that forward took (PyTorch's nearest finds them
+/// anew in float32, which at a few sizes are others). PyTorch's antialias and its mode "lanczos", which needs that, are
+/// not here.
 Tensor interpolate(const Tensor& x, const InterpolateOptions& options);
 
 /// Throws what interpolate would throw of options that no input fits.

@@ -17,7 +17,7 @@ Tensor has(const Tensor& target, double value) { return eq(target, constant(valu
 
 /// cos of the last dim's vectors, each square of a length grown by 1e-12, so that zero vectors have one.
 Tensor damped_cosine(const Tensor& a, const Tensor& b) {
-  const double eps = 1e-12;
+  const double eps = 1e-12f;
   return sum(a * b, {-1}) / sqrt((sum(square(a), {-1}) + eps) * (sum(square(b), {-1}) + eps));
 }
 

@@ -16,8 +16,8 @@ using LPPool2dOptions = LPPoolOptions<2>;
 using LPPool3dOptions = LPPoolOptions<3>;
 
 /// (sum x^p)^(1/p) of each window, gradient 0 where the sum is 0; p = infinity: the largest |x|, -infinity: the
-/// smallest. Of negative x an odd p may give NaN. A window that ceil_mode lets hang over the end counts as many cells as
-/// others, of the average of its own. As in PyTorch, all of it. x: (N, C, *) or (C, *), see avg_pool.
+/// smallest. Of negative x an odd p may give NaN. A window that ceil_mode lets hang over the end counts as many cells
+/// as others, of the average of its own. As in PyTorch, all of it. x: (N, C, *) or (C, *), see avg_pool.
 template <int D>
 Tensor lp_pool(const Tensor& x, const LPPoolOptions<D>& options);
 

@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/ops/index.hpp"
 #include "evenkeel/autograd/ops/pool_windows.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/core/index.hpp"
 
 namespace evenkeel {
 namespace {
@@ -52,20 +53,16 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const MaxUnpoolOptions
   check_defined(op, indices);
   check_indices(op, x, indices);
   const SizeND<D> size = unpooled_size(op, x, options, output_size);
-  const PoolSizes in(x.shape(), D), out(size);
-  const std::int64_t planes = x.numel() / in.cells();
+  const PoolSizes out(size);
   const Array places = indices.array().contiguous();
   const std::optional<std::int64_t> outside =
       kernels::find_outside(places.numel(), places.data<std::int64_t>(), out.cells());
   require<IndexError>(!outside, op, "Found an invalid max index: ", outside.value_or(0),
                       " (output volumes are of size ", size, ")");
-  Array value = Array::empty(out.put_into(x.shape(), D), x.dtype());
-  const Array source = x.array().contiguous();
-  dispatch_float(x.dtype(), op, [&]<class T>() {
-    kernels::place_cells<T>(planes, in.cells(), out.cells(), source.data<T>(), places.data<std::int64_t>(),
-                            value.mutable_data<T>());
-  });
-  return record({.name = op, .inputs = {x, indices}, .keep = Keep::input(1)}, std::move(value),
+  const Shape shape = out.put_into(x.shape(), D);
+  Array value = Array::zeros(shape, x.dtype()).flatten(-D);
+  scatter_(value, -1, places.flatten(-D), x.array().flatten(-D), op);
+  return record({.name = op, .inputs = {x, indices}, .keep = Keep::input(1)}, value.reshape(shape),
                 [shape = x.shape()](const Saved& saved, const Tensor& dy) -> Grads {
                   return {reshape(gather(flatten(dy, -D), -1, flatten(saved.input(1), -D)), shape), Tensor()};
                 });

@@ -21,8 +21,8 @@ using MaxUnpool3dOptions = MaxUnpoolOptions<3>;
 
 /// A partial inverse of max_pool: zeros but for x's values at their indices (those of max_pool_with_indices; int64, of
 /// x's shape). Along each axis there are (N - 1) stride - 2 padding + kernel_size outputs, or `output_size`, which may
-/// differ from that by less than the stride, as pools of several sizes give N. Where values share an index, the last one
-/// in row order stays, yet each of them gets the gradient there, as in PyTorch. x: (N, C, *) or (C, *).
+/// differ from that by less than the stride, as pools of several sizes give N. Where values share an index, the last in
+/// row order stays, yet each of them gets the gradient there, as in PyTorch. x: (N, C, *) or (C, *).
 /// Throws ShapeError, ValueError (sizes), DtypeError (indices), IndexError (an index outside the output).
 template <int D>
 Tensor max_unpool(const Tensor& x, const Tensor& indices, const MaxUnpoolOptions<D>& options,

@@ -21,6 +21,7 @@ class ActNorm : public Layer {
   using Options = ActNormOptions;
   explicit ActNorm(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<ActNorm>(num_features, options); }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_features;

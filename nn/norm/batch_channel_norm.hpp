@@ -21,6 +21,10 @@ class EstimatedBatchNorm : public BatchNormBase {
  public:
   using Options = EstimatedBatchNormOptions;
   explicit EstimatedBatchNorm(std::int64_t num_features, Options options = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EstimatedBatchNorm>(
+        num_features, Options{.eps = options.eps, .momentum = *options.momentum, .affine = options.affine});
+  }
 
   Tensor& estbn_moving_speed;
 
@@ -51,6 +55,9 @@ class BatchChannelNorm : public FusibleNorm {
   BatchChannelNorm(std::int64_t num_channels, const Options& options);
   std::string extra_repr() const override;
   std::string remark() const override { return single_channel_remark(num_groups, num_channels, "InstanceNorm"); }
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<BatchChannelNorm>(num_groups, num_channels, options);
+  }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups, num_channels;

@@ -26,6 +26,11 @@ class BatchGroupNorm : public NormBase<> {
   explicit BatchGroupNorm(std::int64_t num_channels, const Options& options = {});
   std::string extra_repr() const override;
   std::string remark() const override { return single_channel_remark(num_groups, num_features, "BatchNorm"); }
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<BatchGroupNorm>(
+        num_features,
+        Options{.num_groups = num_groups, .eps = options.eps, .momentum = options.momentum, .affine = options.affine});
+  }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups;

@@ -72,6 +72,8 @@ std::string BatchNormBase::remark() const {
   return !frozen_ ? "" : has_new_statistics() ? "statistics frozen before the first batch" : "statistics frozen";
 }
 
+void BatchNormBase::on_clone(const Module& original) { frozen_ = dynamic_cast<const BatchNormBase&>(original).frozen_; }
+
 void BatchNormBase::freeze_statistics(bool frozen) {
   require<StateError>(!frozen || running_mean.defined(), type_name(),
                       "has no running statistics to freeze (track_running_stats=False)");

@@ -37,6 +37,7 @@ class BatchNormBase : public NormBase<> {
   /// The move of track(); t is the weight of the new values.
   virtual void move_statistics(const Array& mean, const Array& var, double count, double t);
   void on_train(bool mode) override { training_ = mode && !frozen_; }
+  void on_clone(const Module& original) override;
 
  private:
   void check_input(const Tensor& x) const;
@@ -51,6 +52,9 @@ class BatchNorm : public BatchNormBase {
   using Options = BatchNormOptions;
   explicit BatchNorm(std::int64_t num_features, Options options = {})
       : BatchNormBase(class_name(typeid(BatchNorm)), batch_ranks(D), num_features, options) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<BatchNorm>(num_features, options);
+  }
 };
 using BatchNorm1d = BatchNorm<1>;
 using BatchNorm2d = BatchNorm<2>;

@@ -74,6 +74,9 @@ class BatchRenorm : public BatchRenormBase {
   using Options = BatchRenormOptions;
   explicit BatchRenorm(std::int64_t num_features, const Options& options = {})
       : BatchRenormBase(class_name(typeid(BatchRenorm)), batch_ranks(D), num_features, options) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<BatchRenorm>(num_features, renorm);
+  }
 };
 using BatchRenorm1d = BatchRenorm<1>;
 using BatchRenorm2d = BatchRenorm<2>;

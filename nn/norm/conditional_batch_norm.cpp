@@ -41,6 +41,7 @@ std::int64_t checked_classes(std::int64_t classes) {
 ConditionalBatchNorm2d::ConditionalBatchNorm2d(std::int64_t num_classes, std::int64_t num_features, Options options)
     : num_classes(checked_classes(num_classes)),
       num_features(checked_channels("ConditionalBatchNorm2d", "num_features", num_features)),
+      options(options),
       bn(add<BatchNorm2d>("bn", num_features,
                           {.eps = options.eps,
                            .momentum = options.momentum,
@@ -74,6 +75,7 @@ Tensor ConditionalBatchNorm2d::forward(const Tensor& x) {
 }
 
 Tensor ConditionalBatchNorm2d::forward(const Tensor& x, const Tensor& labels) {
+  const detail::ParameterScope table(*embed);
   check_channels(*this, x, num_features, kImages);
   check_dtype(*this, x, weight);
   check_labels(labels);
@@ -81,11 +83,16 @@ Tensor ConditionalBatchNorm2d::forward(const Tensor& x, const Tensor& labels) {
                       "), one per sample, got shape ", labels.shape());
   const Tensor normalized = bn(x);
   const Tensor rows = index_select(weight, 0, labels);
+  table.commit();
   const auto half = [&](std::int64_t first) { return flatten(slice(rows, 1, first, first + num_features)); };
   if (x.numel() == 0) {
     return empty_output(normalized, {rows});
   }
   return affine_rows(normalized, spatial_size(x.shape()), {}, half(0), half(num_features));
+}
+
+void ConditionalBatchNorm2d::on_clone(const Module& original) {
+  labels_ = dynamic_cast<const ConditionalBatchNorm2d&>(original).labels_;
 }
 
 std::int64_t set_labels(Module& model, const Tensor& labels) {

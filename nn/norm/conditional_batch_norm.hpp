@@ -29,6 +29,9 @@ class ConditionalBatchNorm2d : public Layer {
   using Options = ConditionalBatchNormOptions;
   ConditionalBatchNorm2d(std::int64_t num_classes, std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<ConditionalBatchNorm2d>(num_classes, num_features, options);
+  }
   Tensor forward(const Tensor& x) override;
   Tensor forward(const Tensor& x, const Tensor& labels);
 
@@ -37,9 +40,13 @@ class ConditionalBatchNorm2d : public Layer {
   void set_labels(const Tensor& labels);
 
   const std::int64_t num_classes, num_features;
+  const ConditionalBatchNormOptions options;
   Child<BatchNorm2d> bn;
   Child<Module> embed;
   Tensor& weight;  ///< of embed
+
+ protected:
+  void on_clone(const Module& original) override;
 
  private:
   friend std::int64_t set_labels(Module& model, const Tensor& labels);

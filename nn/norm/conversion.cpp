@@ -19,6 +19,8 @@ std::unique_ptr<Layer> attempt(const std::string& name, Layer& layer, const Make
   try {
     std::unique_ptr<Layer> now = make(name, layer);
     if (now != nullptr) {
+      require<StateError>(!layer.parametrized(), layer.type_name(),
+                          "parameters have a parametrization; remove_parametrizations first");
       now->train(layer.training());
     }
     return now;

@@ -12,9 +12,10 @@ namespace evenkeel::nn {
 
 // Conversions of built models. They look at every layer below the model, and at the model itself; when one throws,
 // nothing has changed. A new layer gets its predecessor's place (Slot references stay valid), mode and dtype, but not
-// its forward hooks. Parameters "taken over" are the same handles, so an optimizer made before goes on with them; where
-// there are others, make the optimizer anew from model.parameters(): PyTorch's steps on removed parameters without a
-// word, and so does this one, but the Conversions returned count them and say so where they are printed.
+// its hooks; one with parametrized parameters is refused. Parameters "taken over" are the same handles, so an optimizer
+// made before goes on with them; where there are others, make the optimizer anew from model.parameters(): PyTorch's
+// steps on removed parameters without a word, and so does this one, but the Conversions returned count them and say so
+// where they are printed.
 
 /// What a conversion is asked to convert: a module with everything below it. Given by its owner, a layer may itself be
 /// replaced; given by reference, one that would have to be is an error.

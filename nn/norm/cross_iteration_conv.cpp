@@ -43,6 +43,16 @@ std::string CrossIterationConv2d::extra_repr() const {
   return concat(repr_options(options).substr(2), ", window=", window, ", burn_in=", burn_in);
 }
 
+std::unique_ptr<Module> CrossIterationConv2d::clone_structure() const {
+  return std::make_unique<CrossIterationConv2d>(
+      conv->in_channels, conv->out_channels, unused_generator(), conv->options,
+      Options{options.eps, options.momentum, options.affine, window, burn_in});
+}
+
+void CrossIterationConv2d::on_clone(const Module& original) {
+  past_ = dynamic_cast<const CrossIterationConv2d&>(original).past_;
+}
+
 /// mean, var: (1, C, 1), with a graph down to the convolution's weight. A filter's statistics depend on that filter
 /// only, so the derivative of their sum holds the derivative of each.
 void CrossIterationConv2d::remember(const Tensor& mean, const Tensor& var) {

@@ -31,6 +31,7 @@ class CrossIterationConv2d : public NormBase<Layer> {
   CrossIterationConv2d(std::int64_t in_channels, std::int64_t out_channels, Generator& generator,
                        const Conv2dOptions& conv_options, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override;
   Tensor forward(const Tensor& x) override;
   /// Forgets the past iterations.
   void clear_window() { past_.clear(); }
@@ -38,6 +39,9 @@ class CrossIterationConv2d : public NormBase<Layer> {
   const int window;
   const std::int64_t burn_in;
   Child<Conv2d> conv;
+
+ protected:
+  void on_clone(const Module& original) override;
 
  private:
   /// Statistics per channel and their derivatives by the convolution weight that they belong to.

@@ -30,6 +30,10 @@ std::string DomainBatchNorm2d::extra_repr() const {
   return concat(num_domains, ", ", num_features, ", affine=", repr(options.affine), ", cycle=", repr(options.cycle));
 }
 
+void DomainBatchNorm2d::on_clone(const Module& original) {
+  domain_ = dynamic_cast<const DomainBatchNorm2d&>(original).domain_;
+}
+
 void DomainBatchNorm2d::set_domain(std::int64_t domain) {
   if (domain < 0 || domain >= num_domains) {
     fail<IndexError>(type_name(), "there is no domain ", domain, ", only 0 to ", num_domains - 1);

@@ -25,6 +25,9 @@ class DomainBatchNorm2d : public Layer {
   using Options = DomainBatchNormOptions;
   DomainBatchNorm2d(std::int64_t num_domains, std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<DomainBatchNorm2d>(num_domains, num_features, options);
+  }
   Tensor forward(const Tensor& x) override;
 
   std::int64_t domain() const { return domain_; }
@@ -34,6 +37,9 @@ class DomainBatchNorm2d : public Layer {
   const DomainBatchNormOptions options;
   Tensor& weight;
   Tensor& bias;
+
+ protected:
+  void on_clone(const Module& original) override;
 
  private:
   std::int64_t domain_ = 0;

@@ -40,6 +40,9 @@ class DynamicTanh : public DynamicNormBase {
  public:
   explicit DynamicTanh(std::int64_t num_channels, Options options = {})
       : DynamicNormBase("DynamicTanh", num_channels, options) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<DynamicTanh>(num_channels, options);
+  }
 
  protected:
   Tensor squash(const Tensor& x, const Tensor& w, const Tensor& b) const override;
@@ -49,6 +52,9 @@ class DynamicTanh : public DynamicNormBase {
 class DynamicErf : public DynamicNormBase {
  public:
   explicit DynamicErf(std::int64_t num_channels, Options options = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<DynamicErf>(num_channels, options);
+  }
 
   Tensor& shift;
 

@@ -52,6 +52,9 @@ class EvoNormS0 : public EvoNormSBase {
  public:
   explicit EvoNormS0(std::int64_t num_features, const Options& options = {})
       : EvoNormSBase("EvoNormS0", num_features, options, true, true) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EvoNormS0>(num_features, options);
+  }
 };
 
 /// y = SiLU(x) / sqrt(Var_group[x] + eps) * weight + bias: EvoNormS0 without v.
@@ -59,6 +62,9 @@ class EvoNormS1 : public EvoNormSBase {
  public:
   explicit EvoNormS1(std::int64_t num_features, const Options& options = {})
       : EvoNormSBase("EvoNormS1", num_features, options, false, true) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EvoNormS1>(num_features, options);
+  }
 };
 
 /// y = SiLU(x) / sqrt(E_group[x^2] + eps) * weight + bias: EvoNormS1 with the mean square for the variance. One value
@@ -67,6 +73,9 @@ class EvoNormS2 : public EvoNormSBase {
  public:
   explicit EvoNormS2(std::int64_t num_features, const Options& options = {})
       : EvoNormSBase("EvoNormS2", num_features, options, false, false) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EvoNormS2>(num_features, options);
+  }
 };
 
 struct EvoNormBOptions {
@@ -123,6 +132,9 @@ class EvoNormB0 : public EvoNormBBase {
  public:
   using Options = EvoNormB0Options;
   explicit EvoNormB0(std::int64_t num_features, const Options& options = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EvoNormB0>(num_features, Options{options.eps, options.momentum, options.affine});
+  }
 
  private:
   Line right(const GroupMoments& planes) const override;
@@ -133,6 +145,9 @@ class EvoNormB1 : public EvoNormBBase {
  public:
   explicit EvoNormB1(std::int64_t num_features, const Options& options = {})
       : EvoNormBBase("EvoNormB1", num_features, options, false) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EvoNormB1>(num_features, options);
+  }
 
  private:
   Line right(const GroupMoments& planes) const override;
@@ -143,6 +158,9 @@ class EvoNormB2 : public EvoNormBBase {
  public:
   explicit EvoNormB2(std::int64_t num_features, const Options& options = {})
       : EvoNormBBase("EvoNormB2", num_features, options, false) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<EvoNormB2>(num_features, options);
+  }
 
  private:
   Line right(const GroupMoments& planes) const override;

@@ -21,6 +21,9 @@ class ExtendedBatchNorm : public NormBase<Layer> {
   using Options = ExtendedBatchNormOptions;
   explicit ExtendedBatchNorm(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<ExtendedBatchNorm>(num_features, Options{options.eps, options.momentum, options.affine});
+  }
   Tensor forward(const Tensor& x) override;
 };
 

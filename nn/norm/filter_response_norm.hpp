@@ -23,6 +23,9 @@ class FilterResponseNorm : public Layer {
   using Options = FilterResponseNormOptions;
   explicit FilterResponseNorm(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<FilterResponseNorm>(num_channels, options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_channels;

@@ -21,6 +21,9 @@ class FrozenBatchNorm : public FusibleNorm {
   explicit FrozenBatchNorm(std::int64_t num_features, Options options = {})
       : FrozenBatchNorm("FrozenBatchNorm", kAnyRank, num_features, options) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<FrozenBatchNorm>(num_features, options);
+  }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_features;
@@ -45,6 +48,9 @@ class FrozenBatchNormOf : public FrozenBatchNorm {
   explicit FrozenBatchNormOf(std::int64_t num_features, Options options = {})
       : FrozenBatchNorm(concat("FrozenBatchNorm", D, "d"), batch_ranks(D), num_features, options) {}
   std::string type_name() const override { return concat("FrozenBatchNorm", D, "d"); }
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<FrozenBatchNormOf>(num_features, options);
+  }
 };
 using FrozenBatchNorm1d = FrozenBatchNormOf<1>;
 using FrozenBatchNorm2d = FrozenBatchNormOf<2>;

@@ -22,6 +22,8 @@ struct ScaleAndShift {
 
 template <class Norm>
 ScaleAndShift scale_and_shift(const Norm& norm) {
+  const NoGradGuard no_grad;
+  const detail::ParameterScope parameters(norm);
   const std::vector<double> mean = in_float64(norm.running_mean).template to_vector<double>();
   const std::vector<double> var = in_float64(norm.running_var).template to_vector<double>();
   ScaleAndShift result{std::vector<double>(mean.size(), 1), std::vector<double>(mean.size(), 0)};
@@ -86,6 +88,7 @@ std::optional<Blank> blank(const WeightedLayer& layer) {
 
 std::unique_ptr<Layer> fused(WeightedLayer& layer, Blank blank, const ScaleAndShift& norm) {
   const NoGradGuard no_grad;
+  const detail::ParameterScope parameters(layer);
   const Tensor effective = layer.effective_weight();
   const GroupView& view = blank.channels;
   Array weight = in_float64(effective).clone();
@@ -131,7 +134,8 @@ std::vector<Call> trace(Layer& model, const Tensor& example, Tensor& y) {
     for (Slot* slot : parent.children()) {
       Module& layer = **slot;
       const std::string name = prefix + slot->name();
-      if (layer.children().empty() || dynamic_cast<WeightedLayer*>(&layer) != nullptr) {
+      const std::vector<Slot*> parts = layer.children();
+      if (std::all_of(parts.begin(), parts.end(), [](const Slot* s) { return s->name() == "parametrizations"; })) {
         hooks.emplace_back(
             &layer, layer.register_forward_hook([&calls, slot, name](const Module&, const auto& in, const auto& out) {
               calls.push_back({slot, name, in, out});

@@ -10,7 +10,7 @@ namespace evenkeel::nn {
 /// one layer with a bias:
 ///   weight' = weight s, bias' = (bias - running_mean) s + norm.bias;  s = norm.weight / sqrt(running_var + eps)
 /// `norm`: a FrozenBatchNorm, or a BatchNorm kind in eval with running statistics. Throws otherwise, and if the
-/// channels differ. The result equals the two up to rounding.
+/// channels differ. Parametrized parameters come in as they are computed. The result equals the two up to rounding.
 std::unique_ptr<Layer> fused_conv_bn(WeightedLayer& layer, Layer& norm);
 
 /// For inference: folds every norm that fused_conv_bn takes into the layer in front of it, and leaves an Identity in

@@ -25,6 +25,13 @@ class GhostBatchNorm : public BatchNormBase {
   using Options = GhostBatchNormOptions;
   explicit GhostBatchNorm(std::int64_t num_features, const Options& options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<GhostBatchNorm>(num_features, Options{.eps = options.eps,
+                                                                  .momentum = options.momentum,
+                                                                  .affine = options.affine,
+                                                                  .track_running_stats = options.track_running_stats,
+                                                                  .virtual_batch_size = virtual_batch_size});
+  }
 
   const std::int64_t virtual_batch_size;
 

@@ -19,6 +19,9 @@ class GlobalResponseNorm : public Layer {
   using Options = GlobalResponseNormOptions;
   explicit GlobalResponseNorm(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<GlobalResponseNorm>(num_channels, options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_channels;

@@ -28,6 +28,9 @@ class GroupNorm : public FusibleNorm {
   GroupNorm(std::int64_t num_channels, const Options& options);
   std::string extra_repr() const override;
   std::string remark() const override { return single_channel_remark(num_groups, num_channels, "InstanceNorm"); }
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<GroupNorm>(num_groups, num_channels, options);
+  }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_groups, num_channels;

@@ -22,6 +22,7 @@ class IBN : public Layer {
   using Options = IBNOptions;
   explicit IBN(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<IBN>(num_features, options); }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_features;

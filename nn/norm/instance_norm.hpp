@@ -42,6 +42,10 @@ class InstanceNorm : public InstanceNormBase {
   using Options = InstanceNormOptions;
   explicit InstanceNorm(std::int64_t num_features, Options options = {})
       : InstanceNormBase(class_name(typeid(InstanceNorm)), D, num_features, options) {}
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<InstanceNorm>(
+        num_features, Options{options.eps, *options.momentum, options.affine, options.track_running_stats});
+  }
 };
 using InstanceNorm1d = InstanceNorm<1>;
 using InstanceNorm2d = InstanceNorm<2>;

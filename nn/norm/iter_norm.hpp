@@ -29,6 +29,7 @@ class IterNorm : public Layer {
   using Options = IterNormOptions;
   explicit IterNorm(std::int64_t num_features, const Options& options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<IterNorm>(num_features, options); }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_features, num_groups;

@@ -22,6 +22,9 @@ class LayerNorm : public FusibleNorm {
   explicit LayerNorm(const Shape& normalized_shape, Options options = {});
   explicit LayerNorm(std::int64_t size, Options options = {}) : LayerNorm(Shape{size}, options) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<LayerNorm>(normalized_shape, options);
+  }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const Shape normalized_shape;
@@ -46,6 +49,9 @@ class LayerNorm2d : public FusibleNorm {
   using Options = LayerNorm2dOptions;
   explicit LayerNorm2d(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<LayerNorm2d>(num_channels, options);
+  }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_channels;

@@ -17,6 +17,9 @@ class LayerScale : public Layer {
   using Options = LayerScaleOptions;
   explicit LayerScale(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<LayerScale>(num_channels, options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_channels;

@@ -20,6 +20,9 @@ class LocalResponseNorm : public Layer {
   using Options = LocalResponseNormOptions;
   explicit LocalResponseNorm(std::int64_t size, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<LocalResponseNorm>(size, options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t size;

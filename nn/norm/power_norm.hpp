@@ -27,6 +27,9 @@ class PowerNorm : public Layer {
   using Options = PowerNormOptions;
   explicit PowerNorm(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<PowerNorm>(num_features, options);
+  }
   Tensor forward(const Tensor& x) override;
 
   const std::int64_t num_features;

@@ -23,6 +23,9 @@ class RMSNorm : public FusibleNorm {
   explicit RMSNorm(const Shape& normalized_shape, Options options = {});
   explicit RMSNorm(std::int64_t size, Options options = {}) : RMSNorm(Shape{size}, options) {}
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<RMSNorm>(normalized_shape, options);
+  }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const Shape normalized_shape;
@@ -43,6 +46,9 @@ class RMSNorm2d : public FusibleNorm {
   using Options = RMSNorm2dOptions;
   explicit RMSNorm2d(std::int64_t num_channels, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<RMSNorm2d>(num_channels, options);
+  }
   Tensor forward_activated(const Tensor& x, const FusedActivation& activation) override;
 
   const std::int64_t num_channels;

@@ -15,50 +15,43 @@ namespace {
 
 Tensor unit(const Tensor& x, double eps) { return x / std::max(norm(x).item(), eps); }
 
-/// The level "0" of the names: the vectors of the power iteration.
-class SingularVectors : public Module {
- public:
-  SingularVectors(std::int64_t rows, std::int64_t columns, DType dtype, Generator& generator, double eps)
-      : u(buffer("_u", unit(randn({rows}, generator, {.dtype = dtype}), eps).array())),
-        v(buffer("_v", unit(randn({columns}, generator, {.dtype = dtype}), eps).array())) {}
-
-  Tensor& u;
-  Tensor& v;
-};
-
-class SpectralNorm : public WeightParametrization {
+class SpectralNorm : public Parametrization {
  public:
   SpectralNorm(const Tensor& weight, std::int64_t dim, Generator& generator, const SpectralNormOptions& options)
-      : options_(options),
-        dim_(dim),
-        original_(parameter("original", weight.array())),
-        vectors_(add<SingularVectors>("0", weight.size(dim), weight.numel() / weight.size(dim), weight.dtype(),
-                                      generator, options.eps)) {
-    original_ = weight;
-    next_ = iterated(15);
+      : SpectralNorm(dim, options) {
+    const auto start = [&](std::int64_t size) {
+      return unit(randn({size}, generator, {.dtype = weight.dtype()}), options.eps);
+    };
+    u_ = start(weight.size(dim));
+    v_ = start(weight.numel() / weight.size(dim));
+    next_ = iterated(weight, 15);
     commit();
   }
+  /// With buffers to be filled in.
+  SpectralNorm(std::int64_t dim, const SpectralNormOptions& options)
+      : options_(options), dim_(dim), u_(buffer("_u", {})), v_(buffer("_v", {})) {}
 
-  Tensor value() override {
-    next_ = training() ? iterated(options_.n_power_iterations) : Vectors{};
+  Tensor forward(const Tensor& weight) override {
+    next_ = training() ? iterated(weight, options_.n_power_iterations) : Vectors{};
     // Of the buffers copies: the next commit() may come before this graph's backward.
-    const auto [u, v] =
-        training() ? next_ : Vectors{Tensor(vectors_->u.array().clone()), Tensor(vectors_->v.array().clone())};
-    return original_ / sum(u * matmul(matrix(original_), v));
+    const auto [u, v] = training() ? next_ : Vectors{Tensor(u_.array().clone()), Tensor(v_.array().clone())};
+    return weight / sum(u * matmul(matrix(weight), v));
   }
+  std::vector<Tensor> right_inverse(const Tensor& value) override { return {value}; }
 
   void commit() override {
     if (next_.u.defined()) {
-      vectors_->u.mutable_array().copy_(next_.u.array());
-      vectors_->v.mutable_array().copy_(next_.v.array());
+      u_.mutable_array().copy_(next_.u.array());
+      v_.mutable_array().copy_(next_.v.array());
       next_ = {};
     }
   }
 
  protected:
   void upgrade_state(const std::string& prefix, StateDict& state) const override {
-    rename_old(prefix, {{"weight_orig", "original"}, {"weight_u", "0._u"}, {"weight_v", "0._v"}}, state);
+    rename_old(prefix, {{"_orig", "original"}, {"_u", "0._u"}, {"_v", "0._v"}}, state);
   }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<SpectralNorm>(dim_, options_); }
 
  private:
   Tensor matrix(const Tensor& weight) const {
@@ -74,10 +67,10 @@ class SpectralNorm : public WeightParametrization {
   struct Vectors {
     Tensor u, v;
   };
-  Vectors iterated(std::int64_t times) const {
+  Vectors iterated(const Tensor& weight, std::int64_t times) const {
     const NoGradGuard guard;
-    const Tensor w = matrix(original_);
-    Vectors now{vectors_->u, vectors_->v};
+    const Tensor w = matrix(weight);
+    Vectors now{u_, v_};
     for (std::int64_t i = 0; i < times; ++i) {
       now.u = unit(matmul(w, now.v), options_.eps);
       now.v = unit(matmul(transpose(w, 0, 1), now.u), options_.eps);
@@ -87,25 +80,26 @@ class SpectralNorm : public WeightParametrization {
 
   const SpectralNormOptions options_;
   const std::int64_t dim_;
-  Tensor& original_;
-  Child<SingularVectors> vectors_;
+  Tensor& u_;
+  Tensor& v_;
   Vectors next_;  ///< for commit()
 };
 
 }  // namespace
 
-void spectral_norm(Module& layer, Generator& generator, const SpectralNormOptions& options) {
-  WeightedLayer& weighted = as_weighted("spectral_norm", layer);
-  require<StateError>(!weighted.parametrized(), "spectral_norm", "the weight of this ", layer.type_name(),
-                      " has a parametrization already");
+void spectral_norm(Module& layer, Generator& generator, const SpectralNormOptions& options, const std::string& name) {
+  const Tensor weight = detail::parameter_for("spectral_norm", layer, name, 2);
   require(options.n_power_iterations >= 1, "spectral_norm",
           "Expected n_power_iterations to be positive, but got n_power_iterations=", options.n_power_iterations);
   require(options.eps > 0 && std::isfinite(options.eps), "spectral_norm", "eps must be positive, got ", options.eps);
-  const std::int64_t dim = options.dim.value_or(dynamic_cast<ConvTranspose2d*>(&layer) != nullptr ? 1 : 0);
-  const int rank = weighted.weight.rank();
+  const bool transposed = dynamic_cast<ConvTranspose1d*>(&layer) != nullptr ||
+                          dynamic_cast<ConvTranspose2d*>(&layer) != nullptr ||
+                          dynamic_cast<ConvTranspose3d*>(&layer) != nullptr;
+  const std::int64_t dim = options.dim.value_or(transposed ? 1 : 0);
+  const int rank = weight.rank();
   require<IndexError>(dim >= 0 && dim < rank, "spectral_norm", "dim must lie in [0, ", rank, "), got ", dim);
-  require(weighted.weight.numel() > 0, "spectral_norm", "the weight of shape ", weighted.weight.shape(), " is empty");
-  weighted.parametrize(std::make_unique<SpectralNorm>(weighted.weight, dim, generator, options));
+  require(weight.numel() > 0, "spectral_norm", "the weight of shape ", weight.shape(), " is empty");
+  register_parametrization(layer, name, std::make_unique<SpectralNorm>(weight, dim, generator, options));
 }
 
 }  // namespace evenkeel::nn

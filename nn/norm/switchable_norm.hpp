@@ -24,6 +24,10 @@ class SwitchableNorm2d : public NormBase<Layer> {
   using Options = SwitchableNormOptions;
   explicit SwitchableNorm2d(std::int64_t num_features, Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<SwitchableNorm2d>(num_features,
+                                              Options{options.eps, options.momentum, options.affine, unbiased});
+  }
   Tensor forward(const Tensor& x) override;
 
   const bool unbiased;

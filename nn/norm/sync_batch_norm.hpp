@@ -20,6 +20,9 @@ class SyncBatchNorm : public BatchNormBase {
   using Options = BatchNormOptions;
   explicit SyncBatchNorm(std::int64_t num_features, Options options = {},
                          std::shared_ptr<Communicator> communicator = local_communicator());
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<SyncBatchNorm>(num_features, options, communicator);
+  }
 
   const std::shared_ptr<Communicator> communicator;
 

@@ -18,6 +18,7 @@ class UnitNorm : public Layer {
   using Options = UnitNormOptions;
   explicit UnitNorm(Options options = {});
   std::string extra_repr() const override;
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<UnitNorm>(options); }
   Tensor forward(const Tensor& x) override;
 
   const UnitNormOptions options;

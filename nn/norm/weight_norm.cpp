@@ -3,7 +3,6 @@
 #include "evenkeel/autograd/grad_mode.hpp"
 #include "evenkeel/autograd/ops/arithmetic.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
-#include "evenkeel/nn/norm/norm_common.hpp"
 
 #include <algorithm>
 
@@ -21,63 +20,53 @@ Dims other_dims(int rank, std::optional<std::int64_t> dim) {
   return dims;
 }
 
-class WeightNorm : public WeightParametrization {
+class WeightNorm : public Parametrization {
  public:
-  WeightNorm(const Tensor& weight, std::optional<std::int64_t> dim)
-      : dims_(other_dims(weight.rank(), dim)),
-        keepdim_(dim.has_value()),
-        g_(parameter("original0", no_grad([&] { return norm(weight, 2, dims_, keepdim_); }).array())),
-        v_(parameter("original1", weight.array())) {
-    v_ = weight;
-  }
+  WeightNorm(const Dims& dims, bool keepdim) : dims_(dims), keepdim_(keepdim) {}
 
-  Tensor value() override {
-    const Tensor length = norm(v_, 2, dims_, keepdim_);
-    check(length);
-    return v_ * (g_ / length);
+  Tensor forward(const Tensor& /*x*/) override { fail(type_name(), "the originals must be two, got one"); }
+  std::vector<Tensor> right_inverse(const Tensor& value) override { return {norm(value, 2, dims_, keepdim_), value}; }
+  Tensor combine(const std::vector<Tensor>& originals) override {
+    const Tensor &g = originals.at(0), &v = originals.at(1);
+    const Tensor length = norm(v, 2, dims_, keepdim_);
+    check(length, v);
+    return v * (g / length);
   }
 
  protected:
   void upgrade_state(const std::string& prefix, StateDict& state) const override {
-    rename_old(prefix, {{"weight_g", "original0"}, {"weight_v", "original1"}}, state);
+    rename_old(prefix, {{"_g", "original0"}, {"_v", "original1"}}, state);
   }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<WeightNorm>(dims_, keepdim_); }
 
  private:
-  void check(const Tensor& length) const {
+  void check(const Tensor& length, const Tensor& v) const {
     const std::vector<double> norms = length.array().to(DType::float64).to_vector<double>();
     const auto zero = std::find(norms.begin(), norms.end(), 0.0);
     if (zero != norms.end()) {
-      fail(type_name(), "slice ", zero - norms.begin(), " of the weight of shape ", v_.shape(),
+      fail(type_name(), "slice ", zero - norms.begin(), " of the weight of shape ", v.shape(),
            " has norm 0 and so no direction");
     }
   }
 
   const Dims dims_;
   const bool keepdim_;
-  Tensor& g_;
-  Tensor& v_;
 };
 
 }  // namespace
 
-void weight_norm(Module& layer, std::optional<std::int64_t> dim) {
-  WeightedLayer& weighted = as_weighted("weight_norm", layer);
-  require<StateError>(!weighted.parametrized(), "weight_norm", "the weight of this ", layer.type_name(),
-                      " has a parametrization already");
-  const int rank = weighted.weight.rank();
+void weight_norm(Module& layer, std::optional<std::int64_t> dim, const std::string& name) {
+  const int rank = detail::parameter_for("weight_norm", layer, name, 0).rank();
   require<IndexError>(!dim || (*dim >= 0 && *dim < rank), "weight_norm", "dim must lie in [0, ", rank, "), got ",
                       dim.value_or(0));
-  auto parametrization = std::make_unique<WeightNorm>(weighted.weight, dim);
-  no_grad([&] { return parametrization->value(); });  // refuses a norm of 0
-  weighted.parametrize(std::move(parametrization));
+  register_parametrization(layer, name, std::make_unique<WeightNorm>(other_dims(rank, dim), dim.has_value()));
 }
 
-void remove_weight_norm(Module& layer) {
-  WeightedLayer& weighted = as_weighted("remove_weight_norm", layer);
-  require<StateError>(
-      weighted.parametrized() && dynamic_cast<WeightNorm*>(&*weighted.child("parametrizations.weight")) != nullptr,
-      "remove_weight_norm", "weight_norm of 'weight' not found in this ", layer.type_name());
-  weighted.remove_parametrization();
+void remove_weight_norm(Module& layer, const std::string& name) {
+  const bool found = is_parametrized(layer, name) &&
+                     dynamic_cast<WeightNorm*>(&*layer.child(concat("parametrizations.", name, ".0"))) != nullptr;
+  require<StateError>(found, "remove_weight_norm", "weight_norm of '", name, "' not found in this ", layer.type_name());
+  remove_parametrizations(layer, name);
 }
 
 StateDict old_weight_norm_names(StateDict state) {

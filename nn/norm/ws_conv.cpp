@@ -7,8 +7,10 @@
 #include "evenkeel/autograd/ops/normalize_groups.hpp"
 #include "evenkeel/autograd/ops/row_function.hpp"
 #include "evenkeel/autograd/ops/shape.hpp"
+#include "evenkeel/nn/parametrize.hpp"
 #include "evenkeel/nn/repr.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace evenkeel::nn {
@@ -46,10 +48,10 @@ Normalization standardization_of(const WSOptions& options) {
 GroupView filters(const Conv2d& conv) { return {1, 1, conv.out_channels, conv.weight.numel() / conv.out_channels}; }
 GroupView filters(const Linear& linear) { return {1, 1, linear.out_features, linear.in_features}; }
 /// (in, out/groups, KH, KW): input channels of one group of the convolution are neighbours.
-GroupView filters(const ConvTranspose2d& conv) {
-  const std::int64_t groups = conv.options.groups;
-  return {groups, conv.in_channels / groups, conv.out_channels / groups,
-          conv.options.kernel_size.h * conv.options.kernel_size.w};
+template <int D>
+GroupView filters(const ConvTranspose<D>& conv) {
+  const std::int64_t groups = conv.options.groups, in = conv.in_channels / groups, out = conv.out_channels / groups;
+  return {groups, in, out, conv.weight.numel() / (conv.in_channels * out)};
 }
 
 GroupView checked(const char* layer, const GroupView& view, const Shape& weight) {
@@ -101,7 +103,38 @@ Tensor standardized_rows(const Tensor& w, std::int64_t filters, std::int64_t fan
   return affine_rows(s.x, fan_in, s.mean, by_filter, shift);
 }
 
+/// The parametrization of weight_standardization.
+class StandardizedWeight : public Parametrization {
+ public:
+  StandardizedWeight(const GroupView& view, const WSOptions& options) : view_(view), options_(options) {}
+  std::string extra_repr() const override { return std::string(mode_entry(mode_of(options_)).name); }
+  Tensor forward(const Tensor& x) override { return standardize_weight(x, view_, options_); }
+  std::vector<Tensor> right_inverse(const Tensor& value) override { return {value}; }
+
+ protected:
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<StandardizedWeight>(view_, options_);
+  }
+
+ private:
+  const GroupView view_;
+  const WSOptions options_;
+};
+
 }  // namespace
+
+void weight_standardization(Module& layer, const WSOptions& options, const std::string& name) {
+  const Tensor weight = detail::parameter_for("weight_standardization", layer, name, 1);
+  const std::int64_t slices = std::max<std::int64_t>(1, weight.size(0));
+  GroupView view{1, 1, weight.size(0), weight.numel() / slices};
+  const auto of_transposed = [&]<int D>(const ConvTranspose<D>* conv) {
+    view = conv != nullptr && name == "weight" ? filters(*conv) : view;
+  };
+  of_transposed(dynamic_cast<const ConvTranspose1d*>(&layer));
+  of_transposed(dynamic_cast<const ConvTranspose2d*>(&layer));
+  of_transposed(dynamic_cast<const ConvTranspose3d*>(&layer));
+  register_parametrization(layer, name, std::make_unique<StandardizedWeight>(view, options));
+}
 
 Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSOptions& options, const Tensor& gain,
                           const Tensor& shift) {

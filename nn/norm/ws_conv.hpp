@@ -5,6 +5,7 @@
 #include "evenkeel/nn/linear.hpp"
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace evenkeel::nn {
@@ -38,6 +39,12 @@ struct WSOptions {
 /// Qiao et al. 2019, arXiv:1903.10520.
 Tensor standardize_weight(const Tensor& weight, const GroupView& view, const WSOptions& options,
                           const Tensor& gain = {}, const Tensor& shift = {});
+
+/// Standardizes the parameter `name` of any layer: a parametrization (see nn/parametrize.hpp) by standardize_weight,
+/// without gain and shift, of the slices along dim 0, for a ConvTranspose2d of its filters. (The layers below compute
+/// the same; in their state the raw weight is `weight`.) Throws: a layer without such a parameter; slices of one value.
+/// StateError: one that is parametrized already. Qiao et al. 2019, arXiv:1903.10520.
+void weight_standardization(Module& layer, const WSOptions& options = {}, const std::string& name = "weight");
 
 /// `Base` (Conv2d, ConvTranspose2d or Linear) with weight standardization in its forward; see WSConv2d.
 template <class Base>
@@ -79,6 +86,9 @@ class WSConv2d : public Standardized<Conv2d> {
       : WSConv2d("WSConv2d", in, out, generator, options, ws) {}
   /// With the options, parameters (the same handles: an optimizer goes on) and mode of `conv`.
   explicit WSConv2d(Conv2d& conv, WSOptions ws = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<WSConv2d>(in_channels, out_channels, unused_generator(), options, standardization);
+  }
 
  protected:
   WSConv2d(const char* layer, std::int64_t in, std::int64_t out, Generator& generator, const Conv2dOptions& options,
@@ -93,12 +103,18 @@ class WSConvTranspose2d : public Standardized<ConvTranspose2d> {
  public:
   WSConvTranspose2d(std::int64_t in, std::int64_t out, Generator& generator, ConvTranspose2dOptions options,
                     WSOptions ws = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<WSConvTranspose2d>(in_channels, out_channels, unused_generator(), options, standardization);
+  }
 };
 
 /// Linear standardized per output feature, over in_features; otherwise as WSConv2d.
 class WSLinear : public Standardized<Linear> {
  public:
   WSLinear(std::int64_t in, std::int64_t out, Generator& generator, LinearOptions options = {}, WSOptions ws = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<WSLinear>(in_features, out_features, unused_generator(), options, standardization);
+  }
 };
 
 /// The convolution of normalizer-free networks: WSConv2d in mode scaled (timm's, the default) or nfnet, with a gain per
@@ -108,6 +124,9 @@ class WSLinear : public Standardized<Linear> {
 class ScaledStdConv2d : public WSConv2d {
  public:
   ScaledStdConv2d(std::int64_t in, std::int64_t out, Generator& generator, Conv2dOptions options, WSOptions ws = {});
+  std::unique_ptr<Module> clone_structure() const override {
+    return std::make_unique<ScaledStdConv2d>(in_channels, out_channels, unused_generator(), options, standardization);
+  }
 };
 
 }  // namespace evenkeel::nn

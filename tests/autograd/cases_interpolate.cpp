@@ -66,7 +66,7 @@ std::vector<double> weights(const InterpolateOptions& options, std::int64_t cell
 
 /// One axis of x.
 DoubleArray along(const DoubleArray& x, int axis, const InterpolateOptions& options) {
-  const auto i = static_cast<std::size_t>(axis - 2);
+  const std::ptrdiff_t i = axis - 2;
   const auto pick = [i](const auto& values, std::size_t count) { return *(values.begin() + (count == 1 ? 0 : i)); };
   double factor = 0;
   Shape shape = x.shape;

@@ -74,13 +74,13 @@ WrongCalls wrong_index_ops();
 WrongCalls wrong_pointwise();
 WrongCalls wrong_losses();
 WrongCalls wrong_pools();
-WrongCalls wrong_windows();
+WrongCalls wrong_window_ops();
 WrongCalls wrong_layers();
 WrongCalls wrong_norms();
 WrongCalls wrong_modules();
 WrongCalls wrong_optimizers();
 /// Part of those: the options.
-WrongCalls wrong_options();
+WrongCalls wrong_options_of_training();
 WrongCalls wrong_files();
 
 }  // namespace evenkeel::test

@@ -66,10 +66,12 @@ std::size_t check(const WrongCalls& calls) {
 
 using Table = WrongCalls (*)();
 constexpr std::pair<const char*, Table> kTables[] = {
-    {"arrays", wrong_arrays}, {"ops", wrong_ops},         {"pointwise", wrong_pointwise},
-    {"losses", wrong_losses}, {"pools", wrong_pools},     {"layers", wrong_layers},
-    {"norms", wrong_norms},   {"modules", wrong_modules}, {"optimizers", wrong_optimizers},
-    {"files", wrong_files},   {"windows", wrong_windows}, {"index ops", wrong_index_ops},
+    {"arrays", wrong_arrays},         {"ops", wrong_ops},
+    {"pointwise", wrong_pointwise},   {"losses", wrong_losses},
+    {"pools", wrong_pools},           {"layers", wrong_layers},
+    {"norms", wrong_norms},           {"modules", wrong_modules},
+    {"optimizers", wrong_optimizers}, {"files", wrong_files},
+    {"windows", wrong_window_ops},    {"index ops", wrong_index_ops},
 };
 
 }  // namespace

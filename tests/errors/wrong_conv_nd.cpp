@@ -188,7 +188,7 @@ WrongCalls wrong_columns() {
 
 }  // namespace
 
-WrongCalls wrong_windows() {
+WrongCalls wrong_window_ops() {
   WrongCalls all = wrong_sizes();
   for (const WrongCalls& more : {wrong_pads(), wrong_columns()}) {
     all.insert(all.end(), more.begin(), more.end());

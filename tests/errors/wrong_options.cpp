@@ -114,7 +114,7 @@ WrongCalls wrong_optimizer_options() {
 
 }  // namespace
 
-WrongCalls wrong_options() {
+WrongCalls wrong_options_of_training() {
   WrongCalls all = wrong_optimizer_options();
   const WrongCalls more = wrong_schedule_options();
   all.insert(all.end(), more.begin(), more.end());

@@ -14,7 +14,7 @@ Tensor places(std::int64_t last = 15) {
   return Tensor(Array::from(std::vector<std::int64_t>{0, 2, 8, last}, {1, 1, 2, 2}));
 }
 
-WrongCalls wrong_windows() {
+WrongCalls wrong_pool_options() {
   return {
       wrong<ShapeError>("max_pool1d: the input must be 2D or 3D, with no size of 0 but the batch's, got shape [4]",
                         [](World&) { return max_pool1d(ones({4}), {}); }),
@@ -138,7 +138,7 @@ WrongCalls wrong_interpolations() {
 }  // namespace
 
 WrongCalls wrong_pools() {
-  WrongCalls all = wrong_windows();
+  WrongCalls all = wrong_pool_options();
   for (const WrongCalls& more : {wrong_unpools(), wrong_interpolations()}) {
     all.insert(all.end(), more.begin(), more.end());
   }

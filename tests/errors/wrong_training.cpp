@@ -6,7 +6,10 @@
 #include "evenkeel/data/array_dataset.hpp"
 #include "evenkeel/data/cifar10.hpp"
 #include "evenkeel/data/mnist.hpp"
+#include "evenkeel/nn/clone.hpp"
+#include "evenkeel/nn/flatten.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
+#include "evenkeel/nn/parametrize.hpp"
 #include "evenkeel/optim/clip_grad.hpp"
 #include "evenkeel/optim/one_cycle.hpp"
 #include "evenkeel/optim/reduce_lr_on_plateau.hpp"
@@ -99,6 +102,19 @@ WrongCalls wrong_states() {
                         [](World& w) { return w.net.child<nn::GroupNorm>("norm")->training(); }),
       wrong<ValueError>("Slot::replace: child 'norm' needs a layer, got nullptr",
                         [](World& w) { return w.net.child("norm").replace(nullptr) == nullptr; }),
+      wrong<ValueError>("clone: SmallNet must override clone_structure(), got none; write: ...",
+                        [](World& w) { return nn::clone(w.net)->training(); }),
+      wrong<ValueError>(
+          "register_parametrization: Module 'Conv2d' does not have a parameter with name 'wieght'",
+          act([](World& w) { nn::register_parametrization(*w.net.conv, "wieght", std::make_unique<nn::Flatten>()); })),
+      wrong<ShapeError>(
+          "register_parametrization: Registering a parametrization may not change the shape of the tensor, "
+          "expected [4, 3, 3, 3], got [4, 27]",
+          act([](World& w) { nn::register_parametrization(*w.net.conv, "weight", std::make_unique<nn::Flatten>()); })),
+      wrong<StateError>("Conv2d: the weight has no parametrization to remove",
+                        act([](World& w) { nn::remove_parametrization(*w.net.conv); })),
+      wrong<StateError>("Conv2d: the bias has no parametrization",
+                        act([](World& w) { nn::set_parametrized(*w.net.conv, "bias", w.x); })),
       wrong<DtypeError>("Module::to: only accepts floating point dtypes, but got desired dtype=int64",
                         act([](World& w) { w.net.to(DType::int64); })),
       wrong<IndexError>("ModuleList: index 1 is out of range; there are 1 children",
@@ -241,7 +257,7 @@ WrongCalls wrong_modules() { return wrong_states(); }
 
 WrongCalls wrong_optimizers() {
   WrongCalls all = wrong_steps();
-  for (const WrongCalls& more : {wrong_schedules(), wrong_options()}) {
+  for (const WrongCalls& more : {wrong_schedules(), wrong_options_of_training()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

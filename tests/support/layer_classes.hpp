@@ -13,7 +13,7 @@
 namespace evenkeel::test {
 
 /// The classes in `folder` ("nn", "nn/norm") that derive from Layer and can be made: no templates but their aliases
-/// (BatchNorm2d), no bases (by their names, and WeightedLayer and FusibleNorm).
+/// (BatchNorm2d), no bases (by their names, and FusibleNorm, Parametrization and WeightedLayer).
 inline std::set<std::string> layer_classes(const std::string& folder) {
   struct Class {
     std::string base, argument, folder;
@@ -44,7 +44,8 @@ inline std::set<std::string> layer_classes(const std::string& folder) {
         root.base = argument.empty() ? "FusibleNorm" : argument;
       }
     }
-    const bool abstract = name.ends_with("Base") || name == "WeightedLayer" || name == "FusibleNorm";
+    const bool abstract =
+        name.ends_with("Base") || name == "FusibleNorm" || name == "Parametrization" || name == "WeightedLayer";
     if (found.folder == folder && !abstract && root.base == "Layer") {
       classes.insert(name);
     }

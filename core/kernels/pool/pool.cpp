@@ -184,17 +184,6 @@ std::optional<std::int64_t> find_outside(std::int64_t count, const std::int64_t*
 }
 
 template <class T>
-void place_cells(std::int64_t planes, std::int64_t inputs, std::int64_t outputs, const T* x,
-                 const std::int64_t* indices, T* y) {
-  parallel_for(0, planes, grain_of(inputs + outputs), [&](std::int64_t first, std::int64_t last) {
-    std::fill(y + first * outputs, y + last * outputs, T(0));
-    for (std::int64_t i = first * inputs; i < last * inputs; ++i) {
-      y[i / inputs * outputs + indices[i]] = x[i];
-    }
-  });
-}
-
-template <class T>
 void average_windows(const PoolGeometry& g, PoolDivisor divisor, const std::type_identity_t<MappedPlanes<T>>& x, T* y) {
   for_each_input(g, x, [&](std::int64_t plane, const T* in) {
     T* out = y + plane * g.outputs();
@@ -242,8 +231,6 @@ template void scatter_windows(const PoolGeometry&, const float*, const std::int6
 template void scatter_windows(const PoolGeometry&, const double*, const std::int64_t*, double*);
 template void gather_windows(const PoolGeometry&, const float*, const std::int64_t*, float*);
 template void gather_windows(const PoolGeometry&, const double*, const std::int64_t*, double*);
-template void place_cells(std::int64_t, std::int64_t, std::int64_t, const float*, const std::int64_t*, float*);
-template void place_cells(std::int64_t, std::int64_t, std::int64_t, const double*, const std::int64_t*, double*);
 template void average_windows(const PoolGeometry&, PoolDivisor, const MappedPlanes<float>&, float*);
 template void average_windows(const PoolGeometry&, PoolDivisor, const MappedPlanes<double>&, double*);
 template void average_windows_gradient(const PoolGeometry&, PoolDivisor, const float*, float*);

@@ -44,8 +44,8 @@ std::vector<double> shares_of(const PoolGeometry& g, PoolDivisor divisor);
 
 namespace kernels {
 
-/// y = the largest cell of each window, indices = where it is in its plane ((slice * height + row) * width + column). The
-/// first maximum in row order wins; NaN wins over all. No window may be empty.
+/// y = the largest cell of each window, indices = where it is in its plane ((slice * height + row) * width + column).
+/// The first maximum in row order wins; NaN wins over all. No window may be empty.
 template <class T>
 void max_windows(const PoolGeometry& g, const std::type_identity_t<MappedPlanes<T>>& x, T* y, std::int64_t* indices);
 /// dx = 0, then dx[index] += dy for every output.
@@ -57,10 +57,6 @@ void gather_windows(const PoolGeometry& g, const T* x, const std::int64_t* indic
 
 /// The first of `count` indices that is not in [0, size), if there is one.
 std::optional<std::int64_t> find_outside(std::int64_t count, const std::int64_t* indices, std::int64_t size);
-/// y (planes, outputs) = 0, then x (planes, inputs) at its indices into the plane; of several at one place the last.
-template <class T>
-void place_cells(std::int64_t planes, std::int64_t inputs, std::int64_t outputs, const T* x,
-                 const std::int64_t* indices, T* y);
 
 /// y = (sum of the window, in double) / divisor
 template <class T>

@@ -18,12 +18,12 @@ struct AxisTaps {
 /// The adjoint map, whose inputs are the outputs of `taps`; those that a cell sends to are in ascending order.
 AxisTaps transposed(const AxisTaps& taps);
 
-/// How values between cells are formed: of the cell that the place lies in (`nearest` takes the left one of each output,
-/// `nearest_exact` the one under its middle), of two, or of four cells.
+/// How values between cells are formed: of the cell that the place lies in (`nearest` takes the one of an output's left
+/// end, `nearest_exact` that of its middle), of two, or of four cells.
 enum class TapFilter { nearest, nearest_exact, linear, cubic };
 
-/// Where the outputs of an axis lie among its inputs. Output o has its middle at s (o + 1/2) - 1/2, s = 1 / scale_factor
-/// or, without one, inputs / outputs; with align_corners at o (inputs - 1) / (outputs - 1).
+/// Where the outputs of an axis lie among its inputs. Output o has its middle at s (o + 1/2) - 1/2, where s is
+/// 1 / scale_factor or, without one, inputs / outputs; with align_corners at o (inputs - 1) / (outputs - 1).
 struct TapPlaces {
   std::int64_t inputs = 1, outputs = 1;
   bool align_corners = false;
