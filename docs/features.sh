@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # docs/features.sh prints the README's table of all that there is, by family, with PyTorch's names; `docs/features.sh --write` puts it
-# there. What there is comes from the headers, what PyTorch calls it from docs/pytorch_names.txt: a name that the headers declare and the
+# there (a test compares them). What there is comes from the headers, what PyTorch calls it from docs/pytorch_names.txt: a name that the headers declare and the
 # list has not, or the other way round, is an error. Needs bash and awk only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,7 +22,7 @@ layers|nn/conv.hpp nn/dropout.hpp nn/embedding.hpp nn/flatten.hpp nn/identity.hp
 activations (layers)|nn/activation.hpp
 norms|nn/norm/*.hpp
 losses (layers)|nn/loss.hpp nn/loss_embedding.hpp
-modules, containers|nn/container.hpp nn/dot.hpp nn/module.hpp nn/parameter_container.hpp nn/summary.hpp
+modules, containers|nn/call.hpp nn/clone.hpp nn/container.hpp nn/dot.hpp nn/module.hpp nn/parameter_container.hpp nn/parametrize.hpp nn/summary.hpp
 initialization|nn/init.hpp nn/lsuv.hpp
 optimizers, schedules|optim/*.hpp
 networks|models/*.hpp
@@ -41,7 +41,7 @@ declared() {
     /^(class|struct) [A-Z][A-Za-z0-9_]*( final)?( :| \{|$)/ { print $2; next }
     /^enum class / { next }
     /^using [A-Z][A-Za-z0-9_]* = / { print $2; next }
-    /^[A-Za-z_:][A-Za-z0-9_:<>,&* ]* [&*]?[a-z][a-z0-9_]*\(/ && !/^(using|return|else|namespace|static_assert)/ {
+    /^[A-Za-z_:][A-Za-z0-9_:<>,&* ]* [&*]?[a-z][a-z0-9_]*\(/ && !/^(using|return|else|namespace|requires|static_assert)/ {
       sub(/\(.*/, ""); sub(/.*[ &*]/, ""); print
     }' | grep -vE '(Options|Base)$|^(to_string|check_pool|check_interpolate)$' | sort -u
 }
@@ -54,7 +54,7 @@ table() {
   done <<<"$families" | awk -F'|' '
     FNR == NR {
       if ($0 ~ /^#/ || $0 == "") next
-      if (split($0, pair, " = ") == 2) { other[pair[1]] = pair[2]; known[pair[1]] = 1; next }
+      if ((at = index($0, " = ")) > 0) { name = substr($0, 1, at - 1); other[name] = substr($0, at + 3); known[name] = 1; next }
       if ($0 ~ /^ /) { rest = $0 } else { prefix = $0; sub(/: .*/, "", prefix); rest = $0; sub(/^[^ ]*: /, "", rest) }
       count = split(rest, words, " ")
       for (i = 1; i <= count; ++i) { place[words[i]] = prefix; known[words[i]] = 1 }

@@ -13,8 +13,9 @@ struct UnfoldOptions {
   Size2 stride = 1;
 };
 
-/// Every window as a column (im2col): x (N, C, H, W) -> (N, C KH KW, L), L = OH OW windows in row order, by row of the
-/// result as a convolution's weight has them, (channel, row, column); or the same without N. Cells of the padding are 0.
+/// Every window as a column (im2col): x (N, C, H, W) -> (N, C KH KW, L), or the same without N. The L = OH OW windows
+/// are in row order, the rows of a column as a convolution's weight has them: channel, row, column. Cells of padding
+/// are 0.
 Tensor unfold(const Tensor& x, const UnfoldOptions& options);
 /// The adjoint of unfold, for images of output_size (H, W): (N, C KH KW, L) -> (N, C, H, W), every cell the sum of what
 /// windows have of it; or the same without N.

@@ -195,6 +195,9 @@ class Converter {
       kept_.push_back({path, layer.type_name(), "the rule leaves it"});
       return nullptr;
     }
+    if (layer.parametrized()) {
+      return stays(*found, "its parameters are parametrized; remove_parametrizations first");
+    }
     const bool by_name = target->layer == nullptr;
     std::unique_ptr<Layer> now = by_name ? make(*found, *target) : std::move(target->layer);
     if (now == nullptr) {

@@ -66,6 +66,7 @@ NormRule norms_to(std::string name, std::function<void(NormOptions&)> change = {
 /// - no running statistics where they are to be frozen
 /// - an input of fewer or more dims than the new norm takes
 /// - values that the new norm draws from its first batch (ActNorm)
+/// - a parametrization on one of its parameters
 /// Throws, changing nothing, what the rule throws, for a name that does not exist, and for options that the new norm
 /// refuses (num_groups that do not divide the channels).
 Conversions convert_norms(ConversionRoot model, const NormRule& rule);

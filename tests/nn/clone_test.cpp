@@ -210,12 +210,14 @@ TEST_CASE("every class of nn that can be made says how") {
   std::set<std::string> silent;
   const std::regex head(R"re((?:^|\n)class (\w+) : public [^{]*\{)re");
   for (const char* folder : {"nn", "nn/norm"}) {
-    for (const auto& file :
-         std::filesystem::directory_iterator(std::filesystem::path(EVENKEEL_FIXTURES) / "../.." / folder)) {
+    const auto place = std::filesystem::path(EVENKEEL_FIXTURES) / "../.." / folder;
+    for (const auto& file : std::filesystem::directory_iterator(place)) {
+      if (file.path().extension() != ".hpp") {
+        continue;
+      }
       std::ifstream in(file.path());
       const std::string text{std::istreambuf_iterator<char>(in), {}};
-      for (std::sregex_iterator i(text.begin(), text.end(), head), end; i != end && file.path().extension() == ".hpp";
-           ++i) {
+      for (std::sregex_iterator i(text.begin(), text.end(), head), end; i != end; ++i) {
         const auto begin = static_cast<std::size_t>(i->position() + i->length());
         const std::string body = text.substr(begin, text.find("};", begin) - begin);
         const std::string name = (*i)[1];
