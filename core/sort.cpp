@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <compare>
 #include <type_traits>
 #include <vector>
 
@@ -40,7 +39,9 @@ struct WideRank {
   WideRank() = default;
   WideRank(std::uint64_t key, std::int64_t place) : key(key), place(place) {}
   std::int64_t index() const { return place; }
-  friend auto operator<=>(const WideRank&, const WideRank&) = default;
+  friend bool operator<(const WideRank& a, const WideRank& b) {
+    return a.key < b.key || (a.key == b.key && a.place < b.place);
+  }
 };
 // The same in one word, for keys of 32 bits in rows shorter than 2^32.
 struct NarrowRank {
@@ -50,7 +51,7 @@ struct NarrowRank {
   NarrowRank(std::uint32_t key, std::int64_t place)
       : both(std::uint64_t{key} << 32 | static_cast<std::uint64_t>(place)) {}
   std::int64_t index() const { return static_cast<std::int64_t>(both & 0xffffffffU); }
-  friend auto operator<=>(const NarrowRank&, const NarrowRank&) = default;
+  friend bool operator<(const NarrowRank& a, const NarrowRank& b) { return a.both < b.both; }
 };
 
 template <class Rank>

@@ -29,6 +29,7 @@ class Resolver {
   Resolver(std::string_view op, const Tensor& x, const Indices& indices) : op_(op), x_(x), view_(x) {
     check_defined(op, x);
     count_dims(indices);
+    const detail::FormulaScope unchecked;  // a view has x's values, which anomaly mode knows: x[1] = 0 may repair them
     for (const Index& index : indices.items()) {
       std::visit(
           Overloaded{[this](std::int64_t position) { select_one(position); },
@@ -254,7 +255,7 @@ Tensor& index_put_(Tensor& x, const Indices& indices, const Tensor& values, bool
 
 namespace {
 
-/// The values are x's own, so that anomaly mode does not look at them: x[isnan(x)] = 0 may read what is wrong.
+/// The values are x's own, so that anomaly mode need not look at them: x[isnan(x)] = 0 may read what is wrong.
 Tensor read_unchecked(const Tensor& x, const Indices& indices) {
   const detail::FormulaScope scope;
   return index(x, indices);

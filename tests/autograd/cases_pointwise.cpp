@@ -296,8 +296,11 @@ const CaseFile scans{[]() -> OpCases {
                       .shapes = {{4, 3, 5}, {4, 3, 5}},
                       .fn = [=](Inputs x) { return linear_scan(x[0], x[1], dim, reverse); },
                       .reference = [=](std::span<const DoubleArray> x) { return scanned(x[0], x[1], dim, reverse); },
-                      .more_shapes = {{{0, 3, 2}, {0, 3, 2}}, {{1, 2, 1}, {1, 2, 1}}, {Shape{}, Shape{}}},
+                      .more_shapes = {{{0, 3, 2}, {0, 3, 2}}, {{1, 2, 1}, {1, 2, 1}}},
                       .keeps = "0y"});
+      if (dim != 1) {
+        rows.back().more_shapes.push_back({Shape{}, Shape{}});
+      }
     }
   }
   return rows;

@@ -42,7 +42,7 @@ WrongCalls wrong_parts() {
       wrong<ShapeError>("unflatten: sizes must be non-empty, got []",
                         [](World& w) { return unflatten(w.leaf, 1, {}); }),
       wrong<ShapeError>(
-          "unflatten: sizes [4] must multiply up to the size of dim 0, with one -1 at most, got 3 in the...",
+          "Unflatten: unflatten: sizes [4] must multiply up to the size of dim 0, with one -1 at most, got 3 in the...",
           [](World&) { return nn::Unflatten(0, {4})(ones({3})); }),
       wrong<ShapeError>("movedim: Invalid source or destination dims: both must have one length, got [0] and [0, 1]",
                         [](World& w) {
@@ -182,7 +182,7 @@ WrongCalls wrong_indices() {
             return index_put_(w.x, {0, 0, 0}, ones({2}));
           }),
       wrong<DtypeError>("index_put_: values must be float32, as the tensor, got float64",
-                        [](World& w) { return index_put_(w.x, integers({0}), w.x64); }),
+                        [](World& w) { return index_put_(w.x, integers({0}), ones({}, {.dtype = DType::float64})); }),
       wrong<IndexError>("index_put_: index 2 is out of bounds for dimension 0 with size 2",
                         [](World& w) {
                           return index_put_(w.x, integers({0, 2}), ones({}));
