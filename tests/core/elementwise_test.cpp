@@ -382,6 +382,20 @@ TEST_CASE("results do not depend on the thread count") {
   CHECK(results[0] == results[2]);
 }
 
+TEST_CASE("-x turns the sign of zero round, with every instruction set") {
+  for (const Isa isa : supported_isas()) {
+    CAPTURE(name(isa));
+    const IsaGuard guard(isa);
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      for (const double zero : {0.0, -0.0}) {
+        for (const double y : map<Neg>(Array::full({37}, zero, dtype)).to_vector<double>()) {
+          REQUIRE(std::signbit(y) != std::signbit(zero));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("errors name the op, the shapes and the dtypes") {
   const Array a = Array::zeros({2, 3});
   Array small = Array::zeros({3});

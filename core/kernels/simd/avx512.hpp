@@ -15,7 +15,7 @@ struct Set<Avx512, float> : PlainSet<Avx512, float, 64> {
   static constexpr int kRegisters = 32;
   static constexpr bool kFusedMultiplyAdd = true;
 
-  static __m512 negate(__m512 a) { return _mm512_setzero_ps() - a; }
+  static __m512 negate(__m512 a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.F)); }
   static __m512 abs(__m512 a) { return _mm512_abs_ps(a); }
   static __m512 sqrt(__m512 a) { return _mm512_sqrt_ps(a); }
   static __m512 min(__m512 a, __m512 b) { return _mm512_min_ps(a, b); }
@@ -156,7 +156,7 @@ struct Set<Avx512, double> : PlainSet<Avx512, double, 64> {
   static constexpr int kRegisters = 32;
   static constexpr bool kFusedMultiplyAdd = true;
 
-  static __m512d negate(__m512d a) { return _mm512_setzero_pd() - a; }
+  static __m512d negate(__m512d a) { return _mm512_xor_pd(a, _mm512_set1_pd(-0.)); }
   static __m512d abs(__m512d a) { return _mm512_abs_pd(a); }
   static __m512d sqrt(__m512d a) { return _mm512_sqrt_pd(a); }
   static __m512d min(__m512d a, __m512d b) { return _mm512_min_pd(a, b); }
