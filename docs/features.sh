@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # docs/features.sh prints the README's table of all that there is, by family, with PyTorch's names; `docs/features.sh --write` puts it
-# there (a test compares them). What there is comes from the headers, what PyTorch calls it from docs/pytorch_names.txt: a name that the headers declare and the
-# list has not, or the other way round, is an error. Needs bash and awk only.
+# there (a test compares them). What there is comes from the headers, what PyTorch calls it from docs/pytorch_names.txt: what is not in
+# that list is not in PyTorch, and a name there that no header declares is an error. Needs bash and awk only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,7 +47,7 @@ declared() {
 }
 
 # The lines of the table. `family|name` from above are joined with the list: "PREFIX: NAMES" (the same name there behind the prefix),
-# "none: NAMES" (PyTorch has none), "apart: NAMES" (parts of others, in no table), "NAME = WHAT" (another name there).
+# "apart: NAMES" (parts of others, in no table), "NAME = WHAT" (another name there).
 table() {
   while IFS='|' read -r family headers; do
     declared "$headers" | awk -v family="$family" '{ print family "|" $1 }'
@@ -62,12 +62,13 @@ table() {
       next
     }
     { declared[$2] = 1 }
-    !($2 in known) { print "docs/pytorch_names.txt has no " $2 " (" $1 ")" >"/dev/stderr"; bad = 1; next }
+    !($2 in known) { place[$2] = "none" }
     place[$2] == "apart" || ($2 in done) { next }
     { done[$2] = 1; if ($1 != family[families]) family[++families] = $1
       if ($2 in other) others[$1] = others[$1] "\n" $2
       else row[$1, place[$2]] = row[$1, place[$2]] (row[$1, place[$2]] == "" ? "" : ", ") "`" $2 "`" }
     END {
+      prefixes[++prefix_count] = "none"
       for (name in known) if (!(name in declared)) { print "no header declares " name ", which docs/pytorch_names.txt has" >"/dev/stderr"; bad = 1 }
       if (bad) exit 1
       print "| family | in PyTorch | here |\n| --- | --- | --- |"

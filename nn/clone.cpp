@@ -54,6 +54,7 @@ class detail::Cloner {
 
   /// Makes `to`, as its constructor has left it, like `from`.
   void fill(const Module& from, Module& to, const std::string& path) {
+    to.computed_.clear();  // those of its constructor
     copy_entries(from, to);
     copy_generators(from, to);
     copy_children(from, to, path);

@@ -7,7 +7,8 @@
 
 namespace evenkeel::nn {
 
-/// A picture of the model in Graphviz's language DOT (see evenkeel::to_dot): a box for each layer without children,
+/// A picture of the model in Graphviz's language DOT (see evenkeel::to_dot): a box for each layer without children (one
+/// with parametrizations has some),
 /// with its full name and as it is printed, and for each op outside of those; edges with the shapes of what goes along
 /// them. Runs the model once on zeros of `input_shape` (batch included) in eval mode; modes, statistics, gradients and
 /// generators are as before, also when it throws.

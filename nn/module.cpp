@@ -293,7 +293,8 @@ Module& Module::to(DType dtype) {
                       "only accepts floating point dtypes, but got desired dtype=", dtype);
   const auto convert = [&](Module& module) {
     for (Entry& e : module.entries_) {
-      if (!e.tensor.defined() || !is_floating(e.tensor.dtype()) || e.tensor.dtype() == dtype) {
+      if (e.kind == Kind::computed || !e.tensor.defined() || !is_floating(e.tensor.dtype()) ||
+          e.tensor.dtype() == dtype) {
         continue;
       }
       const Tensor grad = e.tensor.grad();

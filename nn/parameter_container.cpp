@@ -53,7 +53,10 @@ std::string ParameterList::extra_repr() const {
   std::string text;
   for (std::size_t i = 0; i < all_.size(); ++i) {
     const Tensor& parameter = all_[i];
-    text += (i == 0 ? "" : "\n") + line(std::to_string(i), concat(parameter.dtype()), parameter);
+    if (!parameter.defined()) {  // parametrized: it stands below
+      continue;
+    }
+    text += (text.empty() ? "" : "\n") + line(std::to_string(i), concat(parameter.dtype()), parameter);
   }
   return text;
 }
@@ -88,6 +91,9 @@ std::string ParameterDict::extra_repr() const {
   std::string text;
   for (const auto& [name, place] : all_) {
     const Tensor& parameter = place;
+    if (!parameter.defined()) {  // parametrized: it stands below
+      continue;
+    }
     const std::string type = parameter.dtype() == DType::float64 ? "DoubleTensor" : "FloatTensor";
     text += (text.empty() ? "" : "\n") + line(name, type, parameter);
   }

@@ -57,7 +57,13 @@ ParametrizationList::ParametrizationList(const Tensor& value, std::unique_ptr<La
   originals = originals.empty() ? std::vector{value} : originals;
   for (std::size_t i = 0; i < originals.size(); ++i) {
     Tensor& original = parameter(originals.size() == 1 ? "original" : concat("original", i), originals[i].array());
-    original = originals[i].is(value) ? value : original.requires_grad_(value.requires_grad());
+    const auto same = [&](const Tensor& other) { return other.is(originals[i]); };
+    if (std::any_of(originals.begin(), originals.begin() + static_cast<std::ptrdiff_t>(i), same)) {
+      original = Tensor(originals[i].array().clone());  // each is a parameter of its own
+    }
+    original = original.array().shares_storage(value.array()) && originals[i].is(value)
+                   ? value
+                   : original.requires_grad_(value.requires_grad());
   }
   append(std::move(parametrization));
 }
@@ -174,7 +180,7 @@ struct detail::Parametrizing {
             "sequence of tensors");
     Tensor value = originals[0];
     if (leave_parametrized) {
-      one.list->eval();
+      const EvalGuard eval(*one.list);
       const Array now = no_grad([&] { return one.list->value(); }).array().clone();
       if (originals.size() == 1) {
         value.set_data(now);
@@ -247,8 +253,8 @@ Tensor detail::parameter_for(const char* op, const Module& module, const std::st
       return parameter;
     }
   }
-  fail(op, "a ", module.type_name(), " was given, expected ",
-       name == "weight" ? "a Linear, Conv2d or ConvTranspose2d" : concat("a layer with a parameter '", name, "'"));
+  fail(op, "a ", module.type_name(), " was given, expected ", "a layer with a parameter '", name, "' of at least ",
+       least_rank, " dims");
 }
 
 }  // namespace evenkeel::nn

@@ -24,7 +24,7 @@ CyclicLR::CyclicLR(Optimizer& optimizer, CyclicOptions options)
     saved("max_momentum", o.max_momentum);
   }
   for (std::size_t group = 0; group < num_groups(); ++group) {
-    base_lrs_[group] = of_group(o.base_lr, group, "CyclicLR", "base_lr");
+    base_lrs_[group] = optimizer.initial_lr(group).value_or(of_group(o.base_lr, group, "CyclicLR", "base_lr"));
   }
   saved("base_lr", o.base_lr);
   saved("max_lr", o.max_lr);

@@ -11,7 +11,7 @@
 
 namespace evenkeel::optim {
 
-/// Base of the schedules, with the rules of torch.optim.lr_scheduler 1.13: the constructor sets the learning rate of
+/// Base of the schedules, with the rules of torch.optim.lr_scheduler: the constructor sets the learning rate of
 /// epoch 0, each step() moves on by one epoch (or batch). Schedules change the present rate (StepLR multiplies it, and
 /// so on), so several can act on one optimizer, and a rate set by hand is respected. The rate at construction is the
 /// base rate; it is remembered in the optimizer, where later schedules find it.

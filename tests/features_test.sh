@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# features_test.sh SOURCE_DIR: the README's table of all that there is is the one of the headers; a name that they or the list alone have
-# is an error.
+# features_test.sh SOURCE_DIR: the README's table of all that there is is the one of the headers; a name that the list alone has is an error.
 . "$(dirname "$0")/support/work.sh"
 mkdir "$work/tree"
 (cd "$1" && tar -cf - --exclude=./build --exclude=./.git README.md docs/features.sh docs/pytorch_names.txt $(find core autograd nn optim models training data -name '*.hpp')) |
@@ -18,8 +17,7 @@ sed -i 's/`matmul`/`matmuls`/' README.md
 docs/features.sh --write && cmp README.md before.md || fail "--write does not mend a table that is wrong"
 
 echo 'Tensor brand_new(const Tensor& x);' >>autograd/ops/linalg.hpp
-docs/features.sh >/dev/null 2>err.txt && fail "an op that the list lacks is not noticed"
-grep -q 'pytorch_names.txt has no brand_new (products)' err.txt || fail "brand_new is not named: $(cat err.txt)"
+docs/features.sh | grep -q '^| products | – | .*`brand_new`' || fail "an op that the list lacks is not in the table"
 sed -i '/brand_new/d; s/^Tensor matmul(/Tensor mat_mul(/' autograd/ops/linalg.hpp
 docs/features.sh >/dev/null 2>err.txt && fail "an op that is gone is not noticed"
 grep -q 'no header declares matmul' err.txt || fail "matmul is not named: $(cat err.txt)"

@@ -13,6 +13,18 @@ std::string listed(const std::vector<std::pair<std::string, Tensor>>& parameters
   return text;
 }
 
+/// "layer.parametrizations.weight.original" belongs to "layer" as "weight", as "layer.weight" does.
+std::pair<std::string, std::string> place_of(std::string name) {
+  constexpr std::string_view kComputed = "parametrizations.";
+  if (const std::size_t at = name.rfind(kComputed); at == 0 || (at != std::string::npos && name[at - 1] == '.')) {
+    const std::size_t start = at + kComputed.size();
+    name = name.substr(0, at) + name.substr(start, name.find('.', start) - start);
+  }
+  const std::size_t dot = name.rfind('.');
+  return dot == std::string::npos ? std::pair(std::string(), name)
+                                  : std::pair(name.substr(0, dot), name.substr(dot + 1));
+}
+
 }  // namespace
 
 DecaySplit split_by_decay(const nn::Module& model) {
@@ -24,9 +36,7 @@ DecaySplit split_by_decay(const nn::Module& model) {
   }
   DecaySplit split;
   for (const auto& [name, parameter] : model.named_parameters()) {
-    const std::size_t dot = name.rfind('.');
-    const std::string owner = dot == std::string::npos ? "" : name.substr(0, dot);
-    const std::string own_name = dot == std::string::npos ? name : name.substr(dot + 1);
+    const auto [owner, own_name] = place_of(name);
     const bool decays = parameter.rank() > 1 && own_name != "bias" && !norms.contains(owner);
     (decays ? split.decayed : split.not_decayed).emplace_back(name, parameter);
   }

@@ -19,7 +19,7 @@ Tensor add_relu(const Tensor& a, const Tensor& b);
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
 
-// Straight lines, with PyTorch's derivatives at the corners and at NaN.
+// Straight lines, with PyTorch's derivatives at the corners. At NaN the gradient passes (PyTorch: by the place).
 Tensor hardtanh(const Tensor& x, double min_val = -1, double max_val = 1);  ///< clamped; derivative 0 on the bounds
 Tensor relu6(const Tensor& x);                                              ///< hardtanh(x, 0, 6)
 Tensor hardsigmoid(const Tensor& x);                                        ///< clamp(x + 3, 0, 6) / 6
@@ -32,7 +32,9 @@ Tensor prelu(const Tensor& x, const Tensor& weight);
 // At -inf and inf, values and derivatives of the following are their limits. PyTorch multiplies infinity by 0 instead:
 // silu, gelu (both), mish and hardswish give NaN at -inf, softsign at both, and the derivatives of silu, gelu and mish
 // are NaN at both, as they are here under create_graph. At NaN the derivatives of hardswish, elu, celu and selu are
-// NaN, where PyTorch's are 1; that of leaky_relu is the slope, as in PyTorch.
+// NaN, where PyTorch's of float32 are 1; that of leaky_relu is the slope, as in PyTorch. At -3 and 3 hardswish's are
+// those from inside, -1/2 and 3/2 (PyTorch: 0 and 1); second derivatives of elu, celu and selu at 0 are those from the
+// left (PyTorch: 0).
 Tensor silu(const Tensor& x);  ///< x sigmoid(x)
 Tensor& silu_(Tensor& x);      ///< in place; copies x first if a gradient is wanted, so it saves no memory then
 enum class GeluApproximation { none, tanh };

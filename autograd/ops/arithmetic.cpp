@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/ops/elementary.hpp"
 #include "evenkeel/autograd/ops/elementwise.hpp"
+#include "evenkeel/autograd/ops/logic.hpp"
 #include "evenkeel/core/deferred.hpp"
 
 #include <cmath>
@@ -110,7 +111,8 @@ Tensor pow(const Tensor& a, const Tensor& b) {
                   const Tensor zero = constant(0, x), one = constant(1, x);
                   Grads grads(2);
                   if (saved.needs(0)) {
-                    grads[0] = dy * (p * pow(x, where(eq(p, zero), one, p - 1)));
+                    const Tensor base = where(logical_and(eq(p, zero), logical_or(eq(x, zero), isnan(x))), one, x);
+                    grads[0] = dy * (p * pow(base, p - 1));
                   }
                   if (saved.needs(1)) {
                     const Tensor base = where(ge(p, zero), where(eq(x, zero), one, x), x);
@@ -159,14 +161,15 @@ void check_lerp(const Tensor& start, const Tensor& end) {
 /// From the nearer end, so that weights 0 and 1 give start and end exactly.
 Tensor lerp(const Tensor& start, const Tensor& end, double weight) {
   check_lerp(start, end);
-  return weight < 0.5 ? start + (end - start) * weight : end - (end - start) * (1 - weight);
+  const bool near = std::abs(weight) < 0.5;
+  return (near ? start : end) + (end - start) * (near ? weight : weight - 1);
 }
 
 Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) {
   check_lerp(start, end);
   check_operands("lerp", start, weight);
-  const Tensor way = end - start;
-  return where(lt(abs(weight), 0.5), start + way * weight, end - way * (1 - weight));
+  const Tensor near = lt(abs(weight), 0.5);
+  return where(near, start, end) + (end - start) * where(near, weight, weight - 1);
 }
 
 namespace {

@@ -282,7 +282,7 @@ Shape shape_of(const Shape& given, std::int64_t channels, const SizeND<D>& size)
 template <int D>
 AxisSizes<D> with_slices_joined(AxisSizes<D> s) {
   if constexpr (D == 3) {
-    const auto joins = [&](int d) { return s.kernel[d] == 1 && s.stride[d] == 1 && s.pad[d] == 0; };
+    const auto joins = [&](int d) { return s.kernel[d] == 1 && s.stride[d] == 1 && s.x[d] == s.y[d] && s.pad[d] == 0; };
     if (joins(0) && joins(1)) {
       for (SizeND<D>* size : {&s.x, &s.y}) {
         *size = {1, (*size)[0] * (*size)[1], (*size)[2]};

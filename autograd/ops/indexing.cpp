@@ -125,7 +125,13 @@ class Resolver {
                           " at index ", d, " does not match the shape of the indexed tensor ", x_.shape(), " at index ",
                           from_ + d);
     }
-    require<ShapeError>(tensor.rank() > 0, op_, "a mask must have at least one dim, got shape []");
+    if (tensor.rank() == 0) {  // takes no dim of x, but adds one, of size 1 or 0
+      view_ = unsqueeze(view_, at_);
+      const std::int64_t count = tensor.array().item() != 0 ? 1 : 0;
+      lists_.push_back({Shape{count}, std::vector<std::int64_t>(static_cast<std::size_t>(count), 0)});
+      dims_.push_back(at_++);
+      return;
+    }
     for (std::vector<std::int64_t>& list : nonzero_lists(tensor.array())) {
       const Shape shape{std::ssize(list)};
       add_list(shape, std::move(list));

@@ -50,9 +50,11 @@ Tensor resample_into(Array value, const Tensor& x, int dim, const SharedMap& map
   for (int i = 0; i < x.rank(); ++i) {
     (i < dim ? outer : inner) *= i == dim ? 1 : x.size(i);
   }
-  dispatch_float(x.dtype(), "interpolate", [&]<class T>() {
-    kernels::resample<T>(taps, outer, inner, source.data<T>(), value.mutable_data<T>());
-  });
+  if (value.numel() > 0 && source.numel() > 0) {
+    dispatch_float(x.dtype(), "interpolate", [&]<class T>() {
+      kernels::resample<T>(taps, outer, inner, source.data<T>(), value.mutable_data<T>());
+    });
+  }
   return record({.name = adjoint ? "interpolate_backward" : "interpolate", .inputs = {x}}, std::move(value),
                 [dim, map, adjoint, cells = x.size(dim)](const Saved&, const Tensor& dy) -> Grads {
                   return {resample_into(resized(dy, dim, cells), dy, dim, map, !adjoint)};
@@ -161,7 +163,10 @@ Tensor interpolate(const Tensor& x, const InterpolateOptions& o) {
     if (!o.scale_factor.empty() && !o.recompute_scale_factor) {
       places.scale_factor = o.scale_factor[o.scale_factor.size() == 1 ? 0 : static_cast<std::size_t>(axis)];
     }
-    y = resample_into(std::move(value), y, axis + 2, map_of(mode.filter, places, x.dtype()), false);
+    // Of an empty batch nothing is formed, however large the result's planes are.
+    const SharedMap map =
+        value.numel() > 0 ? map_of(mode.filter, places, x.dtype()) : std::make_shared<const AxisMap>();
+    y = resample_into(std::move(value), y, axis + 2, map, false);
   }
   return y;
 }

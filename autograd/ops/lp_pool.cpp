@@ -17,6 +17,8 @@ constexpr std::array<std::string_view, 3> kLPPool{"lp_pool1d", "lp_pool2d", "lp_
 template <int D>
 void check_pool(std::string_view op, const LPPoolOptions<D>& o) {
   check_pool(op, MaxPoolOptions<D>{.kernel_size = o.kernel_size, .stride = o.stride});
+  require(o.norm_type != 0 && !std::isnan(o.norm_type), op, "norm_type must be a number other than 0, got ",
+          o.norm_type);
 }
 
 template <int D>

@@ -8,7 +8,7 @@ template <int D>
 struct LPPoolOptions {
   double norm_type = 2;  ///< p; also infinity and -infinity
   SizeND<D> kernel_size = 2;
-  std::optional<SizeND<D>> stride = {};  ///< kernel_size if absent
+  std::optional<SizeND<D>> stride = {};  ///< kernel_size if absent; of several numbers: SizeND<D>(2, 1)
   bool ceil_mode = false;
 };
 using LPPool1dOptions = LPPoolOptions<1>;

@@ -12,7 +12,7 @@ namespace evenkeel {
 template <int D>
 struct MaxUnpoolOptions {
   SizeND<D> kernel_size = 2;
-  std::optional<SizeND<D>> stride = {};  ///< kernel_size if absent
+  std::optional<SizeND<D>> stride = {};  ///< kernel_size if absent; of several numbers: SizeND<D>(2, 1)
   SizeND<D> padding = 0;
 };
 using MaxUnpool1dOptions = MaxUnpoolOptions<1>;

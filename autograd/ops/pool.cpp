@@ -132,6 +132,7 @@ MaxPool adaptive_max_pool_of(const Tensor& x, const SizeND<D>& output_size) {
   const PoolNames& names = kAdaptiveMaxPool[D - 1];
   check_pool(names.op, output_size);
   MaxPool p{Pooling::adaptive(names, x, D, PoolSizes(output_size)), {}, nullptr};
+  Array::empty(p.output_shape(x), x.dtype());  // before the windows, which are as many: too many throw here
   p.windows = std::make_shared<const PoolGeometry>(x.numel() > 0 ? p.adaptive_geometry() : PoolGeometry{});
   return p;
 }

@@ -14,7 +14,7 @@ namespace evenkeel {
 template <int D>
 struct MaxPoolOptions {
   SizeND<D> kernel_size = 2;
-  std::optional<SizeND<D>> stride = {};  ///< kernel_size if absent
+  std::optional<SizeND<D>> stride = {};  ///< kernel_size if absent; of several numbers: SizeND<D>(2, 1)
   SizeND<D> padding = 0;                 ///< at most half of kernel_size
   SizeND<D> dilation = 1;
   bool ceil_mode = false;  ///< a last window may hang over the end if it starts inside the input or the padding before
@@ -39,7 +39,7 @@ MaxPooled max_pool_with_indices(const Tensor& x, const MaxPoolOptions<D>& option
 template <int D>
 struct AvgPoolOptions {
   SizeND<D> kernel_size = 2;
-  std::optional<SizeND<D>> stride = {};  ///< kernel_size if absent
+  std::optional<SizeND<D>> stride = {};  ///< kernel_size if absent; of several numbers: SizeND<D>(2, 1)
   SizeND<D> padding = 0;                 ///< at most half of kernel_size
   bool ceil_mode = false;
   bool count_include_pad = true;                      ///< the divisor counts zeros of the padding

@@ -26,7 +26,9 @@ struct PoolSizes : std::array<std::int64_t, 3> {
   std::int64_t cells() const { return front() * at(1) * back(); }
   /// `shape` with these as its last sizes.
   Shape put_into(Shape shape, int dims) const {
-    std::copy(end() - dims, end(), shape.end() - dims);
+    for (int axis = 1; axis <= std::min(dims, shape.rank()); ++axis) {
+      shape[shape.rank() - axis] = at(3 - static_cast<std::size_t>(axis));
+    }
     return shape;
   }
 };

@@ -251,7 +251,13 @@ Tensor all(const Tensor& x, const Dims& dims, bool keepdim) {
   return Tensor(all(x.array(), dims, keepdim));
 }
 
-Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) { return Tensor(argmax(x.array(), dim, keepdim)); }
-Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim) { return Tensor(argmin(x.array(), dim, keepdim)); }
+Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
+  check_defined("argmax", x);
+  return Tensor(argmax(x.array(), dim, keepdim));
+}
+Tensor argmin(const Tensor& x, std::int64_t dim, bool keepdim) {
+  check_defined("argmin", x);
+  return Tensor(argmin(x.array(), dim, keepdim));
+}
 
 }  // namespace evenkeel

@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/tensor.hpp"
 
+#include <concepts>
 #include <limits>
 
 namespace evenkeel {
@@ -39,6 +40,12 @@ struct ValuesAndIndices {
 /// over no elements.
 ValuesAndIndices max(const Tensor& x, std::int64_t dim, bool keepdim = false);
 ValuesAndIndices min(const Tensor& x, std::int64_t dim, bool keepdim = false);
+
+// A number where the dim stands is a slip for maximum(x, 0.5).
+template <std::floating_point T>
+ValuesAndIndices max(const Tensor& x, T dim, bool keepdim = false) = delete;
+template <std::floating_point T>
+ValuesAndIndices min(const Tensor& x, T dim, bool keepdim = false) = delete;
 
 /// Whether any is, or all are, not 0 (NaN is not 0), as bool without a gradient; over no elements false, or true.
 Tensor any(const Tensor& x, const Dims& dims = {}, bool keepdim = false);

@@ -6,6 +6,8 @@
 #include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/core/scan.hpp"
 
+#include <algorithm>
+
 namespace evenkeel {
 namespace {
 
@@ -30,6 +32,18 @@ Tensor moved(const Tensor& x, std::int64_t dim, bool back) {
 Tensor running_sum(const Tensor& x, std::int64_t dim, bool reverse) {
   return record({.name = "cumsum", .inputs = {x}}, linear_scan(Array(), x.array(), dim, reverse),
                 [=](const Saved&, const Tensor& dy) -> Grads { return {running_sum(dy, dim, !reverse)}; });
+}
+
+/// da of a linear_scan: db_i s_(i-1), or db_i s_(i+1) in reverse. The first a is not read: its gradient is 0, also where
+/// 0 times infinity would not be.
+Tensor factor_gradient(const Tensor& s, const Tensor& db, std::int64_t dim, bool reverse) {
+  if (db.rank() == 0) {
+    return reshape(factor_gradient(reshape(s, {1}), reshape(db, {1}), 0, reverse), {});
+  }
+  const std::int64_t count = db.size(dim), later = std::min<std::int64_t>(1, count);
+  const Tensor of_db = reverse ? slice(db, dim, 0, count - later) : slice(db, dim, later, count);
+  const Tensor of_s = reverse ? slice(s, dim, later, count) : slice(s, dim, 0, count - later);
+  return pad(of_db * of_s, along(db, dim, reverse ? 0 : later, reverse ? later : 0));
 }
 
 /// The tensor that a scan works on: integers as int64.
@@ -65,7 +79,7 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, std::int64_t dim, bool reve
   return record({.name = "linear_scan", .inputs = {a, b}, .keep = keep},
                 linear_scan(a.array(), b.array(), dim, reverse), [=](const Saved& saved, const Tensor& dy) -> Grads {
                   const Tensor db = linear_scan(moved(saved.input(0), dim, !reverse), dy, dim, !reverse);
-                  return {saved.needs(0) ? db * moved(saved.output(), dim, reverse) : Tensor(), db};
+                  return {saved.needs(0) ? factor_gradient(saved.output(), db, dim, reverse) : Tensor(), db};
                 });
 }
 

@@ -14,7 +14,7 @@ namespace {
 /// x / max(||x||, eps), whose gradient is that of x / ||x|| with the norm's value replaced.
 Tensor direction(const Tensor& x, std::int64_t dim, double eps) {
   const Tensor length = norm(x, 2, dim, true), value = length.detach();
-  return x / (length + (maximum(value, eps) - value));
+  return x / (length + where(lt(value, eps), eps - value, 0));
 }
 
 }  // namespace

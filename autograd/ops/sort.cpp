@@ -37,7 +37,8 @@ Tensor argsort(const Tensor& x, std::int64_t dim, bool descending) {
 
 ValuesAndIndices topk(const Tensor& x, std::int64_t k, std::int64_t dim, bool largest, bool sorted) {
   const std::int64_t size = size_of_dim("topk", x, dim);
-  require<IndexError>(k >= 0 && k <= size, "topk", "selected index k out of range: k must lie in [0, ", size,
+  require<IndexError>(k >= (x.rank() == 0 ? 1 : 0) && k <= size, "topk",
+                      "selected index k out of range: k must lie in [", x.rank() == 0 ? 1 : 0, ", ", size,
                       "] for shape ", x.shape(), " and dim ", dim, ", got ", k);
   return sorted_part("topk", x, dim, sort_rows(x.array(), dim, k, largest, sorted));
 }

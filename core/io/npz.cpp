@@ -20,6 +20,7 @@ namespace {
 constexpr std::string_view kLoadNpz = "load_npz";
 constexpr std::string_view kSaveNpz = "save_npz";
 constexpr std::string_view kEnding = ".npy";
+constexpr std::size_t kLongestName = 0xffff - kEnding.size();  // the format has 16 bits for it
 
 /// What libzip says, as the end of an error text.
 std::string text_of(zip_error_t& error) {
@@ -94,6 +95,9 @@ void check_names(const NamedArrays& arrays) {
   for (const auto& [name, array] : arrays) {
     require(array.defined(), kSaveNpz, "array '", name, "' is undefined");
     require(!name.empty(), kSaveNpz, "a name must not be empty");
+    require(name.find('\0') == std::string::npos, kSaveNpz, "a name must have no null character, got '", name, "'");
+    require(name.size() <= kLongestName, kSaveNpz, "a name must have at most ", kLongestName, " bytes, got ",
+            name.size());
     require(names.insert(name).second, kSaveNpz, "duplicate name '", name, "'");
   }
 }
@@ -113,7 +117,7 @@ void add_entry(zip_t* archive, const std::string& name, Content& content, bool c
   Source source(::zip_source_buffer_fragment(archive, parts.data(), bytes > 0 ? 2 : 1, 0));
   require<IoError>(source != nullptr, kSaveNpz, ::zip_strerror(archive));
   const zip_int64_t index = ::zip_file_add(archive, concat(name, kEnding).c_str(), source.get(), ZIP_FL_ENC_UTF_8);
-  require(index >= 0, kSaveNpz, "array '", name, "': ", ::zip_strerror(archive));
+  require(index >= 0, kSaveNpz, "a name must be UTF-8, got '", name, "' (", ::zip_strerror(archive), ")");
   source.release();  // the archive's now
   const auto entry = static_cast<std::uint64_t>(index);
   constexpr std::uint16_t kDay = 1 << 5 | 1;  // 1980-01-01, the first that the format knows

@@ -14,7 +14,8 @@ NamedArrays load_npz(const std::string& path);
 
 /// Writes the arrays as numpy.savez does, or compressed as numpy.savez_compressed, replacing the file as a whole (see
 /// AtomicFile). Equal arrays give equal bytes: no times are stored.
-/// Throws ValueError for an undefined array and a name that is empty, not UTF-8 or there twice; IoError.
+/// Throws ValueError for an undefined array and a name that is empty, not UTF-8, there twice, longer
+/// than 65531 bytes or has a null character; IoError.
 void save_npz(const std::string& path, const NamedArrays& arrays, bool compressed = false);
 
 }  // namespace evenkeel

@@ -8,6 +8,7 @@
 #include "evenkeel/nn/norm/evo_norm.hpp"
 #include "evenkeel/nn/norm/filter_response_norm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/norm/ghost_batch_norm.hpp"
 #include "evenkeel/nn/norm/global_response_norm.hpp"
 #include "evenkeel/nn/norm/group_norm.hpp"
 #include "evenkeel/nn/norm/ibn.hpp"
@@ -17,6 +18,7 @@
 #include "evenkeel/nn/norm/layer_scale.hpp"
 #include "evenkeel/nn/norm/power_norm.hpp"
 #include "evenkeel/nn/norm/rms_norm.hpp"
+#include "evenkeel/nn/summary.hpp"
 
 #include <algorithm>
 #include <map>
@@ -35,6 +37,21 @@ int dims_of(const Layer& layer) {
          : is_any<InstanceNorm1d>(layer)                                 ? 1
          : is_any<BatchNorm3d, FrozenBatchNorm3d, InstanceNorm3d>(layer) ? 3
                                                                          : 2;
+}
+
+/// What only some norms have, so that one that stays of its kind keeps it.
+void add_own_options(const Layer& layer, NormOptions& options) {
+  if (const auto* ghost = dynamic_cast<const GhostBatchNorm*>(&layer)) {
+    options.virtual_batch_size = ghost->virtual_batch_size;
+  }
+  if (const auto* renorm = dynamic_cast<const BatchRenormBase*>(&layer)) {
+    options.rmax = renorm->renorm.rmax;
+    options.dmax = renorm->renorm.dmax;
+    options.warmup_steps = renorm->renorm.warmup_steps;
+    options.hold_steps = renorm->renorm.hold_steps;
+    options.rmax_steps = renorm->renorm.rmax_steps;
+    options.dmax_steps = renorm->renorm.dmax_steps;
+  }
 }
 
 /// What a `Norm` says of itself; nothing if the layer is none.
@@ -59,11 +76,13 @@ std::optional<FoundNorm> found_as(const std::string& path, const Layer& layer) {
   if constexpr (requires { norm->num_groups; }) {
     found.options.num_groups = norm->num_groups;
   }
-  if constexpr (std::is_same_v<Norm, BatchNormBase>) {
-    if (!norm->options.track_running_stats) {
-      found.options.track_running_stats = false;
+  if constexpr (requires { norm->options.track_running_stats; }) {
+    constexpr bool usual = std::is_same_v<Norm, BatchNormBase>;  // of the others, InstanceNorm's
+    if (norm->options.track_running_stats != usual) {
+      found.options.track_running_stats = !usual;
     }
   }
+  add_own_options(layer, found.options);
   if constexpr (requires { norm->weight; }) {
     found.options.affine = norm->weight.defined();
   }
@@ -104,8 +123,8 @@ struct State {
     const auto buffer = buffers.find(name);
     return parameter != parameters.end() ? parameter->second : buffer != buffers.end() ? buffer->second : Tensor();
   }
-  /// Of its numbers; float32 if it has none.
-  DType dtype() const {
+  /// Of its numbers; `otherwise` if it has none.
+  DType dtype(DType otherwise) const {
     for (const Named& part : {parameters, buffers}) {
       for (const auto& [name, value] : part) {
         if (is_floating(value.dtype())) {
@@ -113,7 +132,7 @@ struct State {
         }
       }
     }
-    return DType::float32;
+    return otherwise;
   }
 
   Named parameters, buffers;
@@ -147,8 +166,8 @@ std::string misfit(const State& old, const Layer& now, AffineValues affine) {
 }
 
 /// The old state where the new norm has it; both fit.
-void carry_over(const State& old, Layer& now, AffineValues affine) {
-  now.to(old.dtype());
+void carry_over(const State& old, Layer& now, AffineValues affine, DType model_dtype) {
+  now.to(old.dtype(model_dtype));
   for (const auto& [name, value] : now.named_parameters()) {
     const auto parameter = old.parameters.find(name);
     const auto buffer = old.buffers.find(name);
@@ -181,7 +200,7 @@ struct Places {
 /// What convert_norms gathers while it makes new norms.
 class Converter {
  public:
-  explicit Converter(const NormRule& rule) : rule_(rule) {}
+  Converter(const NormRule& rule, DType dtype) : rule_(rule), dtype_(dtype) {}
 
   /// The norm that takes the layer's place, or null.
   std::unique_ptr<Layer> operator()(const std::string& path, const Layer& layer) {
@@ -210,7 +229,7 @@ class Converter {
     if (std::string why = misfit(old, *now, target->affine); !why.empty()) {
       return stays(*found, std::move(why));
     }
-    carry_over(old, *now, target->affine);
+    carry_over(old, *now, target->affine, dtype_);
     note(*found, old, *now, by_name && norm_activates(target->name));
     return now;
   }
@@ -231,6 +250,8 @@ class Converter {
         " layers never saw a batch (num_batches_tracked 0), the first: ");
     say(anew_, "the running statistics of ", anew_.count, " of ", done.size(),
         " norms start anew: train before eval(); the first: ");
+    say(dropped_, "the running statistics of ", dropped_.count, " of ", done.size(),
+        " norms are dropped, as the new ones take each input's own; the first: ");
     say(active_, "the activation is part of ", active_.count, " of ", done.size(),
         " norms, what stands behind them stays; the first: ");
   }
@@ -281,21 +302,25 @@ class Converter {
     if (running.defined() && (!known.defined() || known.shape() != running.shape())) {
       anew_.add(found.path);
     }
+    if (known.defined() && !running.defined()) {
+      dropped_.add(found.path);
+    }
     if (activates) {
       active_.add(found.path);
     }
   }
 
   const NormRule& rule_;
+  const DType dtype_;                 ///< of the model, for norms that have no numbers of their own
   std::optional<std::string> whole_;  ///< how the names of its parts begin
   std::vector<KeptNorm> kept_;
-  Places groups_, single_, frozen_, unseen_, anew_, active_;
+  Places groups_, single_, frozen_, unseen_, anew_, dropped_, active_;
 };
 
 }  // namespace
 
 Conversions detail::convert_norms(const char* op, const ConversionRoot& model, const NormRule& rule) {
-  Converter converter(rule);
+  Converter converter(rule, parameter_dtype(model.module()));
   Conversions done =
       replace_layers(op, model, [&](const std::string& path, const Layer& layer) { return converter(path, layer); });
   converter.finish(done);

@@ -47,6 +47,9 @@ NormRule norms_to(std::string name, std::function<void(NormOptions&)> change = {
     if (change) {
       change(*target.options);
     }
+    if (target.options->channels_per_group && target.options->num_groups == norm.options.num_groups) {
+      target.options->num_groups.reset();  // the old norm's, which gives way to what is asked for
+    }
     return target;
   };
 }

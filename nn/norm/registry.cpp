@@ -248,7 +248,9 @@ std::unique_ptr<Layer> make_norm(std::string_view name, std::int64_t channels, c
           "make_norm", "'", name, "' takes input of ", entry->min_spatial_dims,
           entry->min_spatial_dims < entry->max_spatial_dims ? concat(" to ", entry->max_spatial_dims) : "",
           " spatial dims after (N, C), not of ", options.spatial_dims);
-  return entry->make(channels, options);
+  auto made = entry->make(channels, options);
+  require(made != nullptr, "make_norm", "'", name, "' made no layer of ", channels, " channels");
+  return made;
 }
 
 bool norm_activates(std::string_view name) {

@@ -1,6 +1,10 @@
+#include "evenkeel/autograd/engine.hpp"
+#include "evenkeel/autograd/ops/activation.hpp"
 #include "evenkeel/autograd/ops/conv.hpp"
+#include "evenkeel/autograd/ops/elementary.hpp"
 #include "evenkeel/autograd/ops/pad.hpp"
 #include "evenkeel/autograd/ops/reduce.hpp"
+#include "evenkeel/autograd/ops/shape.hpp"
 #include "evenkeel/autograd/ops/unfold.hpp"
 #include "evenkeel/core/parallel.hpp"
 #include "tests/support/values.hpp"
@@ -60,6 +64,26 @@ TEST_CASE("convolutions of volumes compute only the gradients that are wanted") 
     sum(conv3d(x, w, ones({3}))).backward();
     CHECK(x.grad().defined() == x_wants);
     CHECK(w.grad().defined() == !x_wants);
+  }
+}
+
+// Rows that output_padding adds see no input, also where a kernel of one slice and row would let all rows be joined.
+TEST_CASE("a transposed kernel of one row with output_padding") {
+  Generator generator(3);
+  const Tensor x = randn({1, 1, 2, 3, 4}, generator, {.dtype = DType::float64, .requires_grad = true});
+  const Tensor w = randn({1, 1, 1, 1, 2}, generator, {.dtype = DType::float64, .requires_grad = true});
+  const ConvTranspose3dOptions options{.output_padding = {0, 1, 0}, .dilation = {1, 2, 1}};
+  const Tensor y = conv_transpose3d(x, w, {}, options);
+  REQUIRE(y.shape() == Shape{1, 1, 2, 4, 5});
+  const Tensor rows = conv_transpose3d(x, w);
+  CHECK(slice(y, 3, 0, 3).to_vector<double>() == rows.to_vector<double>());
+  CHECK(slice(y, 3, 3, 4).to_vector<double>() == std::vector<double>(10, 0.0));
+  const auto both = grad({sum(square(y))}, {x, w}), plain = grad({sum(square(rows))}, {x, w});
+  for (const std::size_t i : {0, 1}) {
+    const auto got = both[i].to_vector<double>(), expected = plain[i].to_vector<double>();
+    for (std::size_t k = 0; k < got.size(); ++k) {
+      CHECK(got[k] == doctest::Approx(expected[k]).epsilon(1e-12));
+    }
   }
 }
 

@@ -249,6 +249,19 @@ TEST_CASE("x[...] = 0 repairs in anomaly mode what it must not read") {
   CHECK(values(x) == Values{1, 4});
 }
 
+TEST_CASE("a mask without dims takes all or nothing") {
+  Tensor x = reshape(row({kNaN}), {});
+  x[ne(x, x)] = 2;
+  CHECK(x.item() == 2);
+  x[lt(x, 0)] = 3;
+  CHECK(x.item() == 2);
+  const Tensor yes = gt(x, 1), no = lt(x, 1);
+  CHECK(masked_select(x, yes).shape() == Shape{1});
+  CHECK(masked_select(x, no).shape() == Shape{0});
+  CHECK(counting({3, 2})[yes].shape() == Shape{1, 3, 2});
+  CHECK(counting({3, 2})[no].shape() == Shape{0, 3, 2});
+}
+
 TEST_CASE("the formulas that begin with zeros write into them") {
   const Tensor x = counting({3, 2}, true);
   const Tensor source = x * 1.0;

@@ -193,6 +193,23 @@ TEST_CASE("gradients of products and running products with zeros, twice") {
   check_close(grad({prod(wide)}, {wide})[0].to_vector<double>(), {1e-30, 1e-30, 1e30, 1e30}, 1e-6);
 }
 
+TEST_CASE("beside infinity, and at an exponent of 0, gradients are what is defined") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor x = leaf({2, 3, inf});
+  CHECK(gradient(x, cumprod(x, 0)) == Values{inf, inf, 6});
+  const Tensor weight = leaf({0.25});
+  CHECK(gradient(weight, lerp(leaf({0}), leaf({inf}), weight)) == Values{inf});
+  const Tensor base = leaf({2, inf, -inf, 0}), exponent = leaf({0, 0, 0, 0});
+  CHECK(gradient(base, pow(base, exponent)) == Values{0, 0, 0, 0});
+  const Tensor two = leaf({2}), none = leaf({0});
+  const Tensor slope = grad({sum(pow(two, none))}, {two}, {}, {.create_graph = true})[0];
+  CHECK(gradient(none, slope) == Values{0.5});
+  const Tensor large = tensor({3e38, 3e38, 0.0}, {.requires_grad = true});
+  const Tensor similar = cosine_similarity(large, ones({3}), 0);
+  CHECK(similar.item() == 0);
+  CHECK(grad({similar}, {large})[0].to_vector<double>() == Values{0, 0, 0});
+}
+
 TEST_CASE("scans of integers are exact; rank 0 is one element") {
   const Tensor n = tensor<std::int64_t>({(1LL << 53) + 1, 1, -2}, {3});
   CHECK(cumsum(n, 0).to_vector<std::int64_t>() ==

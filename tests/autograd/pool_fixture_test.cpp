@@ -193,5 +193,11 @@ TEST_CASE("places and weights of long rows are those of each dtype's arithmetic"
   }
 }
 
+TEST_CASE("an empty batch takes no memory, however large its planes become") {
+  const std::int64_t cells = std::int64_t{1} << 50;
+  CHECK(interpolate(zeros({0, 1, 4}), {.size = {cells}, .mode = Interpolation::linear}).shape() == Shape{0, 1, cells});
+  CHECK_THROWS_AS(adaptive_max_pool1d(zeros({1, 1, 4}), std::int64_t{1} << 42), std::exception);
+}
+
 }  // namespace
 }  // namespace evenkeel::test

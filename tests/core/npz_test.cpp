@@ -82,7 +82,15 @@ TEST_CASE("save_npz writes what load_npz reads, the same bytes each time, and re
   CHECK_THROWS_WITH_AS(save_npz(path, {{"a", Array()}}), "save_npz: array 'a' is undefined", ValueError);
   CHECK_THROWS_WITH_AS(save_npz(path, {{"", arrays[0].second}}), "save_npz: a name must not be empty", ValueError);
   CHECK_THROWS_WITH_AS(save_npz(path, {arrays[0], arrays[0]}), "save_npz: duplicate name 'a'", ValueError);
-  CHECK_THROWS_WITH_AS(save_npz(path, {{"\xff", arrays[0].second}}), Contains("array '\xff': "), ValueError);
+  CHECK_THROWS_WITH_AS(save_npz(path, {{"\xff", arrays[0].second}}), Contains("a name must be UTF-8, got '\xff'"),
+                       ValueError);
+  CHECK_THROWS_WITH_AS(save_npz(path, {{std::string("a\0b", 3), arrays[0].second}}),
+                       Contains("a name must have no null character"), ValueError);
+  const std::string longest(65531, 'n');
+  CHECK_THROWS_WITH_AS(save_npz(path, {{longest + "n", arrays[0].second}}),
+                       "save_npz: a name must have at most 65531 bytes, got 65532", ValueError);
+  save_npz(folder / "long.npz", {{longest, arrays[0].second}});
+  CHECK(load_npz(folder / "long.npz").at(0).first == longest);
   CHECK_THROWS_AS(save_npz(folder / "missing" / "x.npz", arrays), IoError);
   CHECK(same(load_npz(path), arrays));
   save_npz(path, {});

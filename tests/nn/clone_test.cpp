@@ -246,3 +246,23 @@ TEST_CASE("a class that does not say how it is made, and results of ops, are ref
   layer.weight = layer.weight * 2;
   CHECK_THROWS_WITH(clone(layer), Contains("(graph leaves) can be cloned, 'weight' is the result of 'mul'"));
 }
+
+namespace {
+/// Whose constructor parametrizes.
+struct Normed : Module {
+  Normed() { weight_norm(*a); }
+  std::unique_ptr<Module> clone_structure() const override { return std::make_unique<Normed>(); }
+  Tensor forward(const Tensor& x) { return a(x); }
+  Child<Linear> a = add<Linear>("a", 3, 2, unused_generator());
+};
+}  // namespace
+
+TEST_CASE("what a constructor parametrizes is as in the original, once or not at all") {
+  const Tensor x = ones({1, 3});
+  Normed net;
+  CHECK(call(*clone(net), x).to_vector<double>() == call(net, x).to_vector<double>());
+  CHECK(clone(net)->named_parameters().size() == 3);
+  remove_parametrization(*net.a);
+  CHECK(call(*clone(net), x).to_vector<double>() == call(net, x).to_vector<double>());
+  CHECK(clone(net)->named_parameters().size() == 2);
+}

@@ -6,6 +6,7 @@
 #include "evenkeel/autograd/ops.hpp"
 #include "evenkeel/core/communicator.hpp"
 #include "evenkeel/nn/container.hpp"
+#include "evenkeel/nn/conv.hpp"
 #include "evenkeel/nn/norm/act_norm.hpp"
 #include "evenkeel/nn/norm/batch_renorm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
@@ -311,4 +312,24 @@ TEST_CASE("a layer that the rule made; and nothing changes when it throws") {
   BatchNorm2d whole(4);
   CHECK_THROWS_WITH(convert_norms(whole, norms_to("gn")),
                     Contains("convert_norms: the model is itself a BatchNorm2d, which can't be replaced"));
+}
+
+TEST_CASE("a norm that stays of its kind keeps its settings; one without numbers takes the model's dtype") {
+  Sequential net;
+  net.append<BatchRenorm2d>(4, {.rmax = 2, .dmax = 1, .warmup_steps = 10})
+      .append<GhostBatchNorm>(4, {.virtual_batch_size = 8});
+  net.append<InstanceNorm2d>(4, {.track_running_stats = true});
+  CHECK(convert_norms(net, norms_to<BatchRenorm2d>("brn")).empty());
+  CHECK(convert_norms(net, norms_to<GhostBatchNorm>("ghost_bn")).empty());
+  CHECK(convert_norms(net, norms_to<InstanceNorm2d>("in")).empty());
+  CHECK(convert_norms(net, norms_to<InstanceNorm2d>("gn", [](NormOptions& o) { o.affine = false; })).notes.back() ==
+        "the running statistics of 1 of 1 norms are dropped, as the new ones take each input's own; the first: 2");
+  Generator generator(1);
+  Sequential plain;
+  plain.append<Conv2d>(3, 4, generator, {.kernel_size = 1}).append<InstanceNorm2d>(4);
+  plain.to(DType::float64);
+  convert_norms(plain, norms_to("gn", [](NormOptions& o) { o.affine = true; }));
+  CHECK(plain[1]->parameters().at(0).dtype() == DType::float64);
+  convert_norms(plain, norms_to("gn", [](NormOptions& o) { o.channels_per_group = 4; }));
+  CHECK(to_string(*plain[1]).starts_with("GroupNorm(1, 4"));
 }

@@ -14,6 +14,7 @@
 #include "evenkeel/nn/norm/spectral_norm.hpp"
 #include "evenkeel/nn/norm/weight_norm.hpp"
 #include "evenkeel/nn/norm/ws_conv.hpp"
+#include "evenkeel/nn/parameter_container.hpp"
 #include "evenkeel/nn/summary.hpp"
 #include "tests/support/layer_cases.hpp"
 #include "tests/support/layer_function.hpp"
@@ -349,4 +350,48 @@ TEST_CASE("what parametrizations cannot do is refused, and nothing changes") {
         set_parametrized(layer, "weight", random({2, 3}, 1));
       },
       "set_parametrized: the original must have dtype float32, got float64");
+}
+
+namespace {
+/// The mean of two originals that begin as one tensor.
+struct Mean : Parametrization {
+  Tensor forward(const Tensor& x) override { return x; }
+  std::vector<Tensor> right_inverse(const Tensor& value) override { return {value, value}; }
+  Tensor combine(const std::vector<Tensor>& originals) override { return (originals.at(0) + originals.at(1)) * 0.5; }
+};
+
+struct Failing : Layer {
+  Tensor forward(const Tensor& x) override {
+    require(!fails, "Failing", "fails");
+    return x;
+  }
+  bool fails = false;
+};
+}  // namespace
+
+TEST_CASE("originals that begin as one tensor are two parameters") {
+  Linear layer(3, 2, generator);
+  const auto before = layer.weight.to_vector<double>();
+  register_parametrization(layer, "weight", std::make_unique<Mean>());
+  CHECK(layer.named_parameters().size() == 3);
+  CHECK(parametrized_value(layer, "weight").to_vector<double>() == before);
+  sum(layer(ones({1, 3}))).backward();
+  for (const char* name : {"parametrizations.weight.original0", "parametrizations.weight.original1"}) {
+    CHECK(layer.get_parameter(name).grad().to_vector<double>() == std::vector<double>(6, 0.5));
+  }
+}
+
+TEST_CASE("removing parametrizations that fail changes no mode; a list of parameters prints what it has") {
+  Linear layer(3, 2, generator);
+  auto failing = std::make_unique<Failing>();
+  Failing* inside = failing.get();
+  register_parametrization(layer, "weight", std::move(failing));
+  inside->fails = true;
+  CHECK_THROWS(remove_parametrizations(layer, "weight"));
+  CHECK(inside->training());
+  ParameterList list;
+  list.append(Array::ones({2}));
+  list.append(Array::ones({3}));
+  register_parametrization(list, "0", std::make_unique<Tanh>());
+  CHECK(to_string(list).find("(1): ") != std::string::npos);
 }

@@ -2,6 +2,7 @@
 
 #include "evenkeel/optim/adagrad.hpp"
 #include "evenkeel/optim/cyclic_lr.hpp"
+#include "evenkeel/optim/lr_scheduler.hpp"
 #include "evenkeel/optim/one_cycle.hpp"
 #include "evenkeel/optim/reduce_lr_on_plateau.hpp"
 #include "evenkeel/optim/sequential_lr.hpp"
@@ -316,4 +317,19 @@ TEST_CASE("a state of more groups than there are is refused") {
   StepLR of_one(one, 2);
   CHECK_THROWS_WITH(of_one.load_state_dict(of_two.state_dict()),
                     Contains("'base_lrs' is float64 of shape [2], expected float64 of shape [1]"));
+}
+
+TEST_CASE("CyclicLR leaves the base rate of a schedule before it") {
+  SGD optimizer({Tensor(Array::ones({2}), true)}, {.lr = 0.5, .momentum = 0.9});
+  auto first = std::make_unique<LinearLR>(optimizer);
+  auto second =
+      std::make_unique<CyclicLR>(optimizer, CyclicOptions{.base_lr = {0.01}, .max_lr = {0.2}, .step_size_up = 4});
+  std::vector<std::shared_ptr<LRScheduler>> both;
+  both.push_back(std::move(first));
+  both.push_back(std::move(second));
+  SequentialLR schedule(optimizer, std::move(both), {4});
+  for (const double expected : {1.0 / 6, 7.0 / 30, 0.3, 11.0 / 30, 0.01, 0.0575}) {  // PyTorch's
+    CHECK(optimizer.lr() == doctest::Approx(expected).epsilon(1e-12));
+    schedule.step();
+  }
 }
