@@ -72,7 +72,7 @@ TEST_CASE("a transposed kernel of one row with output_padding") {
   Generator generator(3);
   const Tensor x = randn({1, 1, 2, 3, 4}, generator, {.dtype = DType::float64, .requires_grad = true});
   const Tensor w = randn({1, 1, 1, 1, 2}, generator, {.dtype = DType::float64, .requires_grad = true});
-  const ConvTranspose3dOptions options{.output_padding = {0, 1, 0}, .dilation = {1, 2, 1}};
+  const ConvTransposeNdOptions<3> options{.output_padding = {0, 1, 0}, .dilation = {1, 2, 1}};
   const Tensor y = conv_transpose3d(x, w, {}, options);
   REQUIRE(y.shape() == Shape{1, 1, 2, 4, 5});
   const Tensor rows = conv_transpose3d(x, w);
