@@ -253,8 +253,8 @@ Tensor detail::parameter_for(const char* op, const Module& module, const std::st
       return parameter;
     }
   }
-  fail(op, "a ", module.type_name(), " was given, expected ", "a layer with a parameter '", name, "' of at least ",
-       least_rank, " dims");
+  fail(op, "a ", module.type_name(), " was given, expected ",
+       name == "weight" ? "a Linear, Conv2d or ConvTranspose2d" : concat("a layer with a parameter '", name, "'"));
 }
 
 }  // namespace evenkeel::nn

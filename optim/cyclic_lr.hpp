@@ -32,7 +32,8 @@ struct CyclicOptions {
 ///   lr = base_lr + (max_lr - base_lr) height scale,  with height from 0 to 1 and back
 /// scale is 1 (triangular), halves with each cycle (triangular2) or is gamma^steps (exp_range), or comes from scale_fn,
 /// which is not part of the saved state. The rates at construction are replaced; base_lr is remembered as the base
-/// rate where no schedule came before. (Rises and falls begin at base_lr then, too; PyTorch's at the older base rate.) With one value for all, groups that are added later take part.
+/// rate where no schedule came before. (Rises and falls begin at base_lr then, too; PyTorch's at the older base rate.)
+/// With one value for all, groups that are added later take part.
 /// Throws on a max_lr or momentum without a value for each group, on step sizes without steps and where the optimizer
 /// has no momentum to cycle. Smith 2017, arXiv:1506.01186.
 class CyclicLR : public LRScheduler {

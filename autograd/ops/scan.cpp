@@ -34,8 +34,8 @@ Tensor running_sum(const Tensor& x, std::int64_t dim, bool reverse) {
                 [=](const Saved&, const Tensor& dy) -> Grads { return {running_sum(dy, dim, !reverse)}; });
 }
 
-/// da of a linear_scan: db_i s_(i-1), or db_i s_(i+1) in reverse. The first a is not read: its gradient is 0, also where
-/// 0 times infinity would not be.
+/// da of a linear_scan: db_i s_(i-1), or db_i s_(i+1) in reverse. The first a is not read: its gradient is 0, also
+/// where 0 times infinity would not be.
 Tensor factor_gradient(const Tensor& s, const Tensor& db, std::int64_t dim, bool reverse) {
   if (db.rank() == 0) {
     return reshape(factor_gradient(reshape(s, {1}), reshape(db, {1}), 0, reverse), {});

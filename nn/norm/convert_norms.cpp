@@ -250,8 +250,6 @@ class Converter {
         " layers never saw a batch (num_batches_tracked 0), the first: ");
     say(anew_, "the running statistics of ", anew_.count, " of ", done.size(),
         " norms start anew: train before eval(); the first: ");
-    say(dropped_, "the running statistics of ", dropped_.count, " of ", done.size(),
-        " norms are dropped, as the new ones take each input's own; the first: ");
     say(active_, "the activation is part of ", active_.count, " of ", done.size(),
         " norms, what stands behind them stays; the first: ");
   }
@@ -302,9 +300,6 @@ class Converter {
     if (running.defined() && (!known.defined() || known.shape() != running.shape())) {
       anew_.add(found.path);
     }
-    if (known.defined() && !running.defined()) {
-      dropped_.add(found.path);
-    }
     if (activates) {
       active_.add(found.path);
     }
@@ -314,7 +309,7 @@ class Converter {
   const DType dtype_;                 ///< of the model, for norms that have no numbers of their own
   std::optional<std::string> whole_;  ///< how the names of its parts begin
   std::vector<KeptNorm> kept_;
-  Places groups_, single_, frozen_, unseen_, anew_, dropped_, active_;
+  Places groups_, single_, frozen_, unseen_, anew_, active_;
 };
 
 }  // namespace

@@ -169,8 +169,6 @@ WrongCalls wrong_indices() {
                         [](World& w) { return w.leaf[zeros({4}, {.dtype = DType::uint8})]; }),
       wrong<IndexError>("index: The shape of the mask [3] at index 0 does not match the shape of the indexed tensor...",
                         [](World& w) { return w.leaf[zeros({3}, {.dtype = DType::boolean})]; }),
-      wrong<ShapeError>("index: a mask must have at least one dim, got shape []",
-                        [](World& w) { return w.leaf[zeros({}, {.dtype = DType::boolean})]; }),
       wrong<ShapeError>("index: The size of tensor a (2) must match the size of tensor b (3)...",
                         [](World& w) {
                           return w.leaf[{w.labels, integers({0, 0, 0})}];
