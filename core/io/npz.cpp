@@ -118,7 +118,7 @@ void add_entry(zip_t* archive, const std::string& name, Content& content, bool c
   require<IoError>(source != nullptr, kSaveNpz, ::zip_strerror(archive));
   const zip_int64_t index = ::zip_file_add(archive, concat(name, kEnding).c_str(), source.get(), ZIP_FL_ENC_UTF_8);
   require(index >= 0, kSaveNpz, "a name must be UTF-8, got '", name, "' (", ::zip_strerror(archive), ")");
-  source.release();  // the archive's now
+  static_cast<void>(source.release());  // the archive's now
   const auto entry = static_cast<std::uint64_t>(index);
   constexpr std::uint16_t kDay = 1 << 5 | 1;  // 1980-01-01, the first that the format knows
   const bool set = ::zip_set_file_compression(archive, entry, compressed ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0) == 0 &&
@@ -144,7 +144,7 @@ Source form_archive(const NamedArrays& arrays, bool compressed) {
     add_entry(archive.get(), name, content, compressed);
   }
   require<IoError>(::zip_close(archive.get()) == 0, kSaveNpz, ::zip_strerror(archive.get()));
-  archive.release();
+  static_cast<void>(archive.release());
   return source;
 }
 
