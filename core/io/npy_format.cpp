@@ -1,7 +1,7 @@
 #include "evenkeel/core/io/npy_format.hpp"
 
 #include "evenkeel/core/error.hpp"
-#include "evenkeel/core/io/half.hpp"
+#include "evenkeel/core/io/converted.hpp"
 
 #include <algorithm>
 #include <array>
@@ -202,27 +202,13 @@ Shape reversed(const Shape& shape) {
   return result;
 }
 
-/// Fills `out` from elements of another type, a part at a time.
-template <class Narrow, class Wide>
-void read_converted(const NpySource& source, std::span<Wide> out, Wide (*convert)(Narrow)) {
-  constexpr std::size_t kChunk = 8192;
-  std::array<Narrow, kChunk> buffer;
-  for (std::size_t done = 0; done < out.size();) {
-    const std::size_t count = std::min(kChunk, out.size() - done);
-    source.read(buffer.data(), count * sizeof(Narrow));
-    std::transform(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(count),
-                   out.begin() + static_cast<std::ptrdiff_t>(done), convert);
-    done += count;
-  }
-}
-
 void read_elements(const NpySource& source, const Encoding& encoding, Array& array) {
   if (encoding.type == "float16") {
-    read_converted<std::uint16_t, float>(source, array.mutable_span<float>(), from_float16);
+    read_converted<std::uint16_t, float>(source.read, array.mutable_span<float>(), from_float16);
     return;
   }
   if (encoding.type == "int32") {
-    read_converted<std::int32_t, std::int64_t>(source, array.mutable_span<std::int64_t>(),
+    read_converted<std::int32_t, std::int64_t>(source.read, array.mutable_span<std::int64_t>(),
                                                [](std::int32_t v) -> std::int64_t { return v; });
     return;
   }

@@ -1,7 +1,7 @@
 #include "evenkeel/core/io/safetensors.hpp"
 
+#include "evenkeel/core/io/converted.hpp"
 #include "evenkeel/core/io/file.hpp"
-#include "evenkeel/core/io/half.hpp"
 #include "evenkeel/core/io/safetensors_header.hpp"
 
 #include <zlib.h>
@@ -113,30 +113,19 @@ std::string read_header_text(const InputFile& file, const std::string& where) {
   return text;
 }
 
-void read_halves(const InputFile& file, std::uint64_t offset, std::span<float> out, float (*convert)(std::uint16_t),
-                 Crc& crc) {
-  constexpr std::size_t kChunk = 8192;
-  std::array<std::uint16_t, kChunk> buffer;
-  for (std::size_t done = 0; done < out.size();) {
-    const std::size_t count = std::min(kChunk, out.size() - done);
-    file.read(offset + done * sizeof(std::uint16_t), buffer.data(), count * sizeof(std::uint16_t));
-    crc.add(buffer.data(), count * sizeof(std::uint16_t));
-    std::transform(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(count),
-                   out.begin() + static_cast<std::ptrdiff_t>(done), convert);
-    done += count;
-  }
-}
-
 Array read_entry(const InputFile& file, const SafetensorsEntry& entry, std::uint64_t data_start,
                  const std::string& where, Crc& crc) {
   Array array = Array::empty(entry.shape, entry.type->dtype);
   const std::uint64_t offset = data_start + entry.begin;
-  if (entry.type->name == "F16") {
-    read_halves(file, offset, array.mutable_span<float>(), detail::from_float16, crc);
-    return array;
-  }
-  if (entry.type->name == "BF16") {
-    read_halves(file, offset, array.mutable_span<float>(), detail::from_bfloat16, crc);
+  if (entry.type->name == "F16" || entry.type->name == "BF16") {
+    std::uint64_t position = offset;
+    const auto read = [&](void* destination, std::size_t bytes) {
+      file.read(position, destination, bytes);
+      crc.add(destination, bytes);
+      position += bytes;
+    };
+    detail::read_converted<std::uint16_t, float>(
+        read, array.mutable_span<float>(), entry.type->name == "F16" ? detail::from_float16 : detail::from_bfloat16);
     return array;
   }
   std::byte* data = array.mutable_raw();
