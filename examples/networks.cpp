@@ -9,23 +9,12 @@
 #include "examples/support/command_line.hpp"
 #include "examples/support/text.hpp"
 
-#include <algorithm>
 #include <iostream>
 
 using namespace evenkeel;
 using namespace evenkeel::examples;
 
 namespace {
-
-void list() {
-  std::size_t width = 0;
-  for (const models::ModelEntry& entry : models::models()) {
-    width = std::max(width, entry.name.size());
-  }
-  for (const models::ModelEntry& entry : models::models()) {
-    say("%-*s  %s\n", static_cast<int>(width), std::string(entry.name).c_str(), std::string(entry.description).c_str());
-  }
-}
 
 /// The graph of every op of a training step's forward pass.
 std::string ops_of(nn::Layer& model, const Shape& input_shape) {
@@ -48,7 +37,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (name.empty()) {
-    list();
+    list(models::models());
     return 0;
   }
   Generator generator(0);

@@ -22,16 +22,6 @@ using namespace evenkeel::examples;
 
 namespace {
 
-void list() {
-  std::size_t width = 0;
-  for (const nn::NormEntry& entry : nn::norms()) {
-    width = std::max(width, entry.name.size());
-  }
-  for (const nn::NormEntry& entry : nn::norms()) {
-    say("%-*s  %s\n", static_cast<int>(width), std::string(entry.name).c_str(), std::string(entry.description).c_str());
-  }
-}
-
 struct Settings {
   std::string name, task = "classification";
   bool advise = false, pretrained = false;
@@ -129,7 +119,7 @@ int run(int argc, char** argv) {
   if (settings.advise) {
     advise(settings);
   } else if (settings.name.empty()) {
-    list();
+    list(nn::norms());
   } else {
     show(settings);
   }

@@ -2,6 +2,7 @@
 
 #include <system_error>
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <optional>
@@ -30,5 +31,17 @@ std::string printable(const std::string& text);
 
 /// std::printf whose lines are broken at 80 columns; what is broken off stands 2 spaces further in than its line.
 [[gnu::format(printf, 1, 2)]] void say(const char* format, ...);
+
+/// The names of a registry's entries and, in a column behind them, their descriptions.
+template <class Entries>
+void list(const Entries& entries) {
+  std::size_t width = 0;
+  for (const auto& entry : entries) {
+    width = std::max(width, entry.name.size());
+  }
+  for (const auto& entry : entries) {
+    say("%-*s  %s\n", static_cast<int>(width), entry.name.c_str(), entry.description.c_str());
+  }
+}
 
 }  // namespace evenkeel::examples
