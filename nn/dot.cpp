@@ -2,6 +2,7 @@
 
 #include "evenkeel/autograd/dot.hpp"
 #include "evenkeel/autograd/grad_mode.hpp"
+#include "evenkeel/nn/scoped_hooks.hpp"
 #include "evenkeel/nn/summary.hpp"
 
 namespace evenkeel::nn {
@@ -17,22 +18,15 @@ class Recorder {
           const std::string text = to_string(layer);
           boxes.emplace_back(name.empty() ? text : concat(name, "\n", text), inputs, outputs);
         };
-        hooks_.emplace_back(module, module->register_forward_hook(see));
+        hooks_.add(*module, see);
       }
     }
   }
-  ~Recorder() {
-    for (const auto& [module, hook] : hooks_) {
-      module->remove_forward_hook(hook);
-    }
-  }
-  Recorder(const Recorder&) = delete;
-  Recorder& operator=(const Recorder&) = delete;
 
   std::vector<DotBox> boxes;
 
  private:
-  std::vector<std::pair<Module*, std::size_t>> hooks_;
+  ScopedHooks hooks_;
 };
 
 using Names = std::vector<std::pair<std::string, Tensor>>;

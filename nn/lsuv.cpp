@@ -5,6 +5,7 @@
 #include "evenkeel/core/reduce.hpp"
 #include "evenkeel/nn/init.hpp"
 #include "evenkeel/nn/parametrize.hpp"
+#include "evenkeel/nn/scoped_hooks.hpp"
 #include "evenkeel/nn/weighted_layer.hpp"
 
 #include <algorithm>
@@ -54,18 +55,10 @@ class Setter {
     for (const auto& [name, module] : model.named_modules()) {
       if (auto* layer = dynamic_cast<WeightedLayer*>(module)) {
         waiting_.push_back({layer, {.name = name, .type = layer->type_name()}});
-        hooks_.emplace_back(layer, layer->register_forward_hook([this](const Module& m, const auto& in,
-                                                                       const auto& out) { see(m, in[0], out[0]); }));
+        hooks_.add(*layer, [this](const Module& m, const auto& in, const auto& out) { see(m, in[0], out[0]); });
       }
     }
   }
-  ~Setter() {
-    for (const auto& [layer, hook] : hooks_) {
-      layer->remove_forward_hook(hook);
-    }
-  }
-  Setter(const Setter&) = delete;
-  Setter& operator=(const Setter&) = delete;
 
   /// The weights that may be set.
   std::vector<Tensor> weights() const {
@@ -125,7 +118,7 @@ class Setter {
 
   const LsuvOptions options_;
   std::vector<Waiting> waiting_;
-  std::vector<std::pair<Module*, std::size_t>> hooks_;
+  ScopedHooks hooks_;
   LsuvReport report_;
   bool set_one_ = false;
 };

@@ -4,6 +4,7 @@
 #include "evenkeel/autograd/node.hpp"
 #include "evenkeel/autograd/op_profile.hpp"
 #include "evenkeel/autograd/ops/activation.hpp"
+#include "evenkeel/nn/scoped_hooks.hpp"
 
 #include <algorithm>
 #include <array>
@@ -41,7 +42,7 @@ class Watch {
  public:
   explicit Watch(Module& model) : ops_([this](std::string_view op, const OpInputs& inputs) { hear(op, inputs); }) {
     for (const auto& [name, module] : model.named_modules()) {
-      hooks_.emplace_back(module, module->register_forward_hook([this](const auto& m, const auto& in, const auto& out) {
+      hooks_.add(*module, [this](const auto& m, const auto& in, const auto& out) {
         LayerSummary& seen = seen_[&m];
         ++seen.calls;
         seen.inputs = shapes_of(in);
@@ -51,16 +52,9 @@ class Watch {
         if (dynamic_cast<const FusibleNorm*>(&m) != nullptr) {
           normalized_.push_back({&m, out[0]});
         }
-      }));
+      });
     }
   }
-  ~Watch() {
-    for (const auto& [module, hook] : hooks_) {
-      module->remove_forward_hook(hook);
-    }
-  }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
 
   /// What was seen of a module.
   LayerSummary of(const Module* module) const {
@@ -96,7 +90,7 @@ class Watch {
     }
   }
 
-  std::vector<std::pair<Module*, std::size_t>> hooks_;
+  ScopedHooks hooks_;
   std::map<const Module*, LayerSummary> seen_;
   std::vector<Output> normalized_;
   OpListener ops_;

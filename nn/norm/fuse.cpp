@@ -6,6 +6,7 @@
 #include "evenkeel/nn/linear.hpp"
 #include "evenkeel/nn/norm/batch_norm.hpp"
 #include "evenkeel/nn/norm/frozen_batch_norm.hpp"
+#include "evenkeel/nn/scoped_hooks.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -129,35 +130,23 @@ struct Call {
 /// The calls of everything below `model` that a forward of `example` makes, apart from containers.
 std::vector<Call> trace(Layer& model, const Tensor& example, Tensor& y) {
   std::vector<Call> calls;
-  std::vector<std::pair<Module*, std::size_t>> hooks;
+  ScopedHooks hooks;
   const std::function<void(Module&, const std::string&)> listen = [&](Module& parent, const std::string& prefix) {
     for (Slot* slot : parent.children()) {
       Module& layer = **slot;
       const std::string name = prefix + slot->name();
       const std::vector<Slot*> parts = layer.children();
       if (std::all_of(parts.begin(), parts.end(), [](const Slot* s) { return s->name() == "parametrizations"; })) {
-        hooks.emplace_back(
-            &layer, layer.register_forward_hook([&calls, slot, name](const Module&, const auto& in, const auto& out) {
-              calls.push_back({slot, name, in, out});
-            }));
+        hooks.add(layer, [&calls, slot, name](const Module&, const auto& in, const auto& out) {
+          calls.push_back({slot, name, in, out});
+        });
       } else {
         listen(layer, name + ".");
       }
     }
   };
   listen(model, "");
-  const auto remove = [&] {
-    for (const auto& [layer, id] : hooks) {
-      layer->remove_forward_hook(id);
-    }
-  };
-  try {
-    y = no_grad([&] { return model(example); });
-  } catch (...) {
-    remove();
-    throw;
-  }
-  remove();
+  y = no_grad([&] { return model(example); });
   return calls;
 }
 
