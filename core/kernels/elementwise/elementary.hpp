@@ -146,7 +146,7 @@ struct Ceil : OfInput, BoundedSlope {
   static constexpr std::string_view kName = "ceil";
   template <class V>
   static V f(V x) {
-    return V(-1) * Floor::f(V(-1) * x);  // AVX-512's -x of 0 has no sign
+    return -Floor::f(-x);
   }
   template <class V>
   static V df(V) {
