@@ -56,14 +56,13 @@ ParametrizationList::ParametrizationList(const Tensor& value, std::unique_ptr<La
   std::vector<Tensor> originals = inverse_of(*parametrization, value);
   originals = originals.empty() ? std::vector{value} : originals;
   for (std::size_t i = 0; i < originals.size(); ++i) {
-    Tensor& original = parameter(originals.size() == 1 ? "original" : concat("original", i), originals[i].array());
+    // Each is a parameter of its own, also where two begin as one tensor; the first that is `value` stays it.
     const auto same = [&](const Tensor& other) { return other.is(originals[i]); };
-    if (std::any_of(originals.begin(), originals.begin() + static_cast<std::ptrdiff_t>(i), same)) {
-      original = Tensor(originals[i].array().clone());  // each is a parameter of its own
-    }
-    original = original.array().shares_storage(value.array()) && originals[i].is(value)
-                   ? value
-                   : original.requires_grad_(value.requires_grad());
+    const bool again = std::any_of(originals.begin(), originals.begin() + static_cast<std::ptrdiff_t>(i), same);
+    const Array& array = originals[i].array();
+    Tensor& original =
+        parameter(originals.size() == 1 ? "original" : concat("original", i), again ? array.clone() : array);
+    original = originals[i].is(value) && !again ? value : original.requires_grad_(value.requires_grad());
   }
   append(std::move(parametrization));
 }
